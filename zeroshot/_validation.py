@@ -1,0 +1,130 @@
+"""What users pass, turned into arrays, or into an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray:
+    """Return `labels` as a 1-D array of strings or of integers.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_labels,)
+        Strings, or integers; not a mixture.
+    owner, name : str
+        Whose parameter it is and what it is called, for the messages.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+        Of dtype ``str_`` or an integer dtype; may be empty.
+
+    Raises
+    ------
+    TypeError
+        `labels` is one string, or no sequence at all.
+    ValueError
+        Not 1-D, or a label is missing, continuous, or of another type than the rest.
+
+    Examples
+    --------
+    >>> from zeroshot._validation import check_labels
+    >>> check_labels(["cat", "dog"], owner="demo").tolist()
+    ['cat', 'dog']
+    """
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        raise TypeError(
+            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. "
+            f"Write [{labels!r}] for a single label."
+        )
+    array = labels if isinstance(labels, np.ndarray) else np.asarray(list(labels), dtype=object)
+    if array.ndim != 1:
+        raise ValueError(f"{owner}: {name} must be 1-D, got an array of shape {array.shape}.")
+    if array.dtype.kind in "iuU":
+        return array
+    values = array.tolist()
+    if all(isinstance(value, str) for value in values):
+        return np.array(values, dtype=np.str_)
+    if all(isinstance(value, (int, np.integer)) for value in values):
+        return np.array(values, dtype=np.int64)
+    if all(isinstance(value, float) and value.is_integer() for value in values):
+        return np.array(values, dtype=np.int64)
+    kinds = " and ".join(sorted({type(value).__name__ for value in values}))
+    raise ValueError(
+        f"{owner}: Unknown label type: {name} must be all strings or all integers, got {kinds} "
+        f"(such as {values[0]!r})."
+    )
+
+
+def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
+    """Return `labels`, or raise naming those that stand in it more than once.
+
+    Raises
+    ------
+    ValueError
+        `labels` is empty, or a label is repeated.
+    """
+    if labels.size == 0:
+        raise ValueError(f"{owner}: {name} is empty. Name at least one label.")
+    values, counts = np.unique(labels, return_counts=True)
+    repeated = values[counts > 1].tolist()
+    if repeated:
+        raise ValueError(
+            f"{owner}: {name} names {len(repeated)} labels more than once "
+            f"({', '.join(map(repr, repeated))}). Name each label once."
+        )
+    return labels
+
+
+def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -> str:
+    """Return `value` if it is one of `options`, else raise naming them.
+
+    Raises
+    ------
+    ValueError
+        `value` is none of the `options`.
+    """
+    known = tuple(options)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(
+            f"{owner}: {name} must be one of {', '.join(map(repr, known))}, got {value!r}."
+        )
+    return value
+
+
+def check_number(
+    value: Any,
+    *,
+    owner: str,
+    name: str,
+    above: float | None = None,
+    at_least: float | None = None,
+    integer: bool = False,
+) -> None:
+    """Raise unless `value` is a finite number (an integer, if so asked) within the bounds.
+
+    Raises
+    ------
+    ValueError
+        `value` is of another type, not finite, or out of bounds.
+    """
+    kind = Integral if integer else Real
+    bounds = "".join(
+        f" {word} {bound:g}"
+        for word, bound in (("above", above), ("of at least", at_least))
+        if bound is not None
+    )
+    if (
+        isinstance(value, (bool, np.bool_))
+        or not isinstance(value, kind)
+        or not np.isfinite(value)
+        or (above is not None and value <= above)
+        or (at_least is not None and value < at_least)
+    ):
+        expected = "an integer" if integer else "a number"
+        raise ValueError(f"{owner}: {name} must be {expected}{bounds}, got {value!r}.")

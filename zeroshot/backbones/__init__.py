@@ -1,0 +1,28 @@
+"""Images to features: networks that others have trained, behind scikit-learn's interface.
+
+Importing this package imports neither torch nor timm; the first use of
+:class:`TimmFeatures` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeroshot.backbones._source_head import SourceHead
+    from zeroshot.backbones._timm import TimmFeatures
+
+__all__ = ["SourceHead", "TimmFeatures"]
+
+_HOMES = {"SourceHead": "_source_head", "TimmFeatures": "_timm"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

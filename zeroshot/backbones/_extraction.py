@@ -1,0 +1,121 @@
+"""The loop from images to rows: read ahead, compute, and lose no error on the way."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from zeroshot._torch import to_numpy
+from zeroshot.backbones._images import name_of, path_of
+from zeroshot.backbones._network import Network
+from zeroshot.backbones._reading import read_batches
+from zeroshot.exceptions import ImageReadError, UnreadableImageWarning
+
+Errors = dict[int, ImageReadError]
+
+_PROGRESS_DELAY = 3.0  # seconds of work after which a bar is worth its line
+_NAMED_IN_WARNING = 10
+
+
+def compute_rows(
+    network: Network,
+    images: Sequence[Any] | np.ndarray,
+    *,
+    logits: bool,
+    stop_on_error: bool,
+    batch_size: int,
+    num_workers: int,
+    progress: bool | str,
+) -> tuple[np.ndarray, Errors]:
+    """Return one row an image and the error of each that cannot be read.
+
+    Returns
+    -------
+    rows : float32 ndarray of shape (n, n_features) or (n, n_classes)
+        NaN where an image cannot be read.
+    errors : dict of int to ImageReadError
+        By position, in order.
+
+    Raises
+    ------
+    ImageReadError
+        The first image that cannot be read, if `stop_on_error`.
+    """
+    width = network.n_classes if logits else network.width
+    rows = np.full((len(images), width), np.nan, dtype=np.float32)
+    errors: Errors = {}
+    batches = read_batches(
+        images,
+        size=network.size,
+        transform=network.transform,
+        batch_size=min(batch_size, network.max_batch or batch_size),
+        num_workers=num_workers,
+    )
+    bar = tqdm(
+        total=len(images),
+        desc=f"{'logits' if logits else 'features'} ({network.device.type})",
+        unit="image",
+        file=sys.stderr,
+        disable=progress is False,
+        delay=_PROGRESS_DELAY if progress == "auto" else 0,
+    )
+    with bar:
+        for positions, values in _computed(network, batches, errors, logits, stop_on_error):
+            rows[positions] = to_numpy(values)
+            bar.update(len(positions))
+    return rows, errors
+
+
+def _computed(
+    network: Network,
+    batches: Iterator[list[Any]],
+    errors: Errors,
+    logits: bool,
+    stop_on_error: bool,
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Yield the positions and values of each batch, one batch behind its computation.
+
+    An accelerator computes while this thread goes on: fetching the batch before keeps it busy.
+    """
+    start, previous = 0, None
+    for batch in batches:
+        good = []
+        for position, prepared in enumerate(batch, start):
+            if not isinstance(prepared, ImageReadError):
+                good.append(position)
+            elif stop_on_error:
+                raise prepared
+            else:
+                errors[position] = prepared
+        if good:
+            values = network([batch[position - start] for position in good], logits=logits)
+            if previous is not None:
+                yield previous
+            previous = good, values
+        start += len(batch)
+    if previous is not None:
+        yield previous
+
+
+def warn_unreadable(images: Sequence[Any] | np.ndarray, errors: Errors, on_error: str) -> None:
+    """Warn of every image that could not be read: ten by name, all in the warning's attributes."""
+    named = [name_of(images[position], position) for position in errors]
+    more = len(named) - _NAMED_IN_WARNING
+    listed = ", ".join(named[:_NAMED_IN_WARNING]) + (f" and {more} more" if more > 0 else "")
+    done = "left out of the result" if on_error == "skip" else "NaN in the result"
+    first = next(iter(errors.values()))
+    warnings.warn(
+        UnreadableImageWarning(
+            f"TimmFeatures: {len(errors)} of {len(images)} images cannot be read and are {done}: "
+            f"{listed}. The first: {first} extract(X) returns the error of every one.",
+            indices=list(errors),
+            paths=[path_of(images[position]) for position in errors],
+        ),
+        stacklevel=4,
+    )

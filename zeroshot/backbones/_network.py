@@ -1,0 +1,280 @@
+"""A timm network, opened on a device and ready to turn pixels into features."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from timm.data import ImageNetInfo, create_transform, infer_imagenet_subset
+from timm.data import resolve_model_data_config as data_config
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from zeroshot._torch import (
+    autocast,
+    generator,
+    resolve_device,
+    resolve_precision,
+    to_numpy,
+    to_tensor,
+)
+from zeroshot.backbones._reading import Transform
+from zeroshot.backbones._source_head import SourceHead
+from zeroshot.backbones._weights import create_network, weights_hash
+
+_ANTIALIASED = ("bicubic", "bilinear")
+# On a CPU, a pass over more pixels than this spends its time on memory instead of arithmetic:
+# EfficientNet-Lite0 runs 49 images a second in batches of 4, and 32 in batches of 24.
+_CPU_PIXELS = 4 * 224 * 224
+_FUSION_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a fitted backbone computes with.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The network, in evaluation mode, on `device`.
+    device : torch.device
+        Where it runs.
+    dtype : torch.dtype
+        What convolutions and matrix products run in.
+    size : int
+        Side of its square input, in pixels.
+    width : int
+        How many features it gives: of its true output, not of its declared attributes.
+    transform : callable
+        timm's evaluation geometry: PIL image to uint8 tensor of shape (3, size, size).
+    scale, shift : torch.Tensor of shape (1, 3, 1, 1)
+        ``pixels * scale + shift`` is what the network takes.
+    interpolation : str
+        How small images are enlarged.
+    head : SourceHead or None
+        Its own classifier, where that is linear and its classes are known.
+    digest : str
+        SHA-256 of its weights.
+    """
+
+    module: Any
+    device: torch.device
+    dtype: torch.dtype
+    size: int
+    width: int
+    transform: Transform
+    scale: torch.Tensor
+    shift: torch.Tensor
+    interpolation: str
+    head: SourceHead | None
+    digest: str
+
+    @property
+    def max_batch(self) -> int | None:
+        """How many images to run at once at most, if there is a limit."""
+        return max(1, _CPU_PIXELS // self.size**2) if self.device.type == "cpu" else None
+
+    @property
+    def n_classes(self) -> int:
+        """How many logits it gives.
+
+        Raises
+        ------
+        ValueError
+            It has no classifier.
+        """
+        count = int(self.module.num_classes)
+        if count == 0:
+            raise ValueError(
+                "TimmFeatures: this model has no classifier, and so no logits. Choose a "
+                "model_name of a network trained to classify."
+            )
+        return count
+
+    def __call__(self, images: list[np.ndarray], *, logits: bool = False) -> torch.Tensor:
+        """Return features, or logits, of images of shape (side, side, 3), in float32."""
+        with torch.inference_mode():
+            pixels = self._to_input(images)
+            with autocast(self.device, self.dtype):
+                maps = self.module.forward_features(pixels)
+                features = self.module.forward_head(maps, pre_logits=True)
+                if logits and self.head is None:
+                    return self.module.forward_head(maps).float()
+            if logits:  # outside of autocast: the same numbers as source_head_ gives
+                return self.module.get_classifier()(features.float())
+            return features.float()
+
+    def _to_input(self, images: list[np.ndarray]) -> torch.Tensor:
+        sides = np.array([len(image) for image in images])
+        batch = torch.empty(
+            (len(images), 3, self.size, self.size),
+            device=self.device,
+            memory_format=torch.channels_last,
+        )
+        for side in np.unique(sides):
+            rows = np.flatnonzero(sides == side)
+            stacked = np.stack([images[row] for row in rows]).transpose(0, 3, 1, 2)
+            pixels = to_tensor(stacked, self.device).float()
+            batch[torch.from_numpy(rows).to(self.device)] = self._enlarge(pixels)
+        return batch.mul_(self.scale).add_(self.shift)
+
+    def _enlarge(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Resize to the network's input, rounded to whole pixel values as Pillow does."""
+        if pixels.shape[-1] == self.size:
+            return pixels
+        enlarged = nn.functional.interpolate(
+            pixels, size=self.size, mode=self.interpolation, antialias=True
+        )
+        return enlarged.round_().clamp_(0, 255)
+
+
+def open_network(
+    model_name: str,
+    weights: Any,
+    *,
+    image_size: int | None,
+    device: Any,
+    precision: str,
+    seed: int,
+    owner: str,
+) -> Network:
+    """Create the network, load its weights, and find out by one image what it gives.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of range, or the network gives no vector for an image.
+    MissingDependencyError, DownloadError, IntegrityError
+        Its weights cannot be had, or are not its own.
+    """
+    target = resolve_device(device, owner=owner)
+    dtype = resolve_precision(precision, target, owner=owner)
+    module = _create(model_name, weights, image_size, seed, owner)
+    config = data_config(module)
+    size = image_size or _square(config["input_size"], model_name, owner)
+    digest = weights_hash(module)
+    width, linear = _probe(module, size, model_name, owner)
+    head = _source_head(module) if linear and weights is not None else None
+    module = fuse_batch_norm(module, size)
+    mean, std = (torch.tensor(config[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    return Network(
+        module=module.to(target, memory_format=torch.channels_last),
+        device=target,
+        dtype=dtype,
+        size=size,
+        width=width,
+        transform=create_transform(
+            **{**config, "input_size": (3, size, size)}, is_training=False, normalize=False
+        ),
+        scale=(1 / (255 * std)).to(target),
+        shift=(-mean / std).to(target),
+        interpolation=config["interpolation"]
+        if config["interpolation"] in _ANTIALIASED
+        else "bicubic",
+        head=head,
+        digest=digest,
+    )
+
+
+def _create(model_name: str, weights: Any, image_size: int | None, seed: int, owner: str) -> Any:
+    if image_size is not None and (
+        isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1
+    ):
+        raise ValueError(
+            f"{owner}: image_size must be None or the side of a square in pixels, got "
+            f"{image_size!r}."
+        )
+    module: Any = create_network(model_name, weights, seed=seed, owner=owner)
+    config: dict[str, Any] = module.pretrained_cfg
+    if config.get("fixed_input_size") and image_size not in (None, config["input_size"][-1]):
+        # Transformers are built for one size; timm resamples their position embeddings.
+        return create_network(model_name, weights, seed=seed, owner=owner, img_size=image_size)
+    return module
+
+
+def _square(input_size: tuple[int, int, int], model_name: str, owner: str) -> int:
+    channels, height, width = input_size
+    if channels != 3 or height != width:
+        raise ValueError(
+            f"{owner}: {model_name!r} takes images of shape {input_size}, not square RGB. Pass "
+            "image_size, or choose another model_name."
+        )
+    return width
+
+
+def _noise(size: int) -> torch.Tensor:
+    return torch.randn((1, 3, size, size), generator=generator(0))
+
+
+def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bool]:
+    """Return the width of the features and whether the classifier is one linear map of them."""
+    with torch.inference_mode():
+        try:
+            maps = module.forward_features(_noise(size))
+            features = module.forward_head(maps, pre_logits=True)
+        except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"{owner}: {model_name!r} gives no features of {size} x {size} images ({error}). "
+                "Pass another image_size or model_name."
+            ) from error
+        if features.ndim != 2:
+            raise ValueError(
+                f"{owner}: {model_name!r} gives features of shape {tuple(features.shape[1:])} for "
+                "an image, not a vector. Choose another model_name."
+            )
+        classifier = module.get_classifier()
+        linear = isinstance(classifier, nn.Linear) and torch.allclose(
+            classifier(features), module.forward_head(maps), rtol=1e-4, atol=1e-4
+        )
+    return features.shape[1], linear
+
+
+def fuse_batch_norm(module: Any, size: int) -> Any:
+    """Return the network with batch normalisations folded into the convolutions before them.
+
+    Which convolution a normalisation follows is taken from the order in which a block names
+    them, and believed only if the features of a random image stay what they were.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A timm network in evaluation mode; it is not changed.
+    size : int
+        Side of its input, in pixels.
+    """
+    fused = copy.deepcopy(module)
+    for parent in list(fused.modules()):
+        children = list(parent.named_children())
+        for (conv_name, conv), (norm_name, norm) in pairwise(children):
+            if (
+                isinstance(conv, nn.Conv2d)
+                and isinstance(norm, nn.BatchNorm2d)
+                and norm.num_features == conv.out_channels
+            ):
+                setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
+                # timm's normalisation layers also hold the activation that follows
+                setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
+    with torch.inference_mode():
+        before, after = (net.forward_features(_noise(size)) for net in (module, fused))
+    largest = float(before.abs().max())
+    same = float((before - after).abs().max()) <= _FUSION_TOLERANCE * largest
+    return fused if same else module
+
+
+def _source_head(module: Any) -> SourceHead | None:
+    """Return the network's classifier as arrays, if the names of its classes are known."""
+    subset = infer_imagenet_subset(module)
+    if subset is None:
+        return None
+    try:
+        info = ImageNetInfo(subset)
+    except AssertionError:
+        return None  # timm counts that subset's classes, and does not name them
+    classifier = module.get_classifier()
+    coef = to_numpy(classifier.weight)
+    intercept = np.zeros(len(coef)) if classifier.bias is None else to_numpy(classifier.bias)
+    return SourceHead(coef, intercept, info.label_descriptions(), info.label_names())

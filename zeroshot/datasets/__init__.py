@@ -1,0 +1,16 @@
+"""Data sets by name, and images from folders."""
+
+from __future__ import annotations
+
+from zeroshot.datasets._cifar100 import fetch_cifar100
+from zeroshot.datasets._class_names import class_names
+from zeroshot.datasets._folders import list_images, load_image_folder
+from zeroshot.datasets._tiny_imagenet import fetch_tiny_imagenet
+
+__all__ = [
+    "class_names",
+    "fetch_cifar100",
+    "fetch_tiny_imagenet",
+    "list_images",
+    "load_image_folder",
+]

@@ -1,0 +1,53 @@
+"""The class names of the data sets, for those who have not fetched the images."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+from zeroshot._validation import check_option
+
+DATASETS = ("cifar100", "tiny_imagenet")
+
+
+def class_names(dataset: str) -> list[str]:
+    """Return the names of the classes of a data set, sorted.
+
+    They ship with the package, built from the official archives by
+    ``tools/build_class_names.py``, and are what :func:`fetch_cifar100` and
+    :func:`fetch_tiny_imagenet` give as ``class_names``.
+
+    Parameters
+    ----------
+    dataset : {"cifar100", "tiny_imagenet"}
+        100 names such as ``"pickup_truck"``, or 200 such as ``"Egyptian cat"``.
+
+    Returns
+    -------
+    list of str
+        A new list at each call.
+
+    Raises
+    ------
+    ValueError
+        `dataset` is unknown.
+
+    Examples
+    --------
+    >>> from zeroshot.datasets import class_names
+    >>> names = class_names("cifar100")
+    >>> len(names), names[:3]
+    (100, ['apple', 'aquarium_fish', 'baby'])
+    >>> len(class_names("tiny_imagenet"))
+    200
+    """
+    check_option(dataset, DATASETS, owner="class_names", name="dataset")
+    return sorted(_table()[dataset])
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    """Return name -> coarse name for CIFAR-100, and name -> wnid for Tiny ImageNet."""
+    text = files("zeroshot.datasets").joinpath("data/class_names.json").read_text("utf-8")
+    return json.loads(text)

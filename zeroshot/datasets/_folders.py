@@ -1,0 +1,193 @@
+"""Images that lie in the user's own folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+IMAGE_EXTENSIONS = frozenset(
+    {
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
+)
+N_NAMED = 5  # how many stray files a message names
+
+
+def load_image_folder(directory: str | os.PathLike) -> Bunch:
+    """List the images of a folder that holds a folder for each class.
+
+    Images are known by their extension (``.jpg``, ``.png``, ...; in any case) and may lie at any
+    depth in their class's folder. Hidden files and folders are ignored. Nothing is opened: a
+    damaged image is found by what reads it, such as :class:`zeroshot.TimmFeatures`.
+
+    Parameters
+    ----------
+    directory : path
+        A folder such as ``pets``, with ``pets/cat/1.jpg`` and ``pets/dog/1.jpg``.
+
+    Returns
+    -------
+    Bunch
+        - paths : list of str, the n_images paths, sorted by class, then by path
+        - target : ndarray of str of shape (n_images,), the names of the class folders
+        - class_names : list of str, sorted
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such folder.
+    ValueError
+        The folder is empty, a class folder holds no image (all of them are named), or images lie
+        beside the class folders.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from zeroshot.datasets import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.PNG"):
+    ...         path = pathlib.Path(folder, name)
+    ...         path.parent.mkdir(exist_ok=True)
+    ...         path.touch()
+    ...     bunch = load_image_folder(folder)
+    >>> bunch.target.tolist(), bunch.class_names
+    (['cat', 'cat', 'dog'], ['cat', 'dog'])
+    """
+    owner = "load_image_folder"
+    folder = _existing_folder(directory, owner=owner)
+    classes, strays = _class_folders(folder)
+    if strays:
+        named = ", ".join(strays[:N_NAMED]) + (", ..." if len(strays) > N_NAMED else "")
+        raise ValueError(
+            f"{owner}: {folder} holds {len(strays)} images outside of class folders ({named}). "
+            f"Move each into a folder named after its class, as in {folder / 'cat' / strays[0]}; "
+            f"for images without labels, use list_images."
+        )
+    if not classes:
+        raise ValueError(
+            f"{owner}: {folder} is empty. Put a folder for each class in it, with the images of "
+            f"that class, as in {folder / 'cat' / '1.jpg'}."
+        )
+    images = {name: _images_below(folder / name) for name in classes}
+    empty = [name for name, paths in images.items() if not paths]
+    if empty:
+        raise ValueError(
+            f"{owner}: {len(empty)} of the {len(classes)} class folders in {folder} hold no image "
+            f"({', '.join(map(repr, empty))}). Add images ({_extensions()}) or remove the folders."
+        )
+    counts = [len(images[name]) for name in classes]
+    return Bunch(
+        paths=[path for name in classes for path in images[name]],
+        target=np.repeat(np.array(classes), counts),
+        class_names=classes,
+    )
+
+
+def list_images(path: str | os.PathLike) -> list[str]:
+    """Return the path of an image file, or the paths of all images in a folder, sorted.
+
+    Parameters
+    ----------
+    path : path
+        A file, which is taken whatever its extension, or a folder, searched at any depth for
+        files with an image's extension; hidden files and folders are ignored.
+
+    Returns
+    -------
+    list of str
+        At least one path.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file or folder.
+    ValueError
+        The folder holds no image.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from zeroshot.datasets import list_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("b.jpg", "a.png", "notes.txt"):
+    ...         pathlib.Path(folder, name).touch()
+    ...     [pathlib.Path(path).name for path in list_images(folder)]
+    ['a.png', 'b.jpg']
+    """
+    if Path(path).is_file():
+        return [os.fspath(path)]
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"list_images: there is no file or folder {os.fspath(path)}. Check the path; it is "
+            f"taken from the folder {Path.cwd()} where it is not absolute."
+        )
+    images = _images_below(Path(path))
+    if not images:
+        raise ValueError(
+            f"list_images: the folder {os.fspath(path)} holds no image. Name a folder with image "
+            f"files ({_extensions()}), or the files themselves."
+        )
+    return images
+
+
+def _existing_folder(directory: str | os.PathLike, *, owner: str) -> Path:
+    folder = Path(directory)
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"{owner}: there is no folder {folder}. Check the path; it is taken from the folder "
+            f"{Path.cwd()} where it is not absolute."
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{owner}: {folder} is a file. Pass the folder that holds a folder for each class."
+        )
+    return folder
+
+
+def _class_folders(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the folders in `folder`, and those of the images beside them."""
+    entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry.name))
+    classes = [entry.name for entry in entries if entry.is_dir()]
+    strays = [entry.name for entry in entries if entry.is_file() and _is_image(entry.name)]
+    return classes, strays
+
+
+def _images_below(folder: Path) -> list[str]:
+    """Return the paths of the images at any depth below `folder`, sorted."""
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        images = [name for name in files if _is_image(name) and not _is_hidden(name)]
+        found += [os.path.join(parent, name) for name in images]
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _extensions() -> str:
+    return ", ".join(sorted(IMAGE_EXTENSIONS))

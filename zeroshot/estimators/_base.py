@@ -1,0 +1,344 @@
+"""What every zero-shot classifier shares: labels in, scores over a vocabulary out."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from zeroshot._validation import check_labels, check_number, check_option, check_unique
+from zeroshot.estimators._label_space import LabelSpace
+from zeroshot.exceptions import LabelWarning
+from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
+
+SCENARIOS = ("generalized", "unseen")
+
+
+class ZeroShotClassifier(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Interface of the zero-shot classifiers.
+
+    A subclass has the parameters ``label_embedding``, ``candidates``, ``scenario``, ``center``
+    and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
+    is the inner product of a sample's predicted vector with the class's vector, which is centred
+    on the mean of the seen classes' vectors and of unit length.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted vocabulary that ``predict`` chooses from; columns of scores follow it.
+    seen_classes_ : ndarray of shape (n_seen,)
+        The sorted labels of ``fit``.
+    unseen_classes_ : ndarray of shape (n_unseen,)
+        The labels of ``classes_`` that ``fit`` did not see.
+    class_vectors_ : ndarray of shape (n_classes, n_dims)
+        The vectors of ``classes_``: centred, of unit length.
+    label_space_ : LabelSpace
+        The label embedding with the offset that centring found.
+    """
+
+    label_embedding: LabelEmbedding | None
+    candidates: Any
+    scenario: str
+    center: bool
+    gamma: float | None = None
+    temperature: float
+
+    @abstractmethod
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        """Learn from rows X, the positions y of their classes, and the seen classes' vectors."""
+
+    @abstractmethod
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        """Return the predicted vectors, (n_samples, n_dims), of validated rows X."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from images of the seen classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels: all strings, or all integers.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label or a candidate has no vector; all of them are named.
+        ValueError
+            X is not finite, lengths differ, or the candidates are empty, repeated, or of another
+            type than the labels.
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        positions = self._fit_labels(check_labels(y, owner=type(self).__name__, name="y"))
+        self._fit_map(X, positions, self.label_space_.vectors(self.seen_classes_))
+        return self
+
+    def _fit_labels(self, y: np.ndarray) -> np.ndarray:
+        """Set everything that follows from the labels; return their positions in seen_classes_."""
+        owner = type(self).__name__
+        check_number(self.temperature, owner=owner, name="temperature", above=0)
+        if self.gamma is not None:
+            check_number(self.gamma, owner=owner, name="gamma", above=0)
+        self.seen_classes_, positions = np.unique(y, return_inverse=True)
+        embedding = self.label_embedding
+        if embedding is None:
+            embedding = OneHotEmbedding(self.seen_classes_)
+        self.label_space_ = LabelSpace.of_seen(
+            embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
+        )
+        self._set_candidates(self.candidates)
+        return positions
+
+    def _set_candidates(self, candidates: Any) -> None:
+        owner = type(self).__name__
+        check_option(self.scenario, SCENARIOS, owner=owner, name="scenario")
+        seen = self.seen_classes_
+        if candidates is None:
+            classes = seen
+        else:
+            classes = check_labels(candidates, owner=owner, name="candidates")
+            check_unique(classes, owner=owner, name="candidates")
+        if (classes.dtype.kind == "U") != (seen.dtype.kind == "U"):
+            raise ValueError(
+                f"{owner}: candidates and y must be of one type, got candidates such as "
+                f"{classes[0]!r} and labels such as {seen[0]!r}. Convert one to the other."
+            )
+        self.classes_ = np.sort(classes)
+        self.unseen_classes_ = np.setdiff1d(classes, seen)
+        self.class_vectors_ = self.label_space_.vectors(self.classes_)
+
+    def with_candidates(self, labels: Any) -> Self:
+        """Return this fitted classifier over another vocabulary, without fitting again.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_classes,)
+            The new vocabulary, seen or unseen labels alike.
+
+        Returns
+        -------
+        view : object
+            A fitted classifier that shares everything learnt with this one.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label has no vector.
+        ValueError
+            `labels` is empty, repeats a label, or is of another type than the seen labels.
+        """
+        check_is_fitted(self)
+        view = copy.copy(self)
+        view.candidates = labels
+        view._set_candidates(labels)
+        return view
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the raw vectors of `labels`: neither centred nor scaled.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            As the label embedding gives them, in float64.
+        """
+        check_is_fitted(self)
+        return self.label_space_.raw_vectors(
+            check_labels(labels, owner=type(self).__name__, name="labels")
+        )
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Predict the label vector of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the centred label space.
+        """
+        check_is_fitted(self)
+        return self._project(self._validate(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every candidate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``. With ``scenario="unseen"`` the columns of seen classes
+            hold the lowest finite number. With two classes, as everywhere in scikit-learn, the
+            score of the second less that of the first, of shape (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            ``scenario="unseen"`` and every candidate was seen.
+        """
+        scores = self._masked_scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            The best candidate of each.
+        """
+        scores = self._masked_scores(X)
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Softmax of the scores over ``temperature``.
+
+        A ranking turned into numbers that sum to one, not a calibrated probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Zero for seen classes with ``scenario="unseen"``.
+        """
+        scores = self._masked_scores(X)
+        allowed = self._allowed()
+        probabilities = np.zeros_like(scores)
+        probabilities[:, allowed] = softmax(scores[:, allowed] / self.temperature, axis=1)
+        return probabilities
+
+    def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """Name each sample's `k` best candidates, best first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        k : int, default=5
+            At most the number of candidates that the scenario allows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, k)
+            Best first; ties in the order of ``classes_``.
+        scores : ndarray of shape (n_samples, k)
+            Their scores.
+
+        Raises
+        ------
+        ValueError
+            `k` is below 1 or above the number of candidates.
+        """
+        scores = self._masked_scores(X)
+        n_allowed = int(self._allowed().sum())
+        if not 1 <= k <= n_allowed:
+            raise ValueError(
+                f"{type(self).__name__}: k must be between 1 and the {n_allowed} candidates that "
+                f"scenario={self.scenario!r} allows, got {k}."
+            )
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return self.classes_[best], np.take_along_axis(scores, best, axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of ``predict``; labels outside ``classes_`` count as wrong.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        predicted = self.predict(X)
+        if not np.isin(y, self.classes_).any():
+            warnings.warn(
+                f"{type(self).__name__}: none of the true labels is among the "
+                f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
+                "Pass candidates= with the labels that may occur.",
+                LabelWarning,
+                stacklevel=2,
+            )
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _allowed(self) -> np.ndarray:
+        """Return which columns the scenario lets win, (n_classes,) of bool."""
+        if self.scenario == "generalized":
+            return np.ones(len(self.classes_), dtype=bool)
+        return np.isin(self.classes_, self.unseen_classes_)
+
+    def _masked_scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        allowed = self._allowed()
+        if not allowed.any():
+            raise ValueError(
+                f"{type(self).__name__}: scenario='unseen', but all {len(self.classes_)} "
+                "candidates were seen in fit. Pass candidates= with further labels, or "
+                "scenario='generalized'."
+            )
+        vectors = self._project(self._validate(X))
+        scores = vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)
+        scores[:, ~allowed] = np.finfo(scores.dtype).min
+        return scores
+
+    def _validate(self, X: Any) -> np.ndarray:
+        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.class_vectors_.shape[1]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,163 @@
+"""ConSE: the label vectors of a classifier's best guesses, averaged."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from zeroshot._validation import check_number
+from zeroshot.backbones import SourceHead
+from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.label_embeddings import LabelEmbedding
+
+
+class ConSEClassifier(ZeroShotClassifier):
+    r"""Convex combination of semantic embeddings.
+
+    :math:`f(x) = \frac1Z \sum_{t \le T} p(\hat y_t | x)\, s(\hat y_t)`, where
+    :math:`\hat y_1, \dots, \hat y_T` are the classifier's best guesses, s their vectors and Z the
+    sum of their probabilities.
+
+    Parameters
+    ----------
+    classifier : classifier with ``predict_proba``, or SourceHead, optional
+        Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
+        own classes and needs no training at all: they are the seen classes, and those without a
+        vector are left out.
+    label_embedding : LabelEmbedding, optional
+        Vectors of the labels; one-hot vectors of the seen classes if None.
+    n_top : int, default=10
+        T, the number of guesses combined; all of them where there are fewer.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from; the seen classes if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen.
+    center : bool, default=True
+        Subtract the mean of the seen classes' vectors before scaling to unit length.
+    temperature : float, default=0.1
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it the classifier knows.
+    class_vectors_ : ndarray of shape (n_classes, n_dims)
+        The vectors of ``classes_``: centred, of unit length.
+    source_ : classifier
+        The fitted classifier, or the `SourceHead`.
+    source_columns_ : ndarray of shape (n_source,)
+        The columns of its probabilities whose labels have a vector.
+    source_vectors_ : ndarray of shape (n_source, n_dims)
+        The vectors of those labels.
+
+    References
+    ----------
+    M. Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
+    ICLR 2014.
+
+    Examples
+    --------
+    From a pretrained head to labels that it does not have, without an image:
+
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, ConSEClassifier, SourceHead
+    >>> traits = AttributeTable(
+    ...     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], labels=["horse", "stripes", "fish", "zebra"]
+    ... )
+    >>> head = SourceHead(10 * np.eye(3), np.zeros(3), ["horse", "stripes", "fish"])
+    >>> model = ConSEClassifier(head, traits, candidates=["fish", "zebra"]).fit()
+    >>> model.predict([[0.5, 0.5, 0.0]]).tolist()
+    ['zebra']
+    """
+
+    def __init__(
+        self,
+        classifier: Any = None,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        n_top: int = 10,
+        candidates: Any = None,
+        scenario: str = "generalized",
+        center: bool = True,
+        temperature: float = 0.1,
+    ) -> None:
+        self.classifier = classifier
+        self.label_embedding = label_embedding
+        self.n_top = n_top
+        self.candidates = candidates
+        self.scenario = scenario
+        self.center = center
+        self.temperature = temperature
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Fit the classifier on the seen classes; with a `SourceHead`, only look up vectors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), optional
+            Features; not used with a `SourceHead`.
+        y : array-like of shape (n_samples,), optional
+            Labels; not used with a `SourceHead`.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label or candidate has no vector.
+        ValueError
+            A `SourceHead` comes without a label embedding, or X and y are not as they should be.
+        """
+        check_number(
+            self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True
+        )
+        if not isinstance(self.classifier, SourceHead):
+            return super().fit(X, y)
+        if self.label_embedding is None:
+            raise ValueError(
+                "ConSEClassifier: a SourceHead needs a label_embedding to reach other labels. "
+                "Pass label_embedding=WordVectors()."
+            )
+        self.n_features_in_ = self.classifier.n_features_in_
+        covered = self.label_embedding.covers(self.classifier.labels)
+        # With no label covered, all are embedded, and the error names them.
+        labels = self.classifier.labels[covered if covered.any() else slice(None)]
+        positions = self._fit_labels(labels)
+        self._set_source(self.classifier, np.flatnonzero(covered), positions)
+        return self
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        classifier = LogisticRegression(max_iter=1000)
+        if self.classifier is not None:
+            classifier = clone(self.classifier)
+        source = classifier.fit(X, self.seen_classes_[y])
+        positions = np.searchsorted(self.seen_classes_, source.classes_)
+        self._set_source(source, np.arange(len(positions)), positions)
+
+    def _set_source(self, source: Any, columns: np.ndarray, positions: np.ndarray) -> None:
+        self.source_ = source
+        self.source_columns_ = columns
+        self.source_vectors_ = self.label_space_.vectors(self.seen_classes_)[positions]
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        probabilities = self.source_.predict_proba(X)[:, self.source_columns_]
+        weights = keep_largest(probabilities, self.n_top)
+        total = weights.sum(axis=1, keepdims=True)
+        vectors = (weights / np.where(total == 0, 1, total)) @ self.source_vectors_
+        return vectors.astype(X.dtype, copy=False)
+
+
+def keep_largest(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return `rows` with all but the `n` largest entries of each set to zero."""
+    if n >= rows.shape[1]:
+        return rows
+    kept = np.argpartition(-rows, n - 1, axis=1)[:, :n]
+    result = np.zeros_like(rows)
+    np.put_along_axis(result, kept, np.take_along_axis(rows, kept, axis=1), axis=1)
+    return result

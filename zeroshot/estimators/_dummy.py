@@ -1,0 +1,109 @@
+"""Predictors that look at no image: the controls beside every result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+
+from zeroshot._validation import check_option
+from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._label_space import unit_rows
+from zeroshot.label_embeddings import LabelEmbedding
+
+STRATEGIES = ("mean", "constant", "random")
+
+
+def _predicts_embedding(estimator: DummyZeroShotClassifier) -> bool:
+    return estimator.strategy == "mean"
+
+
+class DummyZeroShotClassifier(ZeroShotClassifier):
+    """Zero-shot classifier that ignores its input.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        Vectors of the labels; one-hot vectors of the seen classes if None.
+    strategy : {"mean", "constant", "random"}, default="mean"
+        ``"mean"`` predicts the mean vector of the seen classes; ``"constant"`` ranks the
+        candidates by their mean cosine to all candidates, the best answer that is the same for
+        every image; ``"random"`` draws a candidate for each sample.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen in ``fit``.
+    random_state : int, RandomState instance or None, default=None
+        Of ``strategy="random"``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit``.
+    mean_vector_ : ndarray of shape (n_dims,)
+        Mean of the seen classes' vectors, in the raw label space.
+
+    Examples
+    --------
+    >>> from zeroshot import DummyZeroShotClassifier, HashEmbedding
+    >>> control = DummyZeroShotClassifier(HashEmbedding(8), candidates=["cat", "dog", "owl"])
+    >>> control.fit([[0.0], [1.0]], ["cat", "dog"]).predict([[5.0], [6.0]]).tolist()
+    ['dog', 'dog']
+    """
+
+    center = False
+    temperature = 0.1
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        strategy: str = "mean",
+        candidates: Any = None,
+        scenario: str = "generalized",
+        random_state: Any = None,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.strategy = strategy
+        self.candidates = candidates
+        self.scenario = scenario
+        self.random_state = random_state
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        check_option(self.strategy, STRATEGIES, owner=type(self).__name__, name="strategy")
+        self.mean_vector_ = self.label_space_.raw_vectors(self.seen_classes_).mean(axis=0)
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        if self.strategy == "mean":
+            vectors = np.tile(self.mean_vector_, (len(X), 1))
+        elif self.strategy == "constant":
+            vectors = np.tile(self.class_vectors_[self._allowed()].mean(axis=0), (len(X), 1))
+        else:
+            columns = np.flatnonzero(self._allowed())
+            drawn = check_random_state(self.random_state).choice(columns, size=len(X))
+            vectors = self.class_vectors_[drawn]
+        return vectors.astype(X.dtype, copy=False)
+
+    @available_if(_predicts_embedding)
+    def predict_embedding(self, X: Any) -> np.ndarray:
+        """Return the mean vector of the seen classes for every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, of which only the number of rows matters.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the raw label space.
+        """
+        return self.transform(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        tags.non_deterministic = self.strategy == "random"
+        return tags

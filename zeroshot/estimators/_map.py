@@ -1,0 +1,145 @@
+"""Maps from features to label vectors: ridge in closed form, or a trained perceptron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.utils import check_random_state
+
+from zeroshot._validation import check_number
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zeroshot._training import TrainingSettings
+
+
+@dataclass(frozen=True)
+class FittedMap:
+    """Layers of a map, with ReLU between them, and how training went.
+
+    Parameters
+    ----------
+    coefs : list of ndarray of shape (n_inputs of the layer, n_outputs of the layer)
+        Weights, float64.
+    intercepts : list of ndarray of shape (n_outputs of the layer,)
+        Biases, float64.
+    history : list of float
+        The mean loss of each epoch; empty for a closed form.
+    """
+
+    coefs: list[np.ndarray]
+    intercepts: list[np.ndarray]
+    history: list[float]
+
+
+def apply_map(
+    X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarray]
+) -> np.ndarray:
+    """Return the map's outputs, (n_samples, n_outputs), in X's dtype."""
+    for position, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        if position:
+            X = np.maximum(X, 0)
+        X = X @ coef.astype(X.dtype, copy=False) + intercept.astype(X.dtype, copy=False)
+    return X
+
+
+def fit_ridge(X: np.ndarray, Y: np.ndarray, alpha: float) -> FittedMap:
+    """Minimise the squared error plus `alpha` times the squared weights; the intercept is free."""
+    ridge = Ridge(alpha=alpha).fit(X.astype(np.float64, copy=False), Y)
+    coef = np.reshape(ridge.coef_, (Y.shape[1], X.shape[1])).T
+    return FittedMap([coef], [np.atleast_1d(ridge.intercept_)], [])
+
+
+def fit_perceptron(
+    X: np.ndarray,
+    targets: np.ndarray,
+    vectors: np.ndarray,
+    loss: nn.Module,
+    hidden: tuple[int, ...],
+    settings: TrainingSettings,
+) -> FittedMap:
+    """Train a multi-layer perceptron with ReLU between its layers; linear if `hidden` is empty.
+
+    Features are centred and divided by one number, their root mean square, for the optimiser's
+    sake; the scaling is folded into the first layer, so that the weights returned are for X as it
+    is. Features keep their weight relative to each other: standardise them before where that is
+    not wanted.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    targets : ndarray of shape (n_samples,)
+        The row of `vectors` that belongs to each sample.
+    vectors : ndarray of shape (n_classes, n_dims)
+        Where outputs should lie.
+    loss : nn.Module
+        One of `zeroshot.losses`.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    settings : TrainingSettings
+        Epochs, rates, seed, device.
+    """
+    from torch import nn
+
+    from zeroshot._torch import resolve_device, to_numpy, to_tensor
+    from zeroshot._training import linear_layers, train
+
+    mean = X.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(np.mean((X - mean) ** 2))) or 1.0
+    layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
+    modules: list[nn.Module] = [layers[0]]
+    for layer in layers[1:]:
+        modules += [nn.ReLU(), layer]
+    wanted = to_tensor(vectors.astype(np.float32), resolve_device(settings.device))
+    history = train(
+        nn.Sequential(*modules),
+        lambda outputs, rows: loss(outputs, rows, wanted),
+        ((X - mean) / scale).astype(np.float32),
+        targets,
+        settings,
+    )
+    coefs = [to_numpy(layer.weight).T.astype(np.float64) for layer in layers]
+    intercepts = [to_numpy(layer.bias).astype(np.float64) for layer in layers]
+    coefs[0] = coefs[0] / scale
+    intercepts[0] = intercepts[0] - mean @ coefs[0]
+    return FittedMap(coefs, intercepts, history)
+
+
+def training_settings(estimator: Any) -> TrainingSettings:
+    """Return the training parameters of `estimator`, checked, its random state made a seed."""
+    from zeroshot._training import TrainingSettings
+
+    owner = type(estimator).__name__
+    for name in ("epochs", "batch_size"):
+        check_number(getattr(estimator, name), owner=owner, name=name, at_least=1, integer=True)
+    check_number(estimator.learning_rate, owner=owner, name="learning_rate", above=0)
+    check_number(estimator.weight_decay, owner=owner, name="weight_decay", at_least=0)
+    seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+    return TrainingSettings(
+        epochs=int(estimator.epochs),
+        batch_size=int(estimator.batch_size),
+        learning_rate=float(estimator.learning_rate),
+        weight_decay=float(estimator.weight_decay),
+        seed=seed,
+        device=estimator.device,
+    )
+
+
+def check_hidden(hidden: Any, *, owner: str) -> tuple[int, ...]:
+    """Return `hidden` as a tuple of layer widths.
+
+    Raises
+    ------
+    ValueError
+        `hidden` is no sequence of positive integers.
+    """
+    if isinstance(hidden, (str, int)):
+        raise ValueError(f"{owner}: hidden must be a tuple of widths such as (256,), got {hidden!r}.")
+    for width in hidden:
+        check_number(width, owner=owner, name="each width in hidden", at_least=1, integer=True)
+    return tuple(int(width) for width in hidden)

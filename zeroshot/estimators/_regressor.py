@@ -1,0 +1,305 @@
+"""Regression from features to label vectors."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from zeroshot._validation import check_labels, check_number, check_option
+from zeroshot.estimators._map import (
+    FittedMap,
+    apply_map,
+    check_hidden,
+    fit_perceptron,
+    fit_ridge,
+    training_settings,
+)
+from zeroshot.label_embeddings import LabelEmbedding
+
+LOSSES = ("mse", "cosine")
+
+
+class EmbeddingRegressor(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator
+):
+    """Regression from features to the vectors of their labels.
+
+    Without hidden layers and with ``loss="mse"`` it is ridge regression in closed form; otherwise
+    a perceptron is trained. Vectors stay in the raw label space, neither centred nor scaled, as
+    published.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        What y is: without one, numbers; with one, labels (1-D) or vectors of its width (2-D).
+    alpha : float, default=1.0
+        Penalty on the squared weights in the closed form; the intercept is free.
+    loss : {"mse", "cosine"}, default="mse"
+        Mean squared error (published), or one less the cosine.
+    hidden : tuple of int, default=()
+        Widths of hidden layers with ReLU.
+    epochs : int, default=25
+        Passes over the data, when trained.
+    batch_size : int, default=64
+        Samples a step, when trained.
+    learning_rate : float, default=1e-3
+        Adam's first step size, when trained; it falls to zero along half a cosine.
+    weight_decay : float, default=1e-4
+        Decoupled weight decay, when trained.
+    device : str, default="auto"
+        Where to train: ``"auto"`` or a torch device.
+    random_state : int, RandomState instance or None, default=None
+        Of initial weights and sample order, when trained.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_inputs, n_outputs)
+        Weights, a matrix a layer.
+    intercepts_ : list of ndarray of shape (n_outputs,)
+        Biases, a vector a layer.
+    history_ : list of float
+        Mean loss of each epoch; empty for the closed form.
+    seen_classes_ : ndarray of shape (n_seen,) or None
+        The sorted labels of ``fit``; None after numbers or vectors.
+
+    References
+    ----------
+    M. Baughman, I. Foster, K. Chard, "Embeddings are All You Need: Transfer Learning in
+    Convolutional Neural Networks using Word Embeddings", 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import EmbeddingRegressor, HashEmbedding
+    >>> X = np.eye(3)
+    >>> model = EmbeddingRegressor(HashEmbedding(4), alpha=1e-6).fit(X, ["cat", "dog", "owl"])
+    >>> np.allclose(model.predict(X), HashEmbedding(4).embed(["cat", "dog", "owl"]), atol=1e-4)
+    True
+    """
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        alpha: float = 1.0,
+        loss: str = "mse",
+        hidden: tuple[int, ...] = (),
+        epochs: int = 25,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.alpha = alpha
+        self.loss = loss
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn to predict the vector of each sample's label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            Labels, or vectors; numbers without a `label_embedding`.
+
+        Returns
+        -------
+        self : object
+            The fitted regressor.
+
+        Raises
+        ------
+        UnknownLabelError
+            Labels have no vector; all of them are named.
+        ValueError
+            y fits neither form, X is not finite, or lengths differ.
+        """
+        owner = type(self).__name__
+        check_option(self.loss, LOSSES, owner=owner, name="loss")
+        check_number(self.alpha, owner=owner, name="alpha", at_least=0)
+        hidden = check_hidden(self.hidden, owner=owner)
+        X, y = self._validate_fit(X, y)
+        if y.dtype.kind == "f":
+            self._y_ndim, self.seen_classes_ = y.ndim, None
+            vectors = y.reshape(len(y), -1).astype(np.float64, copy=False)
+            targets = np.arange(len(y))
+        else:
+            self._y_ndim = 2
+            self.seen_classes_, targets = np.unique(y, return_inverse=True)
+            vectors = self.label_vectors(self.seen_classes_)
+        fitted = self._fit_map(X, targets, vectors, hidden)
+        self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
+        self.history_ = fitted.history
+        return self
+
+    def _validate_fit(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return X, and y as float vectors or numbers, or as labels (strings or integers)."""
+        dtypes = [np.float64, np.float32]
+        if self.label_embedding is None:
+            X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True)
+            return X, y.astype(np.float64)
+        X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True)
+        owner, n_dims = type(self).__name__, self.label_embedding.n_dims
+        if y.ndim == 1:
+            if y.dtype.kind == "f" and type_of_target(y) == "continuous":
+                raise ValueError(
+                    f"{owner}: y holds continuous numbers, but label_embedding is given and "
+                    f"expects labels (1-D) or vectors of shape (n_samples, {n_dims}). "
+                    "Pass labels, or label_embedding=None."
+                )
+            return X, check_labels(y, owner=owner, name="y")
+        if y.shape[1] != n_dims:
+            raise ValueError(
+                f"{owner}: y has vectors of width {y.shape[1]}, but label_embedding has {n_dims} "
+                "dimensions. Pass labels, vectors of that width, or label_embedding=None."
+            )
+        return X, y.astype(np.float64)
+
+    def _fit_map(
+        self, X: np.ndarray, targets: np.ndarray, vectors: np.ndarray, hidden: tuple[int, ...]
+    ) -> FittedMap:
+        if self.loss == "mse" and not hidden:
+            return fit_ridge(X, vectors[targets], self.alpha)
+        from zeroshot.losses import CosineLoss, MSELoss
+
+        loss = MSELoss() if self.loss == "mse" else CosineLoss()
+        return fit_perceptron(X, targets, vectors, loss, hidden, training_settings(self))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the vector (or the numbers) of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims), or (n_samples,) after a 1-D numeric y
+            In the raw label space, float64.
+        """
+        vectors = self._vectors(X)
+        return vectors[:, 0] if self._y_ndim == 1 else vectors
+
+    def predict_embedding(self, X: Any) -> np.ndarray:
+        """Predict the vector of each sample, as `predict` does, always 2-D.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the raw label space, float64.
+        """
+        return self._vectors(X)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Predict the vector of each sample, for the next step of a pipeline.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the raw label space, float64.
+        """
+        return self._vectors(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the squared error that a constant prediction leaves, explained.
+
+        For numbers and vectors that constant is the mean of `y`, and the score is R². For labels
+        it is the mean vector of the seen classes: the mean of a single excluded class would leave
+        no error to explain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            As in ``fit``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            At most 1; 0 for the constant.
+        """
+        predicted = self.predict(X)
+        y = np.asarray(y)
+        if self.seen_classes_ is None or y.ndim == 2:
+            return float(r2_score(y, predicted, sample_weight=sample_weight))
+        true = self.label_vectors(y)
+        constant = self.label_vectors(self.seen_classes_).mean(axis=0)
+        error = ((predicted - true) ** 2).sum(axis=1)
+        baseline = ((constant - true) ** 2).sum(axis=1)
+        ratio = np.average(error, weights=sample_weight) / np.average(
+            baseline, weights=sample_weight
+        )
+        return float(1 - ratio)
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the vectors of `labels` in the raw label space.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            In float64.
+
+        Raises
+        ------
+        TypeError
+            There is no label embedding.
+        """
+        owner = type(self).__name__
+        if self.label_embedding is None:
+            raise TypeError(f"{owner}: labels have vectors only with a label_embedding. Pass one.")
+        labels = check_labels(labels, owner=owner, name="labels")
+        return self.label_embedding.embed(labels).astype(np.float64)
+
+    def _vectors(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        return apply_map(X, self.coefs_, self.intercepts_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.intercepts_[-1])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

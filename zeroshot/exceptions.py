@@ -1,0 +1,117 @@
+"""The errors and warnings that are this package's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class ZeroShotError(Exception):
+    """Root of the package's own errors: one ``except`` catches them all."""
+
+
+class UnknownLabelError(ZeroShotError, ValueError):
+    """Labels that a label embedding has no vector for.
+
+    Parameters
+    ----------
+    labels : sequence of str or int
+        Every label without a vector.
+    n_labels : int
+        How many labels were asked for.
+    owner : str
+        Who was asked, for the message.
+    remedy : str
+        What to do about it.
+    close_matches : mapping of label to str, optional
+        For a label, known labels or words that are spelled alike.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import UnknownLabelError
+    >>> print(UnknownLabelError(["okapi"], 3, owner="AttributeTable", remedy="Add a row."))
+    AttributeTable has no vector for 1 of 3 labels ('okapi'). Add a row.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[object],
+        n_labels: int,
+        *,
+        owner: str,
+        remedy: str,
+        close_matches: Mapping[object, Sequence[str]] | None = None,
+    ) -> None:
+        self.labels = list(labels)
+        self.n_labels = n_labels
+        self.owner = owner
+        self.remedy = remedy
+        self.close_matches = dict(close_matches or {})
+        named = ", ".join(repr(label) for label in self.labels)
+        message = f"{owner} has no vector for {len(self.labels)} of {n_labels} labels ({named})."
+        near = [
+            f"for {label!r}: {', '.join(map(repr, matches))}"
+            for label, matches in self.close_matches.items()
+            if matches
+        ]
+        if near:
+            message += f" Did you mean, {'; '.join(near)}?"
+        super().__init__(f"{message} {remedy}")
+
+    def __reduce__(self) -> tuple:
+        """Survive the trip back from a worker process."""
+        return _rebuild_unknown_label_error, (
+            self.labels,
+            self.n_labels,
+            self.owner,
+            self.remedy,
+            self.close_matches,
+        )
+
+
+def _rebuild_unknown_label_error(
+    labels: list, n_labels: int, owner: str, remedy: str, close_matches: dict
+) -> UnknownLabelError:
+    return UnknownLabelError(
+        labels, n_labels, owner=owner, remedy=remedy, close_matches=close_matches
+    )
+
+
+class MissingDependencyError(ZeroShotError, ImportError):
+    """An optional package is not installed; the message says what installs it."""
+
+
+class IntegrityError(ZeroShotError, ValueError):
+    """A file is not what it should be: truncated, altered, or of an unknown format."""
+
+
+class DownloadError(ZeroShotError, OSError):
+    """A file could not be had from where it is published."""
+
+
+class ImageReadError(ZeroShotError, OSError):
+    """An image cannot be read; the message names its path or position."""
+
+
+class LabelWarning(UserWarning):
+    """Labels or words are used in a way that deserves a look."""
+
+
+class UnreadableImageWarning(UserWarning):
+    """Images were skipped or replaced by NaN rows; the message names the first ten.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    indices : sequence of int
+        The position of every such image.
+    paths : sequence of str or None
+        Its path, where it has one.
+    """
+
+    def __init__(
+        self, message: str, indices: Sequence[int] = (), paths: Sequence[str | None] = ()
+    ) -> None:
+        super().__init__(message)
+        self.indices = list(indices)
+        self.paths = list(paths)

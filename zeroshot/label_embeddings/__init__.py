@@ -1,0 +1,24 @@
+"""Label embeddings: labels in, one vector a label out.
+
+Every one of them is a `LabelEmbedding`: ``embed(labels)`` gives float32 vectors of shape
+(n_labels, n_dims), the same for the same labels always.
+"""
+
+from __future__ import annotations
+
+from zeroshot.label_embeddings._base import LabelEmbedding
+from zeroshot.label_embeddings._concat import ConcatEmbedding
+from zeroshot.label_embeddings._hash import HashEmbedding
+from zeroshot.label_embeddings._nearest import nearest_labels
+from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
+from zeroshot.label_embeddings._word_vectors import WordVectors
+
+__all__ = [
+    "AttributeTable",
+    "ConcatEmbedding",
+    "HashEmbedding",
+    "LabelEmbedding",
+    "OneHotEmbedding",
+    "WordVectors",
+    "nearest_labels",
+]

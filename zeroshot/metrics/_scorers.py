@@ -1,0 +1,194 @@
+"""Scorers: metrics that read what they need off a fitted estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._pipelines import final_and_input, unwrap
+from zeroshot._validation import check_labels
+from zeroshot.metrics._checks import check_pair, check_same_kind
+from zeroshot.metrics._classification import (
+    check_k,
+    check_scores,
+    harmonic_mean_score,
+    hit_at_k_score,
+    mean_class_accuracy,
+    part_accuracy,
+    top_k_labels,
+)
+from zeroshot.metrics._embedding import (
+    embedding_mse,
+    relative_loss,
+    semantic_similarity_score,
+)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What ``scoring=`` takes: ``scorer(estimator, X, y)`` is a number, greater is better.
+
+    Parameters
+    ----------
+    name : str
+        Its key in `SCORERS`.
+    function : callable
+        ``(name, estimator, X, y) -> float``; a module-level function, so that workers get it.
+
+    Examples
+    --------
+    Any classifier has a mean class accuracy; the other scorers read what is zero-shot:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from zeroshot.metrics import SCORERS
+    >>> SCORERS["mean_class_accuracy"]
+    Scorer(name='mean_class_accuracy')
+    >>> X, y = load_iris(return_X_y=True)
+    >>> scoring = SCORERS["mean_class_accuracy"]
+    >>> cross_val_score(LogisticRegression(max_iter=500), X, y, scoring=scoring, cv=3).round(2)
+    array([0.98, 0.96, 0.98])
+    """
+
+    name: str
+    function: Callable[[str, Any, Any, Any], float] = field(repr=False)
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        """Score a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator, Pipeline or search object
+            Fitted; what the scorer reads is taken from its final step.
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            True labels; the two losses also take vectors (n_samples, n_dims).
+
+        Returns
+        -------
+        float
+            Greater is better.
+
+        Raises
+        ------
+        TypeError
+            An estimator of another kind than the scorer reads.
+        ValueError
+            The fold lacks the seen or unseen rows that the scorer is about.
+        """
+        return self.function(self.name, estimator, X, y)
+
+
+def _require(estimator: Any, attributes: tuple[str, ...], name: str, *, remedy: str) -> Any:
+    """Return the final estimator if it has the `attributes`, else say what has."""
+    final = unwrap(estimator)
+    missing = [attribute for attribute in attributes if not hasattr(final, attribute)]
+    if missing:
+        check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
+        raise TypeError(
+            f"SCORERS[{name!r}] needs an estimator with {' and '.join(missing)}, which "
+            f"{type(final).__name__} has not. {remedy}"
+        )
+    return final
+
+
+_CLASSIFIER = (
+    "Score a zero-shot classifier, such as DeViSEClassifier; for EmbeddingRegressor use "
+    "'neg_embedding_mse' or 'neg_relative_loss'."
+)
+_REGRESSOR = (
+    "Score an estimator that predicts raw label vectors, such as EmbeddingRegressor; for a "
+    "classifier use 'mean_class_accuracy' or 'hit_at_5'."
+)
+
+
+def _predicted(
+    name: str, estimator: Any, X: Any, y: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    final = _require(estimator, ("classes_", "seen_classes_"), name, remedy=_CLASSIFIER)
+    owner = f"SCORERS[{name!r}]"
+    y_true, y_pred = check_pair(y, estimator.predict(X), owner=owner)
+    seen = check_labels(final.seen_classes_, owner=owner, name="seen_classes_")
+    check_same_kind(y_true, seen, owner=owner, names=("y", "seen_classes_"))
+    return y_true, y_pred, seen
+
+
+def _seen_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
+    y_true, y_pred, seen = _predicted(name, estimator, X, y)
+    mask = np.isin(y_true, seen)
+    return part_accuracy(y_true, y_pred, mask, part="seen", owner=f"SCORERS[{name!r}]")
+
+
+def _unseen_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
+    y_true, y_pred, seen = _predicted(name, estimator, X, y)
+    mask = ~np.isin(y_true, seen)
+    return part_accuracy(y_true, y_pred, mask, part="unseen", owner=f"SCORERS[{name!r}]")
+
+
+def _harmonic_mean(name: str, estimator: Any, X: Any, y: Any) -> float:
+    y_true, y_pred, seen = _predicted(name, estimator, X, y)
+    return harmonic_mean_score(y_true, y_pred, seen_classes=seen)
+
+
+def _mean_class_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
+    _require(estimator, ("classes_",), name, remedy=_CLASSIFIER)
+    return mean_class_accuracy(y, estimator.predict(X))
+
+
+def _hit_at_5(name: str, estimator: Any, X: Any, y: Any) -> float:
+    final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
+    return hit_at_k_score(y, estimator.decision_function(X), k=5, labels=final.classes_)
+
+
+def _semantic_similarity_at_3(name: str, estimator: Any, X: Any, y: Any) -> float:
+    attributes = ("classes_", "decision_function", "label_vectors")
+    final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
+    owner = f"SCORERS[{name!r}]"
+    classes = check_labels(final.classes_, owner=owner, name="classes_")
+    scores = check_scores(estimator.decision_function(X), len(classes), owner=owner)
+    top = top_k_labels(scores, check_k(3, scores, owner=owner), classes)
+    return semantic_similarity_score(y, top, final.label_vectors)
+
+
+def _vectors(name: str, estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
+    """Return true vectors, predicted vectors, and the rows' labels (None when y is vectors)."""
+    _require(estimator, ("predict_embedding",), name, remedy=_REGRESSOR)
+    final, X = final_and_input(estimator, X)
+    predicted = final.predict_embedding(X)
+    if np.ndim(y) == 2:
+        return y, predicted, None
+    _require(final, ("label_vectors",), name, remedy=_REGRESSOR)
+    labels = check_labels(y, owner=f"SCORERS[{name!r}]", name="y")
+    unique, codes = np.unique(labels, return_inverse=True)
+    return np.asarray(final.label_vectors(unique))[codes], predicted, labels
+
+
+def _neg_embedding_mse(name: str, estimator: Any, X: Any, y: Any) -> float:
+    y_true, y_pred, _ = _vectors(name, estimator, X, y)
+    return -embedding_mse(y_true, y_pred)
+
+
+def _neg_relative_loss(name: str, estimator: Any, X: Any, y: Any) -> float:
+    y_true, y_pred, labels = _vectors(name, estimator, X, y)
+    return -relative_loss(y_true, y_pred, labels=labels)
+
+
+SCORERS = {
+    name: Scorer(name, function)
+    for name, function in {
+        "unseen_accuracy": _unseen_accuracy,
+        "seen_accuracy": _seen_accuracy,
+        "harmonic_mean": _harmonic_mean,
+        "mean_class_accuracy": _mean_class_accuracy,
+        "hit_at_5": _hit_at_5,
+        "semantic_similarity_at_3": _semantic_similarity_at_3,
+        "neg_embedding_mse": _neg_embedding_mse,
+        "neg_relative_loss": _neg_relative_loss,
+    }.items()
+}

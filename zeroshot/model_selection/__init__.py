@@ -1,0 +1,24 @@
+"""Splits over classes, not samples, and views of fitted models over other candidates.
+
+Every splitter speaks scikit-learn's protocol, so that it goes wherever ``cv=`` does. It takes the
+labels from `groups` if they are given, else from `y`.
+"""
+
+from zeroshot._pipelines import unwrap
+from zeroshot.model_selection._kfold import ClassKFold, GeneralizedClassKFold
+from zeroshot.model_selection._split import (
+    ClassShuffleSplit,
+    LeaveOneClassOut,
+    PredefinedClassSplit,
+)
+from zeroshot.model_selection._view import with_candidates
+
+__all__ = [
+    "ClassKFold",
+    "ClassShuffleSplit",
+    "GeneralizedClassKFold",
+    "LeaveOneClassOut",
+    "PredefinedClassSplit",
+    "unwrap",
+    "with_candidates",
+]
