@@ -47,9 +47,7 @@ def resolve_device(device: str | torch.device = "auto", *, owner: str = "torch")
     return resolved
 
 
-def resolve_precision(
-    precision: str, device: torch.device, *, owner: str = "torch"
-) -> torch.dtype:
+def resolve_precision(precision: str, device: torch.device, *, owner: str = "torch") -> torch.dtype:
     """Return the dtype to compute in; ``"auto"`` is bfloat16 where the hardware gains from it.
 
     On a CPU that means its own bfloat16 instructions (AVX-512 BF16 or AMX): without them

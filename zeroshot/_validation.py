@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -42,7 +43,10 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
             f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. "
             f"Write [{labels!r}] for a single label."
         )
-    array = labels if isinstance(labels, np.ndarray) else np.asarray(list(labels), dtype=object)
+    if hasattr(labels, "__array__"):  # a DataFrame iterates over its columns, not its rows
+        array = np.asarray(labels)
+    else:
+        array = np.asarray(list(labels), dtype=object)
     if array.ndim != 1:
         raise ValueError(f"{owner}: {name} must be 1-D, got an array of shape {array.shape}.")
     if array.dtype.kind in "iuU":
@@ -59,6 +63,22 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
         f"{owner}: Unknown label type: {name} must be all strings or all integers, got {kinds} "
         f"(such as {values[0]!r})."
     )
+
+
+def check_missing_labels(y: Any, *, owner: str, name: str = "y") -> Any:
+    """Return `y`, or raise naming what a list or column of labels holds that is no label.
+
+    NumPy turns ``["cat", nan]`` into two strings, and scikit-learn's own check comes after that.
+
+    Raises
+    ------
+    ValueError
+        A label is missing, or of another type than the rest.
+    """
+    array = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
+    if array.dtype == object and array.ndim == 1:
+        return check_labels(array, owner=owner, name=name)
+    return y
 
 
 def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
@@ -122,7 +142,7 @@ def check_number(
     if (
         isinstance(value, (bool, np.bool_))
         or not isinstance(value, kind)
-        or not np.isfinite(value)
+        or not math.isfinite(value)
         or (above is not None and value <= above)
         or (at_least is not None and value < at_least)
     ):

@@ -90,7 +90,10 @@ def _computed(
             if not isinstance(prepared, ImageReadError):
                 good.append(position)
             elif stop_on_error:
-                raise prepared
+                raise ImageReadError(
+                    f"TimmFeatures: {prepared} Or pass on_error='skip' or 'nan' to go on without "
+                    "it; extract(X) returns the error of every such image."
+                ) from prepared.__cause__
             else:
                 errors[position] = prepared
         if good:
@@ -117,5 +120,5 @@ def warn_unreadable(images: Sequence[Any] | np.ndarray, errors: Errors, on_error
             indices=list(errors),
             paths=[path_of(images[position]) for position in errors],
         ),
-        stacklevel=4,
+        stacklevel=5,
     )

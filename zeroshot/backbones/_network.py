@@ -118,18 +118,24 @@ class Network:
         for side in np.unique(sides):
             rows = np.flatnonzero(sides == side)
             stacked = np.stack([images[row] for row in rows]).transpose(0, 3, 1, 2)
-            pixels = to_tensor(stacked, self.device).float()
-            batch[torch.from_numpy(rows).to(self.device)] = self._enlarge(pixels)
+            # MPS has no antialiased resampling
+            where = torch.device("cpu") if self.device.type == "mps" else self.device
+            pixels = self._enlarge(to_tensor(stacked, where).float())
+            batch[torch.from_numpy(rows).to(self.device)] = pixels.to(self.device)
         return batch.mul_(self.scale).add_(self.shift)
 
     def _enlarge(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Resize to the network's input, rounded to whole pixel values as Pillow does."""
-        if pixels.shape[-1] == self.size:
+        """Resize to the network's input, to the pixel values that Pillow would give."""
+        side = pixels.shape[-1]
+        if side == self.size:
             return pixels
-        enlarged = nn.functional.interpolate(
-            pixels, size=self.size, mode=self.interpolation, antialias=True
-        )
-        return enlarged.round_().clamp_(0, 255)
+        # Pillow rounds and clips between its horizontal and its vertical pass
+        for shape in ((side, self.size), (self.size, self.size)):
+            pixels = nn.functional.interpolate(
+                pixels, size=shape, mode=self.interpolation, antialias=True
+            )
+            pixels = pixels.round_().clamp_(0, 255)
+        return pixels
 
 
 def open_network(
@@ -192,7 +198,13 @@ def _create(model_name: str, weights: Any, image_size: int | None, seed: int, ow
     config: dict[str, Any] = module.pretrained_cfg
     if config.get("fixed_input_size") and image_size not in (None, config["input_size"][-1]):
         # Transformers are built for one size; timm resamples their position embeddings.
-        return create_network(model_name, weights, seed=seed, owner=owner, img_size=image_size)
+        try:
+            return create_network(model_name, weights, seed=seed, owner=owner, img_size=image_size)
+        except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise ValueError(
+                f"{owner}: {model_name!r} cannot be built for image_size={image_size} ({error}). "
+                "Pass a multiple of its patch size, or None for its own size."
+            ) from error
     return module
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import pickle
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -28,6 +30,7 @@ _PACKAGED = {
 }
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _REACH_SECONDS = 5.0
+_initialising = threading.Lock()
 
 State = dict[str, torch.Tensor]
 
@@ -61,21 +64,22 @@ def create_network(
         The file's weights are not this model's.
     """
     if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
-        near = timm.list_models(f"*{str(model_name).partition('.')[0][:8]}*")[:3]
+        near = difflib.get_close_matches(str(model_name), timm.list_models())
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             f"{owner}: model_name must be a model of timm, got {model_name!r}.{hint} "
             "timm.list_models('*') lists them."
         )
-    if weights is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+    # Creating a network draws from torch's global generator: it is left as it was found.
+    with _initialising, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if weights is None:
             return timm.create_model(model_name, **kwargs).eval()
-    if isinstance(weights, str) and weights == "auto":
-        return _create_pretrained(model_name, owner, kwargs).eval()
-    if isinstance(weights, (str, os.PathLike)):
-        state = load_state(weights, owner=owner)
-        return _with_state(model_name, state, f"{os.fspath(weights)!r}", owner, kwargs).eval()
+        if isinstance(weights, str) and weights == "auto":
+            return _create_pretrained(model_name, owner, kwargs).eval()
+        if isinstance(weights, (str, os.PathLike)):
+            state = load_state(weights, owner=owner)
+            return _with_state(model_name, state, repr(os.fspath(weights)), owner, kwargs).eval()
     raise ValueError(
         f"{owner}: weights must be 'auto', a path to a file of weights, or None, got {weights!r}."
     )

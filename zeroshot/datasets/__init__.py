@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zeroshot.datasets._cifar100 import fetch_cifar100
-from zeroshot.datasets._class_names import class_names
+from zeroshot.datasets._class_names import class_names, label_texts
+from zeroshot.datasets._features import load_cifar100_features
 from zeroshot.datasets._folders import list_images, load_image_folder
 from zeroshot.datasets._tiny_imagenet import fetch_tiny_imagenet
 
@@ -11,6 +12,8 @@ __all__ = [
     "class_names",
     "fetch_cifar100",
     "fetch_tiny_imagenet",
+    "label_texts",
     "list_images",
+    "load_cifar100_features",
     "load_image_folder",
 ]

@@ -51,3 +51,37 @@ def _table() -> dict[str, dict[str, str]]:
     """Return name -> coarse name for CIFAR-100, and name -> wnid for Tiny ImageNet."""
     text = files("zeroshot.datasets").joinpath("data/class_names.json").read_text("utf-8")
     return json.loads(text)
+
+
+def label_texts(dataset: str) -> dict[str, str]:
+    """Return what the ambiguous class names of a data set mean, in words.
+
+    Word vectors know no senses: the vector of ``"can"`` is mostly that of the verb, ``"apple"``
+    of the company, ``"cup"`` of the championship. These texts name the thing in the pictures.
+    They were written from the list of names alone, before any result was seen, and are meant for
+    ``WordVectors(overrides=label_texts("cifar100"))``.
+
+    Parameters
+    ----------
+    dataset : {"cifar100"}
+        The data set.
+
+    Returns
+    -------
+    dict of str to str
+        Text of each ambiguous name; other names stand for themselves.
+
+    Raises
+    ------
+    ValueError
+        There are no texts for `dataset`.
+
+    Examples
+    --------
+    >>> from zeroshot.datasets import label_texts
+    >>> label_texts("cifar100")["can"]
+    'tin can, canister'
+    """
+    check_option(dataset, ("cifar100",), owner="label_texts", name="dataset")
+    source = files("zeroshot.datasets").joinpath(f"data/{dataset}_label_texts.json")
+    return json.loads(source.read_text("utf-8"))

@@ -16,12 +16,23 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from zeroshot._validation import check_labels, check_number, check_option, check_unique
-from zeroshot.estimators._label_space import LabelSpace
+from zeroshot._validation import (
+    check_labels,
+    check_missing_labels,
+    check_number,
+    check_option,
+    check_unique,
+)
+from zeroshot.estimators._label_space import (
+    LabelSpace,
+    check_label_embedding,
+    warn_of_degenerate_vectors,
+)
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
+from zeroshot.metrics._checks import check_same_kind
 
 SCENARIOS = ("generalized", "unseen")
 
@@ -92,26 +103,39 @@ class ZeroShotClassifier(
             X is not finite, lengths differ, or the candidates are empty, repeated, or of another
             type than the labels.
         """
+        owner = type(self).__name__
+        y = check_missing_labels(y, owner=owner)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        positions = self._fit_labels(check_labels(y, owner=type(self).__name__, name="y"))
-        self._fit_map(X, positions, self.label_space_.vectors(self.seen_classes_))
+        positions, seen_vectors = self._fit_seen(check_labels(y, owner=owner, name="y"))
+        self._set_candidates(self.candidates)
+        self._fit_map(X, positions, seen_vectors)
         return self
 
-    def _fit_labels(self, y: np.ndarray) -> np.ndarray:
-        """Set everything that follows from the labels; return their positions in seen_classes_."""
+    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Set the seen classes and the label space.
+
+        Returns
+        -------
+        positions : ndarray of shape (n_samples,)
+            Of the labels y in ``seen_classes_``.
+        seen_vectors : ndarray of shape (n_seen, n_dims)
+            The vectors of ``seen_classes_``.
+        """
         owner = type(self).__name__
         check_number(self.temperature, owner=owner, name="temperature", above=0)
         if self.gamma is not None:
             check_number(self.gamma, owner=owner, name="gamma", above=0)
+        if not isinstance(self.center, (bool, np.bool_)):
+            raise ValueError(f"{owner}: center must be True or False, got {self.center!r}.")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         embedding = self.label_embedding
         if embedding is None:
             embedding = OneHotEmbedding(self.seen_classes_)
-        self.label_space_ = LabelSpace.of_seen(
+        embedding = check_label_embedding(embedding, owner=owner)
+        self.label_space_, seen_vectors = LabelSpace.of_seen(
             embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
         )
-        self._set_candidates(self.candidates)
-        return positions
+        return positions, seen_vectors
 
     def _set_candidates(self, candidates: Any) -> None:
         owner = type(self).__name__
@@ -125,11 +149,15 @@ class ZeroShotClassifier(
         if (classes.dtype.kind == "U") != (seen.dtype.kind == "U"):
             raise ValueError(
                 f"{owner}: candidates and y must be of one type, got candidates such as "
-                f"{classes[0]!r} and labels such as {seen[0]!r}. Convert one to the other."
+                f"{classes[:1].tolist()} and labels such as {seen[:1].tolist()}. Convert one to "
+                "the other."
             )
         self.classes_ = np.sort(classes)
         self.unseen_classes_ = np.setdiff1d(classes, seen)
         self.class_vectors_ = self.label_space_.vectors(self.classes_)
+        warn_of_degenerate_vectors(
+            self.class_vectors_, self.classes_, self.unseen_classes_, owner=owner
+        )
 
     def with_candidates(self, labels: Any) -> Self:
         """Return this fitted classifier over another vocabulary, without fitting again.
@@ -153,6 +181,8 @@ class ZeroShotClassifier(
         """
         check_is_fitted(self)
         view = copy.copy(self)
+        if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
+            view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
         view._set_candidates(labels)
         return view
@@ -271,11 +301,12 @@ class ZeroShotClassifier(
         Raises
         ------
         ValueError
-            `k` is below 1 or above the number of candidates.
+            `k` is no integer, below 1, or above the number of candidates.
         """
+        check_number(k, owner=type(self).__name__, name="k", at_least=1, integer=True)
         scores = self._masked_scores(X)
         n_allowed = int(self._allowed().sum())
-        if not 1 <= k <= n_allowed:
+        if k > n_allowed:
             raise ValueError(
                 f"{type(self).__name__}: k must be between 1 and the {n_allowed} candidates that "
                 f"scenario={self.scenario!r} allows, got {k}."
@@ -301,6 +332,8 @@ class ZeroShotClassifier(
             Between 0 and 1.
         """
         predicted = self.predict(X)
+        y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
+        check_same_kind(y, self.classes_, owner=type(self).__name__, names=("y", "candidates"))
         if not np.isin(y, self.classes_).any():
             warnings.warn(
                 f"{type(self).__name__}: none of the true labels is among the "
@@ -325,6 +358,14 @@ class ZeroShotClassifier(
                 f"{type(self).__name__}: scenario='unseen', but all {len(self.classes_)} "
                 "candidates were seen in fit. Pass candidates= with further labels, or "
                 "scenario='generalized'."
+            )
+        if self.scenario == "unseen" and allowed.sum() == 1:
+            warnings.warn(
+                f"{type(self).__name__}: scenario='unseen', and {self.unseen_classes_[0]!s} is the "
+                "only candidate not seen in fit: it is the answer for every sample, and accuracy "
+                "means nothing. Pass further candidates, or scenario='generalized'.",
+                LabelWarning,
+                stacklevel=3,
             )
         vectors = self._project(self._validate(X))
         scores = vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)

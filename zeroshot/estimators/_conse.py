@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from zeroshot._validation import check_number
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.exceptions import LabelWarning
+from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -65,7 +68,8 @@ class ConSEClassifier(ZeroShotClassifier):
     >>> import numpy as np
     >>> from zeroshot import AttributeTable, ConSEClassifier, SourceHead
     >>> traits = AttributeTable(
-    ...     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], labels=["horse", "stripes", "fish", "zebra"]
+    ...     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]],
+    ...     labels=["horse", "stripes", "fish", "zebra"],
     ... )
     >>> head = SourceHead(10 * np.eye(3), np.zeros(3), ["horse", "stripes", "fish"])
     >>> model = ConSEClassifier(head, traits, candidates=["fish", "zebra"]).fit()
@@ -111,12 +115,12 @@ class ConSEClassifier(ZeroShotClassifier):
         ------
         UnknownLabelError
             A label or candidate has no vector.
+        TypeError
+            `classifier` has no probabilities.
         ValueError
             A `SourceHead` comes without a label embedding, or X and y are not as they should be.
         """
-        check_number(
-            self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True
-        )
+        check_number(self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True)
         if not isinstance(self.classifier, SourceHead):
             return super().fit(X, y)
         if self.label_embedding is None:
@@ -124,26 +128,31 @@ class ConSEClassifier(ZeroShotClassifier):
                 "ConSEClassifier: a SourceHead needs a label_embedding to reach other labels. "
                 "Pass label_embedding=WordVectors()."
             )
+        check_label_embedding(self.label_embedding, owner="ConSEClassifier")
         self.n_features_in_ = self.classifier.n_features_in_
         covered = self.label_embedding.covers(self.classifier.labels)
         # With no label covered, all are embedded, and the error names them.
         labels = self.classifier.labels[covered if covered.any() else slice(None)]
-        positions = self._fit_labels(labels)
-        self._set_source(self.classifier, np.flatnonzero(covered), positions)
+        with warnings.catch_warnings():
+            # Words of the head's own labels that have no vector are nothing its user can mend.
+            warnings.simplefilter("ignore", LabelWarning)
+            positions, seen_vectors = self._fit_seen(labels)
+        self._set_candidates(self.candidates)
+        self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         classifier = LogisticRegression(max_iter=1000)
         if self.classifier is not None:
-            classifier = clone(self.classifier)
+            classifier = clone(_check_classifier(self.classifier))
         source = classifier.fit(X, self.seen_classes_[y])
         positions = np.searchsorted(self.seen_classes_, source.classes_)
-        self._set_source(source, np.arange(len(positions)), positions)
+        self._set_source(source, np.arange(len(positions)), class_vectors[positions])
 
-    def _set_source(self, source: Any, columns: np.ndarray, positions: np.ndarray) -> None:
+    def _set_source(self, source: Any, columns: np.ndarray, vectors: np.ndarray) -> None:
         self.source_ = source
         self.source_columns_ = columns
-        self.source_vectors_ = self.label_space_.vectors(self.seen_classes_)[positions]
+        self.source_vectors_ = vectors
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         probabilities = self.source_.predict_proba(X)[:, self.source_columns_]
@@ -151,6 +160,16 @@ class ConSEClassifier(ZeroShotClassifier):
         total = weights.sum(axis=1, keepdims=True)
         vectors = (weights / np.where(total == 0, 1, total)) @ self.source_vectors_
         return vectors.astype(X.dtype, copy=False)
+
+
+def _check_classifier(classifier: Any) -> Any:
+    if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
+        raise TypeError(
+            "ConSEClassifier: classifier must have predict_proba, as LogisticRegression() has, or "
+            f"be a SourceHead, got {classifier!r}. For one without probabilities, pass "
+            "CalibratedClassifierCV(classifier)."
+        )
+    return classifier
 
 
 def keep_largest(rows: np.ndarray, n: int) -> np.ndarray:

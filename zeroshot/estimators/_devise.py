@@ -54,13 +54,13 @@ class DeViSEClassifier(ZeroShotClassifier):
         resembles most. Useful from about 1 to 4 for word vectors; None uses the vectors.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
-    epochs : int, default=30
+    epochs : int, default=20
         Passes over the data, when trained.
     batch_size : int, default=64
         Samples a step, when trained.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=1e-2
         Adam's first step size, when trained; it falls to zero along half a cosine.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=10.0
         Decoupled weight decay, when trained.
     device : str, default="auto"
         Where to train: ``"auto"`` or a torch device.
@@ -119,10 +119,10 @@ class DeViSEClassifier(ZeroShotClassifier):
         center: bool = True,
         gamma: float | None = None,
         temperature: float = 0.1,
-        epochs: int = 30,
+        epochs: int = 20,
         batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
+        learning_rate: float = 1e-2,
+        weight_decay: float = 10.0,
         device: str = "auto",
         random_state: Any = None,
     ) -> None:

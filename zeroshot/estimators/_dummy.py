@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_option
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._label_space import unit_rows
 from zeroshot.label_embeddings import LabelEmbedding
 
 STRATEGIES = ("mean", "constant", "random")
@@ -50,7 +50,7 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
     >>> from zeroshot import DummyZeroShotClassifier, HashEmbedding
     >>> control = DummyZeroShotClassifier(HashEmbedding(8), candidates=["cat", "dog", "owl"])
     >>> control.fit([[0.0], [1.0]], ["cat", "dog"]).predict([[5.0], [6.0]]).tolist()
-    ['dog', 'dog']
+    ['cat', 'cat']
     """
 
     center = False
@@ -100,7 +100,8 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
         vectors : ndarray of shape (n_samples, n_dims)
             In the raw label space.
         """
-        return self.transform(X)
+        check_is_fitted(self)
+        return self._project(self._validate(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
@@ -56,25 +57,21 @@ class LabelSpace:
         center: bool,
         gamma: float | None = None,
         owner: str,
-    ) -> LabelSpace:
-        """Return the space whose origin is the mean of the `seen` classes.
+    ) -> tuple[LabelSpace, np.ndarray]:
+        """Return the space whose origin is the mean of the `seen` classes, and their vectors there.
 
         Each seen class counts once, whatever its number of rows.
         """
         raw = embedding.embed(seen).astype(np.float64)
-        space = cls(embedding, _offset(raw, center))
-        vectors = space.vectors(seen)
-        _warn_of_degenerate_vectors(vectors, seen, owner=owner)
+        offset = _offset(raw, center)
+        vectors = unit_rows(raw, offset)
+        warn_of_degenerate_vectors(vectors, seen, seen, owner=owner)
         if gamma is None:
-            return space
+            return cls(embedding, offset), vectors
         similarities = rbf_kernel(vectors, gamma=gamma)
-        return cls(
-            embedding,
-            space.offset,
-            gamma=gamma,
-            anchors=vectors,
-            anchor_offset=_offset(similarities, center),
-        )
+        anchor_offset = _offset(similarities, center)
+        space = cls(embedding, offset, gamma=gamma, anchors=vectors, anchor_offset=anchor_offset)
+        return space, unit_rows(similarities, anchor_offset)
 
     def raw_vectors(self, labels: np.ndarray) -> np.ndarray:
         """Return the embedding's own vectors, float64 (n_labels, n_dims)."""
@@ -82,43 +79,67 @@ class LabelSpace:
 
     def vectors(self, labels: np.ndarray) -> np.ndarray:
         """Return the unit vectors in this space, float64 (n_labels, n_dims or n_seen)."""
-        vectors = unit_rows(self.raw_vectors(labels) - self.offset)
-        if self.gamma is None:
+        vectors = unit_rows(self.raw_vectors(labels), self.offset)
+        if self.gamma is None or self.anchors is None or self.anchor_offset is None:
             return vectors
-        return unit_rows(rbf_kernel(vectors, self.anchors, gamma=self.gamma) - self.anchor_offset)
+        return unit_rows(rbf_kernel(vectors, self.anchors, gamma=self.gamma), self.anchor_offset)
+
+
+def check_label_embedding(embedding: Any, *, owner: str) -> LabelEmbedding:
+    """Return `embedding` if it is one.
+
+    Raises
+    ------
+    TypeError
+        It is something else, such as the name of an embedding, or a class.
+    """
+    if not isinstance(embedding, LabelEmbedding):
+        raise TypeError(
+            f"{owner}: label_embedding must be a LabelEmbedding, got {embedding!r}. "
+            "Pass an object such as WordVectors()."
+        )
+    return embedding
 
 
 def _offset(rows: np.ndarray, center: bool) -> np.ndarray:
     """Return the mean row, or zeros where all rows are equal: there is nothing to centre on."""
     mean = rows.mean(axis=0)
-    return mean if center and not np.allclose(rows, mean) else np.zeros_like(mean)
+    # Embeddings are float32: what differs by less than its rounding is equal, at any scale.
+    spread = np.abs(rows - mean).max()
+    equal = spread <= np.finfo(np.float32).eps * np.abs(rows).max()
+    return mean if center and not equal else np.zeros_like(mean)
 
 
-def unit_rows(array: np.ndarray) -> np.ndarray:
-    """Return `array` with its rows at unit length; rows that are zero but for rounding, zero."""
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    negligible = norms <= 1e-12 * max(1.0, float(norms.max(initial=0.0)))
-    return np.where(negligible, 0.0, array / np.where(negligible, 1.0, norms))
+def unit_rows(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return `rows` less `offset`, at unit length; a row that equals it but for rounding, zero."""
+    shifted = rows - offset
+    norms = np.linalg.norm(shifted, axis=1, keepdims=True)
+    magnitudes = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.linalg.norm(offset))
+    negligible = norms <= 1e-12 * magnitudes
+    return np.where(negligible, 0.0, shifted / np.where(negligible, 1.0, norms))
 
 
-def _warn_of_degenerate_vectors(vectors: np.ndarray, labels: np.ndarray, *, owner: str) -> None:
-    """Warn of labels that no score can tell apart, by name."""
-    at_mean = labels[~vectors.any(axis=1)].tolist()
+def warn_of_degenerate_vectors(
+    vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str
+) -> None:
+    """Warn of labels that no score can tell apart, by name, where one of the `new` is of them."""
+    at_mean = labels[~vectors.any(axis=1) & np.isin(labels, new)].tolist()
     if at_mean:
         warnings.warn(
             f"{owner}: the vectors of {at_mean} lie at the mean of the seen classes' vectors and "
             "score 0 for every sample. Pass center=False or another label_embedding.",
             LabelWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     groups: dict[bytes, list] = {}
     for label, vector in zip(labels.tolist(), np.round(vectors, 12) + 0.0, strict=True):
         groups.setdefault(vector.tobytes(), []).append(label)
-    identical = [group for group in groups.values() if len(group) > 1]
+    is_new = set(new.tolist())
+    identical = [g for g in groups.values() if len(g) > 1 and not is_new.isdisjoint(g)]
     if identical:
         warnings.warn(
             f"{owner}: labels share one vector and cannot be told apart: {identical}. "
             "Give them vectors of their own, for example by overrides.",
             LabelWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,7 @@ class FittedMap:
     history: list[float]
 
 
-def apply_map(
-    X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarray]
-) -> np.ndarray:
+def apply_map(X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarray]) -> np.ndarray:
     """Return the map's outputs, (n_samples, n_outputs), in X's dtype."""
     for position, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         if position:
@@ -90,7 +89,9 @@ def fit_perceptron(
     from zeroshot._training import linear_layers, train
 
     mean = X.mean(axis=0, dtype=np.float64)
-    scale = float(np.sqrt(np.mean((X - mean) ** 2))) or 1.0
+    scale = float(np.sqrt(np.mean((X - mean) ** 2)))
+    if scale <= len(X) * np.finfo(np.float64).eps * np.abs(mean).max():
+        scale = 1.0  # constant features but for rounding, which is not to be blown up
     layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
     modules: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
@@ -112,6 +113,7 @@ def fit_perceptron(
 
 def training_settings(estimator: Any) -> TrainingSettings:
     """Return the training parameters of `estimator`, checked, its random state made a seed."""
+    from zeroshot._torch import resolve_device
     from zeroshot._training import TrainingSettings
 
     owner = type(estimator).__name__
@@ -126,7 +128,7 @@ def training_settings(estimator: Any) -> TrainingSettings:
         learning_rate=float(estimator.learning_rate),
         weight_decay=float(estimator.weight_decay),
         seed=seed,
-        device=estimator.device,
+        device=str(resolve_device(estimator.device, owner=owner)),
     )
 
 
@@ -138,8 +140,10 @@ def check_hidden(hidden: Any, *, owner: str) -> tuple[int, ...]:
     ValueError
         `hidden` is no sequence of positive integers.
     """
-    if isinstance(hidden, (str, int)):
-        raise ValueError(f"{owner}: hidden must be a tuple of widths such as (256,), got {hidden!r}.")
+    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+        raise ValueError(
+            f"{owner}: hidden must be a tuple of widths such as (256,), got {hidden!r}."
+        )
     for width in hidden:
         check_number(width, owner=owner, name="each width in hidden", at_least=1, integer=True)
     return tuple(int(width) for width in hidden)

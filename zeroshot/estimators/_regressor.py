@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -12,10 +13,12 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import r2_score
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroshot._validation import check_labels, check_number, check_option
+from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
+from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._map import (
     FittedMap,
     apply_map,
@@ -155,11 +158,20 @@ class EmbeddingRegressor(
     def _validate_fit(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return X, and y as float vectors or numbers, or as labels (strings or integers)."""
         dtypes = [np.float64, np.float32]
+        owner = type(self).__name__
+        if issparse(y):
+            raise TypeError(f"{owner}: y is sparse. Pass y.toarray().")
         if self.label_embedding is None:
+            if _holds_strings(y):
+                raise ValueError(
+                    f"{owner}: y holds strings, but without a label_embedding it must be numbers. "
+                    "Pass label_embedding=, such as WordVectors(), to give labels vectors."
+                )
             X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True)
             return X, y.astype(np.float64)
+        n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
+        y = check_missing_labels(y, owner=owner)
         X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True)
-        owner, n_dims = type(self).__name__, self.label_embedding.n_dims
         if y.ndim == 1:
             if y.dtype.kind == "f" and type_of_target(y) == "continuous":
                 raise ValueError(
@@ -173,6 +185,8 @@ class EmbeddingRegressor(
                 f"{owner}: y has vectors of width {y.shape[1]}, but label_embedding has {n_dims} "
                 "dimensions. Pass labels, vectors of that width, or label_embedding=None."
             )
+        if _holds_strings(y):
+            raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
         return X, y.astype(np.float64)
 
     def _fit_map(
@@ -253,17 +267,22 @@ class EmbeddingRegressor(
             At most 1; 0 for the constant.
         """
         predicted = self.predict(X)
+        check_consistent_length(predicted, y, sample_weight)
         y = np.asarray(y)
-        if self.seen_classes_ is None or y.ndim == 2:
+        if y.ndim == 2 or not (_holds_strings(y) or self.seen_classes_ is not None):
             return float(r2_score(y, predicted, sample_weight=sample_weight))
+        if self.seen_classes_ is None:
+            raise ValueError(
+                f"{type(self).__name__}: y holds labels, but fit saw numbers or vectors and has no "
+                "seen classes to compare with. Pass y as in fit."
+            )
         true = self.label_vectors(y)
         constant = self.label_vectors(self.seen_classes_).mean(axis=0)
-        error = ((predicted - true) ** 2).sum(axis=1)
-        baseline = ((constant - true) ** 2).sum(axis=1)
-        ratio = np.average(error, weights=sample_weight) / np.average(
-            baseline, weights=sample_weight
-        )
-        return float(1 - ratio)
+        error = np.average(((predicted - true) ** 2).sum(axis=1), weights=sample_weight)
+        baseline = np.average(((constant - true) ** 2).sum(axis=1), weights=sample_weight)
+        if baseline == 0:  # one seen class: r2_score's convention
+            return float(error == 0)
+        return float(1 - error / baseline)
 
     def label_vectors(self, labels: Any) -> np.ndarray:
         """Return the vectors of `labels` in the raw label space.
@@ -303,3 +322,11 @@ class EmbeddingRegressor(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _holds_strings(y: Any) -> bool:
+    """Tell whether `y` holds strings, those that spell numbers included."""
+    array = np.asarray(y)
+    return array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and any(isinstance(value, (str, bytes)) for value in array.flat)
+    )

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._word_vector_store import ReadVectors
 
 _FASTTEXT_MAGIC = struct.pack("<i", 793712314)
+_FASTTEXT_START = 92  # bytes before the first word: magic, version, 12 ints, a double, the counts
+_FASTTEXT_N_WORDS = 64
 _READ_ERRORS = (
     ValueError, EOFError, OSError, struct.error, zlib.error, AssertionError,
     LookupError, OverflowError, MemoryError, NotImplementedError,
@@ -65,8 +68,13 @@ def read_file(path: Path) -> ReadVectors:
     try:
         with utils.open(str(path), "rb") as file:
             start = file.read(4096)
-        if start.startswith((_FASTTEXT_MAGIC, b"\x80")):
-            return _read_fasttext(path, start)
+        if start.startswith(b"\x80"):
+            raise IntegrityError(
+                f"WordVectors: {path} is a pickle, which is never opened here. Where you trust it, "
+                f"load it with gensim's KeyedVectors.load and pass the object."
+            )
+        if start.startswith(_FASTTEXT_MAGIC):
+            return _read_fasttext(path)
         header = _header(start)
         if header and not _is_text(start.partition(b"\n")[2], header[1]):
             return _read_word2vec_binary(path, *header)
@@ -80,16 +88,43 @@ def read_file(path: Path) -> ReadVectors:
         ) from error
 
 
-def _read_fasttext(path: Path, start: bytes) -> ReadVectors:
-    if start.startswith(b"\x80"):
-        raise IntegrityError(
-            f"WordVectors: {path} is a pickle, which is never opened here. Where you trust it, "
-            f"load it with gensim's KeyedVectors.load and pass the object."
-        )
+def _read_fasttext(path: Path) -> ReadVectors:
     from gensim.models.fasttext import load_facebook_vectors
 
+    _check_fasttext_words(path)
     keyed = load_facebook_vectors(str(path))
     return ReadVectors(keyed.index_to_key, keyed.vectors, len(keyed.index_to_key))
+
+
+def _check_fasttext_words(path: Path) -> None:
+    """Raise where a fastText file ends among its words: gensim would wait for the rest for ever."""
+    from gensim import utils
+
+    with utils.open(str(path), "rb") as file:
+        start = file.read(_FASTTEXT_START)
+        if len(start) == _FASTTEXT_START:
+            (n_words,) = struct.unpack_from("<i", start, _FASTTEXT_N_WORDS)
+            found = _count_fasttext_words(file, n_words)
+        else:
+            n_words, found = 0, -1
+    if found != n_words or n_words < 1:
+        raise IntegrityError(
+            f"WordVectors: {path} announces {n_words:,} words and holds {max(found, 0):,}: it is "
+            f"truncated. Fetch the file again."
+        )
+
+
+def _count_fasttext_words(file: Any, most: int) -> int:
+    """Count words, each a string that ends in a zero byte, then a count and a type: 9 bytes."""
+    buffer, place = b"", 0
+    for found in range(most):
+        while (end := buffer.find(b"\0", place)) < 0 or end + 10 > len(buffer):
+            more = file.read(1 << 20)
+            if not more:
+                return found
+            buffer, place = buffer[place:] + more, 0
+        place = end + 10
+    return most
 
 
 def _read_word2vec_binary(path: Path, n_words: int, n_dims: int) -> ReadVectors:

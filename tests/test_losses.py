@@ -1,0 +1,162 @@
+"""Each loss against its formula in a plain loop, and its gradient against finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from zeroshot._torch import generator
+from zeroshot.losses import CosineLoss, CosineMarginLoss, HingeRankLoss, MSELoss
+
+N, D, CLASSES = 9, 5, 4
+
+
+def example(seed=0, dtype=torch.float64):
+    source = generator(seed)
+    predicted = torch.randn(N, D, generator=source, dtype=dtype)
+    vectors = torch.nn.functional.normalize(
+        torch.randn(CLASSES, D, generator=source, dtype=dtype), dim=1
+    )
+    targets = torch.randint(CLASSES, (N,), generator=source)
+    return predicted, targets, vectors
+
+
+def dot(a, b):
+    return sum(float(x) * float(y) for x, y in zip(a, b, strict=True))
+
+
+def cosine(a, b):
+    return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+
+
+def naive_mse(predicted, targets, vectors):
+    total = 0.0
+    for row, y in zip(predicted, targets, strict=True):
+        total += sum((float(a) - float(b)) ** 2 for a, b in zip(row, vectors[y], strict=True)) / D
+    return total / N
+
+
+def naive_cosine(predicted, targets, vectors):
+    return sum(1 - cosine(row, vectors[y]) for row, y in zip(predicted, targets, strict=True)) / N
+
+
+def naive_cosine_margin(predicted, targets, vectors, margin, wrong):
+    total = 0.0
+    for row, y, j in zip(predicted, targets, wrong, strict=True):
+        assert j != y
+        total += 1 - cosine(row, vectors[y]) + max(0.0, cosine(row, vectors[j]) - margin)
+    return total / N
+
+
+def naive_hinge(predicted, targets, vectors, margin):
+    total = 0.0
+    for row, y in zip(predicted, targets, strict=True):
+        for j in range(len(vectors)):
+            if j != y:
+                total += max(0.0, margin - dot(vectors[y], row) + dot(vectors[j], row))
+    return total / N
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mse(seed):
+    assert MSELoss()(*example(seed)).item() == pytest.approx(naive_mse(*example(seed)), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cosine(seed):
+    got = CosineLoss()(*example(seed)).item()
+    assert got == pytest.approx(naive_cosine(*example(seed)), rel=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_hinge_rank(seed, margin):
+    got = HingeRankLoss(margin)(*example(seed)).item()
+    assert got == pytest.approx(naive_hinge(*example(seed), margin), rel=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_cosine_margin(seed, margin):
+    predicted, targets, vectors = example(seed)
+    steps = torch.randint(1, CLASSES, (N,), generator=generator(7))
+    wrong = (targets + steps) % CLASSES
+    got = CosineMarginLoss(margin, generator(7))(predicted, targets, vectors).item()
+    expected = naive_cosine_margin(predicted, targets, vectors, margin, wrong)
+    assert got == pytest.approx(expected, rel=1e-12)
+
+
+def test_cosine_margin_draws_every_wrong_class_and_never_the_true_one():
+    """With orthogonal vectors and a prediction at class j, only drawing j costs anything."""
+    n = 3000
+    loss = CosineMarginLoss(0.0, generator(0))
+    targets = torch.full((n,), 2)
+    costs = []
+    for j in range(CLASSES):
+        predicted = torch.eye(CLASSES)[j].repeat(n, 1)
+        costs.append(loss(predicted, targets, torch.eye(CLASSES)).item())
+    # The true class: 1 - cos = 0, and no draw of it. Others: 1 plus the share of draws, a third.
+    assert costs[2] == 0
+    np.testing.assert_allclose([costs[j] for j in (0, 1, 3)], 1 + 1 / 3, atol=0.03)
+
+
+def test_cosine_margin_without_a_generator_follows_torchs_seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        first = CosineMarginLoss()(*example()).item()
+        torch.manual_seed(3)
+        assert CosineMarginLoss()(*example()).item() == first
+
+
+def test_one_class_has_no_wrong_class():
+    predicted, _, vectors = example()
+    targets = torch.zeros(N, dtype=torch.int64)
+    assert HingeRankLoss(0.3)(predicted, targets, vectors[:1]).item() == pytest.approx(0, abs=1e-12)
+    assert CosineMarginLoss(0.3)(predicted, targets, vectors[:1]).item() == pytest.approx(
+        naive_cosine(predicted, targets, vectors[:1])
+    )
+
+
+def test_hinge_is_zero_once_every_margin_is_kept():
+    vectors = torch.eye(CLASSES, dtype=torch.float64)
+    targets = torch.arange(CLASSES)
+    assert HingeRankLoss(0.1)(vectors, targets, vectors).item() == pytest.approx(0, abs=1e-12)
+    assert HingeRankLoss(1.5)(vectors, targets, vectors).item() == pytest.approx(0.5 * 3)
+
+
+LOSSES = {
+    "mse": MSELoss,
+    "cosine": CosineLoss,
+    "hinge": lambda: HingeRankLoss(0.1),
+    "cosine-margin": lambda: CosineMarginLoss(0.1, generator(5)),
+}
+
+
+@pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_is_that_of_finite_differences(make, seed):
+    predicted, targets, vectors = example(seed)
+    predicted.requires_grad_()
+    # A fresh loss a call: the draws of wrong classes have to be the same ones.
+    assert torch.autograd.gradcheck(lambda p: make()(p, targets, vectors), (predicted,))
+
+
+@pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES)
+def test_a_step_against_the_gradient_lowers_the_loss(make):
+    predicted, targets, vectors = example()
+    predicted.requires_grad_()
+    before = make()(predicted, targets, vectors)
+    (slope,) = torch.autograd.grad(before, predicted)
+    assert make()(predicted - 1e-3 * slope, targets, vectors) < before
+
+
+@pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES)
+def test_losses_are_scalars_and_take_a_zero_prediction(make):
+    predicted = torch.zeros(N, D, requires_grad=True)
+    _, targets, vectors = example(dtype=torch.float32)
+    loss = make()(predicted, targets, vectors)
+    loss.backward()
+    assert loss.shape == () and loss.isfinite() and predicted.grad.isfinite().all()

@@ -1,0 +1,149 @@
+"""What users pass becomes arrays, or an error that says what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zeroshot._validation import (
+    check_labels,
+    check_missing_labels,
+    check_number,
+    check_option,
+    check_unique,
+)
+from zeroshot.exceptions import LabelWarning, UnknownLabelError, ZeroShotError
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["b", "a", "b"],
+        ("b", "a", "b"),
+        np.array(["b", "a", "b"]),
+        np.array(["b", "a", "b"], dtype=object),
+        [np.str_("b"), "a", "b"],
+        pd.Series(["b", "a", "b"]),
+        pd.Series(["b", "a", "b"], dtype="string"),
+        pd.Categorical(["b", "a", "b"]),
+        pd.Index(["b", "a", "b"]),
+        iter(["b", "a", "b"]),
+    ],
+)
+def test_strings(labels):
+    array = check_labels(labels, owner="Test")
+    assert array.dtype.kind == "U" and array.tolist() == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [3, 1, 3],
+        np.array([3, 1, 3], dtype=np.uint8),
+        np.array([3, 1, 3], dtype=object),
+        [np.int32(3), 1, np.uint8(3)],
+        [3.0, 1.0, 3.0],
+        np.array([3, 1, 3], dtype=np.float32),
+        pd.Series([3, 1, 3]),
+    ],
+)
+def test_integers(labels):
+    array = check_labels(labels, owner="Test")
+    assert array.dtype.kind in "iu" and array.tolist() == [3, 1, 3]
+
+
+def test_no_labels_are_an_empty_array():
+    assert check_labels([], owner="Test").shape == (0,)
+
+
+def test_a_set_has_some_order():
+    assert sorted(check_labels({"a", "b"}, owner="Test").tolist()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        ("cat", TypeError, r"Owner: names must be a list .*got 'cat'. Write \['cat'\]"),
+        (b"cat", TypeError, "must be a list"),
+        (3, TypeError, r"got 3. Write \[3\]"),
+        (None, TypeError, "must be a list"),
+        ([["a", "b"]], ValueError, r"must be 1-D, got an array of shape \(1, 2\)"),
+        (np.array("a"), ValueError, r"must be 1-D, got an array of shape \(\)"),
+        # Iterating over a DataFrame gives its columns' names.
+        (pd.DataFrame({"a": [1], "b": [2]}), ValueError, r"must be 1-D, .* \(1, 2\)"),
+        (["a", 1], ValueError, "Unknown label type.* got int and str"),
+        (["a", None], ValueError, "Unknown label type.* got NoneType and str"),
+        (["a", np.nan], ValueError, "Unknown label type.* got float and str"),
+        ([1, np.nan], ValueError, "Unknown label type"),
+        ([1.0, np.nan], ValueError, "Unknown label type"),
+        ([1.0, np.inf], ValueError, "Unknown label type"),
+        ([0.5, 1.5], ValueError, r"Unknown label type.* got float \(such as 0.5\)"),
+        ([b"a", b"b"], ValueError, "Unknown label type.* got bytes"),
+        ([("a", "b"), ("c",)], ValueError, "Unknown label type.* got tuple"),
+        (pd.Series(["a", pd.NA], dtype="string"), ValueError, "Unknown label type.* NAType"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_refused(labels, error, words):
+    with pytest.raises(error, match=words):
+        check_labels(labels, owner="Owner", name="names")
+
+
+@pytest.mark.parametrize("container", [list, tuple, pd.Series, lambda v: np.array(v, dtype=object)])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_missing_label_is_found_before_numpy_turns_it_into_text(container, missing):
+    with pytest.raises(ValueError, match="Owner: Unknown label type: y must be all strings or"):
+        check_missing_labels(container(["cat", missing]), owner="Owner")
+
+
+@pytest.mark.parametrize("y", [None, np.array([0.5, 1.5]), np.array([1, 2]), [[1], [2]]])
+def test_what_is_not_a_column_of_objects_is_left_to_scikit_learn(y):
+    assert check_missing_labels(y, owner="Owner") is y
+
+
+def test_unique_labels_pass_and_repeated_ones_are_named():
+    labels = np.array(["a", "b"])
+    assert check_unique(labels, owner="Owner", name="candidates") is labels
+    with pytest.raises(
+        ValueError, match=r"Owner: candidates names 2 labels .* \('a', 'c'\)\. Name"
+    ):
+        check_unique(np.array(["c", "a", "c", "b", "a"]), owner="Owner", name="candidates")
+    with pytest.raises(ValueError, match="Owner: candidates is empty. Name at least one label"):
+        check_unique(np.array([]), owner="Owner", name="candidates")
+
+
+@pytest.mark.parametrize("value", ["c", None, 1, ["a"], ("a",), np.array(["a", "b"])])
+def test_options_are_listed(value):
+    assert check_option("a", ("a", "b"), owner="Owner", name="mode") == "a"
+    with pytest.raises(ValueError, match="Owner: mode must be one of 'a', 'b', got"):
+        check_option(value, ("a", "b"), owner="Owner", name="mode")
+
+
+@pytest.mark.parametrize("value", [1, 1.5, np.float32(2), np.int64(3)])
+def test_numbers_pass(value):
+    check_number(value, owner="Owner", name="alpha", above=0, at_least=1)
+
+
+@pytest.mark.parametrize(
+    "value", ["1", None, True, np.True_, np.nan, np.inf, 1j, [1.0], np.array([1.0])]
+)
+def test_what_is_no_finite_number_is_refused(value):
+    with pytest.raises(ValueError, match="Owner: alpha must be a number, got"):
+        check_number(value, owner="Owner", name="alpha")
+
+
+def test_bounds_stand_in_the_message():
+    with pytest.raises(ValueError, match="alpha must be a number above 0, got 0"):
+        check_number(0, owner="Owner", name="alpha", above=0)
+    with pytest.raises(ValueError, match="alpha must be a number of at least 0.5, got 0.25"):
+        check_number(0.25, owner="Owner", name="alpha", at_least=0.5)
+    with pytest.raises(ValueError, match="k must be an integer of at least 1, got 1.0"):
+        check_number(1.0, owner="Owner", name="k", at_least=1, integer=True)
+
+
+def test_exceptions_are_what_they_stand_in_for():
+    error = UnknownLabelError(["okapi", 7], 5, owner="Table", remedy="Add rows.")
+    assert isinstance(error, ValueError) and isinstance(error, ZeroShotError)
+    # A KeyError would print its message in quotes.
+    assert str(error) == "Table has no vector for 2 of 5 labels ('okapi', 7). Add rows."
+    assert issubclass(LabelWarning, UserWarning)

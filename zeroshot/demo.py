@@ -1,0 +1,257 @@
+"""The main job on data that ships with the package: seen classes in, unseen classes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import Normalizer
+from tqdm.auto import tqdm
+
+from zeroshot.backbones import TimmFeatures
+from zeroshot.datasets import label_texts, load_cifar100_features
+from zeroshot.estimators import (
+    ConSEClassifier,
+    DeViSEClassifier,
+    DummyZeroShotClassifier,
+    EmbeddingRegressor,
+)
+from zeroshot.label_embeddings import WordVectors
+from zeroshot.metrics import SCORERS, class_relative_losses
+from zeroshot.model_selection import (
+    ClassKFold,
+    ClassShuffleSplit,
+    LeaveOneClassOut,
+    with_candidates,
+)
+
+N_SPLITS, N_UNSEEN = 5, 20
+DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
+RIDGE_GRID = {"map__alpha": [3.0, 10.0, 30.0, 100.0]}
+SAMPLE_PHOTOS = ("china.jpg", "flower.jpg")
+
+
+def run_demo(
+    images: Sequence[str] = (), *, n_jobs: int | None = -1, progress: bool = True
+) -> dict[str, Any]:
+    """Run the three parts of the demo, and return their figures beside their controls.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Paths of photos to name, besides scikit-learn's two.
+    n_jobs : int, optional
+        Processes; -1 is one a processor.
+    progress : bool, default=True
+        Show progress bars on stderr.
+
+    Returns
+    -------
+    results : dict
+        JSON-able: the figures of `unseen_classes`, `excluded_classes` and `name_photos`, and
+        ``seconds``.
+
+    Examples
+    --------
+    ``zeroshot demo --json`` prints what this returns.
+
+    >>> from zeroshot.demo import run_demo
+    >>> callable(run_demo)
+    True
+    """
+    start = time.perf_counter()
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    results = unseen_classes(parallel, progress=progress)
+    results |= excluded_classes(parallel, progress=progress)
+    with sample_photos() as samples:
+        results["photos"] = name_photos([*samples, *images], everyday_labels())
+    results["seconds"] = round(time.perf_counter() - start, 1)
+    return results
+
+
+def unseen_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
+    """Fit on 80 classes of CIFAR-100, name images of the other 20, over five class splits.
+
+    The penalty and the kernel width are chosen by class folds among the 80.
+
+    Returns
+    -------
+    figures : dict
+        Means over the splits, their controls, and ``splits`` with the figures of each.
+    """
+    X, y = load_cifar100_features(return_X_y=True)
+    held_out = np.arange(len(y)) >= len(load_cifar100_features(subset="train", return_X_y=True)[1])
+    splitter = ClassShuffleSplit(n_splits=N_SPLITS, test_size=N_UNSEEN, random_state=0)
+    embeddings = {"": WordVectors(overrides=label_texts("cifar100")), "plain_names_": WordVectors()}
+    jobs = [
+        delayed(_score_split)(X, y, held_out, unseen, embeddings)
+        for _, unseen in splitter.split(X, y)
+    ]
+    splits = list(_watched(parallel(jobs), len(jobs), "20 unseen classes", progress))
+    figures = {name: float(np.mean([split[name] for split in splits])) for name in splits[0]}
+    return figures | {"splits": splits}
+
+
+def _score_split(
+    X: np.ndarray,
+    y: np.ndarray,
+    held_out: np.ndarray,
+    unseen: np.ndarray,
+    embeddings: dict[str, WordVectors],
+) -> dict[str, float]:
+    """Return the figures of one class split; `held_out` samples of seen classes are for tests."""
+    is_unseen = np.isin(np.arange(len(y)), unseen)
+    fit, test = ~is_unseen & ~held_out, is_unseen | held_out
+    names = np.unique(y)
+    figures = {}
+    for prefix, embedding in embeddings.items():
+        model = with_candidates(choose_devise(embedding, X[fit], y[fit]), names)
+        figures[f"{prefix}unseen_accuracy"] = SCORERS["unseen_accuracy"](model, X[unseen], y[unseen])
+        figures[f"{prefix}unseen_hit_at_5"] = SCORERS["hit_at_5"](model, X[unseen], y[unseen])
+        if not prefix:
+            model[-1].scenario = "generalized"
+            for name in ("seen_accuracy", "unseen_accuracy"):
+                figures[f"{name}_generalized"] = SCORERS[name](model, X[test], y[test])
+            figures["harmonic_mean"] = SCORERS["harmonic_mean"](model, X[test], y[test])
+    control = DummyZeroShotClassifier(
+        embeddings[""], strategy="constant", candidates=names, scenario="unseen"
+    ).fit(X[fit], y[fit])
+    figures["constant_accuracy"] = SCORERS["unseen_accuracy"](control, X[unseen], y[unseen])
+    figures["constant_hit_at_5"] = SCORERS["hit_at_5"](control, X[unseen], y[unseen])
+    figures["chance_accuracy"] = 1 / len(control.unseen_classes_)
+    figures["chance_hit_at_5"] = 5 / len(control.unseen_classes_)
+    figures["chance_accuracy_generalized"] = 1 / len(names)
+    return {name: float(value) for name, value in figures.items()}
+
+
+def choose_devise(embedding: WordVectors, X: np.ndarray, y: np.ndarray) -> Pipeline:
+    """Fit DeViSE, its hyper-parameters chosen by folds of the classes in y.
+
+    Parameters
+    ----------
+    embedding : WordVectors
+        Vectors of the labels.
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    y : ndarray of shape (n_samples,)
+        Labels: the seen classes, and no others.
+
+    Returns
+    -------
+    model : Pipeline
+        Fitted on all of X.
+    """
+    devise = DeViSEClassifier(embedding, loss="mse", candidates=np.unique(y), scenario="unseen")
+    model = Pipeline([("normalize", Normalizer()), ("map", devise)])
+    folds = ClassKFold(5, shuffle=True, random_state=0)
+    return GridSearchCV(model, DEVISE_GRID, cv=folds).fit(X, y).best_estimator_
+
+
+def excluded_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
+    """Leave each class of CIFAR-100 out in turn, and compare its error with that of zero.
+
+    The penalty is chosen inside each fold, on the other 99 classes. The control predicts the mean
+    vector of those 99, image unseen.
+
+    Returns
+    -------
+    figures : dict
+        Medians and counts over the classes, and ``relative_losses``, a dict of each class's.
+    """
+    X, y = load_cifar100_features(return_X_y=True)
+    folds = list(LeaveOneClassOut().split(X, y))
+    embedding = WordVectors()
+    jobs = [delayed(_relative_losses)(X, y, seen, excluded, embedding) for seen, excluded in folds]
+    rows = list(_watched(parallel(jobs), len(jobs), "leave one class out", progress))
+    ours, control, over_control = np.array([losses for _, losses in rows]).T
+    return {
+        "relative_loss_median": float(np.median(ours)),
+        "relative_loss_improved": int((ours < 0).sum()),
+        "mean_predictor_relative_loss_median": float(np.median(control)),
+        "mean_predictor_relative_loss_improved": int((control < 0).sum()),
+        "relative_loss_over_mean_predictor_median": float(np.median(over_control)),
+        "relative_loss_over_mean_predictor_improved": int((over_control < 0).sum()),
+        "relative_losses": {
+            name: {"model": losses[0], "mean_predictor": losses[1]} for name, losses in rows
+        },
+    }
+
+
+def _relative_losses(
+    X: np.ndarray, y: np.ndarray, seen: np.ndarray, excluded: np.ndarray, embedding: WordVectors
+) -> tuple[str, tuple[float, float, float]]:
+    """Return the excluded class, and its relative losses: ours, the control's, ours over it."""
+    model = Pipeline([("normalize", Normalizer()), ("map", EmbeddingRegressor(embedding))])
+    folds = ClassKFold(5, shuffle=True, random_state=0)
+    search = GridSearchCV(model, RIDGE_GRID, cv=folds, scoring=SCORERS["neg_relative_loss"])
+    predicted = search.fit(X[seen], y[seen]).predict(X[excluded])
+    labels = y[excluded]
+    true = embedding.embed(labels)
+    seen_vectors = embedding.embed(np.unique(y[seen]))
+    constant = np.tile(seen_vectors.mean(axis=0), (len(labels), 1))
+
+    def loss(vectors: np.ndarray, reference: str) -> float:
+        _, losses = class_relative_losses(
+            true, vectors, labels=labels, reference=reference, seen_vectors=seen_vectors
+        )
+        return float(losses[0])
+
+    return str(labels[0]), (loss(predicted, "zero"), loss(constant, "zero"), loss(predicted, "mean"))
+
+
+def name_photos(paths: Sequence[str], labels: Sequence[str], k: int = 5) -> list[dict[str, Any]]:
+    """Name what is on photos, from an open list of labels, without any training.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Image files.
+    labels : sequence of str
+        What may be on them.
+    k : int, default=5
+        Labels to give for each.
+
+    Returns
+    -------
+    photos : list of dict
+        With ``path``, ``labels`` (best first) and ``scores``.
+    """
+    features = TimmFeatures().fit()
+    model = ConSEClassifier(features.source_head_, WordVectors(), candidates=labels).fit()
+    names, scores = model.predict_top_k(features.transform(list(paths)), k)
+    return [
+        {"path": path, "labels": best.tolist(), "scores": [round(float(s), 4) for s in score]}
+        for path, best, score in zip(paths, names, scores, strict=True)
+    ]
+
+
+def everyday_labels() -> list[str]:
+    """Return some two hundred names of everyday things, the demo's open list of labels.
+
+    Examples
+    --------
+    >>> from zeroshot.demo import everyday_labels
+    >>> everyday_labels()[:3]
+    ['airplane', 'apple', 'backpack']
+    """
+    source = files("zeroshot.datasets").joinpath("data/everyday_labels.txt")
+    return source.read_text("utf-8").split("\n")[:-1]
+
+
+@contextmanager
+def sample_photos() -> Iterator[list[str]]:
+    """Yield the paths of the two photos that ship with scikit-learn."""
+    folder = files("sklearn.datasets.images")
+    with ExitStack() as stack:
+        yield [str(stack.enter_context(as_file(folder / name))) for name in SAMPLE_PHOTOS]
+
+
+def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:
+    return iter(tqdm(rows, total=total, desc=text, disable=not progress, leave=False))

@@ -1,0 +1,103 @@
+"""The classes that a saved model may name, and what of each is saved."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+CLASSES = {
+    "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
+    "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
+    "DummyZeroShotClassifier": "zeroshot.estimators:DummyZeroShotClassifier",
+    "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
+    "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
+    "LogisticRegression": "sklearn.linear_model:LogisticRegression",
+    "MinMaxScaler": "sklearn.preprocessing:MinMaxScaler",
+    "Normalizer": "sklearn.preprocessing:Normalizer",
+    "PCA": "sklearn.decomposition:PCA",
+    "Pipeline": "sklearn.pipeline:Pipeline",
+    "SourceHead": "zeroshot.backbones:SourceHead",
+    "StandardScaler": "sklearn.preprocessing:StandardScaler",
+    "TimmFeatures": "zeroshot.backbones:TimmFeatures",
+}
+"""Name to module and class: nothing else is ever imported or called for a saved model.
+
+Label embeddings have a table of their own, in ``zeroshot.label_embeddings._stored``.
+"""
+
+PRIVATE = {
+    "EmbeddingRegressor": {"_y_ndim"},
+    "PCA": {"_fit_svd_solver"},
+    "TimmFeatures": {"_seed", "_n_features_out"},
+}
+"""Fitted attributes that do not end in an underscore, by class."""
+
+FIXED = {"Pipeline": {"memory": None}}
+"""Parameters with one permitted value, by class: joblib's cache is made of pickles."""
+
+_OUTPUT_CONFIG = "_sklearn_output_config"  # what set_output leaves
+
+
+def find_class(name: str) -> type:
+    """Import and return a class of the table.
+
+    Raises
+    ------
+    KeyError
+        The table has no such name.
+    """
+    module, _, attribute = CLASSES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def class_name(value: object) -> str | None:
+    """Return the table's name for the class of `value`, or None; a subclass is another class."""
+    name = type(value).__name__
+    return name if name in CLASSES and find_class(name) is type(value) else None
+
+
+def parameter_names(cls: type) -> list[str]:
+    """Return the names of the constructor's parameters."""
+    return list(inspect.signature(cls).parameters)
+
+
+def is_fitted_attribute(name: str, cls: type) -> bool:
+    """Tell whether `name` may be set on an instance of `cls` beside its parameters.
+
+    Fitted attributes end in one underscore and do not begin with one, but for those in `PRIVATE`.
+    What the class itself defines is never shadowed.
+    """
+    public = name.isidentifier() and name.endswith("_") and not name.startswith("_")
+    known = public or name == _OUTPUT_CONFIG or name in PRIVATE.get(cls.__name__, ())
+    return known and not hasattr(cls, name) and name not in parameter_names(cls)
+
+
+def parameters_of(value: Any) -> dict[str, Any]:
+    """Return the constructor's parameters of an object, by name."""
+    return {name: getattr(value, name) for name in parameter_names(type(value))}
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Return what fitting has set on an estimator, less what it makes again by itself.
+
+    Raises
+    ------
+    TypeError
+        An attribute is not one that a saved model may have.
+    """
+    if not isinstance(value, BaseEstimator):
+        return {}  # immutable: the constructor's parameters are all there is
+    cls = type(value)
+    derived = {"_sklearn_version", *parameter_names(cls)}
+    state = {name: item for name, item in value.__getstate__().items() if name not in derived}
+    unknown = [name for name in state if not is_fitted_attribute(name, cls)]
+    if unknown:
+        raise TypeError(
+            f"save: {cls.__name__} has attributes that are not its own: "
+            f"{', '.join(map(repr, unknown))}. Delete them (del estimator.{unknown[0]}) before "
+            "saving."
+        )
+    return state

@@ -1,0 +1,208 @@
+"""Objects to JSON and arrays."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_labels
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.label_embeddings._stored import embedding_to_state
+from zeroshot.persistence._classes import (
+    CLASSES,
+    FIXED,
+    attributes_of,
+    class_name,
+    parameters_of,
+)
+
+MAX_DEPTH = 32
+"""How deep lists, dicts and estimators may be nested."""
+
+DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]U[1-9]\d{0,7}")
+"""What arrays may hold: booleans, integers, floats, text."""
+
+_RANDOM = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
+_KNOWN_LABELS = ("candidates", "classes_", "seen_classes_")
+
+Node = Any  # what the json module takes: None, bool, int, float, str, list, dict
+
+
+class Encoder:
+    """Takes objects apart; what is met twice is stored once.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        Every array, by a name that says where it was met.
+    objects : list of dict
+        Estimators: class, parameters, fitted attributes. Each refers to earlier ones only.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self.objects: list[dict[str, Node]] = []
+        self._embeddings: list[LabelEmbedding] = []
+        self._labels: dict[str | int, None] = {}
+        # The objects stand beside their nodes, so that no id is given out twice.
+        self._met: dict[int, tuple[object, Node]] = {}
+
+    def value(self, value: Any, place: str, depth: int = 0) -> Node:
+        """Return the node for any value that can be saved.
+
+        Parameters
+        ----------
+        value : object
+            What stands at `place`.
+        place : str
+            Such as ``"DeViSEClassifier.hidden"``, for messages and for the names of arrays.
+        depth : int, default=0
+            How many containers and estimators it is inside of.
+
+        Raises
+        ------
+        TypeError
+            It cannot be saved; the message says what to do.
+        ValueError
+            It is nested deeper than `MAX_DEPTH`.
+        """
+        if depth > MAX_DEPTH:
+            raise ValueError(
+                f"save: {place} is nested more than {MAX_DEPTH} levels deep. Take out what "
+                "contains itself."
+            )
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"kind": "float", "value": repr(value)}
+        if type(value) in (list, tuple, dict):
+            return self._container(value, place, depth + 1)
+        if isinstance(value, np.generic):
+            return _scalar(value, place)
+        if isinstance(value, PurePath):
+            return {"kind": "path", "value": str(value)}
+        if (torch := sys.modules.get("torch")) and isinstance(value, torch.device):
+            return str(value)
+        if id(value) not in self._met:
+            self._met[id(value)] = value, self._shared(value, place, depth + 1)
+        return self._met[id(value)][1]
+
+    def embeddings(self) -> list[dict[str, Node]]:
+        """Return the nodes of the label embeddings met; call it last, when all labels are known."""
+        nodes = []
+        for embedding in self._embeddings:
+            state, arrays = embedding_to_state(embedding, list(self._labels))
+            name = type(embedding).__name__
+            nodes.append(
+                {
+                    "state": state,
+                    "arrays": {
+                        local: self._array(array, f"{name}.{local}")
+                        for local, array in arrays.items()
+                    },
+                }
+            )
+        return nodes
+
+    def _container(self, value: Any, place: str, depth: int) -> Node:
+        if type(value) is dict:
+            odd = [key for key in value if type(key) not in (str, int)]
+            if odd:
+                raise TypeError(
+                    f"save: {place} is a dict with the key {odd[0]!r}, a {type(odd[0]).__name__}. "
+                    "Use plain strings or integers as keys."
+                )
+            items = [[key, self.value(v, f"{place}[{key!r}]", depth)] for key, v in value.items()]
+            return {"kind": "dict", "items": items}
+        items = [self.value(v, f"{place}[{i}]", depth) for i, v in enumerate(value)]
+        return items if type(value) is list else {"kind": "tuple", "items": items}
+
+    def _shared(self, value: Any, place: str, depth: int) -> Node:
+        if isinstance(value, np.ndarray):
+            return self._array(value, place)
+        if isinstance(value, LabelEmbedding):
+            self._embeddings.append(value)
+            return {"kind": "embedding", "index": len(self._embeddings) - 1}
+        name = class_name(value)
+        if name is None:
+            raise _unsupported(value, place)
+        params, attributes = parameters_of(value), dict(sorted(attributes_of(value).items()))
+        for parameter, permitted in FIXED.get(name, {}).items():
+            if params[parameter] != permitted:
+                raise TypeError(
+                    f"save: {name} has {parameter}={params[parameter]!r}, which is not saved. "
+                    f"Call set_params({parameter}={permitted!r}) before saving."
+                )
+        if "label_embedding" in params:
+            self._note_labels({**params, **attributes}, name)
+        node = {
+            "class": name,
+            "params": {k: self.value(v, f"{name}.{k}", depth) for k, v in params.items()},
+            "attributes": {k: self.value(v, f"{name}.{k}", depth) for k, v in attributes.items()},
+        }
+        self.objects.append(node)
+        return {"kind": "object", "index": len(self.objects) - 1}
+
+    def _note_labels(self, values: dict[str, Any], owner: str) -> None:
+        for name in _KNOWN_LABELS:
+            if values.get(name) is not None:
+                labels = check_labels(values[name], owner=owner, name=name)
+                self._labels.update(dict.fromkeys(labels.tolist()))
+
+    def _array(self, array: np.ndarray, place: str) -> Node:
+        kind = array.dtype.kind
+        if kind == "O" and array.ndim == 1 and all(type(item) is str for item in array):
+            return {"kind": "strings", "items": array.tolist()}
+        plain = type(array) in (np.ndarray, np.memmap)
+        if not plain or not DTYPE.fullmatch(array.dtype.str):
+            raise TypeError(
+                f"save: {place} is a {type(array).__name__} of dtype {array.dtype}, which cannot "
+                "be saved. Use a plain array of numbers, booleans or strings."
+            )
+        node = {"kind": "array", "dtype": array.dtype.str, "order": "C"}
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if kind == "U":
+            array = _code_points(array)
+        elif array.flags.f_contiguous and not array.flags.c_contiguous:
+            # A matrix product rounds by the layout of its factors, so that the layout is kept.
+            array, node["order"] = array.T, "F"
+        node["name"] = f"{len(self.arrays)}.{place}"
+        # safetensors writes the memory of arrays that are not contiguous, whatever their strides.
+        self.arrays[node["name"]] = np.asarray(array, order="C")
+        return node
+
+
+def _code_points(array: np.ndarray) -> np.ndarray:
+    """Return strings as Unicode code points: uint32, with one axis more."""
+    width = array.dtype.itemsize // 4
+    return np.array(array, order="C").reshape(-1, 1).view(np.uint32).reshape(*array.shape, width)
+
+
+def _scalar(value: np.generic, place: str) -> Node:
+    if isinstance(value, np.str_):
+        return {"kind": "scalar", "dtype": "str", "value": str(value)}
+    if not DTYPE.fullmatch(value.dtype.str):
+        raise TypeError(
+            f"save: {place} is a numpy scalar of dtype {value.dtype}, which cannot be saved. Use "
+            "a Python number or string."
+        )
+    plain = value.item()
+    text = repr(plain) if isinstance(plain, float) else plain
+    return {"kind": "scalar", "dtype": value.dtype.str, "value": text}
+
+
+def _unsupported(value: object, place: str) -> TypeError:
+    what = f"save: {place} is a {type(value).__name__}, which cannot be saved."
+    if isinstance(value, _RANDOM):
+        return TypeError(f"{what} Pass an int seed: set_params(random_state=0).")
+    if hasattr(value, "best_estimator_"):
+        return TypeError(f"{what} Save its best_estimator_.")
+    return TypeError(
+        f"{what} Estimators that can be: {', '.join(CLASSES)}; label embeddings; and, as "
+        "parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays."
+    )

@@ -1,0 +1,143 @@
+"""The two files of a saved model, and the checks that they must pass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as arrays_from_bytes
+from safetensors.numpy import save as arrays_to_bytes
+
+from zeroshot.exceptions import IntegrityError
+
+CONFIG, ARRAYS = "config.json", "arrays.safetensors"
+FORMAT, FORMAT_VERSION = "scikit-zeroshot model", 1
+MAX_CONFIG_BYTES = 64 * 2**20
+
+_KEYS = {"format", "format_version", "versions", "arrays", "embeddings", "objects", "checksum"}
+_REMEDY = "Copy the folder again from where it was saved, or save the model again."
+
+
+def write_files(folder: Path, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Write both files into an empty folder.
+
+    Raises
+    ------
+    ValueError
+        The configuration is larger than `load` would accept.
+    """
+    blob = arrays_to_bytes(arrays)
+    config = {
+        **config,
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "arrays": {"sha256": _sha256(blob), "n_bytes": len(blob)},
+    }
+    text = _canonical({**config, "checksum": _sha256(_canonical(config))})
+    if len(text) > MAX_CONFIG_BYTES:
+        raise ValueError(
+            f"save: all that is not an array takes {len(text):,} bytes, above the limit of "
+            f"{MAX_CONFIG_BYTES:,}. Pass long lists as numpy arrays."
+        )
+    (folder / ARRAYS).write_bytes(blob)
+    (folder / CONFIG).write_bytes(text)
+
+
+def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read both files; any change to either since they were written is an error.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such folder.
+    IntegrityError
+        A file is missing, altered, truncated, of another format, or no plain file.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(f"load: there is no folder {folder}. Check the path.")
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"load: {folder} is a file. Pass the folder that zeroshot.save wrote."
+        )
+    config = _read_config(folder / CONFIG)
+    path, said = folder / ARRAYS, config["arrays"]
+    blob = _read(path, config["arrays"]["n_bytes"])
+    if len(blob) != said["n_bytes"] or _sha256(blob) != said["sha256"]:
+        raise IntegrityError(f"load: {path} is not the file that was saved. {_REMEDY}")
+    try:
+        return config, arrays_from_bytes(blob)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"load: {path} holds no arrays ({error}). {_REMEDY}") from error
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    text = _read(path, MAX_CONFIG_BYTES)
+    try:
+        config = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise IntegrityError(f"load: {path} is no JSON ({error}). {_REMEDY}") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise IntegrityError(
+            f"load: {path} does not describe a model. Pass a folder that zeroshot.save wrote."
+        )
+    version = config.get("format_version")
+    if type(version) is not int or version < FORMAT_VERSION:
+        raise IntegrityError(f"load: {path} names no known format version. {_REMEDY}")
+    if version > FORMAT_VERSION:
+        raise IntegrityError(
+            f"load: {path} is of format version {version}, and this package reads up to "
+            f"{FORMAT_VERSION}. Upgrade it with: pip install --upgrade scikit-zeroshot"
+        )
+    if not _is_sound(config, text):
+        raise IntegrityError(f"load: {path} is not as it was saved. {_REMEDY}")
+    return config
+
+
+def _is_sound(config: dict[str, Any], text: bytes) -> bool:
+    """Tell whether a configuration is what `write_files` wrote, to the last byte."""
+    content = {key: value for key, value in config.items() if key != "checksum"}
+    try:
+        same = _canonical(config) == text and config.get("checksum") == _sha256(_canonical(content))
+    except (RecursionError, ValueError):
+        return False
+    said = config.get("arrays")
+    return (
+        same
+        and set(config) == _KEYS
+        and isinstance(said, dict)
+        and [(key, type(value)) for key, value in said.items()]
+        == [("n_bytes", int), ("sha256", str)]
+        and isinstance(config["embeddings"], list)
+        and isinstance(config["objects"], list)
+    )
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"load: there is no {path}. {_REMEDY}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise IntegrityError(
+            f"load: {path} is a link, or no file: a model's files lie in its folder. {_REMEDY}"
+        )
+    if status.st_size > limit:
+        raise IntegrityError(
+            f"load: {path} has {status.st_size:,} bytes, expected at most {limit:,}. {_REMEDY}"
+        )
+    return path.read_bytes()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    """Return the one way in which a configuration is written."""
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

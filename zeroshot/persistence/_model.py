@@ -1,0 +1,145 @@
+"""Save an estimator to a folder, load it again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+
+import zeroshot
+from zeroshot._files import atomic_folder
+from zeroshot.exceptions import IntegrityError
+from zeroshot.persistence._decode import Decoder
+from zeroshot.persistence._encode import Encoder
+from zeroshot.persistence._format import ARRAYS, CONFIG, read_files, write_files
+
+
+def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+    """Write an estimator to a folder that `load` reads.
+
+    The folder holds ``config.json`` and ``arrays.safetensors``, nothing pickled. Word vectors and
+    networks are saved by reference with a hash of their content: of word vectors the model takes
+    along those of the labels that it knows (its candidates and seen classes), so that these need
+    no vectors on the machine that loads it, and any other label does. A `TimmFeatures` opens its
+    weights again where it is first used, and compares their hash.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        Fitted or not: an estimator of this package, `TimmFeatures`, `SourceHead`, or a
+        ``Pipeline`` of these and of scikit-learn's ``StandardScaler``, ``MinMaxScaler``,
+        ``Normalizer``, ``PCA`` and ``LogisticRegression``.
+    folder : path
+        The folder to make. It appears when it is complete.
+    overwrite : bool, default=False
+        Replace a model that is there. It stays as it was if anything goes wrong.
+
+    Raises
+    ------
+    FileExistsError
+        `folder` exists and `overwrite` is false, or it holds something other than a model.
+    TypeError
+        The estimator, or something in it, cannot be saved.
+
+    See Also
+    --------
+    load : The way back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import zeroshot
+    >>> from zeroshot import EmbeddingRegressor, HashEmbedding
+    >>> model = EmbeddingRegressor(HashEmbedding(2)).fit([[0.0], [1.0]], ["cat", "dog"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     zeroshot.save(model, f"{folder}/model")
+    ...     again = zeroshot.load(f"{folder}/model")
+    >>> bool((again.predict([[0.3]]) == model.predict([[0.3]])).all())
+    True
+    """
+    target = Path(os.path.realpath(Path(folder).expanduser()))
+    _check_replaceable(target)
+    encoder = Encoder()
+    root = encoder.value(estimator, "estimator")
+    if not isinstance(root, dict) or root["kind"] != "object":
+        raise TypeError(
+            f"save: estimator must be an estimator, got {type(estimator).__name__}. Pass the "
+            "estimator that it belongs to."
+        )
+    config = {
+        "versions": {
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "scikit-zeroshot": zeroshot.__version__,
+        },
+        "embeddings": encoder.embeddings(),
+        "objects": encoder.objects,
+    }
+    with atomic_folder(target, overwrite=overwrite) as new:
+        write_files(new, config, encoder.arrays)
+
+
+def load(folder: str | os.PathLike) -> Any:
+    """Return the estimator that `save` wrote to a folder.
+
+    Every byte is checked, and only the classes that `save` lists can come out: nothing in the
+    folder is unpickled, imported or run. What the folder refers to (word vectors, weights) is
+    opened when it is first needed.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+
+    Returns
+    -------
+    estimator : object
+        Its predictions are those of the saved one, to the last bit on the same machine.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such folder.
+    IntegrityError
+        A file is missing or altered, or the model comes from a newer version of the package.
+
+    See Also
+    --------
+    save : The way there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import zeroshot
+    >>> from zeroshot import DeViSEClassifier, HashEmbedding
+    >>> model = DeViSEClassifier(HashEmbedding(8), loss="mse").fit([[0.0], [1.0]], ["cat", "dog"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     zeroshot.save(model, f"{folder}/model")
+    ...     again = zeroshot.load(f"{folder}/model")
+    >>> again.with_candidates(["cat", "dog", "owl"]).classes_.tolist()
+    ['cat', 'dog', 'owl']
+    """
+    config, arrays = read_files(Path(folder).expanduser())
+    decoder = Decoder(arrays)
+    for node in config["embeddings"]:
+        decoder.add_embedding(node)
+    restored = [decoder.add_object(node) for node in config["objects"]]
+    if not restored:
+        raise IntegrityError(f"load: {folder} holds no estimator. Save the model again.")
+    return restored[-1]
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise if there is something at `target` that is not a saved model: it would be deleted."""
+    if target.is_dir():
+        others = sorted({entry.name for entry in target.iterdir()} - {CONFIG, ARRAYS})
+        if others:
+            raise FileExistsError(
+                f"save: {target} holds more than a model ({', '.join(others[:5])}), and would be "
+                "replaced as a whole. Choose another folder."
+            )
+    elif target.exists():
+        raise FileExistsError(f"save: {target} is a file. Choose another folder.")
