@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -246,6 +247,24 @@ def test_only_the_two_files_are_written_and_neither_is_a_pickle(tmp_path):
     digest = hashlib.sha256((tmp_path / "model" / ARRAYS).read_bytes()).hexdigest()
     assert config["arrays"]["sha256"] == digest
     load_file(tmp_path / "model" / ARRAYS)
+
+
+def test_another_process_gives_the_same_answers_and_loads_no_network_library(tmp_path):
+    fitted = clone(ESTIMATORS["pipeline, pca"]).fit(X, Y)
+    zeroshot.save(fitted, tmp_path / "model")
+    np.save(tmp_path / "X.npy", X)
+    program = (
+        "import sys, numpy as np, zeroshot\n"
+        "model = zeroshot.load('model')\n"
+        "np.save('scores.npy', model.decision_function(np.load('X.npy')))\n"
+        "print(sorted({'torch', 'timm', 'gensim', 'nltk'} & set(sys.modules)))"
+    )
+    root = str(Path(zeroshot.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": root}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), fitted.decision_function(X))
 
 
 def test_loading_needs_no_pickle(tmp_path, monkeypatch):

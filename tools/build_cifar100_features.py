@@ -24,10 +24,7 @@ def first_of_each_class(subset: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the first images of each class, class by class, and their labels."""
     data = fetch_cifar100(subset=subset, download_if_missing=False)
     rows = np.concatenate(
-        [
-            np.flatnonzero(data.target == name)[: IMAGES_A_CLASS[subset]]
-            for name in data.class_names
-        ]
+        [np.flatnonzero(data.target == name)[: IMAGES_A_CLASS[subset]] for name in data.class_names]
     )
     return data.images[rows], data.target[rows]
 

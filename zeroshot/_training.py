@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeroshot._torch import generator, resolve_device, to_numpy, to_tensor
+from zeroshot._torch import generator, resolve_device, to_tensor
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import zeroshot
+from zeroshot._optional import import_optional
 from zeroshot.exceptions import ZeroShotError
 
-DEMO_HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn, and name what is
-on photos from an open list of labels. Everything it needs ships with the package and its extra
-'demo'; nothing is downloaded."""
+DEMO_HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn,
+and name what is on photos from an open list of labels. Everything it needs ships with the package
+and its extra 'demo'; nothing is downloaded."""
 
 DEMO_EXAMPLES = """examples:
   zeroshot demo
@@ -25,8 +27,8 @@ DEMO_EXAMPLES = """examples:
   zeroshot demo --json > results.json
 """
 
-PREDICT_HELP = """Name what is on images, from labels of your own, without any training: the guesses of a network
-trained on ImageNet are carried over to your labels by their word vectors (ConSE)."""
+PREDICT_HELP = """Name what is on images, from labels of your own, without any training: the guesses
+of a network trained on ImageNet are carried over to your labels by their word vectors (ConSE)."""
 
 PREDICT_EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
@@ -36,6 +38,10 @@ PREDICT_EXAMPLES = """examples:
 exit codes: 0 all images named; 1 something failed, or an image could not be read (the others are
 named all the same); 2 the command line is wrong
 """
+
+
+# What is meant as the path of a list of labels: "pets.txt", "lists/pets".
+_FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
 
 class UsageError(Exception):
@@ -66,35 +72,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:  # argparse's own way out, after help or a wrong argument
         return int(stop.code or 0)
+    if hasattr(sys.stdout, "reconfigure"):  # no answer is lost to a terminal of few letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
             return args.run(args)
         except UsageError as error:
-            return _fail(error, code=2)
-        except (ZeroShotError, OSError, ValueError) as error:
+            return _fail(str(error), code=2)
+        except KeyboardInterrupt:
+            return _fail("interrupted", code=1)
+        except Exception as error:
             if args.debug:
                 raise
-            return _fail(error, code=1)
+            if isinstance(error, (ZeroShotError, OSError, ValueError)):
+                return _fail(str(error), code=1)
+            name = type(error).__name__
+            return _fail(f"{name}: {error} (--debug shows where it happened)", code=1)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zeroshot", description="Zero-shot image classification."
-    )
+    parser = argparse.ArgumentParser(prog="zeroshot", description="Zero-shot image classification.")
     parser.add_argument("--version", action="version", version=f"zeroshot {zeroshot.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = _add(commands, "demo", _demo, "run the main job on bundled data", DEMO_HELP, DEMO_EXAMPLES)
-    demo.add_argument("images", nargs="*", metavar="IMAGE", help="further photos to name")
+    demo = _add(
+        commands, "demo", _demo, "run the main job on bundled data", DEMO_HELP, DEMO_EXAMPLES
+    )
+    demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
     demo.add_argument("--json", action="store_true", help="print one JSON object")
     demo.add_argument("--output", metavar="DIR", help="report folder (default: zeroshot-demo)")
     demo.add_argument("--force", action="store_true", help="replace an existing report folder")
     predict = _add(
-        commands, "predict", _predict, "name images from your labels", PREDICT_HELP, PREDICT_EXAMPLES
+        commands,
+        "predict",
+        _predict,
+        "name images from your labels",
+        PREDICT_HELP,
+        PREDICT_EXAMPLES,
     )
     predict.add_argument("images", nargs="+", metavar="IMAGE_OR_FOLDER")
     predict.add_argument(
-        "--labels", required=True, metavar="a,b,c|FILE", help="comma-separated, or a file, one a line"
+        "--labels",
+        required=True,
+        metavar="a,b,c|FILE",
+        help="comma-separated, or a file, one a line",
     )
     predict.add_argument("--k", type=int, metavar="K", help="labels an image (default: 5)")
     predict.add_argument("--format", choices=tuple(WRITERS), default="table")
@@ -124,26 +145,45 @@ def _add(
 
 def _demo(args: argparse.Namespace) -> int:
     folder = _report_folder(args.output, force=args.force)
+    import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
+    from zeroshot.datasets import list_images
+
+    images = [path for place in args.images for path in list_images(place)]
+    print("zeroshot: this takes a minute or two on two cores", file=sys.stderr)
     from zeroshot.demo import run_demo
     from zeroshot.report import format_table, write_report
 
-    results = run_demo(args.images)
+    results = run_demo(images)
+    # Printed first: a full disk must not take the figures with it.
+    print(json.dumps(results, indent=1) if args.json else format_table(results), flush=True)
     write_report(results, folder, overwrite=args.force)
-    print(json.dumps(results, indent=1) if args.json else format_table(results))
     print(f"The report is in {folder}: open {folder / 'index.html'}", file=sys.stderr)
-    return 0
+    return _report_unreadable(results["unreadable_photos"], len(images))
 
 
 def _report_folder(output: str | None, *, force: bool) -> Path:
-    if output is not None:
-        if Path(output).exists() and not force:
-            raise UsageError(f"{output} exists. Name another folder, or pass --force.")
-        return Path(output)
-    folder, number = Path("zeroshot-demo"), 1
-    while folder.exists() and not force:
+    """Return where the report goes, or raise before minutes of work that could not be written."""
+    folder, number = Path("zeroshot-demo" if output is None else output), 1
+    while output is None and folder.exists() and not force:
         number += 1
         folder = Path(f"zeroshot-demo-{number}")
+    if folder.exists() and not force:
+        raise UsageError(f"{folder} exists. Name another folder, or pass --force.")
+    if folder.exists() and not _is_replaceable(folder):
+        raise UsageError(
+            f"{folder} is no report of this command, and --force replaces nothing else. Name "
+            "another folder."
+        )
+    parent = next(place for place in folder.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UsageError(f"{folder} cannot be made in {parent}. Name another folder.")
     return folder
+
+
+def _is_replaceable(folder: Path) -> bool:
+    if not folder.is_dir() or folder.resolve() == Path.cwd():
+        return False
+    return {entry.name for entry in folder.iterdir()} <= {"demo.png", "index.html", "results.json"}
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -151,37 +191,32 @@ def _predict(args: argparse.Namespace) -> int:
     k = min(5, len(labels)) if args.k is None else args.k
     if not 1 <= k <= len(labels):
         raise UsageError(f"--k must be between 1 and the {len(labels)} labels, got {k}.")
-    from zeroshot.backbones import TimmFeatures
     from zeroshot.datasets import list_images
-    from zeroshot.estimators import ConSEClassifier
-    from zeroshot.label_embeddings import WordVectors
 
     paths = [path for place in args.images for path in list_images(place)]
-    backbone = TimmFeatures(device=args.device).fit()
-    model = ConSEClassifier(backbone.source_head_, WordVectors(), candidates=labels).fit()
-    extracted = backbone.extract(paths)
-    for error in extracted.errors.values():
-        print(f"zeroshot: {error}", file=sys.stderr)
-    answers = []
-    if len(extracted.indices):
-        names, scores = model.predict_top_k(extracted.features, k)
-        answers = [
-            {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
-            for i, best, row in zip(extracted.indices, names, scores, strict=True)
-        ]
+    from zeroshot.demo import name_photos
+
+    answers, unreadable = name_photos(paths, labels, k, device=args.device)
     WRITERS[args.format](answers, sys.stdout)
-    if extracted.errors:
-        print(
-            f"zeroshot: {len(extracted.errors)} of {len(paths)} images could not be read.",
-            file=sys.stderr,
-        )
-    return 1 if extracted.errors else 0
+    return _report_unreadable(unreadable, len(paths))
+
+
+def _report_unreadable(unreadable: list[dict[str, str]], n_images: int) -> int:
+    """Name on stderr the images that could not be read; return the exit code."""
+    for entry in unreadable:
+        print(f"zeroshot: {entry['error']}", file=sys.stderr)
+    if unreadable:
+        text = f"{len(unreadable)} of {n_images} images could not be read."
+        print(f"zeroshot: {text}", file=sys.stderr)
+    return 1 if unreadable else 0
 
 
 def _read_labels(text: str) -> list[str]:
     """Return the labels of ``--labels``: the lines of a file, or what stands between commas."""
     if os.path.isfile(text):
-        parts = Path(text).read_text(encoding="utf-8-sig").splitlines()
+        parts = _read_lines(text)
+    elif os.path.isdir(text) or ("," not in text and _FILE_NAME.search(text)):
+        raise UsageError(f"--labels: there is no file {text}. Check the path, or write 'cat,dog'.")
     else:
         parts = text.split(",")
     labels = [part.strip() for part in parts if part.strip()]
@@ -191,6 +226,13 @@ def _read_labels(text: str) -> list[str]:
     if repeated:
         raise UsageError(f"--labels names {', '.join(repeated)} more than once. Name each once.")
     return labels
+
+
+def _read_lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--labels: {path} is no text in UTF-8 ({error}). Save it so.") from error
 
 
 def _write_table(answers: list[dict[str, Any]], out: TextIO) -> None:
@@ -211,18 +253,18 @@ def _write_csv(answers: list[dict[str, Any]], out: TextIO) -> None:
 
 
 def _write_json(answers: list[dict[str, Any]], out: TextIO) -> None:
-    print(json.dumps(answers, indent=1, ensure_ascii=False), file=out)
+    print(json.dumps(answers, indent=1), file=out)
 
 
 WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json}
 
 
 def _show_warning(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-    print(f"zeroshot: warning: {message}", file=sys.stderr)
+    print(f"zeroshot: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-def _fail(error: Exception, *, code: int) -> int:
-    print(f"zeroshot: {' '.join(str(error).split())}", file=sys.stderr)
+def _fail(message: str, *, code: int) -> int:
+    print(f"zeroshot: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 

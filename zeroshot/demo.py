@@ -55,8 +55,13 @@ def run_demo(
     Returns
     -------
     results : dict
-        JSON-able: the figures of `unseen_classes`, `excluded_classes` and `name_photos`, and
-        ``seconds``.
+        JSON-able: the figures of `unseen_classes` and `excluded_classes`, ``photos`` and
+        ``unreadable_photos`` from `name_photos`, and ``seconds``.
+
+    Raises
+    ------
+    MissingDependencyError
+        The word vectors or the network's weights are not installed.
 
     Examples
     --------
@@ -67,11 +72,12 @@ def run_demo(
     True
     """
     start = time.perf_counter()
+    with sample_photos() as samples:  # first: what is not installed is found before the long work
+        photos, unreadable = name_photos([*samples, *images], everyday_labels())
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = unseen_classes(parallel, progress=progress)
     results |= excluded_classes(parallel, progress=progress)
-    with sample_photos() as samples:
-        results["photos"] = name_photos([*samples, *images], everyday_labels())
+    results |= {"photos": photos, "unreadable_photos": unreadable}
     results["seconds"] = round(time.perf_counter() - start, 1)
     return results
 
@@ -113,7 +119,9 @@ def _score_split(
     figures = {}
     for prefix, embedding in embeddings.items():
         model = with_candidates(choose_devise(embedding, X[fit], y[fit]), names)
-        figures[f"{prefix}unseen_accuracy"] = SCORERS["unseen_accuracy"](model, X[unseen], y[unseen])
+        figures[f"{prefix}unseen_accuracy"] = SCORERS["unseen_accuracy"](
+            model, X[unseen], y[unseen]
+        )
         figures[f"{prefix}unseen_hit_at_5"] = SCORERS["hit_at_5"](model, X[unseen], y[unseen])
         if not prefix:
             model[-1].scenario = "generalized"
@@ -203,10 +211,16 @@ def _relative_losses(
         )
         return float(losses[0])
 
-    return str(labels[0]), (loss(predicted, "zero"), loss(constant, "zero"), loss(predicted, "mean"))
+    return str(labels[0]), (
+        loss(predicted, "zero"),
+        loss(constant, "zero"),
+        loss(predicted, "mean"),
+    )
 
 
-def name_photos(paths: Sequence[str], labels: Sequence[str], k: int = 5) -> list[dict[str, Any]]:
+def name_photos(
+    paths: Sequence[str], labels: Sequence[str], k: int = 5, *, device: str = "auto"
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Name what is on photos, from an open list of labels, without any training.
 
     Parameters
@@ -217,19 +231,35 @@ def name_photos(paths: Sequence[str], labels: Sequence[str], k: int = 5) -> list
         What may be on them.
     k : int, default=5
         Labels to give for each.
+    device : str, default="auto"
+        Where the network runs.
 
     Returns
     -------
     photos : list of dict
         With ``path``, ``labels`` (best first) and ``scores``.
+    unreadable : list of dict
+        With ``path`` and ``error``, for each file that cannot be read.
+
+    Raises
+    ------
+    UnknownLabelError
+        Labels have no vector; all of them are named.
+    MissingDependencyError
+        The word vectors or the network's weights are not installed.
     """
-    features = TimmFeatures().fit()
-    model = ConSEClassifier(features.source_head_, WordVectors(), candidates=labels).fit()
-    names, scores = model.predict_top_k(features.transform(list(paths)), k)
-    return [
-        {"path": path, "labels": best.tolist(), "scores": [round(float(s), 4) for s in score]}
-        for path, best, score in zip(paths, names, scores, strict=True)
+    backbone = TimmFeatures(device=device).fit()
+    model = ConSEClassifier(backbone.source_head_, WordVectors(), candidates=labels).fit()
+    extracted = backbone.extract(list(paths))
+    unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
+    if not len(extracted.indices):
+        return [], unreadable
+    names, scores = model.predict_top_k(extracted.features, k)
+    photos = [
+        {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
+        for i, best, row in zip(extracted.indices, names, scores, strict=True)
     ]
+    return photos, unreadable
 
 
 def everyday_labels() -> list[str]:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
+from zeroshot.backbones._images import read_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and of different lightness.
 OURS, CONTROL, LINE = "#0072B2", "#E69F00", "#555555"
+MAX_DRAWN = 4  # photos in the figure
 
 Row = tuple[str, str, str, str]
 
@@ -47,10 +49,11 @@ def table_rows(results: Mapping[str, Any]) -> list[Row]:
     def count(name: str) -> str:
         return f"{results[name]} of {len(results['relative_losses'])}"
 
-    constant = "best constant answer"
     return [
-        ("20 unseen classes, top-1", share("unseen_accuracy"), share("constant_accuracy"), constant),
-        ("20 unseen classes, hit@5", share("unseen_hit_at_5"), share("constant_hit_at_5"), constant),
+        ("20 unseen classes, top-1", share("unseen_accuracy"),
+         share("constant_accuracy"), "best constant answer"),
+        ("20 unseen classes, hit@5", share("unseen_hit_at_5"),
+         share("constant_hit_at_5"), "best constant answer"),
         ("  bare class names, top-1", share("plain_names_unseen_accuracy"),
          share("chance_accuracy"), "chance"),
         ("  bare class names, hit@5", share("plain_names_unseen_hit_at_5"),
@@ -91,7 +94,9 @@ def format_table(results: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"{results['seconds']:.0f} seconds"])
 
 
-def write_report(results: Mapping[str, Any], folder: str | Path, *, overwrite: bool = False) -> Path:
+def write_report(
+    results: Mapping[str, Any], folder: str | Path, *, overwrite: bool = False
+) -> Path:
     """Write ``index.html``, ``demo.png`` and ``results.json`` into a folder.
 
     Parameters
@@ -119,7 +124,8 @@ def write_report(results: Mapping[str, Any], folder: str | Path, *, overwrite: b
         draw_results(results).savefig(new / "demo.png", dpi=120)
         (new / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
         page = _page(results, (new / "demo.png").read_bytes())
-        (new / "index.html").write_text(page, encoding="utf-8")
+        # A file name need not be valid UTF-8.
+        (new / "index.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return Path(folder)
 
 
@@ -138,24 +144,27 @@ def draw_results(results: Mapping[str, Any]) -> Figure:
     """
     figure_module = import_optional("matplotlib.figure", owner="The report", extra="plots")
     figure = figure_module.Figure(figsize=(11, 7.5), layout="constrained")
-    photos = results["photos"][:3]
-    grid = figure.subplot_mosaic(
-        [[f"photo{i}" for i in range(len(photos))], ["bars"] * (len(photos) - 1) + ["losses"]]
-        if len(photos) > 1
-        else [["photo0", "losses"], ["bars", "bars"]]
-    )
-    for position, photo in enumerate(photos):
-        _draw_photo(grid[f"photo{position}"], photo)
-    _draw_bars(grid["bars"], results)
-    _draw_losses(grid["losses"], list(results["relative_losses"].values()))
+    photos = results["photos"][-MAX_DRAWN:]  # the user's own stand last
+    below = figure
+    if photos:
+        above, below = figure.subfigures(2, 1)
+        columns = above.subplots(1, max(2, len(photos)))
+        for axes in columns:
+            axes.set_axis_off()
+        for axes, photo in zip(columns, photos, strict=False):
+            _draw_photo(axes, photo)
+    bars, losses = below.subplots(1, 2)
+    _draw_bars(bars, results)
+    _draw_losses(losses, list(results["relative_losses"].values()))
     return figure
 
 
 def _draw_photo(axes: Axes, photo: Mapping[str, Any]) -> None:
-    with Image.open(photo["path"]) as image:
-        axes.imshow(ImageOps.exif_transpose(image).convert("RGB"))
-    axes.set_axis_off()
-    axes.set_title("\n".join(_answer(photo, k=3).split(", ")), fontsize=11, loc="left")
+    image = Image.fromarray(read_image(photo["path"]))
+    image.thumbnail((600, 600))  # more than the figure shows
+    axes.imshow(image)
+    axes.set_anchor("NW")  # under its title, however tall or wide
+    axes.set_title("\n".join(_pairs(photo, k=3)), fontsize=11, loc="left")
 
 
 def _draw_bars(axes: Axes, results: Mapping[str, Any]) -> None:
@@ -184,8 +193,11 @@ def _draw_losses(axes: Axes, losses: Sequence[Mapping[str, float]]) -> None:
     low, high = min(ours + control), max(ours + control)
     bins = [low + (high - low) * step / 24 for step in range(25)]
     axes.hist(ours, bins, color=OURS, label="ridge on features")
-    axes.hist(control, bins, histtype="step", color=CONTROL, linewidth=2, label="mean of the labels")
+    axes.hist(
+        control, bins, histtype="step", color=CONTROL, linewidth=2, label="mean of the labels"
+    )
     axes.axvline(0, color=LINE, linestyle="--", linewidth=1)
+    axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
     axes.set_title("Error on each excluded class, relative to zero", fontsize=11)
     axes.set_xlabel("relative loss (below 0 is better)")
     axes.set_ylabel("classes")
@@ -193,9 +205,13 @@ def _draw_losses(axes: Axes, losses: Sequence[Mapping[str, float]]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _answer(photo: Mapping[str, Any], k: int = 5) -> str:
+def _answer(photo: Mapping[str, Any]) -> str:
+    return ", ".join(_pairs(photo, k=5))
+
+
+def _pairs(photo: Mapping[str, Any], k: int) -> list[str]:
     pairs = zip(photo["labels"][:k], photo["scores"], strict=False)
-    return ", ".join(f"{label} ({score:.2f})" for label, score in pairs)
+    return [f"{label} ({score:.2f})" for label, score in pairs]
 
 
 def _page(results: Mapping[str, Any], figure: bytes) -> str:
@@ -213,7 +229,8 @@ def _page(results: Mapping[str, Any], figure: bytes) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>zeroshot demo</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
+ padding: 0 1rem; }}
 img {{ max-width: 100%; }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
 td, th {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; }}
@@ -221,7 +238,8 @@ td, th {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px soli
 <h1>Classes never seen in training</h1>
 <img alt="Photos with predicted labels, accuracy on unseen classes, and relative losses"
  src="data:image/png;base64,{picture}">
-<table><tr><th>CIFAR-100, bundled features</th><th>ours</th><th>control</th><th>which control</th></tr>
+<table>
+<tr><th>CIFAR-100, bundled features</th><th>ours</th><th>control</th><th>which control</th></tr>
 {rows}
 </table>
 <h2>Photos, named from an open list of labels</h2>

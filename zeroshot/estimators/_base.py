@@ -107,12 +107,12 @@ class ZeroShotClassifier(
         y = check_missing_labels(y, owner=owner)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         positions, seen_vectors = self._fit_seen(check_labels(y, owner=owner, name="y"))
-        self._set_candidates(self.candidates)
+        self._embed_vocabulary()
         self._fit_map(X, positions, seen_vectors)
         return self
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Set the seen classes and the label space.
+        """Set the seen classes, the vocabulary and the label space.
 
         Returns
         -------
@@ -128,6 +128,7 @@ class ZeroShotClassifier(
         if not isinstance(self.center, (bool, np.bool_)):
             raise ValueError(f"{owner}: center must be True or False, got {self.center!r}.")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
+        self._set_vocabulary(self.candidates)  # before labels of the wrong kind are embedded
         embedding = self.label_embedding
         if embedding is None:
             embedding = OneHotEmbedding(self.seen_classes_)
@@ -137,7 +138,7 @@ class ZeroShotClassifier(
         )
         return positions, seen_vectors
 
-    def _set_candidates(self, candidates: Any) -> None:
+    def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
         check_option(self.scenario, SCENARIOS, owner=owner, name="scenario")
         seen = self.seen_classes_
@@ -154,9 +155,15 @@ class ZeroShotClassifier(
             )
         self.classes_ = np.sort(classes)
         self.unseen_classes_ = np.setdiff1d(classes, seen)
+
+    def _embed_vocabulary(self) -> None:
         self.class_vectors_ = self.label_space_.vectors(self.classes_)
         warn_of_degenerate_vectors(
-            self.class_vectors_, self.classes_, self.unseen_classes_, owner=owner
+            self.class_vectors_,
+            self.classes_,
+            self.unseen_classes_,
+            owner=type(self).__name__,
+            stacklevel=4,
         )
 
     def with_candidates(self, labels: Any) -> Self:
@@ -184,7 +191,8 @@ class ZeroShotClassifier(
         if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
             view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
-        view._set_candidates(labels)
+        view._set_vocabulary(labels)
+        view._embed_vocabulary()
         return view
 
     def label_vectors(self, labels: Any) -> np.ndarray:

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from zeroshot._validation import check_number
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.exceptions import LabelWarning
 from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -137,7 +137,7 @@ class ConSEClassifier(ZeroShotClassifier):
             # Words of the head's own labels that have no vector are nothing its user can mend.
             warnings.simplefilter("ignore", LabelWarning)
             positions, seen_vectors = self._fit_seen(labels)
-        self._set_candidates(self.candidates)
+        self._embed_vocabulary()
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 

@@ -65,7 +65,7 @@ class LabelSpace:
         raw = embedding.embed(seen).astype(np.float64)
         offset = _offset(raw, center)
         vectors = unit_rows(raw, offset)
-        warn_of_degenerate_vectors(vectors, seen, seen, owner=owner)
+        warn_of_degenerate_vectors(vectors, seen, seen, owner=owner, stacklevel=5)
         if gamma is None:
             return cls(embedding, offset), vectors
         similarities = rbf_kernel(vectors, gamma=gamma)
@@ -120,7 +120,7 @@ def unit_rows(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
 
 
 def warn_of_degenerate_vectors(
-    vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str
+    vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str, stacklevel: int
 ) -> None:
     """Warn of labels that no score can tell apart, by name, where one of the `new` is of them."""
     at_mean = labels[~vectors.any(axis=1) & np.isin(labels, new)].tolist()
@@ -129,7 +129,7 @@ def warn_of_degenerate_vectors(
             f"{owner}: the vectors of {at_mean} lie at the mean of the seen classes' vectors and "
             "score 0 for every sample. Pass center=False or another label_embedding.",
             LabelWarning,
-            stacklevel=5,
+            stacklevel=stacklevel,
         )
     groups: dict[bytes, list] = {}
     for label, vector in zip(labels.tolist(), np.round(vectors, 12) + 0.0, strict=True):
@@ -141,5 +141,5 @@ def warn_of_degenerate_vectors(
             f"{owner}: labels share one vector and cannot be told apart: {identical}. "
             "Give them vectors of their own, for example by overrides.",
             LabelWarning,
-            stacklevel=5,
+            stacklevel=stacklevel,
         )

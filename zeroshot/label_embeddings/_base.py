@@ -38,7 +38,7 @@ class LabelEmbedding(ABC):
 
     _overrides: Mapping[Label, Label] = MappingProxyType({})
 
-    def __init__(self, *, overrides: Mapping[Label, Label] | None = None) -> None:
+    def __init__(self, *, overrides: Mapping[Any, Label] | None = None) -> None:
         self._overrides = check_overrides(overrides, owner=type(self).__name__)
 
     @property
@@ -146,7 +146,7 @@ class LabelEmbedding(ABC):
 
 
 def check_overrides(
-    overrides: Mapping[Label, Label] | None, *, owner: str
+    overrides: Mapping[Any, Label] | None, *, owner: str
 ) -> Mapping[Label, Label]:
     """Return `overrides` as a read-only mapping of str or int to str or int.
 

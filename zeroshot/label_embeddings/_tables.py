@@ -54,7 +54,7 @@ class AttributeTable(LabelEmbedding):
         table: Any,
         labels: Any = None,
         *,
-        overrides: Mapping[Label, Label] | None = None,
+        overrides: Mapping[Any, Label] | None = None,
     ) -> None:
         super().__init__(overrides=overrides)
         vectors, names = _check_table(table, labels)

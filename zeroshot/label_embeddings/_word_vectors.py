@@ -92,7 +92,7 @@ class WordVectors(LabelEmbedding):
         self,
         source: Any = None,
         *,
-        overrides: Mapping[Label, Label] | None = None,
+        overrides: Mapping[Any, Label] | None = None,
         on_missing: str = "raise",
         missing_words: str = "warn",
         multiword: str = "mean",
