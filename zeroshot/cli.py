@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import zeroshot
 from zeroshot._optional import import_optional
-from zeroshot.exceptions import ZeroShotError
+from zeroshot.exceptions import UnknownLabelError, ZeroShotError
 
 DEMO_HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn,
 and name what is on photos from an open list of labels. Everything it needs ships with the package
@@ -196,7 +196,16 @@ def _predict(args: argparse.Namespace) -> int:
     paths = [path for place in args.images for path in list_images(place)]
     from zeroshot.demo import name_photos
 
-    answers, unreadable = name_photos(paths, labels, k, device=args.device)
+    try:
+        answers, unreadable = name_photos(paths, labels, k, device=args.device)
+    except UnknownLabelError as error:
+        raise UnknownLabelError(
+            error.labels,
+            error.n_labels,
+            owner="predict",
+            remedy="Respell them in --labels, or leave them out.",
+            close_matches=error.close_matches,
+        ) from error
     WRITERS[args.format](answers, sys.stdout)
     return _report_unreadable(unreadable, len(paths))
 

@@ -1,0 +1,88 @@
+"""The README's and the examples' code runs, on real images and in a folder of its own."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zeroshot.datasets import fetch_cifar100
+
+ROOT = Path(__file__).parents[1]
+CLASSES = [
+    "bicycle",
+    "bus",
+    "butterfly",
+    "castle",
+    "cloud",
+    "lion",
+    "rose",
+    "table",
+    "whale",
+    "wolf",
+]
+
+
+def load_example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def few_images():
+    """A real image of each of ten classes, and their labels."""
+    data = fetch_cifar100(subset="test", download_if_missing=False)
+    rows = np.concatenate([np.flatnonzero(data.target == name)[:1] for name in CLASSES])
+    return data.images[rows], data.target[rows]
+
+
+@pytest.fixture
+def photo_folder(few_images, tmp_path, monkeypatch):
+    """The same images as files under ``photos/``, a folder a class, and ``new.jpg``."""
+    images, labels = few_images
+    for position, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = tmp_path / "photos" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{position}.png")
+    Image.fromarray(images[0]).save(tmp_path / "new.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.data
+def test_python_of_the_readme_runs(data_home, few_images, photo_folder):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    images, labels = few_images
+    scope = {"images": images, "labels": labels, "names": CLASSES}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), scope)
+    answer = scope["model"].predict(["new.jpg"])
+    assert set(scope["model"][-1].unseen_classes_) == {"okapi", "fire engine"}
+    assert answer[0] in [*CLASSES, "okapi", "fire engine"]
+
+
+@pytest.mark.data
+def test_image_folder_example_names_images_after_saving(data_home, photo_folder, capsys):
+    names = load_example("image_folder").main("photos", "model", "okapi, fire engine", "new.jpg")
+    assert len(names) == 1
+    assert f"new.jpg  {names[0]}" in capsys.readouterr().out
+
+
+def test_unseen_classes_example_puts_every_model_above_both_controls():
+    accuracy = load_example("unseen_classes").main(n_splits=1)
+    controls = {name: value for name, value in accuracy.items() if name.startswith("control")}
+    assert len(controls) == 2
+    assert all(value < 0.1 for value in controls.values())
+    assert all(value > 0.2 for name, value in accuracy.items() if name not in controls)
+
+
+def test_files_and_links_that_the_documents_name_exist():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} -> {target}"
