@@ -12,6 +12,7 @@ import pandas
 import pytest
 import torch
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
@@ -353,7 +354,17 @@ def _fit_and_answer(model):
     return answers(clone(model).fit(X, Y), X[:9]), answers(model, X[:9])
 
 
-def test_two_processes_give_the_answers_of_one():
+@pytest.fixture
+def fresh_workers():
+    """Workers that begin with this test's imports, torch among them.
+
+    loky restarts a worker that grows by 300 MB after its first task, as an older one would when
+    it imports torch, and says so by a warning in a thread of its own, where an error is a deadlock.
+    """
+    get_reusable_executor().shutdown(wait=True)
+
+
+def test_two_processes_give_the_answers_of_one(fresh_workers):
     models = [fitted(model) for model in MODELS.values()]
     alone = [_fit_and_answer(model) for model in models]
     for here, there in zip(

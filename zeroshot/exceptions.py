@@ -24,6 +24,8 @@ class UnknownLabelError(ZeroShotError, ValueError):
         What to do about it.
     close_matches : mapping of label to str, optional
         For a label, known labels or words that are spelled alike.
+    what : str, default="vector"
+        What the labels lack.
 
     Examples
     --------
@@ -40,14 +42,16 @@ class UnknownLabelError(ZeroShotError, ValueError):
         owner: str,
         remedy: str,
         close_matches: Mapping[object, Sequence[str]] | None = None,
+        what: str = "vector",
     ) -> None:
         self.labels = list(labels)
         self.n_labels = n_labels
         self.owner = owner
         self.remedy = remedy
         self.close_matches = dict(close_matches or {})
+        self.what = what
         named = ", ".join(repr(label) for label in self.labels)
-        message = f"{owner} has no vector for {len(self.labels)} of {n_labels} labels ({named})."
+        message = f"{owner} has no {what} for {len(self.labels)} of {n_labels} labels ({named})."
         near = [
             f"for {label!r}: {', '.join(map(repr, matches))}"
             for label, matches in self.close_matches.items()
@@ -65,14 +69,15 @@ class UnknownLabelError(ZeroShotError, ValueError):
             self.owner,
             self.remedy,
             self.close_matches,
+            self.what,
         )
 
 
 def _rebuild_unknown_label_error(
-    labels: list, n_labels: int, owner: str, remedy: str, close_matches: dict
+    labels: list, n_labels: int, owner: str, remedy: str, close_matches: dict, what: str
 ) -> UnknownLabelError:
     return UnknownLabelError(
-        labels, n_labels, owner=owner, remedy=remedy, close_matches=close_matches
+        labels, n_labels, owner=owner, remedy=remedy, close_matches=close_matches, what=what
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import os
 import pickle
 import ssl
@@ -240,7 +241,7 @@ def _download_errors() -> tuple[type[Exception], ...]:
     found: list[type[Exception]] = [OSError, RuntimeError, ValueError]
     for module, name in (("httpx", "HTTPError"), ("huggingface_hub.errors", "EntryNotFoundError")):
         try:
-            found.append(getattr(__import__(module, fromlist=[name]), name))
+            found.append(getattr(importlib.import_module(module), name))
         except ImportError:
             continue
     return tuple(found)

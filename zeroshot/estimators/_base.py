@@ -63,6 +63,13 @@ class ZeroShotClassifier(
         The vectors of ``classes_``: centred, of unit length.
     label_space_ : LabelSpace
         The label embedding with the offset that centring found.
+
+    Examples
+    --------
+    >>> from zeroshot import DeViSEClassifier
+    >>> from zeroshot.estimators import ZeroShotClassifier
+    >>> isinstance(DeViSEClassifier(), ZeroShotClassifier)
+    True
     """
 
     label_embedding: LabelEmbedding | None

