@@ -69,7 +69,7 @@ def test_gamma_may_be_searched_beside_none():
 
 LOSSES = {
     "hinge": lambda seed: HingeRankLoss(0.1),
-    "cosine_margin": lambda seed: CosineMarginLoss(0.1, generator(seed)),
+    "cosine_margin": lambda seed: CosineMarginLoss(0.1, generator(seed, stream=2)),
     "cosine": lambda seed: CosineLoss(),
     "mse": lambda seed: MSELoss(),
 }
@@ -92,7 +92,7 @@ def test_training_lowers_the_loss_that_is_named(name):
     outputs = torch.from_numpy(clf.transform(X))
     order = np.random.RandomState(0).randint(np.iinfo(np.int32).max)  # noqa: NPY002
     if name == "cosine_margin":  # its draws follow the order of the samples
-        permutation = torch.randperm(len(X), generator=generator(order))
+        permutation = torch.randperm(len(X), generator=generator(order, stream=1))
         outputs, targets = outputs[permutation], torch.from_numpy(CODES)[permutation]
     else:
         targets = torch.from_numpy(CODES)

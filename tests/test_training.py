@@ -41,7 +41,7 @@ def naive_adamw(weight, bias, settings):
     parameters = [weight.astype(np.float64), bias.astype(np.float64)]
     m, v = [0.0, 0.0], [0.0, 0.0]
     n_steps = settings.epochs * -(-len(X) // settings.batch_size)
-    order, t, history = generator(settings.seed), 0, []
+    order, t, history = generator(settings.seed, stream=1), 0, []
     for _ in range(settings.epochs):
         permutation = torch.randperm(len(X), generator=order).numpy()
         losses = []

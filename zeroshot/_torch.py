@@ -107,6 +107,15 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.cpu().numpy()  # where the work of an accelerator is waited for
 
 
-def generator(seed: int) -> torch.Generator:
-    """Return a CPU random generator of its own: the global state is never touched."""
-    return torch.Generator().manual_seed(seed)
+def generator(seed: int, stream: int = 0) -> torch.Generator:
+    """Return a CPU random generator of its own: the global state is never touched.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+    stream : int, default=0
+        Streams of one seed are independent of each other.
+    """
+    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))

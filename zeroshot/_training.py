@@ -80,7 +80,7 @@ def train(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(n_steps, 1))
-    order = generator(settings.seed)
+    order = generator(settings.seed, stream=1)
     history = []
     for epoch in range(settings.epochs):
         total = torch.zeros((), device=device)

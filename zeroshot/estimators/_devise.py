@@ -173,5 +173,5 @@ def _make_loss(name: str, margin: float, seed: int) -> nn.Module:
     if name == "hinge":
         return HingeRankLoss(margin)
     if name == "cosine_margin":
-        return CosineMarginLoss(margin, generator(seed))
+        return CosineMarginLoss(margin, generator(seed, stream=2))
     return CosineLoss() if name == "cosine" else MSELoss()
