@@ -261,7 +261,7 @@ SCORES = np.eye(3)
 BAD = [
     (lambda: mean_class_accuracy([], []), "y_true is empty"),
     (lambda: mean_class_accuracy(["a"], ["a", "b"]), "y_true has 1 rows and y_pred has 2"),
-    (lambda: mean_class_accuracy(["a"], [1]), "y_true holds strings and y_pred holds integers"),
+    (lambda: mean_class_accuracy(["a"], [1]), "must be of one type"),
     (lambda: mean_class_accuracy([0.5], [1]), "Unknown label type"),
     (lambda: mean_class_accuracy(V, V), "must be 1-D"),
     (lambda: hit_at_k_score([0], [[1.0, 2.0]], k=3, labels=[0, 1]), "at most 2"),
@@ -273,15 +273,15 @@ BAD = [
     (lambda: hit_at_k_score([0] * 3, SCORES, k=1, labels=[0, 1, 1]), "more than once"),
     (lambda: hit_at_k_score([0] * 2, SCORES, k=1, labels=[0, 1, 2]), "2 rows and y_score has 3"),
     (lambda: hit_at_k_score([0] * 3, SCORES * np.nan, k=1, labels=[0, 1, 2]), "NaN or infinity"),
-    (lambda: hit_at_k_score([0] * 3, SCORES, k=1, labels=["a", "b", "c"]), "labels holds strings"),
+    (lambda: hit_at_k_score([0] * 3, SCORES, k=1, labels=["a", "b", "c"]), "must be of one type"),
     (
         lambda: hit_at_k_score([0] * 3, SCORES, k=1, labels=[0, 1, 2], average="weighted"),
         "average must be one of 'macro', 'micro'",
     ),
-    (lambda: harmonic_mean_score(["a"], ["a"], seen_classes=[1]), "seen_classes holds integers"),
+    (lambda: harmonic_mean_score(["a"], ["a"], seen_classes=[1]), "must be of one type"),
     (lambda: semantic_similarity_score(Y[:2], Y[:2], embed), r"reshape\(-1, 1\)"),
     (lambda: semantic_similarity_score(Y[:2], Y[:3, None], embed), "2 rows and y_top has 3"),
-    (lambda: semantic_similarity_score([0], [["a"]], embed), "y_true holds integers"),
+    (lambda: semantic_similarity_score([0], [["a"]], embed), "must be of one type"),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(2)[:, :1]),
         "gives 'b' a zero vector",
@@ -601,5 +601,5 @@ def test_unfitted_says_so(name):
 @pytest.mark.parametrize("name", CLASSIFIER_SCORERS)
 def test_labels_of_another_kind_raise(name):
     model = FakeClassifier(NAMES).fit(X[TRAIN], Y[TRAIN])
-    with pytest.raises(ValueError, match="integers.*strings|strings.*integers"):
+    with pytest.raises(ValueError, match="must be of one type"):
         SCORERS[name](model, X, CODES)

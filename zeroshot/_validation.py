@@ -101,6 +101,24 @@ def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
     return labels
 
 
+def check_same_kind(
+    first: np.ndarray, second: np.ndarray, *, owner: str, names: tuple[str, str]
+) -> None:
+    """Raise when strings meet integers: no label could ever equal another.
+
+    Raises
+    ------
+    ValueError
+        One array holds strings, the other integers.
+    """
+    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+        raise ValueError(
+            f"{owner}: {names[0]} and {names[1]} must be of one type, got {names[0]} such as "
+            f"{first[:1].tolist()} and {names[1]} such as {second[:1].tolist()}. Convert one to "
+            "the other."
+        )
+
+
 def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -> str:
     """Return `value` if it is one of `options`, else raise naming them.
 

@@ -23,6 +23,7 @@ from zeroshot._validation import (
     check_missing_labels,
     check_number,
     check_option,
+    check_same_kind,
     check_unique,
 )
 from zeroshot.estimators._label_space import (
@@ -32,7 +33,6 @@ from zeroshot.estimators._label_space import (
 )
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
-from zeroshot.metrics._checks import check_same_kind
 
 SCENARIOS = ("generalized", "unseen")
 
@@ -154,12 +154,7 @@ class ZeroShotClassifier(
         else:
             classes = check_labels(candidates, owner=owner, name="candidates")
             check_unique(classes, owner=owner, name="candidates")
-        if (classes.dtype.kind == "U") != (seen.dtype.kind == "U"):
-            raise ValueError(
-                f"{owner}: candidates and y must be of one type, got candidates such as "
-                f"{classes[:1].tolist()} and labels such as {seen[:1].tolist()}. Convert one to "
-                "the other."
-            )
+        check_same_kind(classes, seen, owner=owner, names=("candidates", "y"))
         self.classes_ = np.sort(classes)
         self.unseen_classes_ = np.setdiff1d(classes, seen)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels
+from zeroshot._validation import check_labels, check_same_kind
 
 
 def check_pair(y_true: Any, y_pred: Any, *, owner: str) -> tuple[np.ndarray, np.ndarray]:
@@ -33,18 +33,6 @@ def check_same_length(first: Any, second: Any, *, owner: str, names: tuple[str, 
         )
     if len(first) == 0:
         raise ValueError(f"{owner}: {names[0]} is empty. Pass at least one sample.")
-
-
-def check_same_kind(
-    first: np.ndarray, second: np.ndarray, *, owner: str, names: tuple[str, str]
-) -> None:
-    """Raise ValueError when strings meet integers: no label could ever equal another."""
-    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
-        kinds = ["strings" if array.dtype.kind == "U" else "integers" for array in (first, second)]
-        raise ValueError(
-            f"{owner}: {names[0]} holds {kinds[0]} and {names[1]} holds {kinds[1]}. "
-            "Pass labels of one kind, the kind that the estimator was fitted with."
-        )
 
 
 def check_vectors(vectors: Any, *, owner: str, name: str, width: int | None = None) -> np.ndarray:

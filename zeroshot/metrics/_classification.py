@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_option, check_unique
+from zeroshot._validation import check_labels, check_option, check_same_kind, check_unique
 from zeroshot.metrics._checks import (
     check_finite,
     check_pair,
-    check_same_kind,
     check_same_length,
 )
 

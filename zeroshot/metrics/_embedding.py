@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels
+from zeroshot._validation import check_labels, check_same_kind
 from zeroshot.metrics._checks import (
     check_finite,
-    check_same_kind,
     check_same_length,
     check_vectors,
 )

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input, unwrap
-from zeroshot._validation import check_labels
-from zeroshot.metrics._checks import check_pair, check_same_kind
+from zeroshot._validation import check_labels, check_same_kind
+from zeroshot.metrics._checks import check_pair
 from zeroshot.metrics._classification import (
     check_k,
     check_scores,
