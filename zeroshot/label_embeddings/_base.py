@@ -145,9 +145,7 @@ class LabelEmbedding(ABC):
         return self
 
 
-def check_overrides(
-    overrides: Mapping[Any, Label] | None, *, owner: str
-) -> Mapping[Label, Label]:
+def check_overrides(overrides: Mapping[Any, Label] | None, *, owner: str) -> Mapping[Label, Label]:
     """Return `overrides` as a read-only mapping of str or int to str or int.
 
     Raises
