@@ -263,7 +263,7 @@ def test_the_choice_is_the_best_of_the_grid_by_class_folds(
     X, y = features
     rows = np.isin(y, np.unique(y)[:30])
     X, y = X[rows], y[rows]
-    grid = {"map__alpha": [0.01, 10.0, 10000.0], "map__gamma": [1.0]}
+    grid = {"map__alpha": [0.01, 10.0, 10000.0], "map__gamma": [None]}
     monkeypatch.setattr(demo, "DEVISE_GRID", grid)
     embedding = WordVectors()
     best = demo.choose_devise(embedding, X, y)[-1].alpha
