@@ -337,7 +337,7 @@ def test_no_true_label_among_the_candidates_warns():
 
 def test_score_refuses_labels_of_another_kind():
     for wrong in (CODES, CODES.astype(float), CODES.tolist()):
-        with pytest.raises(ValueError, match="DeViSEClassifier: y and candidates must be of one type"):
+        with pytest.raises(ValueError, match="y and candidates must be of one type"):
             fitted().score(X, wrong)
 
 
