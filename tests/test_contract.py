@@ -42,6 +42,17 @@ ELSEWHERE = {
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
         "test_backbones.py",
     ),
+    "InferenceSimilarity": (
+        "its X is the logits of a source network, and it has matrix instead of predict",
+        "test_inference_similarity.py",
+    ),
+    "MixtureSimilarity": ("it takes class names, and no features", "test_similarity.py"),
+    "WordNetSimilarity": ("it takes class names, and no features", "test_similarity.py"),
+    "WordVectorSimilarity": ("it takes class names, and no features", "test_similarity.py"),
+    "SimilarityInitializer": (
+        "it needs a SourceHead, and takes only features of that head's network",
+        "test_initializer.py",
+    ),
     "SourceHead": (
         "it needs the weights of a pretrained network, is fitted from the start, and never changes",
         "test_backbones.py",

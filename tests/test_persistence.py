@@ -484,6 +484,7 @@ def test_the_table_leads_to_classes_of_that_name(name):
 
 def test_every_public_estimator_is_round_tripped_here():
     tested = {type(e).__name__ for e in ESTIMATORS.values()} | {"SourceHead", "TimmFeatures"}
+    tested |= {"InferenceSimilarity", "SimilarityInitializer"}  # in their own tests
     assert set(public(with_method="fit")) <= tested
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        SimilarityInitializer,
     )
     from zeroshot.label_embeddings import (
         AttributeTable,
@@ -24,10 +25,17 @@ if TYPE_CHECKING:
         HashEmbedding,
         LabelEmbedding,
         OneHotEmbedding,
+        WordNetEmbedding,
         WordVectors,
         nearest_labels,
     )
     from zeroshot.persistence import load, save
+    from zeroshot.similarity import (
+        InferenceSimilarity,
+        MixtureSimilarity,
+        WordNetSimilarity,
+        WordVectorSimilarity,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,10 +47,16 @@ _HOMES = {
     "DummyZeroShotClassifier": "estimators",
     "EmbeddingRegressor": "estimators",
     "HashEmbedding": "label_embeddings",
+    "InferenceSimilarity": "similarity",
     "LabelEmbedding": "label_embeddings",
+    "MixtureSimilarity": "similarity",
     "OneHotEmbedding": "label_embeddings",
+    "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
+    "WordNetEmbedding": "label_embeddings",
+    "WordNetSimilarity": "similarity",
+    "WordVectorSimilarity": "similarity",
     "WordVectors": "label_embeddings",
     "load": "persistence",
     "nearest_labels": "label_embeddings",
@@ -57,10 +71,16 @@ __all__ = [
     "DummyZeroShotClassifier",
     "EmbeddingRegressor",
     "HashEmbedding",
+    "InferenceSimilarity",
     "LabelEmbedding",
+    "MixtureSimilarity",
     "OneHotEmbedding",
+    "SimilarityInitializer",
     "SourceHead",
     "TimmFeatures",
+    "WordNetEmbedding",
+    "WordNetSimilarity",
+    "WordVectorSimilarity",
     "WordVectors",
     "load",
     "nearest_labels",

@@ -4,6 +4,7 @@ from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._regressor import EmbeddingRegressor
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
     "EmbeddingRegressor",
+    "SimilarityInitializer",
     "ZeroShotClassifier",
 ]

@@ -12,6 +12,7 @@ from zeroshot.label_embeddings._hash import HashEmbedding
 from zeroshot.label_embeddings._nearest import nearest_labels
 from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
 from zeroshot.label_embeddings._word_vectors import WordVectors
+from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 
 __all__ = [
     "AttributeTable",
@@ -19,6 +20,7 @@ __all__ = [
     "HashEmbedding",
     "LabelEmbedding",
     "OneHotEmbedding",
+    "WordNetEmbedding",
     "WordVectors",
     "nearest_labels",
 ]

@@ -13,6 +13,7 @@ from zeroshot.label_embeddings._concat import ConcatEmbedding
 from zeroshot.label_embeddings._hash import HashEmbedding
 from zeroshot.label_embeddings._tables import OneHotEmbedding
 from zeroshot.label_embeddings._word_vectors import WordVectors
+from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 
 
 class StoredEmbedding(LabelEmbedding):
@@ -178,6 +179,11 @@ _OPENERS: dict[str, Callable[[Mapping[str, Any]], LabelEmbedding]] = {
     "HashEmbedding": lambda reference: HashEmbedding(reference["n_dims"], seed=reference["seed"]),
     "OneHotEmbedding": lambda reference: OneHotEmbedding(reference["labels"]),
     "WordVectors": _open_word_vectors,
+    "WordNetEmbedding": lambda reference: WordNetEmbedding(
+        reference["n_dims"],
+        vocabulary=reference["vocabulary"],
+        overrides=overrides_from_json(reference["overrides"]),
+    ),
     "ConcatEmbedding": lambda reference: ConcatEmbedding(
         [open_reference(part) for part in reference["parts"]], weights=reference["weights"]
     ),

@@ -21,6 +21,7 @@ from zeroshot.label_embeddings._hash import HashEmbedding
 from zeroshot.label_embeddings._reference import StoredEmbedding, open_reference, unknown_type
 from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
 from zeroshot.label_embeddings._word_vectors import WordVectors
+from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 
 __all__ = ["StoredEmbedding", "embedding_from_state", "embedding_to_state", "open_reference"]
 
@@ -55,6 +56,8 @@ def embedding_to_state(embedding: LabelEmbedding, labels: Any) -> State:
     """
     if isinstance(embedding, (HashEmbedding, OneHotEmbedding)):
         return embedding.reference() or {}, {}
+    if isinstance(embedding, WordNetEmbedding):
+        return embedding.reference(), {} if embedding.basis is None else {"basis": embedding.basis}
     if isinstance(embedding, AttributeTable):
         return _table_to_state(embedding)
     if isinstance(embedding, ConcatEmbedding):
@@ -159,6 +162,14 @@ def _build_concat(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     return ConcatEmbedding(parts, weights=state["weights"])
 
 
+def _build_wordnet(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordNetEmbedding:
+    options = {key: state[key] for key in ("n_dims", "vocabulary")}
+    overrides = overrides_from_json(state["overrides"])
+    if state["n_dims"] is None:
+        return WordNetEmbedding(**options, overrides=overrides)
+    return WordNetEmbedding.from_basis(arrays["basis"], **options, overrides=overrides)
+
+
 # The classes that a saved model may name: nothing else is ever built from one.
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, np.ndarray]], LabelEmbedding]] = {
     "HashEmbedding": lambda state, _: open_reference(state),
@@ -167,5 +178,6 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, np.ndarray]], Lab
         arrays["vectors"], state["labels"], overrides=overrides_from_json(state["overrides"])
     ),
     "ConcatEmbedding": _build_concat,
+    "WordNetEmbedding": _build_wordnet,
     "StoredEmbedding": _build_stored,
 }

@@ -1,0 +1,356 @@
+"""Similarities: WordNet's against nltk's own results, cosines, mixtures, and bad input."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.label_embeddings import AttributeTable, HashEmbedding
+from zeroshot.similarity import (
+    MixtureSimilarity,
+    Similarity,
+    WordNetSimilarity,
+    WordVectorSimilarity,
+    as_similarity_matrix,
+)
+from zeroshot.similarity import _wordnet as wordnet_module
+from zeroshot.taxonomy import Synset, class_synsets, synset
+from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._graph import noun_graph
+
+ROOT = Path(__file__).parents[1]
+WORDNET = Path("/usr/share/wordnet")
+MEASURES = ("wup", "path", "lch", "res", "jcn", "lin")
+
+
+@cache
+def open_oracle() -> Any:
+    spec = importlib.util.spec_from_file_location("wordnet", ROOT / "benchmarks" / "wordnet.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    wordnet = module.open_nltk(WORDNET)
+    # What nltk would find by reading all nouns, for half a minute: the slow test lets it.
+    wordnet._max_depth["n", False] = int(noun_graph().max_depths.max())
+    return wordnet
+
+
+@pytest.fixture
+def oracle() -> Any:
+    """Return nltk's reader on Debian's files."""
+    if not (WORDNET / "data.noun").is_file():
+        pytest.skip(f"{WORDNET} holds no WordNet: apt-get install wordnet-base")
+    return open_oracle()
+
+
+def nltk_synset(oracle: Any, wnid: str) -> Any:
+    return oracle.synset_from_pos_and_offset("n", int(wnid[1:]))
+
+
+def random_wnids(n: int, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [Synset(int(node)).wnid for node in rng.integers(len(noun_graph()), size=n)]
+
+
+@cache
+def random_counts() -> dict[str, dict[int, float]]:
+    """Return counts as nltk has them: of each synset and all below it; a third are missing."""
+    rng = np.random.default_rng(5)
+    graph = noun_graph()
+    own = rng.integers(0, 50, size=len(graph)) * (rng.random(len(graph)) < 0.3)
+    rows, above, _ = ancestor_pairs(np.arange(len(graph)))
+    counts: dict[int, float] = defaultdict(float)
+    totals = np.bincount(above, weights=own[rows], minlength=len(graph))
+    for offset, count in zip(graph.offsets.tolist(), totals.tolist(), strict=True):
+        if count:
+            counts[offset] = count
+    counts[0] = float(own.sum())
+    return {"n": counts}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_twenty_thousand_random_pairs_equal_nltk(oracle: Any, measure: str) -> None:
+    targets, sources = random_wnids(1000, 1), random_wnids(1000, 2)
+    # Random nouns seldom share more than the root: half of the sources are near a target.
+    sources[:500] = [near(wnid) for wnid in targets[:500]]
+    pairs = np.random.default_rng(4).integers(1000, size=(20_000, 2))
+    pairs[:500] = np.arange(500)[:, None]
+    counts = random_counts() if measure in ("res", "jcn", "lin") else None
+    matrix = WordNetSimilarity(measure, information_content=counts).matrix(targets, sources)
+    assert matrix.shape == (1000, 1000)
+    assert matrix.dtype == np.float64
+    name, extra = f"{measure}_similarity", [] if counts is None else [counts]
+    first = [nltk_synset(oracle, wnid) for wnid in targets]
+    second = [nltk_synset(oracle, wnid) for wnid in sources]
+    theirs = [getattr(first[i], name)(second[j], *extra) for i, j in pairs.tolist()]
+    np.testing.assert_array_equal(matrix[tuple(pairs.T)], theirs)
+
+
+def near(wnid: str) -> str:
+    """Return a cousin, or the synset itself."""
+    item = synset(wnid)
+    for _ in range(2):
+        item = item.hypernyms[0] if item.hypernyms else item
+    for _ in range(2):
+        item = item.hyponyms[-1] if item.hyponyms else item
+    return item.wnid
+
+
+def test_pairs_that_need_the_quirks_of_nltk_equal_it(oracle: Any) -> None:
+    """Check synsets with several parents: themselves, their ancestors and each other."""
+    graph = noun_graph()
+    many = np.flatnonzero(np.diff(graph.parent_starts) > 1)
+    chosen = np.random.default_rng(3).choice(many, 25, replace=False)
+    family = np.unique(ancestor_pairs(chosen[:4])[1])
+    wnids = [Synset(int(node)).wnid for node in np.concatenate([chosen, family])]
+    items = [nltk_synset(oracle, wnid) for wnid in wnids]
+    for measure in ("wup", "path"):
+        ours = WordNetSimilarity(measure).matrix(wnids, wnids)
+        theirs = [[getattr(a, f"{measure}_similarity")(b) for b in items] for a in items]
+        np.testing.assert_array_equal(ours, theirs)
+        if measure == "wup":
+            assert (np.diag(ours) < 1).any()
+            assert (ours != ours.T).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", ["wup", "path", "lch"])
+def test_all_pairs_of_imagenet_classes_equal_nltk(oracle: Any, measure: str) -> None:
+    wnids = list(class_synsets("imagenet1k").values())
+    ours = WordNetSimilarity(measure).matrix(wnids, wnids)
+    oracle._max_depth.clear()
+    items = [nltk_synset(oracle, wnid) for wnid in wnids]
+    name = f"{measure}_similarity"
+    theirs = [[getattr(a, name)(b) for b in items] for a in items]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_wu_palmer_against_a_naive_reference() -> None:
+    names = ["dog.n.01", "cat.n.01", "wolf.n.01", "carnivore.n.01", "oak.n.02", "entity.n.01"]
+    items = [synset(name) for name in names]
+    expected = [[naive_wup(a, b) for b in items] for a in items]
+    np.testing.assert_array_equal(WordNetSimilarity("wup").matrix(names, names), expected)
+
+
+def naive_wup(a: Synset, b: Synset) -> float:
+    common = (a.ancestors | {a}) & (b.ancestors | {b})
+    deepest = max(c.min_depth for c in common)
+    candidates = sorted(c for c in common if c.min_depth == deepest)
+    subsumer = a if a in candidates else candidates[0]
+    depth = subsumer.max_depth + 1
+    return 2.0 * depth / (a.distance(subsumer) + b.distance(subsumer) + 2 * depth)
+
+
+def test_intrinsic_measures_against_a_naive_reference() -> None:
+    names = ["dog.n.01", "cat.n.01", "oboe.n.01", "beagle.n.01"]
+    items = [synset(name) for name in names]
+
+    def information(item: Synset) -> float:
+        return float(1 - np.log(item.n_descendants + 1) / np.log(82_115))
+
+    for i, a in enumerate(items):
+        for j, b in enumerate(items):
+            shared = max(information(c) for c in (a.ancestors | {a}) & (b.ancestors | {b}))
+            total = information(a) + information(b)
+            expected = {"res": shared, "lin": 2 * shared / total}
+            expected["jcn"] = 1e300 if a == b else 1 / (total - 2 * shared)
+            for measure, value in expected.items():
+                ours = WordNetSimilarity(measure).matrix(names, names)[i, j]
+                assert ours == pytest.approx(value, rel=1e-9)
+
+
+def test_root_has_no_information() -> None:
+    root = ["entity.n.01"]
+    assert WordNetSimilarity("lin").matrix(root, root) == 0
+    assert WordNetSimilarity("jcn").matrix(root, ["dog.n.01"]) == 0
+
+
+def test_labels_wnids_names_and_synsets_mean_the_same() -> None:
+    similarity = WordNetSimilarity()
+    kinds: list[list[Any]] = [
+        ["dog", "lion"],
+        ["n02084071", "n02129165"],
+        ["dog.n.01", "lion.n.01"],
+        [synset("dog.n.01"), synset("lion.n.01")],
+        ["dogs, domestic dog", "lions"],
+    ]
+    expected = similarity.matrix(kinds[0], kinds[0])
+    for targets in kinds:
+        for sources in kinds:
+            np.testing.assert_array_equal(similarity.matrix(targets, sources), expected)
+    np.testing.assert_array_equal(similarity.matrix(np.array(kinds[0]), kinds[1]), expected)
+
+
+def test_overrides_say_what_a_label_stands_for() -> None:
+    plain = WordNetSimilarity().matrix(["ray"], ["shark"])[0, 0]
+    fish = WordNetSimilarity(overrides=class_synsets("cifar100")).matrix(["ray"], ["shark"])[0, 0]
+    assert fish == WordNetSimilarity().matrix(["ray.n.07"], ["shark.n.01"])[0, 0] > plain
+
+
+def test_order_repetition_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets, sources = random_wnids(30, 7), random_wnids(20, 8)
+    for measure in MEASURES:
+        similarity = WordNetSimilarity(measure)
+        whole = similarity.matrix(targets, sources)
+        np.testing.assert_array_equal(
+            similarity.matrix(targets[::-1], [*sources, *sources]),
+            np.hstack([whole, whole])[::-1],
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(wordnet_module, "_BLOCK", 70)
+            np.testing.assert_array_equal(similarity.matrix(targets, sources), whole)
+
+
+def test_empty_lists_give_empty_matrices() -> None:
+    assert WordNetSimilarity().matrix([], ["dog"]).shape == (0, 1)
+    assert WordNetSimilarity().matrix(["dog"], []).shape == (1, 0)
+
+
+def test_similarities_can_be_cloned_and_are_similarities() -> None:
+    table = HashEmbedding(4)
+    for similarity in (
+        WordNetSimilarity("lin", overrides={"a": "dog"}),
+        WordVectorSimilarity(table),
+        MixtureSimilarity([(WordNetSimilarity(), 1.0)]),
+    ):
+        assert isinstance(similarity, Similarity)
+        assert type(clone(similarity)) is type(similarity)
+    assert clone(WordVectorSimilarity(table)).label_embedding is table
+
+
+def test_an_unknown_measure_says_which_there_are() -> None:
+    with pytest.raises(ValueError, match="measure must be one of 'wup', 'path', 'lch', 'res'"):
+        WordNetSimilarity("wu-palmer").matrix(["dog"], ["cat"])
+
+
+@pytest.mark.parametrize("bad", ["n99999999", "dog.n.99", "girafe"])
+def test_unknown_names_are_named_with_their_side(bad: str) -> None:
+    with pytest.raises(UnknownLabelError, match=f"WordNetSimilarity has no noun synset .*{bad}"):
+        WordNetSimilarity().matrix(["dog"], ["cat", bad])
+
+
+def test_labels_that_are_numbers_or_one_string() -> None:
+    with pytest.raises(ValueError, match="targets must be class names, wnids or nltk names"):
+        WordNetSimilarity().matrix([1, 2], ["dog"])
+    with pytest.raises(TypeError, match=r"sources must be a list .* Write \['dog'\]"):
+        WordNetSimilarity().matrix(["dog"], "dog")
+
+
+@pytest.mark.parametrize("bad", [{"v": {}}, {"n": {}}, {"n": {0: 0.0}}, "ic-brown.dat"])
+def test_information_content_that_is_none(bad: Any) -> None:
+    with pytest.raises(ValueError, match="WordNetICCorpusReader"):
+        WordNetSimilarity("res", information_content=bad).matrix(["dog"], ["cat"])
+
+
+def test_cosines_of_label_vectors() -> None:
+    labels = ["a", "b", "c", "d"]
+    vectors = np.random.default_rng(0).normal(size=(4, 5))
+    vectors[3] = 0
+    ours = WordVectorSimilarity(AttributeTable(vectors, labels)).matrix(labels, labels[:2])
+    for i in range(3):
+        for j in range(2):
+            a, b = vectors[i], vectors[j]
+            expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+            assert ours[i, j] == pytest.approx(expected, abs=1e-6)
+    assert (ours[:3] < 0).any()
+    assert (ours[3] == 0).all()
+
+
+def test_word_vectors_need_a_label_embedding() -> None:
+    with pytest.raises(TypeError, match="label_embedding must be a LabelEmbedding, got {}"):
+        WordVectorSimilarity({}).matrix(["a"], ["b"])  # type: ignore[arg-type]
+    with pytest.raises(UnknownLabelError, match="'okapi'"):
+        WordVectorSimilarity(AttributeTable([[1.0]], ["zebra"])).matrix(["okapi"], ["zebra"])
+
+
+def test_a_mixture_is_convex() -> None:
+    one, other = np.array([[1.0, 3.0], [0.0, 0.0]]), np.array([[5.0, 5.0], [0.0, 2.0]])
+    mix = MixtureSimilarity([(one, 1), (other, 3)], scale="none").matrix("ab", "xy")
+    np.testing.assert_allclose(mix, 0.25 * one + 0.75 * other)
+    mix = MixtureSimilarity([(one, 1), (other, 3)]).matrix("ab", "xy")
+    np.testing.assert_allclose(mix, [[0.25 / 4 + 0.375, 0.75 / 4 + 0.375], [0, 0.75]])
+    mix = MixtureSimilarity([(one, 1), (other, 3)], scale="max").matrix("ab", "xy")
+    np.testing.assert_allclose(mix, [[0.25 / 3 + 0.75, 1.0], [0, 0.75]])
+
+
+def test_a_mixture_takes_objects_and_clips_cosines() -> None:
+    table = AttributeTable([[1, 0], [-1, 0], [1, 1]], labels=["dog", "cat", "lion"])
+    mixture = MixtureSimilarity([(WordNetSimilarity(), 1), (WordVectorSimilarity(table), 1)])
+    matrix = mixture.matrix(["dog"], ["cat", "lion"])
+    wup = WordNetSimilarity().matrix(["dog"], ["cat", "lion"])
+    np.testing.assert_allclose(matrix, (wup / wup.sum() + [[0, 1]]) / 2)
+
+
+def test_a_mixture_survives_the_largest_similarities() -> None:
+    jcn = WordNetSimilarity("jcn")
+    matrix = MixtureSimilarity([(jcn, 1)]).matrix(["dog"], ["dog", "cat", "dog"])
+    np.testing.assert_allclose(matrix, [[0.5, 0, 0.5]], atol=1e-200)
+
+
+@pytest.mark.parametrize(
+    ("similarities", "message"),
+    [
+        ([], "positive sum"),
+        ([(np.ones((1, 1)), 0)], "positive sum"),
+        ([(np.ones((1, 1)), -1)], "a weight must be a number of at least 0"),
+        ([(np.ones((1, 1)), "much")], "a weight must be a number"),
+        ([np.ones((1, 1))], "must be pairs"),
+        (3, "must be pairs"),
+        ([(np.ones((2, 1)), 1)], r"MixtureSimilarity: .* shape \(2, 1\), expected \(1, 1\)"),
+    ],
+)
+def test_mixtures_that_cannot_be(similarities: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        MixtureSimilarity(similarities).matrix(["a"], ["x"])
+
+
+def test_a_mixture_knows_its_scales() -> None:
+    with pytest.raises(ValueError, match="scale must be one of 'sum', 'max', 'none'"):
+        MixtureSimilarity([(np.ones((1, 1)), 1)], scale="softmax").matrix(["a"], ["x"])
+
+
+def test_a_matrix_is_copied_and_converted() -> None:
+    given = np.array([[1, 0]])
+    matrix = as_similarity_matrix(given, ["a"], ["x", "y"])
+    assert matrix.dtype == np.float64
+    matrix[0, 0] = 7
+    assert given[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([[1.0]], r"me: the similarity matrix has shape \(1, 1\), expected \(1, 2\)"),
+        ([1.0, 2.0], r"shape \(2,\)"),
+        ([[1.0, np.nan]], "NaN or infinity for target 0 and source 1"),
+        ([[np.inf, 1.0]], "NaN or infinity for target 0 and source 0"),
+        ([[1.0, -0.1]], r"negative for target 0 and source 1.*np.maximum"),
+        ("inference", "an object with matrix"),
+        ([["a", "b"]], "an object with matrix"),
+    ],
+)
+def test_matrices_that_do_not_fit(given: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        as_similarity_matrix(given, ["a"], ["x", "y"], owner="me")
+
+
+def test_objects_of_others_are_checked_too() -> None:
+    class Own:
+        def __init__(self, values: Any) -> None:
+            self.values = values
+
+        def matrix(self, targets: Any, sources: Any) -> Any:
+            return self.values
+
+    assert as_similarity_matrix(Own([[-1, 2]]), ["a"], ["x", "y"]).tolist() == [[0, 2]]
+    with pytest.raises(ValueError, match=r"Own.matrix has shape \(1, 1\), expected \(1, 2\)"):
+        as_similarity_matrix(Own([[1.0]]), ["a"], ["x", "y"])

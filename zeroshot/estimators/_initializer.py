@@ -1,0 +1,465 @@
+"""A head for new classes, made of the rows of a pretrained one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from zeroshot._validation import (
+    check_labels,
+    check_missing_labels,
+    check_number,
+    check_option,
+    check_unique,
+)
+from zeroshot.backbones import SourceHead
+from zeroshot.estimators._head_transfer import replace_head, warm_started
+from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, CrossValidation
+from zeroshot.estimators._measuring import Names, measure
+from zeroshot.estimators._neighbors import (
+    NeighborTable,
+    check_n_neighbors,
+    convex_weights,
+    default_n_neighbors,
+    neighbor_table,
+    relations_of,
+)
+from zeroshot.estimators._transferred_rows import TransferRule
+from zeroshot.exceptions import LabelWarning
+
+_OWNER = "SimilarityInitializer"
+
+
+class SimilarityInitializer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
+):
+    r"""Linear head for new classes that works before the first gradient step.
+
+    The row of weights of a target class i is a convex combination of the rows of its K most
+    similar source classes :math:`N_i`, and so is its offset:
+
+    .. math::
+
+        W'_i = \sum_{j \in N_i} \frac{\mathrm{sim}(i, j)}{\sum_{k \in N_i} \mathrm{sim}(i, k)}
+        W_j, \qquad b'_i = \sum_{j \in N_i} \frac{\mathrm{sim}(i, j)}{\sum_{k \in N_i}
+        \mathrm{sim}(i, k)} b_j.
+
+    Parameters
+    ----------
+    source : SourceHead
+        The head of the pretrained network, such as ``TimmFeatures().fit().source_head_``. It says
+        what the source classes are.
+    similarity : str, object with ``matrix``, or array-like, default="inference"
+        ``"inference"`` is ``InferenceSimilarity()``, the hard F-score as published, and needs
+        images; ``"wordnet"`` is ``WordNetSimilarity()``, and needs none. Or any object with
+        ``matrix(targets, sources)``, such as a `MixtureSimilarity`; what has ``fit(logits, y)`` is
+        fitted, on a copy, if there are images. Or the matrix itself, of shape (n_classes,
+        n_sources), rows in the order of ``classes_``.
+    n_neighbors : int, "auto" or dict, default=10
+        K. A dict has one for each of ``"included"``, ``"inclusive"`` and ``"disjoint"``, the
+        taxonomy's relations of a target to the sources, and may have ``"same"`` (else as
+        included) and ``"unknown"``, for labels without a synset (else as disjoint). ``"auto"``
+        chooses one for each relation by cross-validation on the training images (by macro F-score,
+        of 1, 2, 5, 10, 20, 50, ... and all sources), and stays with 10 where no class has two
+        images, or no other number is better.
+    normalize : "equal" or None, default=None
+        None leaves the rows as they come. ``"equal"`` scales each to the mean norm of the source
+        rows and drops the offsets: averages of many rows are short, and would lose to averages of
+        few.
+    mixture : "means" or None, default=None
+        ``"means"`` mixes the mean feature vector of each class's images into its row; see Notes.
+    prior_images : float or "auto", default="auto"
+        How many images the source rows count as in the mixture. 0 leaves the class means alone
+        where a class has images. ``"auto"`` chooses 0.25, 0.5, 1, 2 or 4 by cross-validation on the
+        training images, and takes 0.5 where no class has two images.
+    candidates : array-like of shape (n_classes,), optional
+        The target classes; the labels of ``fit`` if None.
+    synsets : mapping of str to str, optional
+        For target labels, the wnids or nltk names of their synsets, such as
+        ``class_synsets("cifar100")``. Labels not in it are looked up by name.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted target classes.
+    coef_ : ndarray of shape (n_classes, n_features)
+        The new rows.
+    intercept_ : ndarray of shape (n_classes,)
+        The new offsets.
+    similarity_ : ndarray of shape (n_classes, n_sources)
+        Similarity of target and source classes.
+    weights_ : ndarray of shape (n_classes, n_sources)
+        Weights of the convex combinations.
+    relations_ : ndarray of shape (n_classes,)
+        ``"same"``, ``"included"``, ``"inclusive"``, ``"disjoint"``, or ``"unknown"``.
+    n_neighbors_ : dict of str to int
+        K for each relation.
+    prior_images_ : float
+        How many images the source rows count as, if there is a mixture.
+    neighbors_ : NeighborTable
+        Target, relation, its sources and their weights, to print or to put into a data frame.
+
+    See Also
+    --------
+    SourceHead : The head that it starts from.
+
+    Notes
+    -----
+    A target class without any similar source (all similarities zero) gets the mean of all source
+    rows and offsets, whose scores are near the middle of the others', and a warning names it. It
+    is not rescaled.
+
+    ``mixture="means"`` is for few images. With unit-length features, :math:`\mu_i` the unit
+    mean vector of the :math:`n_i` images of class i, :math:`w_i` its initialised row at unit
+    length, and :math:`\sigma` the standard deviation over classes of the scores that each of the
+    two kinds of rows gives an image, averaged over the training images,
+
+    .. math::
+
+        W'_i \propto \frac{n_i}{n_i + m} \frac{\mu_i}{\sigma_\mu}
+        + \frac{m}{n_i + m} \frac{w_i}{\sigma_w},
+
+    with m of ``prior_images``, and no offset. So a class without images stands on its source rows
+    alone, and one with many on its images. Where m cannot be chosen, 0.5 is taken: the best of
+    0.5, 1 and 2 on Tiny ImageNet's training images, with the synsets of its classes taken out of
+    the source head.
+
+    References
+    ----------
+    A. Pascal, M. Bost and B. Huet, "Semantic and Visual Similarities for Efficient Knowledge
+    Transfer in CNN Training", CBMI 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import SimilarityInitializer, SourceHead
+    >>> head = SourceHead(np.eye(3), np.zeros(3), ["cat", "dog", "trout"])
+    >>> X = [[3.0, 1.0, 0.0], [2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> model = SimilarityInitializer(head, n_neighbors=2).fit(X, ["lion", "lion", "lion", "carp"])
+    >>> print(model.neighbors_)
+    target  relation  sources
+    carp    disjoint  1.00 trout
+    lion    disjoint  0.62 cat | 0.38 dog
+    >>> model.predict([[4.0, 0.0, 1.0]]).tolist()
+    ['lion']
+    """
+
+    def __init__(
+        self,
+        source: SourceHead,
+        similarity: Any = "inference",
+        *,
+        n_neighbors: int | str | Mapping[str, int] = 10,
+        normalize: str | None = None,
+        mixture: str | None = None,
+        prior_images: float | str = "auto",
+        candidates: Any = None,
+        synsets: Mapping[str, str] | None = None,
+    ) -> None:
+        self.source = source
+        self.similarity = similarity
+        self.n_neighbors = n_neighbors
+        self.normalize = normalize
+        self.mixture = mixture
+        self.prior_images = prior_images
+        self.candidates = candidates
+        self.synsets = synsets
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Make the head.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or None
+            Features of images of the target classes, as the source head takes them. None where
+            neither the similarity nor the mixture needs images.
+        y : array-like of shape (n_samples,)
+            Their labels; with ``X=None``, the target labels, each as often as you like. May be
+            left out if `candidates` are given.
+
+        Returns
+        -------
+        self : object
+            The fitted initializer.
+
+        Raises
+        ------
+        TypeError
+            `source` is no `SourceHead`, or `similarity` has no ``matrix``.
+        ValueError
+            A parameter is out of range; X is not finite or of another width than the source
+            head; a target class has no image and the similarity needs one; the matrix of
+            similarities is of another shape, or has negative entries.
+        UnknownLabelError
+            The similarity does not know a label.
+        """
+        self._check_params()
+        X, y = self._check_data(X, y)
+        names = self._names()
+        self.relations_ = relations_of(names.target_synsets, names.source_synsets)
+        positions = np.searchsorted(self.classes_, y)
+        logits = None if X is None else self.source.decision_function(X)
+        wanted, self.prior_images_ = self._choose(names, X, logits, y, positions)
+        present = set(self.relations_.tolist())
+        self.n_neighbors_ = {name: k for name, k in wanted.items() if name in present}
+        self.similarity_ = measure(self.similarity, names, logits, y, owner=_OWNER)
+        counts = np.array([wanted[relation] for relation in self.relations_])
+        self.weights_ = convex_weights(self.similarity_, counts)
+        rule = TransferRule(self.source, self.normalize, self.mixture, self.prior_images_)
+        lonely = np.logical_not(self.weights_.any(axis=1))
+        coef, intercept = rule.finish(*rule.combine(self.weights_), lonely, X, positions)
+        self.coef_ = coef.astype(self.source.coef.dtype)
+        self.intercept_ = intercept.astype(self.source.coef.dtype)
+        self._warn_of_lonely_classes()
+        return self
+
+    @property
+    def neighbors_(self) -> NeighborTable:
+        """Target, relation, its sources and their weights."""
+        check_is_fitted(self)
+        return neighbor_table(self.classes_, self.relations_, self.weights_, self.source.labels)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every target class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``. With two classes, as everywhere in scikit-learn, the score
+            of the second less that of the first, of shape (n_samples,).
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            The target class with the highest score.
+        """
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the softmax of the scores: a ranking, not calibrated probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Each row sums to one.
+        """
+        return softmax(self._scores(X), axis=1)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the scores of all target classes, for the next step of a pipeline.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Two columns for two classes.
+        """
+        return self._scores(X)
+
+    def initialize(self, model: Any) -> Any:
+        """Return a copy of a torch model with the new head in place of its own.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            Of timm, or any whose last layer is an ``nn.Linear``: the network that the source
+            head was cut from.
+
+        Returns
+        -------
+        torch.nn.Module
+            The copy, on the same device. `model` itself is not changed.
+
+        Raises
+        ------
+        TypeError
+            `model` is no torch module.
+        ValueError
+            Its head is not linear, or takes another number of features.
+        """
+        check_is_fitted(self)
+        return replace_head(model, self.coef_, self.intercept_, owner=_OWNER)
+
+    def as_estimator(self, kind: str = "logistic", **params: Any) -> Any:
+        """Return scikit-learn's own linear model with this head, to predict or to train on.
+
+        Parameters
+        ----------
+        kind : {"logistic", "sgd"}, default="logistic"
+            ``LogisticRegression``, or ``SGDClassifier`` with the logistic loss, which also has
+            ``partial_fit``. Both have ``warm_start=True``, so that ``fit`` goes on from this head.
+            Logistic regression trained to convergence ends at the same optimum from any start.
+        **params : object
+            For the constructor.
+
+        Returns
+        -------
+        LogisticRegression or SGDClassifier
+            Ready to predict; its ``fit`` must see images of every class.
+
+        Raises
+        ------
+        ValueError
+            `kind` is unknown, or there is one class only.
+        """
+        check_is_fitted(self)
+        return warm_started(kind, self.coef_, self.intercept_, self.classes_, params, owner=_OWNER)
+
+    def _check_params(self) -> None:
+        if not isinstance(self.source, SourceHead):
+            raise TypeError(
+                f"{_OWNER}: source must be a SourceHead, got a {type(self.source).__name__}. Pass "
+                "TimmFeatures().fit().source_head_, or SourceHead(coef, intercept, labels)."
+            )
+        for name, options in (("normalize", ("equal",)), ("mixture", ("means",))):
+            if getattr(self, name) is not None:
+                check_option(getattr(self, name), options, owner=_OWNER, name=name)
+        if self.prior_images != "auto":
+            check_number(self.prior_images, owner=_OWNER, name="prior_images", at_least=0)
+        if self.synsets is not None and not isinstance(self.synsets, Mapping):
+            raise ValueError(
+                f"{_OWNER}: synsets must be a dict from labels to wnids, got {self.synsets!r}."
+            )
+
+    def _check_data(self, X: Any, y: Any) -> tuple[np.ndarray | None, np.ndarray]:
+        """Set the target classes, and return features, or None, and labels."""
+        y = self.candidates if y is None and X is None else y
+        if y is None:
+            raise ValueError(f"{_OWNER}: y is missing. Pass the labels of the target classes.")
+        y = check_missing_labels(y, owner=_OWNER)
+        if X is None:
+            self.n_features_in_ = self.source.n_features_in_
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        else:
+            X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            if X.shape[1] != self.source.n_features_in_:
+                raise ValueError(
+                    f"{_OWNER}: X has {X.shape[1]} features, but the source head takes "
+                    f"{self.source.n_features_in_}. Pass features of the network that it was cut "
+                    "from."
+                )
+        y = check_labels(y, owner=_OWNER, name="y")
+        if not len(y):
+            raise ValueError(f"{_OWNER}: y is empty. Name at least one target class.")
+        self.classes_ = np.unique(y)
+        if self.candidates is not None:
+            self.classes_ = self._check_candidates(self.classes_)
+        return X, y
+
+    def _check_candidates(self, labels: np.ndarray) -> np.ndarray:
+        candidates = check_labels(self.candidates, owner=_OWNER, name="candidates")
+        check_unique(candidates, owner=_OWNER, name="candidates")
+        if (candidates.dtype.kind == "U") != (labels.dtype.kind == "U"):
+            raise ValueError(
+                f"{_OWNER}: candidates and y must be of one type, got candidates such as "
+                f"{candidates[:1].tolist()} and labels such as {labels[:1].tolist()}."
+            )
+        extra = np.setdiff1d(labels, candidates).tolist()
+        if extra:
+            raise ValueError(
+                f"{_OWNER}: y holds {len(extra)} labels that candidates lacks "
+                f"({', '.join(map(repr, extra[:10]))}). Add them, or leave their images out."
+            )
+        return np.sort(candidates)
+
+    def _names(self) -> Names:
+        given = self.synsets or {}
+        synsets = self.classes_
+        if given:
+            synsets = np.array([str(given.get(label, label)) for label in synsets.tolist()])
+        labels, wnids = self.source.labels, self.source.wnids
+        return Names(self.classes_, labels, synsets, labels if wnids is None else wnids)
+
+    def _choose(
+        self,
+        names: Names,
+        X: np.ndarray | None,
+        logits: np.ndarray | None,
+        y: np.ndarray,
+        positions: np.ndarray,
+    ) -> tuple[dict[str, int], float]:
+        """Return K for each relation, and the prior images: as given, or by cross-validation."""
+        n_sources = len(names.sources)
+        given = check_n_neighbors(self.n_neighbors, n_sources, owner=_OWNER)
+        wanted = default_n_neighbors(n_sources) if given is None else given
+        auto_prior = isinstance(self.prior_images, str)
+        prior_images = DEFAULT_PRIOR_IMAGES if auto_prior else float(self.prior_images)
+        auto_prior = auto_prior and self.mixture is not None
+        if X is None or logits is None or not (given is None or auto_prior):
+            return wanted, prior_images
+
+        def measured(train: np.ndarray) -> np.ndarray:
+            return measure(self.similarity, names, logits[train], y[train], owner=_OWNER)
+
+        rule = TransferRule(self.source, self.normalize, self.mixture, prior_images)
+        validation = CrossValidation(rule, measured, X, positions, self.relations_)
+        if given is None:
+            wanted = validation.choose_n_neighbors(prior_images, n_sources)
+        if auto_prior:
+            prior_images = validation.choose_prior_images(wanted)
+        return wanted, prior_images
+
+    def _warn_of_lonely_classes(self) -> None:
+        lonely = self.classes_[~self.weights_.any(axis=1)].tolist()
+        if lonely:
+            warnings.warn(
+                f"{_OWNER}: {len(lonely)} of {len(self.classes_)} target classes resemble no "
+                f"source class ({', '.join(map(repr, lonely[:10]))}): all their similarities are "
+                "zero. Their rows are the mean of all source rows. Pass another similarity, such "
+                "as InferenceSimilarity('soft').",
+                LabelWarning,
+                stacklevel=3,
+            )
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.classes_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

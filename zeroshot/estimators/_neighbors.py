@@ -1,0 +1,187 @@
+"""The nearest source classes of each target class: how many, which, and with what weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_number
+from zeroshot.exceptions import UnknownLabelError
+
+RELATIONS = ("same", "included", "inclusive", "disjoint", "unknown")
+PUBLISHED = ("included", "inclusive", "disjoint")
+DEFAULT_NEIGHBORS = 10
+"""What ``n_neighbors="auto"`` takes where there are not two images of a class to choose by."""
+
+_STEPS = (1, 2, 5)
+
+
+class NeighborTable(Sequence[dict[str, Any]]):
+    """Which source classes a new head was made of; ``print`` shows a table.
+
+    A sequence of records, one for each target class: ``target``, ``relation``, ``sources`` and
+    ``weights``, the largest weight first. ``pandas.DataFrame(table)`` takes it as it is.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        One a target class.
+
+    Examples
+    --------
+    >>> from zeroshot.estimators._neighbors import NeighborTable
+    >>> record = {"target": "lion", "relation": "disjoint", "sources": ["cat", "dog"]}
+    >>> print(NeighborTable([{**record, "weights": [0.75, 0.25]}]))
+    target  relation  sources
+    lion    disjoint  0.75 cat | 0.25 dog
+    """
+
+    def __init__(self, records: Sequence[dict[str, Any]]) -> None:
+        self._records = list(records)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return NeighborTable(self._records[index])
+        return self._records[index]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._records)
+
+    def __str__(self) -> str:
+        rows = [("target", "relation", "sources")]
+        for record in self._records:
+            pairs = zip(record["weights"], record["sources"], strict=True)
+            shown = [f"{weight:.2f} {source}" for weight, source in pairs]
+            more = [f"and {len(shown) - 5} more"] if len(shown) > 5 else []
+            rows.append((str(record["target"]), record["relation"], " | ".join(shown[:5] + more)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = (
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+    def __repr__(self) -> str:
+        return f"NeighborTable({len(self)} targets)"
+
+
+def neighbor_table(
+    targets: np.ndarray, relations: np.ndarray, weights: np.ndarray, sources: np.ndarray
+) -> NeighborTable:
+    """Return the table of the sources with a weight above zero."""
+    records = []
+    for target, relation, row in zip(targets.tolist(), relations.tolist(), weights, strict=True):
+        order = np.argsort(-row, kind="stable")[: np.count_nonzero(row)]
+        records.append(
+            {
+                "target": target,
+                "relation": relation,
+                "sources": sources[order].tolist(),
+                "weights": row[order].tolist(),
+            }
+        )
+    return NeighborTable(records)
+
+
+def convex_weights(similarity: np.ndarray, n_neighbors: np.ndarray) -> np.ndarray:
+    r"""Return :math:`\mathrm{sim}(i, j) / \sum_{j' \in N_i} \mathrm{sim}(i, j')`.
+
+    Parameters
+    ----------
+    similarity : ndarray of shape (n_targets, n_sources)
+        Not negative.
+    n_neighbors : ndarray of shape (n_targets,)
+        K of each target: :math:`N_i` are its K most similar sources, the earlier of equals.
+
+    Returns
+    -------
+    ndarray of shape (n_targets, n_sources)
+        Rows sum to one. A target without any similar source has zeros.
+    """
+    n_targets, n_sources = similarity.shape
+    if (n_neighbors == n_sources).all():
+        kept = np.array(similarity)
+    else:
+        order = np.argsort(-similarity, axis=1, kind="stable")
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.arange(n_sources)[None], axis=1)
+        kept = np.where(ranks < n_neighbors[:, None], similarity, 0)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.divide(kept, total, out=np.zeros((n_targets, n_sources)), where=total > 0)
+
+
+def check_n_neighbors(n_neighbors: Any, n_sources: int, *, owner: str) -> dict[str, int] | None:
+    """Return K by relation, or None for ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        It is of another kind, lacks a relation, or a K is below 1 or above the number of sources.
+    """
+    if isinstance(n_neighbors, str) and n_neighbors == "auto":
+        return None
+    if isinstance(n_neighbors, Mapping):
+        if not set(PUBLISHED) <= set(n_neighbors) <= set(RELATIONS):
+            raise ValueError(
+                f"{owner}: n_neighbors must have the keys {', '.join(map(repr, PUBLISHED))}, and "
+                f"may have 'same' and 'unknown', got {', '.join(map(repr, n_neighbors))}."
+            )
+        given = {"same": n_neighbors["included"], "unknown": n_neighbors["disjoint"]}
+        wanted = {**given, **n_neighbors}
+    elif isinstance(n_neighbors, str):
+        raise ValueError(
+            f"{owner}: n_neighbors must be an integer, 'auto', or a dict of integers by relation, "
+            f"got {n_neighbors!r}."
+        )
+    else:
+        wanted = dict.fromkeys(RELATIONS, n_neighbors)
+    for relation, k in wanted.items():
+        check_number(k, owner=owner, name="n_neighbors", at_least=1, integer=True)
+        if k > n_sources:
+            raise ValueError(
+                f"{owner}: n_neighbors={k} for {relation} classes, but the source head has only "
+                f"{n_sources} classes. Pass at most {n_sources}."
+            )
+    return {relation: int(k) for relation, k in wanted.items()}
+
+
+def relations_of(targets: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Return the taxonomy's relation of each target; ``"unknown"`` if it has no synset.
+
+    Sources without a synset are left out.
+    """
+    found = np.full(len(targets), "unknown", dtype="<U9")
+    named, known_sources = _with_synset(targets), _with_synset(sources)
+    if named.any() and known_sources.any():
+        from zeroshot.taxonomy import relations
+
+        found[named] = relations(targets[named], sources[known_sources])
+    return found
+
+
+def _with_synset(labels: np.ndarray) -> np.ndarray:
+    from zeroshot.taxonomy import resolve
+
+    if labels.dtype.kind != "U":
+        return np.zeros(len(labels), dtype=bool)
+    try:
+        resolve(labels)
+    except UnknownLabelError as error:
+        return ~np.isin(labels, np.array(error.labels))
+    return np.ones(len(labels), dtype=bool)
+
+
+def neighbor_grid(n_sources: int) -> list[int]:
+    """Return 1, 2, 5, 10, 20, 50, ... below the number of sources, and that number."""
+    steps = (step * 10**power for power in range(9) for step in _STEPS)
+    return [k for k in steps if k < n_sources] + [n_sources]
+
+
+def default_n_neighbors(n_sources: int) -> dict[str, int]:
+    """Return `DEFAULT_NEIGHBORS`, or as many as there are sources, for each relation."""
+    return dict.fromkeys(RELATIONS, min(DEFAULT_NEIGHBORS, n_sources))

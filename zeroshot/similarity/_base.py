@@ -1,0 +1,98 @@
+"""What every similarity is, and the one way into a matrix of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class Similarity(Protocol):
+    """Anything with ``matrix(targets, sources)``.
+
+    Examples
+    --------
+    >>> from zeroshot.similarity import Similarity, WordNetSimilarity
+    >>> isinstance(WordNetSimilarity(), Similarity)
+    True
+    """
+
+    def matrix(self, targets: Any, sources: Any) -> np.ndarray:
+        """Return the similarities of targets to sources, (n_targets, n_sources)."""
+
+
+def as_similarity_matrix(
+    similarity: Any, targets: Any, sources: Any, *, owner: str = "as_similarity_matrix"
+) -> np.ndarray:
+    """Return a checked matrix of similarities, ready to be weights of a convex combination.
+
+    Negative entries that an object's ``matrix`` gives, as cosines may be, become 0: such sources
+    get no weight. A precomputed matrix is somebody's own weights, and raises if it has any.
+
+    Parameters
+    ----------
+    similarity : object with ``matrix``, or array-like of shape (n_targets, n_sources)
+        Where the similarities come from.
+    targets : array-like of shape (n_targets,)
+        What the rows stand for.
+    sources : array-like of shape (n_sources,)
+        What the columns stand for.
+    owner : str
+        Whose parameter it is, for the messages.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_targets, n_sources)
+        A new array, finite, with no negative entry.
+
+    Raises
+    ------
+    ValueError
+        The shape is wrong, an entry is NaN or infinite, or a precomputed one is negative.
+    TypeError
+        `similarity` has no ``matrix`` and is no array of numbers.
+
+    Examples
+    --------
+    >>> from zeroshot.similarity import as_similarity_matrix
+    >>> as_similarity_matrix([[0.5, 0.0]], ["lion"], ["cat", "oboe"])
+    array([[0.5, 0. ]])
+    """
+    shape = (_length(targets), _length(sources))
+    computed = hasattr(similarity, "matrix")
+    given = similarity.matrix(targets, sources) if computed else similarity
+    name = type(similarity).__name__ + ".matrix" if computed else "the similarity matrix"
+    try:
+        matrix = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{owner}: similarity must be an object with matrix(targets, sources) or an array of "
+            f"numbers, got {type(similarity).__name__}. Pass WordNetSimilarity(), for example."
+        ) from error
+    if matrix.shape != shape:
+        raise ValueError(
+            f"{owner}: {name} has shape {matrix.shape}, expected {shape}: one row for each of the "
+            f"{shape[0]} targets and one column for each of the {shape[1]} sources."
+        )
+    if not np.isfinite(matrix).all():
+        raise ValueError(
+            f"{owner}: {name} holds NaN or infinity for {_place(~np.isfinite(matrix))}. "
+            f"Give every pair a finite similarity."
+        )
+    if not computed and (matrix < 0).any():
+        raise ValueError(
+            f"{owner}: {name} is negative for {_place(matrix < 0)}. Similarities are weights and "
+            f"must be 0 or more: clip it with np.maximum(matrix, 0)."
+        )
+    return np.maximum(matrix, 0)
+
+
+def _length(items: Any) -> int:
+    return len(items) if isinstance(items, Sized) else len(list(items))
+
+
+def _place(bad: np.ndarray) -> str:
+    row, column = np.argwhere(bad)[0].tolist()
+    return f"target {row} and source {column}, and {int(bad.sum())} pairs in all"

@@ -1,0 +1,241 @@
+"""Visual similarity: how well each source output detects each target class."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
+
+KINDS = ("hard", "soft")
+_BLOCK = 4096  # images whose probabilities are held at once
+
+
+class InferenceSimilarity(BaseEstimator):
+    r"""F-score of each output of a source network as a detector of each target class.
+
+    The images of the target classes go through the source network. For a target class i and a
+    source output j,
+
+    .. math::
+
+        P_{ij} = \frac{n_{ij}}{\sum_k n_{kj}}, \qquad R_{ij} = \frac{n_{ij}}{n_i}, \qquad
+        \mathrm{sim}(i, j) = \frac{2 P_{ij} R_{ij}}{P_{ij} + R_{ij}}
+        = \frac{2 n_{ij}}{n_i + \sum_k n_{kj}},
+
+    where :math:`n_i` is the number of images of class i and :math:`n_{ij}` how many of them the
+    network takes for j. ``kind="hard"`` counts an image for the output with the highest logit, as
+    published. ``kind="soft"`` shares each image out by its class probabilities, so that
+    :math:`n_{ij}` is the sum of :math:`p(j | x)` over the images of i: one image tells of all
+    outputs, instead of one.
+
+    Only these sums are kept, so that images can come in batches, in any order.
+
+    Parameters
+    ----------
+    kind : {"hard", "soft"}, default="hard"
+        Whether an image counts for its best output, or for all by their probabilities.
+    temperature : float, default=2.0
+        Logits are divided by it before the softmax; higher is softer. Only of ``kind="soft"``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted target classes seen so far.
+    hits_ : ndarray of shape (n_classes, n_sources)
+        :math:`n_{ij}`.
+    class_sizes_ : ndarray of shape (n_classes,)
+        :math:`n_i`.
+
+    See Also
+    --------
+    zeroshot.SimilarityInitializer : Fits it on the logits of a source head.
+
+    References
+    ----------
+    A. Pascal, M. Bost and B. Huet, "Semantic and Visual Similarities for Efficient Knowledge
+    Transfer in CNN Training", CBMI 2019, which has the hard F-score.
+
+    Examples
+    --------
+    >>> from zeroshot.similarity import InferenceSimilarity
+    >>> logits = [[4.0, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 4.0, 0.0]]
+    >>> labels = ["lion", "lion", "lion", "wolf"]
+    >>> similarity = InferenceSimilarity().fit(logits, labels)
+    >>> similarity.matrix(["lion", "wolf"], ["cat", "dog", "owl"]).round(2).tolist()
+    [[0.8, 0.4, 0.0], [0.0, 0.67, 0.0]]
+    """
+
+    def __init__(self, kind: str = "hard", *, temperature: float = 2.0) -> None:
+        self.kind = kind
+        self.temperature = temperature
+
+    def fit(self, logits: Any, y: Any) -> Self:
+        """Count the images of the target classes, and forget those of earlier calls.
+
+        Parameters
+        ----------
+        logits : array-like of shape (n_samples, n_sources)
+            What the source network gives, before its softmax.
+        y : array-like of shape (n_samples,)
+            Target labels: all strings, or all integers.
+
+        Returns
+        -------
+        self : object
+            The fitted similarity.
+
+        Raises
+        ------
+        ValueError
+            `logits` are not 2-D or not finite, there is none, or lengths differ.
+        """
+        for name in ("classes_", "hits_", "class_sizes_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        return self.partial_fit(logits, y)
+
+    def partial_fit(self, logits: Any, y: Any) -> Self:
+        """Count further images; classes may be new.
+
+        Parameters
+        ----------
+        logits : array-like of shape (n_samples, n_sources)
+            What the source network gives, before its softmax.
+        y : array-like of shape (n_samples,)
+            Target labels: all strings, or all integers.
+
+        Returns
+        -------
+        self : object
+            The fitted similarity.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; or the number of outputs or the type of labels has changed since.
+        """
+        owner = type(self).__name__
+        check_option(self.kind, KINDS, owner=owner, name="kind")
+        check_number(self.temperature, owner=owner, name="temperature", above=0)
+        logits = _check_logits(logits, owner=owner)
+        y = check_labels(check_missing_labels(y, owner=owner), owner=owner, name="y")
+        check_consistent_length(logits, y)
+        self._grow(np.unique(y), logits.shape[1])
+        positions = np.searchsorted(self.classes_, y)
+        for start in range(0, len(logits), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            shares = memberships(logits[block], self.kind, self.temperature)
+            self.hits_ += class_sums(shares, positions[block], len(self.classes_))
+        self.class_sizes_ += np.bincount(positions, minlength=len(self.classes_))
+        return self
+
+    def matrix(self, targets: Any, sources: Any) -> np.ndarray:
+        """Return the F-score of each source output for each target class.
+
+        Parameters
+        ----------
+        targets : array-like of shape (n_targets,)
+            Labels with images among those fitted.
+        sources : array-like of shape (n_sources,)
+            What the outputs are called, in their order: only their number matters.
+
+        Returns
+        -------
+        ndarray of shape (n_targets, n_sources)
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            A target has no image, or the sources are not as many as the outputs.
+        """
+        check_is_fitted(self)
+        owner = type(self).__name__
+        targets = check_labels(targets, owner=owner, name="targets")
+        n_sources = len(check_labels(sources, owner=owner, name="sources"))
+        if n_sources != self.hits_.shape[1]:
+            raise ValueError(
+                f"{owner}: sources names {n_sources} classes, but the logits had "
+                f"{self.hits_.shape[1]} columns. Pass one name for each column."
+            )
+        known = np.isin(targets, self.classes_)
+        if not known.all():
+            missing = targets[~known].tolist()
+            raise ValueError(
+                f"{owner}: {len(missing)} of {len(targets)} target classes have no image "
+                f"({', '.join(map(repr, missing[:10]))}). Pass logits of images of each, or use a "
+                "similarity of names, such as WordNetSimilarity(), which needs none."
+            )
+        return f_scores(self.hits_, self.class_sizes_)[np.searchsorted(self.classes_, targets)]
+
+    def _grow(self, labels: np.ndarray, n_sources: int) -> None:
+        """Make room for the classes that are new among the sorted `labels`."""
+        owner = type(self).__name__
+        if not hasattr(self, "classes_"):
+            self.classes_ = labels
+            self.hits_ = np.zeros((len(labels), n_sources))
+            self.class_sizes_ = np.zeros(len(labels), dtype=np.int64)
+            return
+        if n_sources != self.hits_.shape[1]:
+            raise ValueError(
+                f"{owner}: logits have {n_sources} columns, and those before had "
+                f"{self.hits_.shape[1]}. Pass logits of one network, or call fit to start again."
+            )
+        if (labels.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
+            raise ValueError(
+                f"{owner}: y holds labels such as {labels[0]!r}, and those before were such as "
+                f"{self.classes_[0]!r}. Convert one to the type of the other."
+            )
+        classes = np.union1d(self.classes_, labels)
+        rows = np.searchsorted(classes, self.classes_)
+        hits, sizes = self.hits_, self.class_sizes_
+        self.classes_ = classes
+        self.hits_ = np.zeros((len(classes), n_sources))
+        self.class_sizes_ = np.zeros(len(classes), dtype=np.int64)
+        self.hits_[rows], self.class_sizes_[rows] = hits, sizes
+
+
+def memberships(logits: np.ndarray, kind: str, temperature: float) -> np.ndarray:
+    """Return how far each image counts for each output: (n_samples, n_sources), rows sum to one."""
+    logits = logits.astype(np.float64, copy=False)
+    if kind == "hard":
+        shares = np.zeros_like(logits)
+        shares[np.arange(len(logits)), logits.argmax(axis=1)] = 1
+        return shares
+    shares = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    np.exp(shares, out=shares)
+    return np.divide(shares, shares.sum(axis=1, keepdims=True), out=shares)
+
+
+def class_sums(rows: np.ndarray, positions: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the sums of the `rows` of each class: (n_classes, n_columns)."""
+    ones = np.ones(len(rows))
+    members = csr_matrix((ones, (positions, np.arange(len(rows)))), shape=(n_classes, len(rows)))
+    return members @ rows
+
+
+def f_scores(hits: np.ndarray, class_sizes: np.ndarray) -> np.ndarray:
+    r"""Return :math:`2 n_{ij} / (n_i + \sum_k n_{kj})`; zero for an output that took no image."""
+    return 2 * hits / (class_sizes[:, None] + hits.sum(axis=0))
+
+
+def _check_logits(logits: Any, *, owner: str) -> np.ndarray:
+    logits = np.asarray(logits)
+    if logits.ndim != 2 or logits.dtype.kind not in "fiu" or 0 in logits.shape:
+        raise ValueError(
+            f"{owner}: logits must be numbers of shape (n_samples, n_sources), at least one of "
+            f"each, got {logits.dtype} of shape {logits.shape}."
+        )
+    bad = ~np.isfinite(logits).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{owner}: logits hold NaN or infinity in {int(bad.sum())} of {len(logits)} rows, the "
+            f"first being row {int(bad.argmax())}. Leave out images that could not be read."
+        )
+    return logits

@@ -1,0 +1,109 @@
+"""Several similarities as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from zeroshot._validation import check_number, check_option
+from zeroshot.similarity._base import as_similarity_matrix
+
+SCALES = ("sum", "max", "none")
+
+
+class MixtureSimilarity(BaseEstimator):
+    r"""Convex combination of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
+
+    Parameters
+    ----------
+    similarities : sequence of (similarity, weight)
+        Each similarity is an object with ``matrix(targets, sources)`` or a precomputed matrix;
+        each weight is 0 or more, and one is positive. They need not sum to 1.
+    scale : {"sum", "max", "none"}, default="sum"
+        What each target's similarities are divided by before they are mixed: measures differ in
+        range, and a mixture of raw ones would follow the widest. ``"sum"`` mixes the weights of
+        the convex combinations that each would give on its own.
+
+    Notes
+    -----
+    Negative similarities count as 0. A target for which a similarity is 0 throughout gets what the
+    others give.
+
+    Examples
+    --------
+    >>> from zeroshot.similarity import MixtureSimilarity
+    >>> mixture = MixtureSimilarity([([[1.0, 3.0]], 1), ([[1.0, 0.0]], 3)])
+    >>> mixture.matrix(["lion"], ["cat", "dog"])
+    array([[0.8125, 0.1875]])
+    """
+
+    def __init__(self, similarities: Sequence[tuple[Any, float]], *, scale: str = "sum") -> None:
+        self.similarities = similarities
+        self.scale = scale
+
+    def matrix(self, targets: Any, sources: Any) -> np.ndarray:
+        """Return the mixed similarity of each target to each source.
+
+        Parameters
+        ----------
+        targets : array-like of shape (n_targets,)
+            What each of the similarities takes.
+        sources : array-like of shape (n_sources,)
+            What each of the similarities takes.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_targets, n_sources)
+            0 or more.
+
+        Raises
+        ------
+        ValueError
+            There is nothing to mix, a weight is negative, or a matrix does not fit.
+        TypeError
+            `similarities` are no pairs.
+        """
+        check_option(self.scale, SCALES, owner="MixtureSimilarity", name="scale")
+        pairs = _check_pairs(self.similarities)
+        total = sum(weight for _, weight in pairs)
+        mixed = None
+        for similarity, weight in pairs:
+            part = as_similarity_matrix(similarity, targets, sources, owner="MixtureSimilarity")
+            part = weight / total * _scaled(part, self.scale)
+            mixed = part if mixed is None else mixed + part
+        return np.asarray(mixed)
+
+
+def _scaled(matrix: np.ndarray, scale: str) -> np.ndarray:
+    if scale == "none" or matrix.shape[1] == 0:
+        return matrix
+    # By the largest first: 1e300, which "jcn" has, must not overflow in the sum.
+    for size in (matrix.max(axis=1, keepdims=True), None):
+        if size is None:
+            if scale == "max":
+                break
+            size = matrix.sum(axis=1, keepdims=True)
+        matrix = np.divide(matrix, size, out=np.zeros_like(matrix), where=size > 0)
+    return matrix
+
+
+def _check_pairs(similarities: Any) -> list[tuple[Any, float]]:
+    try:
+        pairs = [(similarity, weight) for similarity, weight in similarities]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "MixtureSimilarity: similarities must be pairs of a similarity and its weight, got "
+            f"{similarities!r}. Pass [(WordNetSimilarity(), 1), (WordVectorSimilarity(vectors), "
+            "1)]."
+        ) from error
+    for _, weight in pairs:
+        check_number(weight, owner="MixtureSimilarity", name="a weight", at_least=0)
+    if not sum(weight for _, weight in pairs) > 0:
+        raise ValueError(
+            "MixtureSimilarity: the weights must have a positive sum, got "
+            f"{[weight for _, weight in pairs]}. Give a similarity a weight above 0."
+        )
+    return pairs

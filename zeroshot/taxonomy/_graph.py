@@ -1,0 +1,174 @@
+"""The arrays of the WordNet 3.0 noun graph, read once and shared."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NounGraph:
+    """The noun synsets of WordNet 3.0, numbered in the order of their offsets.
+
+    Attributes
+    ----------
+    offsets : ndarray of int32 of shape (n_synsets,)
+        Byte offsets in WordNet's own file, ascending: the digits of a wnid.
+    parent_starts : ndarray of int64 of shape (n_synsets + 1,)
+        Synset i has the parents ``parents[parent_starts[i]:parent_starts[i + 1]]``.
+    parents : ndarray of int32
+        Hypernyms, then instance hypernyms, each in the order of their offsets.
+    n_instance_hypernyms : ndarray of uint8 of shape (n_synsets,)
+        How many of a synset's parents are instance hypernyms.
+    min_depths, max_depths : ndarray of uint8 of shape (n_synsets,)
+        Edges on the shortest and on the longest way to the root, whose depth is 0.
+    n_descendants : ndarray of int32 of shape (n_synsets,)
+        How many distinct synsets lie below, instances among them.
+    lemma_starts : ndarray of int64 of shape (n_synsets + 1,)
+        Synset i has the lemmas ``synset_lemmas[lemma_starts[i]:lemma_starts[i + 1]]``.
+    synset_lemmas : ndarray of int32
+        Rows of `lemmas`.
+    sense_numbers : ndarray of uint8
+        Which sense of each of these lemmas the synset is, from 1.
+    lemma_text, case_text, exception_text : ndarray of uint8
+        What `lemmas`, `lemma_cases` and `exceptions` are read from when first asked for.
+    """
+
+    offsets: np.ndarray
+    parent_starts: np.ndarray
+    parents: np.ndarray
+    n_instance_hypernyms: np.ndarray
+    min_depths: np.ndarray
+    max_depths: np.ndarray
+    n_descendants: np.ndarray
+    lemma_starts: np.ndarray
+    synset_lemmas: np.ndarray
+    sense_numbers: np.ndarray
+    lemma_text: np.ndarray
+    case_text: np.ndarray
+    exception_text: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @cached_property
+    def lemmas(self) -> tuple[str, ...]:
+        """All lemmas in lower case, with underscores between words, sorted."""
+        return _front_decoded(self.lemma_text)
+
+    @cached_property
+    def lemma_cases(self) -> list[str]:
+        """How each lemma of each synset is written: see `spelled`."""
+        return self.case_text.tobytes().decode("ascii").split("\n")
+
+    @cached_property
+    def exceptions(self) -> dict[str, list[str]]:
+        """Irregular plurals, and what they are plurals of."""
+        lines = self.exception_text.tobytes().decode("utf-8").split("\n")
+        # Where a plural stands there twice, the last line counts, as for nltk.
+        return {line.split()[0]: line.split()[1:] for line in lines}
+
+    @cached_property
+    def _senses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each lemma's senses start, and the synsets, the most frequent sense first."""
+        order = np.lexsort((self.sense_numbers, self.synset_lemmas))
+        synsets = np.repeat(np.arange(len(self)), np.diff(self.lemma_starts))[order]
+        counts = np.bincount(self.synset_lemmas, minlength=len(self.lemmas))
+        return _starts(counts), synsets
+
+    @cached_property
+    def children(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each synset's hyponyms start, and the hyponyms, instances among them."""
+        order = np.argsort(self.parents, kind="stable")
+        below = np.repeat(np.arange(len(self)), np.diff(self.parent_starts))[order]
+        return _starts(np.bincount(self.parents, minlength=len(self))), below
+
+    def node_at(self, offset: int) -> int:
+        """Return the number of the synset at an offset, or -1."""
+        place = int(np.searchsorted(self.offsets, offset))
+        return place if place < len(self) and self.offsets[place] == offset else -1
+
+    def lemma_row(self, lemma: str) -> int:
+        """Return the row of a lemma spelled exactly so, or -1."""
+        # Bisection instead of a dict, which would take longer to make than all else here.
+        row = bisect.bisect_left(self.lemmas, lemma)
+        return row if row < len(self.lemmas) and self.lemmas[row] == lemma else -1
+
+    def senses(self, lemma: str) -> list[int]:
+        """Return the synsets of a lemma spelled exactly so, the most frequent first."""
+        row = self.lemma_row(lemma)
+        if row < 0:
+            return []
+        starts, synsets = self._senses
+        return synsets[starts[row] : starts[row + 1]].tolist()
+
+    def name(self, node: int) -> str:
+        """Return the name that nltk has for a synset, such as ``"dog.n.01"``."""
+        first = self.lemma_starts[node]
+        lemma = self.lemmas[self.synset_lemmas[first]]
+        return f"{lemma}.n.{int(self.sense_numbers[first]):02d}"
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+@cache
+def noun_graph() -> NounGraph:
+    """Return the graph, read at the first call (about a tenth of a second)."""
+    with files("zeroshot.taxonomy").joinpath("data/noun_graph.npz").open("rb") as file:
+        stored = dict(np.load(file, allow_pickle=False))
+    n_instance = stored["n_instance_hypernyms"]
+    graph = NounGraph(
+        offsets=stored["offsets"],
+        parent_starts=_starts(stored["n_hypernyms"].astype(np.int64) + n_instance),
+        parents=stored["parents"],
+        n_instance_hypernyms=n_instance,
+        min_depths=stored["min_depths"],
+        max_depths=stored["max_depths"],
+        n_descendants=stored["n_descendants"],
+        lemma_starts=_starts(stored["n_lemmas"]),
+        synset_lemmas=stored["synset_lemmas"],
+        sense_numbers=stored["sense_numbers"],
+        lemma_text=stored["lemmas"],
+        case_text=stored["cases"],
+        exception_text=stored["exceptions"],
+    )
+    for value in vars(graph).values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return graph
+
+
+def _front_decoded(coded: np.ndarray) -> tuple[str, ...]:
+    """Undo ``front_coded`` of ``tools/build_noun_graph.py``.
+
+    Each entry's first letter counts what the word shares with the start of the one before.
+    """
+    words = []
+    word = ""
+    for entry in coded.tobytes().decode("utf-8").split("\n"):
+        word = word[: ord(entry[0]) - 48] + entry[1:]
+        words.append(word)
+    return tuple(words)
+
+
+def spelled(lemma: str, case: str) -> str:
+    """Return a lemma with its capitals: `case` is empty, ``"T"`` for a title, or their positions.
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy._graph import spelled
+    >>> spelled("egyptian_cat", "0"), spelled("new_york", "T")
+    ('Egyptian_cat', 'New_York')
+    """
+    if case == "T":
+        return "_".join(part[:1].upper() + part[1:] for part in lemma.split("_"))
+    letters = list(lemma)
+    for place in case.split(",") if case else ():
+        letters[int(place)] = letters[int(place)].upper()
+    return "".join(letters)

@@ -1,0 +1,81 @@
+"""How a target concept stands to a set of source concepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._resolve import nodes_of
+from zeroshot.taxonomy._synset import Synset
+
+RELATIONS = ("same", "included", "inclusive", "disjoint")
+
+
+def relation(target: str | Synset, sources: Any) -> str:
+    """Return how a synset stands to a set of synsets.
+
+    Parameters
+    ----------
+    target : str or Synset
+        A wnid, an nltk name, a class name, or a synset.
+    sources : array-like of shape (n_sources,)
+        Of the same kinds.
+
+    Returns
+    -------
+    {"same", "included", "inclusive", "disjoint"}
+        The first that holds of: the synset itself is a source; a source is its ancestor; it is
+        the ancestor of some source; none of these.
+
+    Raises
+    ------
+    UnknownLabelError
+        A name has no noun synset.
+
+    References
+    ----------
+    Pascal, Bost and Huet (2019), "Semantic and visual similarities for efficient knowledge
+    transfer in CNN training", section III (which knows no "same").
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy import relation
+    >>> sources = ["feline.n.01", "beagle.n.01"]
+    >>> [relation(t, sources) for t in ("beagle.n.01", "lion.n.01", "dog.n.01", "oak.n.02")]
+    ['same', 'included', 'inclusive', 'disjoint']
+    """
+    return str(relations([target], sources)[0])
+
+
+def relations(targets: Any, sources: Any) -> np.ndarray:
+    """Return the `relation` of each target to the sources.
+
+    Parameters
+    ----------
+    targets : array-like of shape (n_targets,)
+        Wnids, nltk names, class names or synsets.
+    sources : array-like of shape (n_sources,)
+        Of the same kinds.
+
+    Returns
+    -------
+    ndarray of str of shape (n_targets,)
+        ``"same"``, ``"included"``, ``"inclusive"`` or ``"disjoint"``.
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy import relations
+    >>> relations(["cat", "oak"], ["tabby.n.01"]).tolist()
+    ['inclusive', 'disjoint']
+    """
+    wanted = nodes_of(targets, owner="relations", name="targets")
+    given = nodes_of(sources, owner="relations", name="sources")
+    rows, above, distances = ancestor_pairs(wanted)
+    included = np.zeros(len(wanted), dtype=bool)
+    included[rows[(distances > 0) & np.isin(above, given)]] = True
+    inclusive = np.isin(wanted, ancestor_pairs(given)[1])
+    return np.select(
+        [np.isin(wanted, given), included, inclusive], RELATIONS[:3], default=RELATIONS[3]
+    )

@@ -1,0 +1,251 @@
+"""Class names to synsets, with the choice that was made for each.
+
+A class name is read so, the first rule that gives a synset being the one that counts:
+
+1. A wnid (``n02124075``) or an nltk name (``dog.n.01``) is that synset.
+2. Commas and semicolons separate synonyms, and parentheses hold a hint: ``"crane (bird)"``.
+3. Each synonym is looked up whole, as `synsets` does: with its plural undone, hyphens and spaces
+   exchanged, CamelCase taken apart. A synset that more of the synonyms stand for goes first, and
+   among these one whose lemmas are just these synonyms.
+4. Where no synonym is found whole, its last words are: ``"aquarium fish"`` is a fish. If the words
+   before them name a kind of it, that is meant: ``"maple tree"`` is the maple that is a tree.
+5. Of several senses, the hint or the context decides, if there is one; else the most frequent
+   sense is taken. Individuals (a city, a person) come last, because a class is none: a ``"drake"``
+   is a duck, not Sir Francis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from zeroshot._validation import check_labels
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.taxonomy._candidates import Candidates, find_candidates
+from zeroshot.taxonomy._context import nearest_senses
+from zeroshot.taxonomy._synset import Synset, looks_like_identifier, near_lemmas, near_names
+
+NEAREST = "nearest to context"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a class name was taken for.
+
+    Attributes
+    ----------
+    label : str
+        The class name.
+    synset : Synset
+        The synset chosen.
+    lemma : str
+        The lemma that was found for it; empty where the label is an identifier.
+    rule : str
+        Why this synset: ``"identifier"``, ``"only sense"``, ``"most frequent sense"``,
+        ``"shared by synonyms"``, ``"nearest to context"``, ``"head word"`` or ``"kind of the head
+        word"``.
+    n_senses : int
+        How many senses there were to choose from.
+    """
+
+    label: str
+    synset: Synset
+    lemma: str
+    rule: str
+    n_senses: int
+
+
+class Resolution(Sequence[Choice]):
+    """The choices for a list of class names, in their order; prints as a table.
+
+    Parameters
+    ----------
+    choices : iterable of Choice
+        One a class name.
+    """
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self._choices = tuple(choices)
+
+    @property
+    def synsets(self) -> list[Synset]:
+        """The synset of each class name."""
+        return [choice.synset for choice in self._choices]
+
+    @property
+    def wnids(self) -> list[str]:
+        """The wnid of each class name."""
+        return [choice.synset.wnid for choice in self._choices]
+
+    @overload
+    def __getitem__(self, index: int) -> Choice: ...
+    @overload
+    def __getitem__(self, index: slice) -> Resolution: ...
+    def __getitem__(self, index: int | slice) -> Choice | Resolution:
+        if isinstance(index, slice):
+            return Resolution(self._choices[index])
+        return self._choices[index]
+
+    def __len__(self) -> int:
+        return len(self._choices)
+
+    def __str__(self) -> str:
+        rows = [("label", "synset", "wnid", "senses", "rule")]
+        rows += [
+            (c.label, c.synset.name, c.synset.wnid, str(c.n_senses), c.rule) for c in self._choices
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def __repr__(self) -> str:
+        return f"Resolution({len(self)} labels)"
+
+
+def resolve(labels: Any, *, context: Any = None) -> Resolution:
+    """Return the synsets that class names stand for, and why.
+
+    Parameters
+    ----------
+    labels : array-like of str of shape (n_labels,)
+        Class names, synonym lists such as ``"tench, Tinca tinca"``, wnids or nltk names.
+    context : "labels" or array-like of str, optional
+        None takes the most frequent sense of an ambiguous name. A list takes the sense nearest to
+        the names in it, ``"labels"`` the sense nearest to the other `labels`. Nearness is Lin's
+        similarity with intrinsic information content, averaged over the ten nearest names; each
+        sense counts a tenth less than the one that WordNet lists before it.
+
+    Returns
+    -------
+    Resolution
+        A sequence of `Choice`, with ``synsets`` and ``wnids``; ``print`` shows a table.
+
+    Raises
+    ------
+    UnknownLabelError
+        A label has no noun synset; the message names every such label, with near matches.
+    ValueError
+        `labels` are no strings.
+
+    Notes
+    -----
+    The rule in full: a wnid or nltk name is that synset. Commas separate synonyms; a synset that
+    more of them stand for goes first. Where WordNet lacks the whole name, its last words count
+    (``"aquarium fish"``), or the kind of them that the first words name (``"maple tree"``).
+    Parentheses hold a hint that is the label's own context. Senses that are individuals come last.
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy import resolve
+    >>> print(resolve(["crane", "eagle", "heron", "maple tree"]))
+    label       synset      wnid       senses  rule
+    crane       crane.n.04  n03126707  5       most frequent sense
+    eagle       eagle.n.01  n01613294  4       most frequent sense
+    heron       heron.n.02  n02008041  2       most frequent sense
+    maple tree  maple.n.02  n12752205  1       kind of the head word
+    >>> resolve(["crane", "eagle", "heron"], context="labels")[0].synset
+    Synset('crane.n.05')
+    >>> resolve(["crane (bird)"]).wnids
+    ['n02012849']
+    """
+    texts = _check_texts(labels, owner="resolve", name="labels")
+    candidates = _find_all(texts, owner="resolve")
+    chosen = [found.nodes[0] for found in candidates]
+    near: dict[int, int] = {}
+    if context is not None:
+        near = _by_context(texts, candidates, context)
+    for row, found in enumerate(candidates):
+        if found.hint and len(found.nodes) > 1:
+            hints = find_candidates(found.hint).nodes
+            if hints:
+                near[row] = int(nearest_senses([found.nodes], [hints], None)[0])
+    choices = []
+    for row, (text, found) in enumerate(zip(texts, candidates, strict=True)):
+        node = near.get(row, chosen[row])
+        rule = NEAREST if row in near else found.rule
+        choices.append(Choice(text, Synset(node), found.lemma, rule, len(found.nodes)))
+    return Resolution(choices)
+
+
+def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
+    """Return the nodes of wnids, nltk names, class names or synsets.
+
+    Raises
+    ------
+    UnknownLabelError
+        An item has no noun synset.
+    ValueError
+        `items` is empty, or holds something else.
+    """
+    if not isinstance(items, (str, bytes)):
+        items = [item.wnid if isinstance(item, Synset) else item for item in items]
+    texts = _check_texts(items, owner=owner, name=name)
+    known: dict[str, int] = {}
+    for text, found in zip(texts, _find_all(texts, owner=owner), strict=True):
+        known[text] = found.nodes[0]
+        if found.hint and len(found.nodes) > 1:
+            known[text] = resolve([text])[0].synset.node
+    return np.array([known[text] for text in texts], dtype=np.int64)
+
+
+def has_synset(text: str) -> bool:
+    """Return whether a class name, wnid or nltk name has a noun synset."""
+    return bool(find_candidates(text).nodes)
+
+
+def _check_texts(labels: Any, *, owner: str, name: str) -> list[str]:
+    checked = check_labels(labels, owner=owner, name=name)
+    if checked.size and checked.dtype.kind != "U":
+        raise ValueError(
+            f"{owner}: {name} must be class names, wnids or nltk names, got the integer "
+            f"{checked[0]}. Pass the names of the classes."
+        )
+    return checked.tolist()
+
+
+def _find_all(texts: list[str], *, owner: str) -> list[Candidates]:
+    known = {text: find_candidates(text) for text in dict.fromkeys(texts)}
+    unknown = [text for text, found in known.items() if not found.nodes]
+    if unknown:
+        raise UnknownLabelError(
+            unknown,
+            len(texts),
+            owner=owner,
+            what="noun synset",
+            remedy="Give such a label another name, or the wnid of a synset, such as 'n02084071'.",
+            close_matches={text: _near(text) for text in unknown[:20]},
+        )
+    return [known[text] for text in texts]
+
+
+def _near(text: str) -> list[str]:
+    return near_names(text) if looks_like_identifier(text) else near_lemmas(text)
+
+
+def _by_context(texts: list[str], candidates: list[Candidates], context: Any) -> dict[int, int]:
+    """Return the node of each ambiguous label that lies nearest to the context."""
+    rows = [row for row, found in enumerate(candidates) if len(found.nodes) > 1]
+    senses = [candidates[row].nodes for row in rows]
+    if isinstance(context, str):
+        if context != "labels":
+            raise ValueError(
+                f"resolve: context must be None, 'labels' or a list of names, got {context!r}. "
+                f"Write [{context!r}] for one name."
+            )
+        others = [found.nodes for found in candidates]
+        own = np.array(rows, dtype=np.intp)
+    else:
+        names = _check_texts(context, owner="resolve", name="context")
+        others = [found.nodes for found in _find_all(names, owner="resolve")]
+        own = np.array(
+            [names.index(texts[r]) if texts[r] in names else -1 for r in rows], dtype=np.intp
+        )
+    if not rows or not len(others):
+        return {}
+    picked = nearest_senses(senses, others, own)
+    return dict(zip(rows, picked.tolist(), strict=True))
