@@ -268,14 +268,15 @@ def test_another_process_gives_the_same_answers_and_loads_no_network_library(tmp
 
 
 def test_loading_needs_no_pickle(tmp_path, monkeypatch):
-    zeroshot.save(clone(ESTIMATORS["pipeline, pca"]).fit(X, Y), tmp_path / "model")
+    fitted = clone(ESTIMATORS["pipeline, pca"]).fit(X, Y)
+    zeroshot.save(fitted, tmp_path / "model")
 
     def refuse(*args, **kwargs):
         raise RuntimeError("unpickled")
 
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(f"pickle.{name}", refuse)
-    zeroshot.load(tmp_path / "model")
+    np.testing.assert_array_equal(zeroshot.load(tmp_path / "model").predict(X), fitted.predict(X))
 
 
 # Values ------------------------------------------------------------------------------------------
