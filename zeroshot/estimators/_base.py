@@ -360,6 +360,11 @@ class ZeroShotClassifier(
             return np.ones(len(self.classes_), dtype=bool)
         return np.isin(self.classes_, self.unseen_classes_)
 
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the score of each class, (n_samples, n_classes), of validated rows X."""
+        vectors = self._project(X)
+        return vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)
+
     def _masked_scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         allowed = self._allowed()
@@ -377,8 +382,7 @@ class ZeroShotClassifier(
                 LabelWarning,
                 stacklevel=3,
             )
-        vectors = self._project(self._validate(X))
-        scores = vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)
+        scores = self._class_scores(self._validate(X))
         scores[:, ~allowed] = np.finfo(scores.dtype).min
         return scores
 
