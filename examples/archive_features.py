@@ -3,7 +3,8 @@
     ZEROSHOT_DATA=FOLDER python examples/archive_features.py
 
 The folder holds the archives. Features go into the package's cache, under a name that tells the
-archive, the images of it, the size of the network's input, and the network's weights.
+archive, the images of it, the network's weights, the size of its input, and what it computes in:
+bfloat16 where the machine has instructions for it, which changes figures in the third digit.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sklearn.utils import Bunch
 
 from zeroshot import TimmFeatures
 from zeroshot._files import cache_home
+from zeroshot._torch import resolve_device, resolve_precision
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
 from zeroshot.datasets._home import resolve_data_home
 
@@ -33,7 +35,12 @@ SOURCES: dict[tuple[str, str], tuple[str, Any]] = {
 
 
 def archive_features(
-    data_set: str, subset: str, *, limit: int | None = None, backbone: TimmFeatures | None = None
+    data_set: str,
+    subset: str,
+    *,
+    limit: int | None = None,
+    mirrored: bool = False,
+    backbone: TimmFeatures | None = None,
 ) -> Bunch:
     """Return features and labels of the images of an archive.
 
@@ -45,6 +52,8 @@ def archive_features(
         Which of its images.
     limit : int, optional
         Take the first images of each class only.
+    mirrored : bool
+        Turn them left to right.
     backbone : TimmFeatures, optional
         The network; the default one at 128 pixels if None.
 
@@ -59,15 +68,19 @@ def archive_features(
     backbone.fit()
     archive = resolve_data_home() / filename
     size = archive.stat().st_size if archive.is_file() else 0
-    parts = (data_set, subset, str(limit or "all"), str(size), str(backbone.image_size_))
+    which = "mirrored" if mirrored else "plain"
+    precision = str(resolve_precision(backbone.precision, resolve_device(backbone.device)))
+    computed = (str(backbone.image_size_), precision.removeprefix("torch."))
+    parts = (data_set, subset, str(limit or "all"), which, str(size), *computed)
     path = cache_home() / "features" / f"{'-'.join(parts)}-{backbone.weights_hash_[:12]}.npz"
     if not path.is_file():
         bunch = fetch()
         rows = first_of_each_class(bunch.target, limit)
+        images = bunch.images[rows][:, :, ::-1] if mirrored else bunch.images[rows]
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:
-            data = backbone.transform(bunch.images[rows])
+            data = backbone.transform(np.ascontiguousarray(images))
             np.savez(file, data=data, target=bunch.target[rows], rows=rows)
         os.replace(part, path)
     with np.load(path, allow_pickle=False) as arrays:

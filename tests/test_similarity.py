@@ -272,6 +272,18 @@ def test_word_vectors_need_a_label_embedding() -> None:
         WordVectorSimilarity(AttributeTable([[1.0]], ["zebra"])).matrix(["okapi"], ["zebra"])
 
 
+def test_sources_without_a_vector_resemble_nothing() -> None:
+    """A pretrained head's own labels are nothing that its user can mend; targets are."""
+    table = AttributeTable([[3, 4], [4, 3], [0, 1]], labels=["cat", "lion", "oboe"])
+    similarity = WordVectorSimilarity(table)
+    matrix = similarity.matrix(["lion"], ["dugong", "cat", "tench", "oboe"])
+    np.testing.assert_allclose(matrix, [[0, 0.96, 0, 0.6]], atol=1e-6)
+    with pytest.raises(UnknownLabelError, match="'dugong', 'tench'"):
+        similarity.matrix(["lion"], ["dugong", "tench"])
+    with pytest.raises(UnknownLabelError, match="'dugong'"):
+        similarity.matrix(["dugong"], ["cat"])
+
+
 def test_a_mixture_is_convex() -> None:
     one, other = np.array([[1.0, 3.0], [0.0, 0.0]]), np.array([[5.0, 5.0], [0.0, 2.0]])
     mix = MixtureSimilarity([(one, 1), (other, 3)], scale="none").matrix("ab", "xy")

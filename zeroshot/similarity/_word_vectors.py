@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._validation import check_labels
+from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -21,7 +24,8 @@ class WordVectorSimilarity(BaseEstimator):
     Notes
     -----
     Cosines may be negative; where they become the weights of a convex combination, negative ones
-    count as 0. A label whose vector is zero has similarity 0 to all others.
+    count as 0. A label whose vector is zero has similarity 0 to all others, and so has a source
+    without a vector: a pretrained head's own labels are nothing that its user can mend.
 
     References
     ----------
@@ -58,7 +62,7 @@ class WordVectorSimilarity(BaseEstimator):
         Raises
         ------
         UnknownLabelError
-            A label has no vector.
+            A target has no vector, or none of the sources has.
         TypeError
             `label_embedding` is no `LabelEmbedding`.
         """
@@ -68,7 +72,18 @@ class WordVectorSimilarity(BaseEstimator):
                 f"{self.label_embedding!r}. Pass WordVectors('glove-wiki-gigaword-50'), for "
                 "example."
             )
-        return self._unit(targets) @ self._unit(sources).T
+        targets = check_labels(targets, owner="WordVectorSimilarity", name="targets")
+        sources = check_labels(sources, owner="WordVectorSimilarity", name="sources")
+        covered = self.label_embedding.covers(sources)
+        # With no source covered, all are embedded, and the error names them.
+        covered = covered if covered.any() else np.ones_like(covered)
+        cosines = np.zeros((len(targets), len(sources)))
+        with warnings.catch_warnings():
+            # Words of a source's label that have no vector are left out of its mean.
+            warnings.simplefilter("ignore", LabelWarning)
+            known = self._unit(sources[covered])
+        cosines[:, covered] = self._unit(targets) @ known.T
+        return cosines
 
     def _unit(self, labels: Any) -> np.ndarray:
         vectors = self.label_embedding.embed(labels).astype(np.float64)
