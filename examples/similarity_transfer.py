@@ -131,6 +131,7 @@ class Row:
 def similarity_rows(task: Task) -> dict[str, Row]:
     """Return the rows of the study, by name."""
     hard, soft = InferenceSimilarity(), InferenceSimilarity("soft", temperature=2)
+    softer = InferenceSimilarity("soft", temperature=4)
     wup, jcn = WordNetSimilarity("wup"), WordNetSimilarity("jcn")
     words = WordVectorSimilarity(WordVectors(overrides=task.texts))
     equal, means = {"normalize": "equal"}, {"mixture": "means"}
@@ -139,18 +140,17 @@ def similarity_rows(task: Task) -> dict[str, Row]:
         "hard inference, K = 10, mirrored too": Row(hard, 10, {}, mirrored=True),
         "hard inference, K by validation": Row(hard, "auto", {}),
         "soft inference, K = 10, equal": Row(soft, 10, equal),
-        "soft inference, all, equal": Row(soft, None, equal, trained=True),
+        "soft inference, all, equal": Row(soft, None, equal),
         "soft inference, all, equal, mirrored": Row(soft, None, equal, mirrored=True),
+        "soft, temperature 4, all, equal": Row(softer, None, equal, trained=True),
         "WordNet wup, K = 10": Row(wup, 10, {}, trained=True),
         "WordNet jcn, K = 10, equal": Row(jcn, 10, equal),
         "word vectors, K = 10": Row(words, 10, {}, trained=True),
         "word vectors, K = 10, equal": Row(words, 10, equal),
         "soft + jcn, K = 10, equal": Row(MixtureSimilarity([(soft, 1), (jcn, 1)]), 10, equal),
-        "soft, all, + class means": Row(soft, None, means),
+        "softer + jcn, all, equal": Row(MixtureSimilarity([(softer, 1), (jcn, 1)]), None, equal),
+        "softer, all, + class means": Row(softer, None, means),
         "WordNet jcn, K = 10, + class means": Row(jcn, 10, means, trained=True),
-        "soft + jcn, K = 10, + class means": Row(
-            MixtureSimilarity([(soft, 1), (jcn, 1)]), 10, means
-        ),
     }
 
 
@@ -177,7 +177,7 @@ def neighbor_curves(task: Task, n_images: int) -> dict[str, dict[str, list[float
     rows = task.draw(n_images, seed=0)
     similarities = {
         "hard inference": InferenceSimilarity().fit(*_logits(task, rows)),
-        "soft inference": InferenceSimilarity("soft").fit(*_logits(task, rows)),
+        "soft, temperature 4": InferenceSimilarity("soft", temperature=4).fit(*_logits(task, rows)),
         "WordNet wup": WordNetSimilarity("wup"),
         "WordNet jcn": WordNetSimilarity("jcn"),
         "word vectors": WordVectorSimilarity(WordVectors(overrides=task.texts)),
