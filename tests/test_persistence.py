@@ -34,6 +34,7 @@ from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    ESZSLClassifier,
     HashEmbedding,
     LabelEmbedding,
     SourceHead,
@@ -122,6 +123,7 @@ ESTIMATORS = {
     "dummy, mean": DummyZeroShotClassifier(HASH, candidates=ALL),
     "dummy, constant": DummyZeroShotClassifier(HASH, strategy="constant", candidates=ALL),
     "dummy, random": DummyZeroShotClassifier(HASH, strategy="random", random_state=3),
+    "eszsl": ESZSLClassifier(TABLE, gamma=1.5, candidates=ALL),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),

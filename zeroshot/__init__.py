@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        ESZSLClassifier,
         SimilarityInitializer,
     )
     from zeroshot.label_embeddings import (
@@ -45,6 +46,7 @@ _HOMES = {
     "ConcatEmbedding": "label_embeddings",
     "DeViSEClassifier": "estimators",
     "DummyZeroShotClassifier": "estimators",
+    "ESZSLClassifier": "estimators",
     "EmbeddingRegressor": "estimators",
     "HashEmbedding": "label_embeddings",
     "InferenceSimilarity": "similarity",
@@ -69,6 +71,7 @@ __all__ = [
     "ConcatEmbedding",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
+    "ESZSLClassifier",
     "EmbeddingRegressor",
     "HashEmbedding",
     "InferenceSimilarity",

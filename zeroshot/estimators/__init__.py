@@ -4,6 +4,7 @@ from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._regressor import EmbeddingRegressor
 
@@ -11,6 +12,7 @@ __all__ = [
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
+    "ESZSLClassifier",
     "EmbeddingRegressor",
     "SimilarityInitializer",
     "ZeroShotClassifier",

@@ -12,6 +12,7 @@ CLASSES = {
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
     "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
     "DummyZeroShotClassifier": "zeroshot.estimators:DummyZeroShotClassifier",
+    "ESZSLClassifier": "zeroshot.estimators:ESZSLClassifier",
     "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
