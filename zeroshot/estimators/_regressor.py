@@ -193,7 +193,7 @@ class EmbeddingRegressor(
         self, X: np.ndarray, targets: np.ndarray, vectors: np.ndarray, hidden: tuple[int, ...]
     ) -> FittedMap:
         if self.loss == "mse" and not hidden:
-            return fit_ridge(X, vectors[targets], self.alpha)
+            return fit_ridge(X, vectors, self.alpha, codes=targets)
         from zeroshot.losses import CosineLoss, MSELoss
 
         loss = MSELoss() if self.loss == "mse" else CosineLoss()
