@@ -24,7 +24,9 @@ from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    EmbeddingRegressorCV,
     ESZSLClassifier,
+    ESZSLClassifierCV,
     HashEmbedding,
     SourceHead,
 )
@@ -35,7 +37,9 @@ IN_SCIKIT_LEARNS_SUITE = [
     DeViSEClassifier(),
     ConSEClassifier(),
     DummyZeroShotClassifier(),
+    EmbeddingRegressorCV(),
     ESZSLClassifier(),
+    ESZSLClassifierCV(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -125,6 +129,8 @@ MODELS = {
     "eszsl-gamma-unseen": ESZSLClassifier(
         EMBEDDING, gamma=2.0, center_features=False, scenario="unseen", **ZERO_SHOT
     ),
+    "ridge-cv": EmbeddingRegressorCV(EMBEDDING, cv=3),
+    "eszsl-cv": ESZSLClassifierCV(EMBEDDING, cv=3, **ZERO_SHOT),
     "dummy-mean": DummyZeroShotClassifier(EMBEDDING, **ZERO_SHOT),
     "dummy-constant": DummyZeroShotClassifier(EMBEDDING, strategy="constant", **ZERO_SHOT),
     "dummy-random": DummyZeroShotClassifier(
@@ -240,7 +246,8 @@ def test_order_and_subset_of_rows_change_nothing(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["ridge", "mse", "mse-gamma", "eszsl", "dummy-mean", "dummy-constant"]
+    "name",
+    ["ridge", "mse", "mse-gamma", "eszsl", "eszsl-cv", "ridge-cv", "dummy-mean", "dummy-constant"],
 )
 def test_order_of_training_rows_changes_nothing(name):
     """In closed form; what is trained in batches depends on the order by its nature."""

@@ -18,7 +18,7 @@ from sklearn.utils import gen_batches
 CHUNK_ROWS = 2048
 """Rows brought to float64 at a time: features stay as they are, and may be memory-mapped."""
 
-EIGEN_FROM = 24
+EIGEN_FROM = 16
 """From how many penalties on one eigendecomposition costs less than a Cholesky factor for each."""
 
 
