@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zeroshot.backbones import SourceHead, TimmFeatures
     from zeroshot.estimators import (
+        ALEClassifier,
         ConSEClassifier,
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        EmbeddingRegressorCV,
+        ESZSLClassifier,
+        ESZSLClassifierCV,
+        SAEClassifier,
         SimilarityInitializer,
+        SJEClassifier,
     )
     from zeroshot.label_embeddings import (
         AttributeTable,
@@ -40,17 +46,23 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ALEClassifier": "estimators",
     "AttributeTable": "label_embeddings",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
     "DeViSEClassifier": "estimators",
     "DummyZeroShotClassifier": "estimators",
+    "ESZSLClassifier": "estimators",
+    "ESZSLClassifierCV": "estimators",
     "EmbeddingRegressor": "estimators",
+    "EmbeddingRegressorCV": "estimators",
     "HashEmbedding": "label_embeddings",
     "InferenceSimilarity": "similarity",
     "LabelEmbedding": "label_embeddings",
     "MixtureSimilarity": "similarity",
     "OneHotEmbedding": "label_embeddings",
+    "SAEClassifier": "estimators",
+    "SJEClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
@@ -64,17 +76,23 @@ _HOMES = {
 }
 
 __all__ = [
+    "ALEClassifier",
     "AttributeTable",
     "ConSEClassifier",
     "ConcatEmbedding",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
+    "ESZSLClassifier",
+    "ESZSLClassifierCV",
     "EmbeddingRegressor",
+    "EmbeddingRegressorCV",
     "HashEmbedding",
     "InferenceSimilarity",
     "LabelEmbedding",
     "MixtureSimilarity",
     "OneHotEmbedding",
+    "SAEClassifier",
+    "SJEClassifier",
     "SimilarityInitializer",
     "SourceHead",
     "TimmFeatures",

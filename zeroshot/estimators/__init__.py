@@ -4,14 +4,25 @@ from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._eszsl import ESZSLClassifier
+from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
 from zeroshot.estimators._initializer import SimilarityInitializer
+from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
+from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
+from zeroshot.estimators._sae import SAEClassifier
 
 __all__ = [
+    "ALEClassifier",
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
+    "ESZSLClassifier",
+    "ESZSLClassifierCV",
     "EmbeddingRegressor",
+    "EmbeddingRegressorCV",
+    "SAEClassifier",
+    "SJEClassifier",
     "SimilarityInitializer",
     "ZeroShotClassifier",
 ]
