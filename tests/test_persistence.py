@@ -29,6 +29,7 @@ from sklearn.utils.validation import check_is_fitted
 import zeroshot
 from zeroshot import (
     AttributeTable,
+    CalibratedStacking,
     ConcatEmbedding,
     ConSEClassifier,
     DeViSEClassifier,
@@ -122,6 +123,10 @@ ESTIMATORS = {
     "dummy, mean": DummyZeroShotClassifier(HASH, candidates=ALL),
     "dummy, constant": DummyZeroShotClassifier(HASH, strategy="constant", candidates=ALL),
     "dummy, random": DummyZeroShotClassifier(HASH, strategy="random", random_state=3),
+    "calibrated": CalibratedStacking(DeViSEClassifier(HASH, loss="mse", candidates=ALL)),
+    "calibrated, pipeline": CalibratedStacking(
+        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)), gamma=0.5
+    ),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -159,7 +164,15 @@ def test_a_loaded_estimator_can_be_cloned_and_fitted_again(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["devise, hinge", "devise, gamma", "conse, head", "conse, logistic", "dummy, constant"]
+    "name",
+    [
+        "devise, hinge",
+        "devise, gamma",
+        "conse, head",
+        "conse, logistic",
+        "dummy, constant",
+        "calibrated",
+    ],
 )
 def test_with_candidates_works_after_loading(name, tmp_path):
     fitted = clone(ESTIMATORS[name]).fit(X, Y)
@@ -386,7 +399,7 @@ def _contains_itself():
     [
         (np.random.RandomState(0), r"RandomState.*int seed.*random_state=0"),
         (np.random.default_rng(0), r"Generator.*int seed"),
-        (len, r"builtin_function_or_method.*Estimators that can be: ConSEClassifier"),
+        (len, r"builtin_function_or_method.*Estimators that can be: .*ConSEClassifier"),
         ({1, 2}, "set"),
         (b"bytes", "bytes"),
         (1j, "complex"),

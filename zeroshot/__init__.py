@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zeroshot.backbones import SourceHead, TimmFeatures
     from zeroshot.estimators import (
+        CalibratedStacking,
         ConSEClassifier,
         DeViSEClassifier,
         DummyZeroShotClassifier,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AttributeTable": "label_embeddings",
+    "CalibratedStacking": "estimators",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
     "DeViSEClassifier": "estimators",
@@ -65,6 +67,7 @@ _HOMES = {
 
 __all__ = [
     "AttributeTable",
+    "CalibratedStacking",
     "ConSEClassifier",
     "ConcatEmbedding",
     "DeViSEClassifier",

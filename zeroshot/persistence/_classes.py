@@ -9,10 +9,12 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 CLASSES = {
+    "CalibratedStacking": "zeroshot.estimators:CalibratedStacking",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
     "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
     "DummyZeroShotClassifier": "zeroshot.estimators:DummyZeroShotClassifier",
     "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
+    "FrozenEstimator": "sklearn.frozen:FrozenEstimator",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
