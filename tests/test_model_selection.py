@@ -11,6 +11,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
@@ -357,10 +358,15 @@ def fitted_models():
     pipe = make_pipeline("passthrough", Prototypes()).fit(SIGNAL[CODES < 5], Y[CODES < 5])
     nested = make_pipeline("passthrough", pipe)
     search = GridSearchCV(make_pipeline("passthrough", Prototypes()), {}, cv=ClassKFold(2))
-    return [plain, pipe, nested, search.fit(SIGNAL[CODES < 5], Y[CODES < 5])]
+    search.fit(SIGNAL[CODES < 5], Y[CODES < 5])
+    return [plain, pipe, nested, search, FrozenEstimator(plain), FrozenEstimator(pipe)]
 
 
-@pytest.mark.parametrize("model", fitted_models(), ids=["plain", "pipeline", "nested", "search"])
+@pytest.mark.parametrize(
+    "model",
+    fitted_models(),
+    ids=["plain", "pipeline", "nested", "search", "frozen", "frozen pipeline"],
+)
 def test_with_candidates_is_a_view(model):
     before = model.predict(SIGNAL)
     view = with_candidates(model, ["fox", "gnu"])
@@ -406,3 +412,11 @@ def test_unwrap_goes_through_pipelines_and_searches():
     model = make_pipeline(StandardScaler(), inner).fit(SIGNAL, Y)
     assert unwrap(model) is inner.best_estimator_.steps[-1][1]
     assert unwrap(model.steps[0][1]) is model.steps[0][1]
+    assert unwrap(FrozenEstimator(make_pipeline(FrozenEstimator(model)))) is unwrap(model)
+
+
+def test_a_view_of_a_frozen_model_is_frozen():
+    model = FrozenEstimator(Prototypes().fit(SIGNAL, Y))
+    view = with_candidates(model, ["ant", "bee"])
+    assert type(view) is FrozenEstimator and clone(view) is view
+    assert view.classes_.tolist() == ["ant", "bee"]

@@ -30,6 +30,7 @@ import zeroshot
 from zeroshot import (
     ALEClassifier,
     AttributeTable,
+    CalibratedStacking,
     ConcatEmbedding,
     ConSEClassifier,
     DeViSEClassifier,
@@ -137,6 +138,10 @@ ESTIMATORS = {
     "sae": SAEClassifier(TABLE, direction="decode", candidates=ALL),
     "ale": ALEClassifier(HASH, candidates=ALL, **fast()),
     "sje": SJEClassifier(TABLE, candidates=ALL, **fast()),
+    "calibrated": CalibratedStacking(DeViSEClassifier(HASH, loss="mse", candidates=ALL)),
+    "calibrated, pipeline": CalibratedStacking(
+        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)), gamma=0.5
+    ),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -174,7 +179,15 @@ def test_a_loaded_estimator_can_be_cloned_and_fitted_again(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["devise, hinge", "devise, gamma", "conse, head", "conse, logistic", "dummy, constant"]
+    "name",
+    [
+        "devise, hinge",
+        "devise, gamma",
+        "conse, head",
+        "conse, logistic",
+        "dummy, constant",
+        "calibrated",
+    ],
 )
 def test_with_candidates_works_after_loading(name, tmp_path):
     fitted = clone(ESTIMATORS[name]).fit(X, Y)

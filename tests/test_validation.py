@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from zeroshot._validation import (
     check_labels,
@@ -12,6 +13,7 @@ from zeroshot._validation import (
     check_number,
     check_option,
     check_unique,
+    take_rows,
 )
 from zeroshot.exceptions import LabelWarning, UnknownLabelError, ZeroShotError
 
@@ -147,3 +149,16 @@ def test_exceptions_are_what_they_stand_in_for():
     # A KeyError would print its message in quotes.
     assert str(error) == "Table has no vector for 2 of 5 labels ('okapi', 7). Add rows."
     assert issubclass(LabelWarning, UserWarning)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0]), slice(1, 3)])
+def test_rows_are_taken_from_what_an_estimator_takes(rows):
+    X = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(take_rows(X, rows), X[rows])
+    np.testing.assert_array_equal(take_rows(X.tolist(), rows), X[rows])
+    np.testing.assert_array_equal(take_rows(tuple(X.tolist()), rows), X[rows])
+    frame = pd.DataFrame(X, columns=list("abc"), index=[7, 7, 3, 0])
+    taken = take_rows(frame, rows)
+    assert taken.columns.tolist() == list("abc")
+    np.testing.assert_array_equal(taken.to_numpy(), X[rows])
+    np.testing.assert_array_equal(take_rows(sparse.csr_matrix(X), rows).toarray(), X[rows])

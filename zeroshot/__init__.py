@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zeroshot.backbones import SourceHead, TimmFeatures
     from zeroshot.estimators import (
         ALEClassifier,
+        CalibratedStacking,
         ConSEClassifier,
         DeViSEClassifier,
         DummyZeroShotClassifier,
@@ -48,6 +49,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ALEClassifier": "estimators",
     "AttributeTable": "label_embeddings",
+    "CalibratedStacking": "estimators",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
     "DeViSEClassifier": "estimators",
@@ -78,6 +80,7 @@ _HOMES = {
 __all__ = [
     "ALEClassifier",
     "AttributeTable",
+    "CalibratedStacking",
     "ConSEClassifier",
     "ConcatEmbedding",
     "DeViSEClassifier",

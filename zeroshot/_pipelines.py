@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -14,7 +15,7 @@ def unwrap(model: Any) -> Any:
 
     Parameters
     ----------
-    model : estimator, Pipeline or search object
+    model : estimator, Pipeline, search object or FrozenEstimator
         Nested in any order, such as a fitted ``GridSearchCV`` over a ``Pipeline``.
 
     Returns
@@ -38,7 +39,9 @@ def unwrap(model: Any) -> Any:
     Ridge()
     """
     while True:
-        if isinstance(model, Pipeline):
+        if isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif isinstance(model, Pipeline):
             model = model.steps[-1][1]
         elif is_search(model):
             model = best_of(model)
@@ -67,7 +70,9 @@ def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
         Output of the steps before `final`.
     """
     while True:
-        if isinstance(model, Pipeline):
+        if isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif isinstance(model, Pipeline):
             if len(model.steps) > 1:
                 X = model[:-1].transform(X)
             model = model.steps[-1][1]

@@ -119,6 +119,35 @@ def check_same_kind(
         )
 
 
+def take_rows(X: Any, rows: Any) -> Any:
+    """Return some rows of features, or of a list of images or paths.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame, sparse matrix, or list of length n_samples
+        Input of an estimator, of whatever kind it takes.
+    rows : ndarray of int, or slice
+        Which rows.
+
+    Returns
+    -------
+    rows of X
+        Of the kind of X.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot._validation import take_rows
+    >>> take_rows(["a.jpg", "b.jpg", "c.jpg"], np.array([2, 0]))
+    ['c.jpg', 'a.jpg']
+    """
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    if hasattr(X, "shape") or isinstance(rows, slice):
+        return X[rows]
+    return [X[row] for row in rows]
+
+
 def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -> str:
     """Return `value` if it is one of `options`, else raise naming them.
 

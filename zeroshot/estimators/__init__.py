@@ -1,6 +1,7 @@
 """Estimators that connect features to label vectors."""
 
 from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._calibrated import CalibratedStacking
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
@@ -14,6 +15,7 @@ from zeroshot.estimators._sae import SAEClassifier
 
 __all__ = [
     "ALEClassifier",
+    "CalibratedStacking",
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",

@@ -13,6 +13,8 @@ from zeroshot.metrics._checks import (
     check_same_length,
 )
 
+AVERAGES = ("macro", "micro")
+
 
 def mean_class_accuracy(y_true: Any, y_pred: Any) -> float:
     """Average of the top-1 accuracies of the classes: each class counts once.
@@ -49,6 +51,11 @@ def mean_class_accuracy(y_true: Any, y_pred: Any) -> float:
     """
     y_true, y_pred = check_pair(y_true, y_pred, owner="mean_class_accuracy")
     return class_mean(y_true, y_true == y_pred)
+
+
+def averaged(y_true: np.ndarray, values: np.ndarray, average: str) -> float:
+    """Average `values` (n_samples,) over the samples ("micro"), or class by class ("macro")."""
+    return class_mean(y_true, values) if average == "macro" else float(np.mean(values))
 
 
 def class_mean(y_true: np.ndarray, values: np.ndarray) -> float:
@@ -106,7 +113,22 @@ def hit_at_k_score(
     0.5
     """
     owner = "hit_at_k_score"
-    check_option(average, ("macro", "micro"), owner=owner, name="average")
+    check_option(average, AVERAGES, owner=owner, name="average")
+    y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
+    check_k(k, scores, owner=owner)
+    return averaged(y_true, label_ranks(y_true, scores, labels) < k, average)
+
+
+def check_scored(
+    y_true: Any, y_score: Any, labels: Any, *, owner: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return true labels, scores (n_samples, n_labels) and the labels of their columns.
+
+    Raises
+    ------
+    ValueError
+        The three do not fit together, or the scores hold NaN or infinity.
+    """
     y_true = check_labels(y_true, owner=owner, name="y_true")
     labels = check_unique(
         check_labels(labels, owner=owner, name="labels"), owner=owner, name="labels"
@@ -114,9 +136,7 @@ def hit_at_k_score(
     check_same_kind(y_true, labels, owner=owner, names=("y_true", "labels"))
     scores = check_scores(y_score, len(labels), owner=owner)
     check_same_length(y_true, scores, owner=owner, names=("y_true", "y_score"))
-    check_k(k, scores, owner=owner)
-    hits = label_ranks(y_true, scores, labels) < k
-    return class_mean(y_true, hits) if average == "macro" else float(np.mean(hits))
+    return y_true, scores, labels
 
 
 def check_scores(y_score: Any, n_labels: int, *, owner: str) -> np.ndarray:
@@ -152,13 +172,18 @@ def check_k(k: Any, scores: np.ndarray, *, owner: str) -> int:
     """
     if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"{owner}: k must be an integer of at least 1, got {k!r}.")
-    n_offered = int(np.sum((scores > np.finfo(scores.dtype).min).any(axis=0)))
+    n_offered = int(np.sum(on_offer(scores)))
     if k > n_offered:
         raise ValueError(
             f"{owner}: k={k} is more than the {n_offered} labels on offer (of {scores.shape[1]} "
             f"candidates). Pass k of at most {n_offered}, or more candidates."
         )
     return int(k)
+
+
+def on_offer(scores: np.ndarray) -> np.ndarray:
+    """Return which columns, (n_labels,) of bool, may win: not those of the lowest number alone."""
+    return (scores > np.finfo(scores.dtype).min).any(axis=0)
 
 
 def label_ranks(y_true: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -226,7 +251,13 @@ def harmonic_mean_score(y_true: Any, y_pred: Any, *, seen_classes: Any) -> float
     is_seen = np.isin(y_true, seen_classes)
     seen = part_accuracy(y_true, y_pred, is_seen, part="seen", owner=owner)
     unseen = part_accuracy(y_true, y_pred, ~is_seen, part="unseen", owner=owner)
-    return 2 * seen * unseen / (seen + unseen) if seen + unseen > 0 else 0.0
+    return float(harmonic_mean(seen, unseen))
+
+
+def harmonic_mean(seen: Any, unseen: Any) -> np.ndarray:
+    """Return 2 · seen · unseen / (seen + unseen), element by element; 0 where both are 0."""
+    total = np.asarray(seen) + np.asarray(unseen)
+    return 2 * np.asarray(seen) * unseen / np.where(total > 0, total, 1)
 
 
 _MISSING_PART = {
@@ -247,9 +278,16 @@ def part_accuracy(
     ValueError
         There is no such row; names the splitter that gives some.
     """
-    if not mask.any():
-        raise ValueError(
-            f"{owner}: none of the {len(y_true)} rows is of a class {part} in fit. "
-            f"{_MISSING_PART[part]}"
-        )
+    check_part(mask, part=part, owner=owner)
     return class_mean(y_true[mask], (y_true == y_pred)[mask])
+
+
+def check_part(mask: np.ndarray, *, part: str, owner: str) -> None:
+    """Raise ValueError, naming the splitter that gives some, if no row is of the part."""
+    if not mask.any():
+        raise ValueError(f"{owner}: {missing_part(part, len(mask))}")
+
+
+def missing_part(part: str, n_rows: int) -> str:
+    """Return what to say where no row is of a class "seen"/"unseen" in fit."""
+    return f"none of the {n_rows} rows is of a class {part} in fit. {_MISSING_PART[part]}"

@@ -21,11 +21,13 @@ from zeroshot.metrics._classification import (
     part_accuracy,
     top_k_labels,
 )
+from zeroshot.metrics._curve import ausuc_score
 from zeroshot.metrics._embedding import (
     embedding_mse,
     relative_loss,
     semantic_similarity_score,
 )
+from zeroshot.metrics._hierarchy import hierarchical_precision_score
 
 
 @dataclass(frozen=True)
@@ -141,18 +143,40 @@ def _mean_class_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
     return mean_class_accuracy(y, estimator.predict(X))
 
 
-def _hit_at_5(name: str, estimator: Any, X: Any, y: Any) -> float:
+def _k_of(name: str) -> int:
+    return int(name.rpartition("_at_")[2])
+
+
+def _hit_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
     final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
-    return hit_at_k_score(y, estimator.decision_function(X), k=5, labels=final.classes_)
+    return hit_at_k_score(y, estimator.decision_function(X), k=_k_of(name), labels=final.classes_)
 
 
-def _semantic_similarity_at_3(name: str, estimator: Any, X: Any, y: Any) -> float:
+def _ausuc(name: str, estimator: Any, X: Any, y: Any) -> float:
+    attributes = ("classes_", "seen_classes_", "decision_function")
+    final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
+    return ausuc_score(
+        y,
+        estimator.decision_function(X),
+        labels=final.classes_,
+        seen_classes=final.seen_classes_,
+    )
+
+
+def _hierarchical_precision_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
+    final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
+    return hierarchical_precision_score(
+        y, estimator.decision_function(X), k=_k_of(name), labels=final.classes_
+    )
+
+
+def _semantic_similarity_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
     attributes = ("classes_", "decision_function", "label_vectors")
     final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
     owner = f"SCORERS[{name!r}]"
     classes = check_labels(final.classes_, owner=owner, name="classes_")
     scores = check_scores(estimator.decision_function(X), len(classes), owner=owner)
-    top = top_k_labels(scores, check_k(3, scores, owner=owner), classes)
+    top = top_k_labels(scores, check_k(_k_of(name), scores, owner=owner), classes)
     return semantic_similarity_score(y, top, final.label_vectors)
 
 
@@ -185,9 +209,15 @@ SCORERS = {
         "unseen_accuracy": _unseen_accuracy,
         "seen_accuracy": _seen_accuracy,
         "harmonic_mean": _harmonic_mean,
+        "ausuc": _ausuc,
         "mean_class_accuracy": _mean_class_accuracy,
-        "hit_at_5": _hit_at_5,
-        "semantic_similarity_at_3": _semantic_similarity_at_3,
+        "hit_at_1": _hit_at_k,
+        "hit_at_2": _hit_at_k,
+        "hit_at_5": _hit_at_k,
+        "hit_at_10": _hit_at_k,
+        "hit_at_20": _hit_at_k,
+        "hierarchical_precision_at_5": _hierarchical_precision_at_k,
+        "semantic_similarity_at_3": _semantic_similarity_at_k,
         "neg_embedding_mse": _neg_embedding_mse,
         "neg_relative_loss": _neg_relative_loss,
     }.items()

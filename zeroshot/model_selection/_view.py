@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from zeroshot._pipelines import best_of, is_search
@@ -15,7 +16,7 @@ def with_candidates(model: Any, labels: Any) -> Any:
 
     Parameters
     ----------
-    model : estimator, Pipeline or search object
+    model : estimator, Pipeline, search object or FrozenEstimator
         Fitted, with a zero-shot classifier as its final step; of a search, the best estimator
         is taken.
     labels : array-like of shape (n_labels,)
@@ -23,9 +24,9 @@ def with_candidates(model: Any, labels: Any) -> Any:
 
     Returns
     -------
-    estimator or Pipeline
+    estimator, Pipeline or FrozenEstimator
         ``final.with_candidates(labels)``, in a pipeline with the very same fitted steps before
-        it if `model` has some. `model` itself stays as it is.
+        it if `model` has some, and frozen if `model` is. `model` itself stays as it is.
 
     Raises
     ------
@@ -52,6 +53,8 @@ def with_candidates(model: Any, labels: Any) -> Any:
     >>> view[0] is model[0]
     True
     """
+    if isinstance(model, FrozenEstimator):
+        return FrozenEstimator(with_candidates(model.estimator, labels))
     if is_search(model):
         return with_candidates(best_of(model), labels)
     if isinstance(model, Pipeline):

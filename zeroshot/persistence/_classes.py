@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 CLASSES = {
     "ALEClassifier": "zeroshot.estimators:ALEClassifier",
+    "CalibratedStacking": "zeroshot.estimators:CalibratedStacking",
     "ClassKFold": "zeroshot.model_selection:ClassKFold",
     "ClassShuffleSplit": "zeroshot.model_selection:ClassShuffleSplit",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
@@ -19,6 +20,7 @@ CLASSES = {
     "ESZSLClassifierCV": "zeroshot.estimators:ESZSLClassifierCV",
     "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
     "EmbeddingRegressorCV": "zeroshot.estimators:EmbeddingRegressorCV",
+    "FrozenEstimator": "sklearn.frozen:FrozenEstimator",
     "GeneralizedClassKFold": "zeroshot.model_selection:GeneralizedClassKFold",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",

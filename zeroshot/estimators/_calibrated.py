@@ -1,0 +1,369 @@
+"""Calibrated stacking: what is subtracted from the scores of seen classes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from zeroshot._pipelines import unwrap
+from zeroshot._validation import check_labels, check_number
+from zeroshot.estimators._held_out_classes import (
+    best_gamma,
+    class_scores,
+    fold_curve,
+    held_out_curve,
+)
+from zeroshot.metrics._classification import check_k
+from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
+
+N_FOLDS = 5
+
+
+class CalibratedStacking(
+    MetaEstimatorMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+):
+    """Zero-shot classifier whose scores of seen classes are lowered by one number.
+
+    Seen classes win over unseen ones because they were trained on. The answer is
+    argmax_c f_c(x) - γ·1[c seen], which trades one kind of accuracy for the other.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Any zero-shot classifier of this package with ``scenario="generalized"``, or a ``Pipeline``
+        or search that ends in one. A copy is fitted; a ``FrozenEstimator`` around a fitted one is
+        taken as it is.
+    gamma : float or "auto", default="auto"
+        γ, in units of the scores; below 0 it favours seen classes. "auto" chooses it in `fit`:
+        copies are fitted without some of the seen classes, and γ is what gives the largest harmonic
+        mean of their accuracies on samples of these and of the other classes, averaged over the
+        folds. It is placed between two break points of the samples, with no grid. With a
+        ``FrozenEstimator`` nothing is fitted, and the samples given to `fit` are those that γ is
+        chosen on: of classes that it has seen, and of others.
+    cv : splitter, optional
+        The folds for "auto", whose test sets must hold samples of both kinds of classes;
+        ``GeneralizedClassKFold(5, shuffle=True, random_state=0)`` if None, with fewer folds where
+        there are fewer classes.
+    n_jobs : int, optional
+        Processes for the folds; -1 is one a processor.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted one, whose scores are lowered.
+    gamma_ : float
+        What they are lowered by. 0 where "auto" found no γ with a harmonic mean above 0.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit``: those of ``estimator_``.
+
+    References
+    ----------
+    Chao, Changpinyo, Gong, Sha, "An Empirical Study and Analysis of Generalized Zero-Shot Learning
+    for Object Recognition in the Wild", 2016, equation 2; γ by folds over classes as in section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, CalibratedStacking, DeViSEClassifier
+    >>> names = ["cat", "cod", "dog", "eel", "owl"]
+    >>> traits = AttributeTable(
+    ...     [[1, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, 1], [1, 1, 1]], labels=names
+    ... )
+    >>> X, y = np.repeat(traits.embed(names[:4]), 5, axis=0), np.repeat(names[:4], 5)
+    >>> devise = DeViSEClassifier(traits, loss="mse", candidates=names)
+    >>> devise.fit(X, y).predict([[0.9, 0.8, 1.0]]).tolist()
+    ['cat']
+    >>> CalibratedStacking(devise, gamma=0.3).fit(X, y).predict([[0.9, 0.8, 1.0]]).tolist()
+    ['owl']
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        gamma: float | str = "auto",
+        cv: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.gamma = gamma
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the classifier, and choose γ if it is not given.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        TypeError
+            `estimator` is no zero-shot classifier.
+        ValueError
+            `gamma` is neither a finite number nor "auto", `estimator` has ``scenario="unseen"``,
+            where γ has no effect, or the folds lack samples of seen or of unseen classes.
+        """
+        owner = type(self).__name__
+        if not isinstance(self.gamma, str):
+            check_number(self.gamma, owner=owner, name="gamma")
+        elif self.gamma != "auto":
+            raise ValueError(f"{owner}: gamma must be a number or 'auto', got {self.gamma!r}.")
+        check_wrapped(self.estimator, owner=owner)
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        if getattr(unwrap(self.estimator_), "scenario", None) == "unseen":
+            raise ValueError(
+                f"{owner}: estimator has scenario='unseen', where seen classes never win and gamma "
+                "has no effect. Give it scenario='generalized'."
+            )
+        self.gamma_ = float(self._choose_gamma(X, y) if self.gamma == "auto" else self.gamma)
+        return self
+
+    def _choose_gamma(self, X: Any, y: Any) -> float:
+        owner = type(self).__name__
+        X, y = indexable(X, check_labels(column_or_1d(y), owner=owner, name="y"))
+        if isinstance(self.estimator_, FrozenEstimator):
+            return best_gamma([held_out_curve(self.estimator_, X, y, owner=owner)])
+        n_classes = len(np.unique(y))
+        if n_classes < 2:
+            raise ValueError(
+                f"{owner}: gamma='auto' holds some classes out, and y has only one class. Pass "
+                "samples of more classes, or gamma as a number."
+            )
+        cv = self.cv
+        if cv is None:
+            cv = GeneralizedClassKFold(min(N_FOLDS, n_classes), shuffle=True, random_state=0)
+        curves = Parallel(n_jobs=self.n_jobs)(
+            delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
+            for train, test in cv.split(X, y)
+        )
+        return best_gamma(curves)
+
+    def with_candidates(self, labels: Any) -> Self:
+        """Return this fitted classifier over another vocabulary, with the same γ.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_classes,)
+            The new vocabulary, seen or unseen labels alike.
+
+        Returns
+        -------
+        view : object
+            A fitted classifier that shares everything learnt with this one.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label has no vector.
+        ValueError
+            `labels` is empty, repeats a label, or is of another type than the seen labels.
+        """
+        check_is_fitted(self)
+        view = copy.copy(self)
+        if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
+            view._sklearn_output_config = dict(view._sklearn_output_config)
+        view.estimator_ = with_candidates(self.estimator_, labels)
+        view.estimator = clone(view.estimator_)
+        return view
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The sorted vocabulary that ``predict`` chooses from."""
+        return unwrap(self.estimator_).classes_
+
+    @property
+    def seen_classes_(self) -> np.ndarray:
+        """The sorted labels that the classifier was trained on."""
+        return unwrap(self.estimator_).seen_classes_
+
+    @property
+    def unseen_classes_(self) -> np.ndarray:
+        """The labels of ``classes_`` that it was not trained on."""
+        return np.setdiff1d(self.classes_, self.seen_classes_)
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by in ``predict_proba``."""
+        return unwrap(self.estimator_).temperature
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many features X has."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the features, where X was a data frame."""
+        return self.estimator_.feature_names_in_
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the raw vectors of `labels`, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            Neither centred nor scaled.
+        """
+        check_is_fitted(self)
+        return unwrap(self.estimator_).label_vectors(labels)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Predict the label vector of each sample, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the centred label space.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.transform(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every candidate: f_c(x) - γ·1[c seen].
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``. With two classes the score of the second less that of the
+            first, of shape (n_samples,).
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name each sample.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            The best candidate of each.
+        """
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Softmax of the scores over the wrapped classifier's ``temperature``.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            A ranking turned into numbers that sum to one.
+        """
+        return softmax(self._scores(X) / self.temperature, axis=1)
+
+    def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """Name each sample's `k` best candidates, best first.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        k : int, default=5
+            At most the number of candidates.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, k)
+            Best first; ties in the order of ``classes_``.
+        scores : ndarray of shape (n_samples, k)
+            Their scores. With two candidates that of the first is 0, but for γ.
+
+        Raises
+        ------
+        ValueError
+            `k` is no integer, below 1, or above the number of candidates.
+        """
+        scores = self._scores(X)
+        check_k(k, scores, owner=type(self).__name__)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return self.classes_[best], np.take_along_axis(scores, best, axis=1)
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        scores = class_scores(self.estimator_, X)
+        return scores - (self.gamma_ * np.isin(self.classes_, self.seen_classes_)).astype(
+            scores.dtype
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(unwrap(self.estimator_).get_feature_names_out())
+
+    def __sklearn_tags__(self) -> Any:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.classifier_tags = inner.classifier_tags
+        tags.transformer_tags = inner.transformer_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+
+def check_wrapped(estimator: Any, *, owner: str) -> None:
+    """Raise unless `estimator` is an object that can be fitted and gives scores.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``fit`` or ``decision_function``.
+    """
+    if isinstance(estimator, type) or not all(
+        hasattr(estimator, method) for method in ("fit", "decision_function")
+    ):
+        raise TypeError(
+            f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
+            "such as DeViSEClassifier(WordVectors(), candidates=names)."
+        )
