@@ -385,10 +385,10 @@ def print_names_alone(scores: dict[str, dict[str, float]]) -> None:
 def print_neighbors(curves: dict[str, dict[str, list[float]]], n_images: int) -> None:
     """Print macro F-scores against K."""
     print(f"\nMacro F-score right after initialisation against K, equal norms, {n_images} images")
-    print(f"{'similarity':<18}{'relation':<12}", *(f"{int(k):6d}" for k in curves["K"]["K"]))
+    print(f"{'similarity':<21}{'relation':<12}", *(f"{int(k):6d}" for k in curves["K"]["K"]))
     for name, by_relation in curves.items():
         for relation, scores in by_relation.items() if name != "K" else ():
-            print(f"{name:<18}{relation:<12}", *(f"{score:6.3f}" for score in scores))
+            print(f"{name:<21}{relation:<12}", *(f"{score:6.3f}" for score in scores))
 
 
 def print_few_images(table: dict[str, dict[str, dict[str, list[float]]]]) -> None:
@@ -439,6 +439,11 @@ def print_matched(records: list[dict[str, Any]]) -> None:
             print(f"  {kind:<10}", " | ".join(shown))
 
 
+def rounded(results: dict[str, Any]) -> dict[str, Any]:
+    """Return results with four digits after the point, as they are kept."""
+    return json.loads(json.dumps(results), parse_float=lambda digits: round(float(digits), 4))
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the study, print it, and return its figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -452,14 +457,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         tasks = [folder_task(options.targets, options.synsets)]
     else:
         tasks = [make(preset.limit) for make in preset.tasks]
-    results = {task.name: study(task, preset) for task in tasks}
+    results = rounded({task.name: study(task, preset) for task in tasks})
     if options.output:
         from transfer_figures import draw_all
 
         options.output.mkdir(parents=True, exist_ok=True)
         command = f"python examples/similarity_transfer.py --preset {options.preset}"
         record = {"command": command, "machine": platform.machine(), "results": results}
-        text = json.dumps(record, indent=1)
+        text = json.dumps(record)
         (options.output / "similarity_transfer.json").write_text(text + "\n", encoding="utf-8")
         draw_all(tasks, results, options.output)
     return results
