@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         EmbeddingRegressor,
         SimilarityInitializer,
     )
+    from zeroshot.evaluation import evaluate_zero_shot
     from zeroshot.label_embeddings import (
         AttributeTable,
         ConcatEmbedding,
@@ -60,6 +61,7 @@ _HOMES = {
     "WordNetSimilarity": "similarity",
     "WordVectorSimilarity": "similarity",
     "WordVectors": "label_embeddings",
+    "evaluate_zero_shot": "evaluation",
     "load": "persistence",
     "nearest_labels": "label_embeddings",
     "save": "persistence",
@@ -85,6 +87,7 @@ __all__ = [
     "WordNetSimilarity",
     "WordVectorSimilarity",
     "WordVectors",
+    "evaluate_zero_shot",
     "load",
     "nearest_labels",
     "save",
