@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from zeroshot import (
     HashEmbedding,
     evaluate_zero_shot,
 )
-from zeroshot.evaluation import ZeroShotEvaluation, _evaluate
+from zeroshot.evaluation import Estimate, ZeroShotEvaluation, _evaluate
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.metrics import (
     SCORERS,
@@ -154,7 +155,7 @@ def test_samples_are_scored_in_blocks(monkeypatch):
     spy = fitted(Spy(TABLE, loss="mse", alpha=3.0, candidates=NAMES))
     monkeypatch.setattr(_evaluate, "MAX_SCORES_AT_ONCE", 12 * 7 + 5)
     result = evaluate(spy, n_bootstrap=50)
-    assert max(seen) == 7 and sum(seen) == len(TEST_Y) + 1  # one row tells what is on offer
+    assert max(seen) == 7 and sum(seen) == len(TEST_Y)
     for name, estimate in whole.items():
         for field in ("value", "low", "high", "best_constant", "random_label"):
             expected = pytest.approx(getattr(estimate, field))
@@ -466,6 +467,12 @@ def test_it_prints_as_a_table():
     assert repr(result).startswith("ZeroShotEvaluation(DeViSEClassifier: ")
 
 
+def test_small_controls_are_not_printed_as_nothing():
+    estimate = Estimate(0.1254, None, None, best_constant=0.0003125, random_label=0.0)
+    result = replace(evaluate(), estimates={"ausuc": estimate})
+    assert str(result).splitlines()[2].split() == ["ausuc", "0.125", "0.0003", "0.000"]
+
+
 def test_it_shows_in_a_notebook_with_what_is_in_labels_escaped():
     y = TEST_Y.astype("<U20")
     y[y == "lion"] = "<b>lion & co</b>"
@@ -541,7 +548,9 @@ def test_bad_input_says_what_to_do(changes, message):
         evaluate(**changes)
 
 
-def test_synsets_and_label_embedding_of_another_type():
+def test_parameters_of_another_type():
+    with pytest.raises(TypeError, match=r"hit_at must be a list of k, got 5. Write \(5,\)"):
+        evaluate(hit_at=5)
     with pytest.raises(TypeError, match="synsets must map labels"):
         evaluate(synsets=["ant.n.01"])
     with pytest.raises(TypeError, match="label_embedding must be a LabelEmbedding or a function"):

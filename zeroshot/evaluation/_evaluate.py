@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def evaluate_zero_shot(
 
     Every figure stands beside those of two predictors that look at no image, and has a bootstrap
     interval over classes. What does not apply is left out, with the reason. Samples are scored in
-    blocks, so that memory grows with their number by no more than a few numbers each.
+    blocks of 4,096 at most, so that memory grows with their number by a few numbers each.
 
     Parameters
     ----------
@@ -128,32 +129,35 @@ def evaluate_zero_shot(
     check_number(level, owner=OWNER, name="level", above=0)
     if level >= 1:
         raise ValueError(f"{OWNER}: level must be a number above 0 and below 1, got {level!r}.")
-    X, y, final = _checked(estimator, X, y)
-    columns = np.asarray(final.classes_)
-    first = _class_scores(estimator, take_rows(X, slice(0, 1)), len(columns))
-    task = Task.of(y, columns, on_offer(first), np.asarray(final.seen_classes_))
-    figures = Figures(task, average, n_bootstrap, level, random_state)
-    top_1 = {"mean_class_accuracy": Hits(task.classes, task.labels, 1)}
-    ranked: dict[str, Ranked] = {}
-    embed = getattr(final, "label_vectors", None) if label_embedding is None else label_embedding
-    families: dict[str, tuple[Iterable[int], Callable[[int], Ranked]]] = {
-        "hit": (hit_at, lambda k: Hits(task.classes, task.labels, k)),
-        "hierarchical_precision": (
-            hierarchical_precision_at,
-            lambda k: HierarchicalPrecision(task.classes, task.labels, k, synsets, owner=OWNER),
-        ),
-        "semantic_similarity": (
-            semantic_similarity_at,
-            lambda k: SemanticSimilarity(embed, task.classes, task.labels, k, owner=OWNER),
-        ),
+    wanted = {
+        "hit": _check_ks(hit_at, "hit_at"),
+        "hierarchical_precision": _check_ks(hierarchical_precision_at, "hierarchical_precision_at"),
+        "semantic_similarity": _check_ks(semantic_similarity_at, "semantic_similarity_at"),
     }
-    for family, (ks, build) in families.items():
-        ranked |= _applicable(family, ks, build, len(task.labels), figures.left_out)
-    means, points = _score(estimator, X, task, {**top_1, **ranked})
+    X, y, final = _checked(estimator, X, y)
+    if label_embedding is None:
+        label_embedding = getattr(final, "label_vectors", None)
+    columns = np.asarray(final.classes_)
+    blocks = _score_blocks(estimator, X, len(y), len(columns))
+    first = next(blocks)
+    task = Task.of(y, columns, on_offer(first[1]), np.asarray(final.seen_classes_))
+    figures = Figures(task, average, n_bootstrap, level, random_state)
+    top_1: dict[str, Ranked] = {"mean_class_accuracy": Hits(task.classes, task.labels, 1)}
+    ranked, figures.left_out = _applicable(wanted, task, label_embedding, synsets)
+    means, points = _count(itertools.chain([first], blocks), task, top_1 | ranked)
     figures.add_ranked(top_1, means)
     figures.add_parts(means["mean_class_accuracy"], points)
     figures.add_ranked(ranked, means)
     return figures.result(type(final).__name__)
+
+
+def _check_ks(ks: Any, name: str) -> list[int]:
+    if not np.iterable(ks):
+        raise TypeError(f"{OWNER}: {name} must be a list of k, got {ks!r}. Write ({ks!r},).")
+    ks = list(ks)
+    for k in ks:
+        check_number(k, owner=OWNER, name=f"each k of {name}", at_least=1, integer=True)
+    return [int(k) for k in ks]
 
 
 def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
@@ -176,50 +180,60 @@ def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
 
 
 def _applicable(
-    family: str,
-    ks: Iterable[int],
-    build: Callable[[int], Ranked],
-    n_labels: int,
-    left_out: dict[str, str],
-) -> dict[str, Ranked]:
-    """Return the figures of a family by name, and note why others are `left_out`."""
-    found = {}
-    for k in ks:
-        check_number(k, owner=OWNER, name=f"each k of {family}_at", at_least=1, integer=True)
+    wanted: Mapping[str, list[int]],
+    task: Task,
+    embed: Any,
+    synsets: Mapping[Any, Any] | None,
+) -> tuple[dict[str, Ranked], dict[str, str]]:
+    """Return the figures of the k best labels that can be had, and why others cannot, by name."""
+    classes, labels = task.classes, task.labels
+    builders: dict[str, Callable[[int], Ranked]] = {
+        "hit": lambda k: Hits(classes, labels, k),
+        "hierarchical_precision": lambda k: HierarchicalPrecision(
+            classes, labels, k, synsets, owner=OWNER
+        ),
+        "semantic_similarity": lambda k: SemanticSimilarity(embed, classes, labels, k, owner=OWNER),
+    }
+    found, left_out = {}, {}
+    for family, k in ((family, k) for family, ks in wanted.items() for k in ks):
         name = f"{family}_at_{k}"
-        if k > n_labels:
-            left_out[name] = f"k is more than the {n_labels} labels on offer."
+        if k > len(labels):
+            left_out[name] = f"k is more than the {len(labels)} labels on offer."
             continue
         try:
-            found[name] = build(int(k))
+            found[name] = builders[family](k)
         except (NotApplicableError, UnknownLabelError) as reason:
             left_out[name] = str(reason)
-    return found
+    return found, left_out
 
 
-def _score(
-    estimator: Any, X: Any, task: Task, ranked: Mapping[str, Ranked]
+def _score_blocks(
+    estimator: Any, X: Any, n_samples: int, n_columns: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield some rows and their scores, (n_rows, n_columns), until all are done."""
+    n_rows = int(np.clip(MAX_SCORES_AT_ONCE // n_columns, 1, MAX_ROWS_AT_ONCE))
+    for rows in gen_batches(n_samples, n_rows):
+        scores = estimator.decision_function(take_rows(X, rows))
+        yield rows, check_scores(scores, n_columns, owner=OWNER)
+
+
+def _count(
+    blocks: Iterable[tuple[slice, np.ndarray]], task: Task, ranked: Mapping[str, Ranked]
 ) -> tuple[dict[str, np.ndarray], BreakPoints | None]:
     """Return the class means of the figures, and the break points where there are both parts."""
     k_max = max(figure.k for figure in ranked.values())
     sums = {name: np.zeros(len(task.classes)) for name in ranked}
-    blocks = []
-    rows_at_once = int(np.clip(MAX_SCORES_AT_ONCE // len(task.offered), 1, MAX_ROWS_AT_ONCE))
-    for rows in gen_batches(len(task.y), rows_at_once):
-        scores = _class_scores(estimator, take_rows(X, rows), len(task.offered))[:, task.offered]
-        codes = task.codes[rows]
+    points = []
+    for rows, columns in blocks:
+        scores, codes = columns[:, task.offered], task.codes[rows]
         top = np.argsort(-scores, axis=1, kind="stable")[:, :k_max]
         for name, figure in ranked.items():
             sums[name] += np.bincount(
                 codes, weights=figure.worth(codes, top), minlength=len(task.classes)
             )
         if task.lacks_both is None:
-            blocks.append(
+            points.append(
                 BreakPoints.of(task.y[rows], scores, task.labels, task.seen_labels, owner=OWNER)
             )
     means = {name: values / task.counts for name, values in sums.items()}
-    return means, BreakPoints.joined(blocks) if blocks else None
-
-
-def _class_scores(estimator: Any, X: Any, n_labels: int) -> np.ndarray:
-    return check_scores(estimator.decision_function(X), n_labels, owner=OWNER)
+    return means, BreakPoints.joined(points) if points else None

@@ -30,7 +30,7 @@ class Estimate:
         Ends of its bootstrap interval over classes; None where there is none.
     best_constant : float
         The figure of the best answer that is the same for every image, chosen with the true labels
-        at hand.
+        at hand; for AUSUC a seen and an unseen label that are tied throughout.
     random_label : float
         The expected figure of labels drawn at random.
 
@@ -174,8 +174,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         rows = [["", "value", level, "best constant", "random label"]]
         for name, e in self.estimates.items():
             interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
-            controls = f"{e.best_constant:.3f}", f"{e.random_label:.3f}"
-            rows.append([name, f"{e.value:.3f}", interval, *controls])
+            value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
+            rows.append([name, value, interval, *controls])
         return rows
 
     def _remarks(self) -> list[str]:
@@ -186,3 +186,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
             names = (name for name, reason in self.left_out.items() if reason == why)
             lines.append(f"Left out: {', '.join(names)}: {why}")
         return lines
+
+
+def _number(value: float) -> str:
+    """Return three digits behind the point, or the first one that is not 0."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"
