@@ -162,7 +162,7 @@ class CalibratedStacking(
             )
         cv = min(N_FOLDS, n_classes) if self.cv is None else self.cv
         if isinstance(cv, (int, np.integer)):
-            cv = GeneralizedClassKFold(cv, shuffle=True, random_state=0)
+            cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
         curves = Parallel(n_jobs=self.n_jobs)(
             delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
             for train, test in check_cv(cv).split(X, y)
