@@ -202,8 +202,14 @@ def _applicable(
             continue
         try:
             found[name] = builders[family](k)
-        except (NotApplicableError, UnknownLabelError) as reason:
+        except NotApplicableError as reason:
             left_out[name] = str(reason)
+        except UnknownLabelError as error:
+            names = ", ".join(map(repr, error.labels[:5]))  # its own words name every label
+            left_out[name] = (
+                f"{len(error.labels)} of {error.n_labels} labels have no {error.what} (such as "
+                f"{names}). {error.remedy}"
+            )
     return found, left_out
 
 
