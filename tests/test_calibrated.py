@@ -130,6 +130,15 @@ def test_no_other_gamma_has_a_larger_harmonic_mean_on_held_out_classes(cv):
     assert reached >= max(others) and reached > mean_harmonic_mean(0, folds) + 0.1
 
 
+def test_a_number_of_folds_and_folds_themselves():
+    by_number = fitted(CalibratedStacking(devise(), cv=3)).gamma_
+    splitter = GeneralizedClassKFold(3, shuffle=True, random_state=0)
+    assert fitted(CalibratedStacking(devise(), cv=splitter)).gamma_ == by_number
+    folds = list(splitter.split(X[SEEN], Y[SEEN]))
+    assert fitted(CalibratedStacking(devise(), cv=folds)).gamma_ == by_number
+    assert fitted(CalibratedStacking(devise())).gamma_ != by_number
+
+
 def test_gamma_is_chosen_without_labels_that_fit_does_not_see():
     gamma = fitted(CalibratedStacking(devise())).gamma_
     assert fitted(CalibratedStacking(devise(candidates=NAMES[:16]))).gamma_ == gamma
@@ -328,6 +337,14 @@ EACH_ONCE = np.unique(CODES, return_index=True)[1]
             Y,
             "for a fitted estimator held-out samples of both kinds",
         ),
+        (
+            CalibratedStacking(devise(), cv=[(np.arange(9), np.arange(0))]),
+            SEEN,
+            Y,
+            "0 of 0 held-out samples are of seen classes",
+        ),
+        (CalibratedStacking(devise(), cv=1), SEEN, Y, "n_splits must be at least 2, got 1"),
+        (CalibratedStacking(devise(), cv="classes"), SEEN, Y, "Expected `cv` as an integer"),
         (CalibratedStacking(devise()), EACH_ONCE, Y, "no seen class of fold 0 has two samples"),
         (CalibratedStacking(Broken()), SEEN, Y, "CalibratedStacking: y_score holds NaN"),
     ],

@@ -82,6 +82,40 @@ def test_unseen_classes_example_puts_every_model_above_both_controls():
     assert all(value > 0.2 for name, value in accuracy.items() if name not in controls)
 
 
+def test_generalized_example_gains_by_calibration_and_stays_below_its_ceiling():
+    rows = load_example("generalized").main(n_splits=1)
+    controls = {name: row for name, row in rows.items() if name.startswith("control")}
+    assert len(controls) == 2 and len(rows) == 11
+    for name, row in rows.items():
+        if f"{name}, calibrated" not in rows:
+            continue
+        after, ceiling = rows[f"{name}, calibrated"], rows[f"{name}, ceiling"]
+        assert row["harmonic_mean"] + 0.02 < after["harmonic_mean"] <= ceiling["harmonic_mean"]
+        assert after["ausuc"] == pytest.approx(row["ausuc"])
+        for control in controls.values():
+            assert after["harmonic_mean"] > 5 * control["harmonic_mean"]
+            assert after["ausuc"] > 100 * control["ausuc"]
+
+
+def test_python_of_the_evaluation_page_runs(capsys):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL
+    )
+    assert len(blocks) == 7
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "evaluation.md", "exec"), scope)
+    printed = capsys.readouterr().out
+    assert "Left out: seen_accuracy, harmonic_mean, ausuc: none of the 1000 rows" in printed
+    assert "Counter({'inclusive': 46, 'disjoint': 32, 'same': 22})" in printed
+    assert scope["after"]["harmonic_mean"].value > scope["before"]["harmonic_mean"].value + 0.03
+    for result in (scope["result"], scope["after"]):
+        for name, estimate in result.items():
+            trivial = max(estimate.best_constant, estimate.random_label)
+            # With twenty candidates, all the twenty best are a hit for whoever answers.
+            assert estimate.value > trivial or name == "hit_at_20", name
+
+
 def test_files_and_links_that_the_documents_name_exist():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

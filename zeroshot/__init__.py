@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SimilarityInitializer,
         SJEClassifier,
     )
+    from zeroshot.evaluation import evaluate_zero_shot
     from zeroshot.label_embeddings import (
         AttributeTable,
         ConcatEmbedding,
@@ -72,6 +73,7 @@ _HOMES = {
     "WordNetSimilarity": "similarity",
     "WordVectorSimilarity": "similarity",
     "WordVectors": "label_embeddings",
+    "evaluate_zero_shot": "evaluation",
     "load": "persistence",
     "nearest_labels": "label_embeddings",
     "save": "persistence",
@@ -103,6 +105,7 @@ __all__ = [
     "WordNetSimilarity",
     "WordVectorSimilarity",
     "WordVectors",
+    "evaluate_zero_shot",
     "load",
     "nearest_labels",
     "save",

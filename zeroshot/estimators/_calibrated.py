@@ -16,6 +16,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -51,7 +52,8 @@ class CalibratedStacking(
     estimator : classifier
         Any zero-shot classifier of this package with ``scenario="generalized"``, or a ``Pipeline``
         or search that ends in one. A copy is fitted; a ``FrozenEstimator`` around a fitted one is
-        taken as it is.
+        taken as it is. Steps before the classifier are fitted in every fold too: those that need no
+        labels, and take long, had better stand before this one in a pipeline.
     gamma : float or "auto", default="auto"
         γ, in units of the scores; below 0 it favours seen classes. "auto" chooses it in `fit`:
         copies are fitted without some of the seen classes, and γ is what gives the largest harmonic
@@ -59,10 +61,10 @@ class CalibratedStacking(
         folds. It is placed between two break points of the samples, with no grid. With a
         ``FrozenEstimator`` nothing is fitted, and the samples given to `fit` are those that γ is
         chosen on: of classes that it has seen, and of others.
-    cv : splitter, optional
-        The folds for "auto", whose test sets must hold samples of both kinds of classes;
-        ``GeneralizedClassKFold(5, shuffle=True, random_state=0)`` if None, with fewer folds where
-        there are fewer classes.
+    cv : int, splitter or iterable of (train, test), optional
+        The folds for "auto", whose test sets must hold samples of both kinds of classes. A number
+        n is ``GeneralizedClassKFold(n, shuffle=True, random_state=0)``; None is 5, or the number of
+        classes if that is less.
     n_jobs : int, optional
         Processes for the folds; -1 is one a processor.
 
@@ -158,12 +160,12 @@ class CalibratedStacking(
                 f"{owner}: gamma='auto' holds some classes out, and y has only one class. Pass "
                 "samples of more classes, or gamma as a number."
             )
-        cv = self.cv
-        if cv is None:
-            cv = GeneralizedClassKFold(min(N_FOLDS, n_classes), shuffle=True, random_state=0)
+        cv = min(N_FOLDS, n_classes) if self.cv is None else self.cv
+        if isinstance(cv, (int, np.integer)):
+            cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
         curves = Parallel(n_jobs=self.n_jobs)(
             delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
-            for train, test in cv.split(X, y)
+            for train, test in check_cv(cv).split(X, y)
         )
         return best_gamma(curves)
 

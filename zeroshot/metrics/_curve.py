@@ -153,10 +153,10 @@ class BreakPoints:
         seen_columns = np.isin(labels, seen_classes)
         offered = on_offer(scores)
         best: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
-        for seen in (True, False):
+        for seen, part in ((True, "seen"), (False, "unseen")):
             columns = np.flatnonzero(offered & (seen_columns == seen))
             if not columns.size:
-                raise ValueError(f"{owner}: {nothing_offered(seen)}")
+                raise ValueError(f"{owner}: {nothing_offered(part)}")
             block = scores[:, columns]
             place = block.argmax(axis=1)
             values = np.take_along_axis(block, place[:, None], axis=1)[:, 0]
@@ -198,11 +198,11 @@ def part_shares(y_true: np.ndarray, is_seen: np.ndarray, average: str) -> np.nda
     return shares
 
 
-def nothing_offered(seen: bool) -> str:
-    """Return what to say where no label of a part is on offer."""
+def nothing_offered(part: str) -> str:
+    """Return what to say where no label of the "seen" or of the "unseen" part is on offer."""
     return (
-        f"no label of a class {'seen' if seen else 'unseen'} in fit is on offer, so that nothing "
-        "is to be traded. Pass candidates= with labels of both kinds, and scenario='generalized'."
+        f"no label of a class {part} in fit is on offer. Pass candidates= with labels of both "
+        "kinds, and scenario='generalized'."
     )
 
 

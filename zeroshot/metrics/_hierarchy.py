@@ -137,11 +137,12 @@ def _nodes(
             "dict, such as class_synsets('cifar100')."
         )
     known = synsets or {}
-    names = [known.get(label, label) for label in labels.tolist()]
+    unique, places = np.unique(labels, return_inverse=True)
+    names = [known.get(label, label) for label in unique.tolist()]
     unnamed = [name for name in names if not isinstance(name, (str, Synset))]
     if unnamed:
         raise ValueError(
-            f"{owner}: {len(set(unnamed))} labels are no class names (such as {unnamed[0]!r}), and "
+            f"{owner}: {len(unnamed)} labels are no class names (such as {unnamed[0]!r}), and "
             "their synsets are not known. Pass synsets= with the wnid of each."
         )
-    return nodes_of(names, owner=owner, name="labels")
+    return nodes_of(names, owner=owner, name="labels")[places]

@@ -1,0 +1,245 @@
+"""One call from a fitted classifier to all the figures of the field."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, gen_batches, indexable
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from zeroshot._pipelines import unwrap
+from zeroshot._validation import (
+    check_labels,
+    check_missing_labels,
+    check_number,
+    check_option,
+    check_same_kind,
+    take_rows,
+)
+from zeroshot.evaluation._figures import Figures
+from zeroshot.evaluation._ranked import (
+    HierarchicalPrecision,
+    Hits,
+    NotApplicableError,
+    Ranked,
+    SemanticSimilarity,
+)
+from zeroshot.evaluation._result import ZeroShotEvaluation
+from zeroshot.evaluation._task import Task
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.metrics._classification import AVERAGES, check_scores, on_offer
+from zeroshot.metrics._curve import BreakPoints
+
+OWNER = "evaluate_zero_shot"
+MAX_ROWS_AT_ONCE, MAX_SCORES_AT_ONCE = 4096, 2**22
+
+
+def evaluate_zero_shot(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    hit_at: Iterable[int] = (1, 2, 5, 10, 20),
+    hierarchical_precision_at: Iterable[int] = (5,),
+    semantic_similarity_at: Iterable[int] = (3,),
+    label_embedding: Any = None,
+    synsets: Mapping[Any, Any] | None = None,
+    average: str = "macro",
+    n_bootstrap: int = 1000,
+    level: float = 0.95,
+    random_state: Any = None,
+) -> ZeroShotEvaluation:
+    """Judge a fitted zero-shot classifier on samples that it was not trained on.
+
+    Every figure stands beside those of two predictors that look at no image, and has a bootstrap
+    interval over classes. What does not apply is left out, with the reason. Samples are scored in
+    blocks of 4,096 at most, so that memory grows with their number by a few numbers each.
+
+    Parameters
+    ----------
+    estimator : classifier, Pipeline, search object or FrozenEstimator
+        Fitted, with ``decision_function``, ``classes_`` and ``seen_classes_``.
+    X : array-like or list of length n_samples
+        Input of `estimator`.
+    y : array-like of shape (n_samples,)
+        True labels. Those that are not on offer count as wrong, and are noted.
+    hit_at, hierarchical_precision_at, semantic_similarity_at : iterable of int
+        For which k hit@k, hierarchical precision@k and semantic similarity@k are measured.
+    label_embedding : LabelEmbedding or callable, optional
+        The raw vectors that semantic similarity is measured by: pass the same one for every
+        classifier that you compare. Those of `estimator` if None.
+    synsets : mapping of label to str or Synset, optional
+        Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
+        labels are looked up as class names, the most frequent sense of each: ``"tiger"`` is a
+        person then.
+    average : {"macro", "micro"}, default="macro"
+        Whether each class counts once, or each sample. ``mean_class_accuracy`` has it by class
+        either way.
+    n_bootstrap : int, default=1000
+        Bootstrap samples of the classes, seen and unseen ones drawn apart; 0 for no intervals.
+    level : float, default=0.95
+        Coverage of the intervals, between 0 and 1.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    result : ZeroShotEvaluation
+        A mapping from names to `Estimate`, which prints as a table.
+
+    Raises
+    ------
+    TypeError
+        `estimator` is no zero-shot classifier.
+    ValueError
+        `y` is empty or of another kind than the labels, lengths differ, a score is NaN or infinite,
+        or a parameter is out of its range.
+
+    References
+    ----------
+    Xian, Lampert, Schiele, Akata, "Zero-Shot Learning: A Comprehensive Evaluation of the Good, the
+    Bad and the Ugly", 2018; Chao et al. 2016 for the curve; Frome et al. 2013 for hit@k and
+    hierarchical precision@k.
+
+    Examples
+    --------
+    Of the two unseen classes no sample is right, until seen classes are held back:
+
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
+    >>> names = ["bear", "cod", "eel", "lion", "owl", "shark"]
+    >>> traits = np.array(
+    ...     [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1], [1, 0, 1, 1], [1, 0, 0, 0], [0, 1, 1, 1]]
+    ... )
+    >>> X, y = np.repeat(traits, 5, axis=0) + np.tile(np.eye(5, 4), (6, 1)) / 2, np.repeat(names, 5)
+    >>> model = DeViSEClassifier(AttributeTable(traits, labels=names), loss="mse", candidates=names)
+    >>> result = evaluate_zero_shot(model.fit(X[:20], y[:20]), X, y, random_state=0)
+    >>> result["unseen_accuracy"].value, result["unseen_accuracy"].best_constant
+    (0.0, 0.5)
+    >>> round(result["ausuc"].value, 3), result["ausuc"].random_label
+    (1.0, 0.0625)
+    >>> result.left_out["hit_at_10"]
+    'k is more than the 6 labels on offer.'
+    """
+    check_option(average, AVERAGES, owner=OWNER, name="average")
+    check_number(n_bootstrap, owner=OWNER, name="n_bootstrap", at_least=0, integer=True)
+    check_number(level, owner=OWNER, name="level", above=0)
+    if level >= 1:
+        raise ValueError(f"{OWNER}: level must be a number above 0 and below 1, got {level!r}.")
+    wanted = {
+        "hit": _check_ks(hit_at, "hit_at"),
+        "hierarchical_precision": _check_ks(hierarchical_precision_at, "hierarchical_precision_at"),
+        "semantic_similarity": _check_ks(semantic_similarity_at, "semantic_similarity_at"),
+    }
+    X, y, final = _checked(estimator, X, y)
+    if label_embedding is None:
+        label_embedding = getattr(final, "label_vectors", None)
+    columns = np.asarray(final.classes_)
+    blocks = _score_blocks(estimator, X, len(y), len(columns))
+    first = next(blocks)
+    task = Task.of(y, columns, on_offer(first[1]), np.asarray(final.seen_classes_))
+    figures = Figures(task, average, n_bootstrap, level, random_state)
+    top_1: dict[str, Ranked] = {"mean_class_accuracy": Hits(task.classes, task.labels, 1)}
+    ranked, figures.left_out = _applicable(wanted, task, label_embedding, synsets)
+    means, points = _count(itertools.chain([first], blocks), task, top_1 | ranked)
+    figures.add_ranked(top_1, means)
+    figures.add_parts(means["mean_class_accuracy"], points)
+    figures.add_ranked(ranked, means)
+    return figures.result(type(final).__name__)
+
+
+def _check_ks(ks: Any, name: str) -> list[int]:
+    if not np.iterable(ks):
+        raise TypeError(f"{OWNER}: {name} must be a list of k, got {ks!r}. Write ({ks!r},).")
+    ks = list(ks)
+    for k in ks:
+        check_number(k, owner=OWNER, name=f"each k of {name}", at_least=1, integer=True)
+    return [int(k) for k in ks]
+
+
+def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
+    final = unwrap(estimator)
+    wanted = ("decision_function", "classes_", "seen_classes_")
+    missing = [name for name in wanted if not hasattr(final, name)]
+    if missing:
+        check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
+        raise TypeError(
+            f"{OWNER}: estimator must be a zero-shot classifier, and {type(final).__name__} has no "
+            f"{' and no '.join(missing)}. Pass one such as DeViSEClassifier, fitted."
+        )
+    y = check_labels(column_or_1d(check_missing_labels(y, owner=OWNER)), owner=OWNER, name="y")
+    (X,) = indexable(X)
+    check_consistent_length(X, y)
+    if not len(y):
+        raise ValueError(f"{OWNER}: y is empty. Pass at least one sample.")
+    check_same_kind(y, np.asarray(final.classes_), owner=OWNER, names=("y", "classes_"))
+    return X, y, final
+
+
+def _applicable(
+    wanted: Mapping[str, list[int]],
+    task: Task,
+    embed: Any,
+    synsets: Mapping[Any, Any] | None,
+) -> tuple[dict[str, Ranked], dict[str, str]]:
+    """Return the figures of the k best labels that can be had, and why others cannot, by name."""
+    classes, labels = task.classes, task.labels
+    builders: dict[str, Callable[[int], Ranked]] = {
+        "hit": lambda k: Hits(classes, labels, k),
+        "hierarchical_precision": lambda k: HierarchicalPrecision(
+            classes, labels, k, synsets, owner=OWNER
+        ),
+        "semantic_similarity": lambda k: SemanticSimilarity(embed, classes, labels, k, owner=OWNER),
+    }
+    found, left_out = {}, {}
+    for family, k in ((family, k) for family, ks in wanted.items() for k in ks):
+        name = f"{family}_at_{k}"
+        if k > len(labels):
+            left_out[name] = f"k is more than the {len(labels)} labels on offer."
+            continue
+        try:
+            found[name] = builders[family](k)
+        except NotApplicableError as reason:
+            left_out[name] = str(reason)
+        except UnknownLabelError as error:
+            names = ", ".join(map(repr, error.labels[:5]))  # its own words name every label
+            left_out[name] = (
+                f"{len(error.labels)} of {error.n_labels} labels have no {error.what} (such as "
+                f"{names}). {error.remedy}"
+            )
+    return found, left_out
+
+
+def _score_blocks(
+    estimator: Any, X: Any, n_samples: int, n_columns: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield some rows and their scores, (n_rows, n_columns), until all are done."""
+    n_rows = int(np.clip(MAX_SCORES_AT_ONCE // n_columns, 1, MAX_ROWS_AT_ONCE))
+    for rows in gen_batches(n_samples, n_rows):
+        scores = estimator.decision_function(take_rows(X, rows))
+        yield rows, check_scores(scores, n_columns, owner=OWNER)
+
+
+def _count(
+    blocks: Iterable[tuple[slice, np.ndarray]], task: Task, ranked: Mapping[str, Ranked]
+) -> tuple[dict[str, np.ndarray], BreakPoints | None]:
+    """Return the class means of the figures, and the break points where there are both parts."""
+    k_max = max(figure.k for figure in ranked.values())
+    sums = {name: np.zeros(len(task.classes)) for name in ranked}
+    points = []
+    for rows, columns in blocks:
+        scores, codes = columns[:, task.offered], task.codes[rows]
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :k_max]
+        for name, figure in ranked.items():
+            sums[name] += np.bincount(
+                codes, weights=figure.worth(codes, top), minlength=len(task.classes)
+            )
+        if task.lacks_both is None:
+            points.append(
+                BreakPoints.of(task.y[rows], scores, task.labels, task.seen_labels, owner=OWNER)
+            )
+    means = {name: values / task.counts for name, values in sums.items()}
+    return means, BreakPoints.joined(points) if points else None

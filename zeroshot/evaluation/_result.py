@@ -1,0 +1,193 @@
+"""The figures of one evaluation: printed, exported."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from zeroshot._optional import import_optional
+
+_CONTROLS = (
+    "Best constant: the best answer that is the same for every image. Random label: the mean of "
+    "all answers. Neither looks at an image."
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, its interval, and what it has to beat.
+
+    Attributes
+    ----------
+    value : float
+        The figure.
+    low, high : float or None
+        Ends of its bootstrap interval over classes; None where there is none.
+    best_constant : float
+        The figure of the best answer that is the same for every image, chosen with the true labels
+        at hand; for AUSUC a seen and an unseen label that are tied throughout.
+    random_label : float
+        The expected figure of labels drawn at random.
+
+    Examples
+    --------
+    >>> from zeroshot.evaluation import Estimate
+    >>> Estimate(0.31, 0.27, 0.36, best_constant=0.05, random_label=0.05).value
+    0.31
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    best_constant: float
+    random_label: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ZeroShotEvaluation(Mapping[str, Estimate]):
+    """What `evaluate_zero_shot` returns: a mapping from the names of figures to `Estimate`.
+
+    ``print`` shows a table, as a notebook does.
+
+    Attributes
+    ----------
+    estimates : dict of str to Estimate
+        The figures by name; those that scorers have too bear the names of
+        `zeroshot.metrics.SCORERS`.
+    left_out : dict of str to str
+        Figures that do not apply, and why.
+    notes : list of str
+        What should be known beside the figures.
+    curve : tuple of ndarray, or None
+        Seen accuracy, unseen accuracy and γ, as `zeroshot.metrics.seen_unseen_curve` returns them.
+    classes : dict of str to list
+        ``label``, ``seen``, ``n_samples`` and ``accuracy`` (top-1), one entry a class of y.
+    settings : dict
+        ``model``, ``n_samples``, ``n_seen_classes``, ``n_unseen_classes``, ``n_on_offer``,
+        ``average``, ``n_bootstrap`` and ``level``.
+
+    Examples
+    --------
+    >>> from zeroshot.evaluation import Estimate, ZeroShotEvaluation
+    >>> settings = {"model": "Mine", "n_samples": 9, "n_seen_classes": 0, "n_unseen_classes": 3}
+    >>> settings |= {"n_on_offer": 5, "average": "macro", "n_bootstrap": 0, "level": 0.95}
+    >>> result = ZeroShotEvaluation(
+    ...     {"hit_at_1": Estimate(0.5, None, None, 0.333, 0.2)}, {}, [], None, {}, settings
+    ... )
+    >>> result["hit_at_1"].value, list(result)
+    (0.5, ['hit_at_1'])
+    """
+
+    estimates: dict[str, Estimate]
+    left_out: dict[str, str]
+    notes: list[str]
+    curve: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    classes: dict[str, list]
+    settings: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Estimate:
+        if name in self.left_out:
+            raise KeyError(f"{name} was left out: {self.left_out[name]}")
+        return self.estimates[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.estimates)
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON knows: numbers, strings, lists and dicts.
+
+        Returns
+        -------
+        dict
+            With the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve`` and
+            ``classes``. The first γ of the curve, which is -inf, is None.
+        """
+        curve = None
+        if self.curve is not None:
+            seen, unseen, gamma = (values.tolist() for values in self.curve)
+            curve = {"seen": seen, "unseen": unseen, "gamma": [None, *gamma[1:]]}
+        return {
+            "settings": dict(self.settings),
+            "figures": {name: asdict(estimate) for name, estimate in self.estimates.items()},
+            "left_out": dict(self.left_out),
+            "notes": list(self.notes),
+            "curve": curve,
+            "classes": {name: list(values) for name, values in self.classes.items()},
+        }
+
+    def to_frame(self) -> Any:
+        """Return the figures as a data frame: a row a figure.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns ``value``, ``low``, ``high``, ``best_constant`` and ``random_label``.
+
+        Raises
+        ------
+        MissingDependencyError
+            pandas is not installed.
+        """
+        pandas = import_optional("pandas", owner="ZeroShotEvaluation.to_frame", extra="pandas")
+        rows = {name: asdict(estimate) for name, estimate in self.estimates.items()}
+        return pandas.DataFrame.from_dict(rows, orient="index", dtype=float)
+
+    def __repr__(self) -> str:
+        return f"ZeroShotEvaluation({self._heading()})"
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        remarks = [part for line in self._remarks() for part in textwrap.wrap(line, 88)]
+        return "\n".join([self._heading(), *table, *remarks])
+
+    def _repr_html_(self) -> str:
+        head, *body = [[html.escape(cell) for cell in row] for row in self._rows()]
+        lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
+        lines += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
+        remarks = "".join(f"<p>{html.escape(line)}</p>" for line in self._remarks())
+        caption = f"<caption>{html.escape(self._heading())}</caption>"
+        return f"<table>{caption}{''.join(lines)}</table>{remarks}"
+
+    def _heading(self) -> str:
+        known = self.settings
+        return (
+            f"{known['model']}: {known['n_samples']:,} samples of {known['n_seen_classes']:,} seen "
+            f"and {known['n_unseen_classes']:,} unseen classes, {known['n_on_offer']:,} labels on "
+            "offer"
+        )
+
+    def _rows(self) -> list[list[str]]:
+        level = f"{100 * self.settings['level']:g} % interval"
+        rows = [["", "value", level, "best constant", "random label"]]
+        for name, e in self.estimates.items():
+            interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
+            value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
+            rows.append([name, value, interval, *controls])
+        return rows
+
+    def _remarks(self) -> list[str]:
+        counted = "class" if self.settings["average"] == "macro" else "sample"
+        lines = [f"Each {counted} counts once. {_CONTROLS}", *self.notes]
+        reasons = dict.fromkeys(self.left_out.values())
+        for why in reasons:
+            names = (name for name, reason in self.left_out.items() if reason == why)
+            lines.append(f"Left out: {', '.join(names)}: {why}")
+        return lines
+
+
+def _number(value: float) -> str:
+    """Return three digits behind the point, or the first one that is not 0."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"
