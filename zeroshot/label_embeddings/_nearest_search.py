@@ -29,7 +29,7 @@ Rounding to bfloat16 changes each factor, the sum, and what it is compared with,
 in 512.
 """
 
-_IN_CACHE = 2**18
+_IN_CACHE = 2**20
 """Rough cosines computed at a time on a CPU: they are reduced before they leave its cache."""
 
 _AT_ONCE = 2**20
@@ -117,7 +117,7 @@ def _group_maxima(rough: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
     n_groups, size, n_dims = rough.shape
     n_queries = len(queries)
     factor = queries.T.contiguous().to(rough.dtype)
-    at_once = _IN_CACHE if rough.device.type == "cpu" else 64 * _IN_CACHE
+    at_once = _IN_CACHE if rough.device.type == "cpu" else 16 * _IN_CACHE
     step = min(n_groups, max(1, at_once // (size * n_queries)))
     product = rough.new_empty(step * size, n_queries)
     maxima = rough.new_empty(n_groups, n_queries)
