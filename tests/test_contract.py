@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import zeroshot
 from zeroshot import (
+    AttributeTable,
     ConSEClassifier,
     DeViSEClassifier,
     DummyZeroShotClassifier,
@@ -27,6 +28,7 @@ from zeroshot import (
     HashEmbedding,
     SourceHead,
 )
+from zeroshot.estimators import _ranking
 from zeroshot.exceptions import LabelWarning
 
 IN_SCIKIT_LEARNS_SUITE = [
@@ -295,6 +297,31 @@ def test_containers_of_labels_change_nothing(model, kind):
         "string": pandas.Series(Y, dtype="string"),
     }[kind]
     assert_same_answers(answers(fitted(model, X, given), X), answers(fitted(model), X))
+
+
+@every_classifier
+def test_the_vocabulary_of_the_embedding_as_candidates(model):
+    table = AttributeTable(EMBEDDING.embed(CANDIDATES), labels=CANDIDATES)
+    listed = fitted(clone(model).set_params(label_embedding=table))
+    named = fitted(clone(listed).set_params(candidates="vocabulary"))
+    assert named.classes_.tolist() == sorted(CANDIDATES)
+    assert clone(named).candidates == "vocabulary"
+    assert_same_answers(answers(named, X), answers(listed, X))
+    view = listed.with_candidates(["emu", "ant", "cat"]).with_candidates("vocabulary")
+    assert_same_answers(answers(view, X), answers(listed, X))
+
+
+@every_classifier
+@pytest.mark.parametrize("scenario", ["generalized", "unseen"])
+def test_scoring_few_rows_at_a_time_changes_nothing(model, scenario, monkeypatch):
+    """As is done where the scores of all rows would not fit into memory."""
+    model = fitted(clone(model).set_params(scenario=scenario))
+    labels, (best, scores) = model.predict(X), model.predict_top_k(X, 3)
+    monkeypatch.setattr(_ranking, "MAX_SCORES", 4 * len(CANDIDATES))
+    np.testing.assert_array_equal(model.predict(X), labels)
+    again, values = model.predict_top_k(X, 3)
+    np.testing.assert_array_equal(again, best)
+    np.testing.assert_allclose(values, scores, rtol=1e-10, atol=1e-10)
 
 
 @every_classifier

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         WordNetEmbedding,
         WordVectors,
         nearest_labels,
+        vocabulary_words,
     )
     from zeroshot.persistence import load, save
     from zeroshot.similarity import (
@@ -61,6 +62,7 @@ _HOMES = {
     "load": "persistence",
     "nearest_labels": "label_embeddings",
     "save": "persistence",
+    "vocabulary_words": "label_embeddings",
 }
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "load",
     "nearest_labels",
     "save",
+    "vocabulary_words",
 ]
 
 

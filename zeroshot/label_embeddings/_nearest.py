@@ -113,7 +113,7 @@ def without_direction(rows: np.ndarray) -> np.ndarray:
 
 
 def _check_vocabulary(vocabulary: Any) -> tuple[Sequence, np.ndarray]:
-    if hasattr(vocabulary, "vocabulary") and hasattr(vocabulary, "vectors"):
+    if hasattr(vocabulary, "vectors") and hasattr(vocabulary, "vocabulary"):
         return vocabulary.vocabulary, vocabulary.vectors
     if not isinstance(vocabulary, tuple) or len(vocabulary) != 2:
         raise TypeError(
