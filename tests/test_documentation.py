@@ -82,6 +82,14 @@ def test_unseen_classes_example_puts_every_model_above_both_controls():
     assert all(value > 0.2 for name, value in accuracy.items() if name not in controls)
 
 
+@pytest.mark.data
+def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home, capsys):
+    shares = load_example("analogy").main(["--preset", "tiny"])["piano -> pianist"]
+    assert shares.pop("photo - piano + pianist") == shares.pop("the true name for the photo") == 0.5
+    assert shares == {"control: the words alone": 0, "control: the photo alone": 0}
+    assert "guitarist" in capsys.readouterr().out
+
+
 def test_files_and_links_that_the_documents_name_exist():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

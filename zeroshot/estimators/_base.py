@@ -54,6 +54,10 @@ class ZeroShotClassifier(
     is the inner product of a sample's predicted vector with the class's vector, which is centred
     on the mean of the seen classes' vectors and of unit length.
 
+    ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
+    vocabulary of candidates: memory holds the class vectors in float64 and 128 MB of scores.
+    ``decision_function`` and ``predict_proba`` return, and hold, one score a row and class.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
