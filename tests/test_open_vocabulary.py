@@ -23,7 +23,7 @@ from zeroshot import (
 )
 from zeroshot.estimators import _label_space, _ranking
 from zeroshot.estimators._ranking import best_columns, member_mask
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 
 SEEN = ["apple", "bear", "cloud", "road"]
 CODES = np.repeat(np.arange(4), 6)
@@ -31,10 +31,10 @@ Y = np.array(SEEN)[CODES]
 X = np.eye(4, 5)[CODES] + 0.2 * np.random.default_rng(0).normal(size=(24, 5))
 
 
-def word_vectors(words):
+def word_vectors(words, **options):
     keyed = KeyedVectors(8)
     keyed.add_vectors(words, np.random.default_rng(1).normal(size=(len(words), 8)))
-    return WordVectors(keyed)
+    return WordVectors(keyed, **options)
 
 
 def ridge(embedding, **params):
@@ -126,6 +126,21 @@ def test_an_embedding_without_a_vocabulary(place):
 def test_integers_in_y_and_words_as_candidates():
     with pytest.raises(ValueError, match="candidates and y must be of one type"):
         ridge(word_vectors(SEEN)).fit(X, CODES)
+
+
+def test_a_long_list_of_unknown_or_repeated_candidates_is_not_printed_whole():
+    words = word_vectors(SEEN)
+    unknown = [f"qq{'x' * (i % 7)}{i:05d}" for i in range(9000)]
+    table = AttributeTable(words.vectors, labels=words.vocabulary)
+    with pytest.raises(UnknownLabelError, match=r"9000 of 9004 .* and 8900 more, all in the") as e:
+        ridge(table, candidates=[*SEEN, *unknown]).fit(X, Y)
+    assert len(str(e.value)) < 3000
+    assert sorted(e.value.labels) == sorted(unknown)
+    with pytest.raises(ValueError, match=r"names 9000 labels more than once .*, \.\.\.\)") as e:
+        ridge(table, candidates=2 * unknown).fit(X, Y)
+    assert len(str(e.value)) < 3000
+    with pytest.warns(LabelWarning, match=r"9000 labels get zeros.*, \.\.\.$"):
+        word_vectors(SEEN, on_missing="zero").embed(unknown)
 
 
 def test_more_answers_than_words():

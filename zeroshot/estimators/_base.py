@@ -391,18 +391,18 @@ class ZeroShotClassifier(
             yield self._class_scores(X[rows])
 
     def _masked_scores(self, X: Any) -> np.ndarray:
-        allowed = self._answerable(stacklevel=4)
+        allowed = self._answerable()
         scores = self._class_scores(self._validate(X))
         scores[:, ~allowed] = np.finfo(scores.dtype).min
         return scores
 
     def _masked_blocks(self, X: Any) -> Iterator[np.ndarray]:
-        allowed = self._answerable(stacklevel=4)
+        allowed = self._answerable()
         for scores in self._score_blocks(self._validate(X)):
             scores[:, ~allowed] = np.finfo(scores.dtype).min
             yield scores
 
-    def _answerable(self, *, stacklevel: int) -> np.ndarray:
+    def _answerable(self) -> np.ndarray:
         """Return which columns may win, and say so where there is none, or no choice."""
         check_is_fitted(self)
         allowed = self._allowed()
@@ -418,7 +418,7 @@ class ZeroShotClassifier(
                 "only candidate not seen in fit: it is the answer for every sample, and accuracy "
                 "means nothing. Pass further candidates, or scenario='generalized'.",
                 LabelWarning,
-                stacklevel=stacklevel,
+                stacklevel=4,
             )
         return allowed
 

@@ -23,7 +23,7 @@ _GROUP = 16
 _QUERY_BLOCK = 1024
 
 _ROUGH = 0.01
-"""Bounds the error of a rough cosine, whether float32, TF32 or bfloat16 numbers are multiplied.
+"""Bounds what a rough cosine loses to numbers that are float32, TF32 or bfloat16 when multiplied.
 
 Rounding to bfloat16 changes each factor, the sum, and what it is compared with, by at most one part
 in 512.
@@ -95,13 +95,15 @@ def _candidates(
     k : int
         How many are wanted.
     """
+    # Bounds the rounding of a float32 sum of products of two unit vectors, generously.
+    slack = 2 * (queries.shape[1] + 4) * torch.finfo(torch.float32).eps
     maxima = _group_maxima(rough, queries)
     floor = torch.from_numpy(best.astype(np.float32)).to(maxima.device)
     if len(maxima) >= k and not np.isfinite(best).all():
-        floor = maxima.topk(k, dim=0).values[-1].float() - _ROUGH
-    group, query = (maxima >= (floor - _ROUGH).to(maxima.dtype)).nonzero(as_tuple=True)
-    # Bounds the rounding of a float32 sum of products of two unit vectors, generously.
-    floor = floor - 2 * (queries.shape[1] + 4) * torch.finfo(torch.float32).eps
+        floor = maxima.topk(k, dim=0).values[-1].float() - (_ROUGH + slack)
+    least = (floor - (_ROUGH + slack)).to(maxima.dtype)
+    group, query = (maxima >= least).nonzero(as_tuple=True)
+    floor = floor - slack
     size = groups.shape[1]
     step = max(1, _AT_ONCE // groups[0].numel())
     for start in range(0, len(group), step):

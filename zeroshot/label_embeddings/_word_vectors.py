@@ -200,7 +200,7 @@ class WordVectors(LabelEmbedding):
         if not unknown:
             return
         if self.on_missing == "zero":
-            named = ", ".join(map(repr, unknown))
+            named = ", ".join(map(repr, unknown[:100])) + (", ..." if len(unknown) > 100 else "")
             message = f"WordVectors: {len(unknown)} labels get zeros, no word has a vector: {named}"
             warnings.warn(message, LabelWarning, stacklevel=4)
             return
