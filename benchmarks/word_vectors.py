@@ -1,4 +1,4 @@
-"""Time loading word vectors, and looking up nearest labels, against gensim and plain numpy.
+"""Time loading word vectors against gensim.
 
 Run from the root of the repository, with the ``demo`` extra installed::
 
@@ -20,7 +20,7 @@ from statistics import median
 
 import numpy as np
 
-from zeroshot.label_embeddings import WordVectors, nearest_labels
+from zeroshot.label_embeddings import WordVectors
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     glove = WordVectors()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ZEROSHOT_CACHE"] = str(Path(folder) / "cache")
-        rows = time_loading(glove, Path(folder), options) + time_nearest(glove, options)
+        rows = time_loading(glove, Path(folder), options)
     if options.json:
         print(json.dumps(rows))
         return
@@ -76,36 +76,6 @@ def write_glove_text(glove: WordVectors, path: Path, n_words: int | None) -> lis
         for word, vector in zip(words, glove.vectors, strict=False):
             file.write(f"{word} {' '.join(map(str, vector.tolist()))}\n")
     return words
-
-
-def time_nearest(glove: WordVectors, options: argparse.Namespace) -> list[dict]:
-    """Time 200 exact look-ups of 10 nearest words against a full matrix and against gensim."""
-    from gensim.models import KeyedVectors
-
-    words = glove.vocabulary[: options.words]
-    table = np.array(glove.vectors[: len(words)])
-    queries = table[1000:1200]
-    keyed = KeyedVectors(table.shape[1])
-    keyed.add_vectors(words, table)
-    keyed.fill_norms()
-
-    def full_matrix() -> np.ndarray:
-        unit = table / np.linalg.norm(table, axis=1, keepdims=True)
-        return np.argsort(-(queries @ unit.T), axis=1, kind="stable")[:, :10]
-
-    def gensims() -> list:
-        return [keyed.most_similar(positive=[query], topn=10) for query in queries]
-
-    found = nearest_labels(queries, (words, table), 10)[0]
-    agreement = np.mean(found == np.array(words)[full_matrix()])
-    if agreement < 0.999:
-        raise SystemExit(f"nearest_labels and the full matrix agree on {agreement:.4f} only")
-    fast = timed(lambda: nearest_labels(queries, (words, table), 10), options.repeats)
-    what = f"200 x 10 nearest of {len(words):,} words"
-    return [
-        row(f"{what}: numpy's full matrix and argsort", fast, timed(full_matrix, 1)),
-        row(f"{what}: gensim's most_similar", fast, timed(gensims, options.gensim_repeats)),
-    ]
 
 
 def timed(call: Callable[[], object], repeats: int) -> float:

@@ -21,6 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import zeroshot
 from zeroshot import (
     ALEClassifier,
+    AttributeTable,
     CalibratedStacking,
     ConSEClassifier,
     DeViSEClassifier,
@@ -34,6 +35,7 @@ from zeroshot import (
     SJEClassifier,
     SourceHead,
 )
+from zeroshot.estimators import _many_candidates
 from zeroshot.exceptions import LabelWarning
 
 IN_SCIKIT_LEARNS_SUITE = [
@@ -342,6 +344,33 @@ def test_containers_of_labels_change_nothing(model, kind):
 # What a view has of its own.
 VOCABULARY = {"candidates", "classes_", "unseen_classes_", "class_vectors_"}
 VOCABULARY |= {"estimator", "estimator_"}
+
+
+@every_classifier
+def test_the_vocabulary_of_the_embedding_as_candidates(model):
+    table = AttributeTable(EMBEDDING.embed(CANDIDATES), labels=CANDIDATES)
+    listed = fitted(with_params(model, label_embedding=table))
+    named = fitted(with_params(listed, candidates="vocabulary"))
+    assert named.classes_.tolist() == sorted(CANDIDATES)
+    assert inner(clone(named)).candidates == "vocabulary"
+    assert_same_answers(answers(named, X), answers(listed, X))
+    view = listed.with_candidates(["emu", "ant", "cat"]).with_candidates("vocabulary")
+    assert_same_answers(answers(view, X), answers(listed, X))
+
+
+@every_classifier
+@pytest.mark.parametrize("scenario", ["generalized", "unseen"])
+def test_scoring_few_rows_at_a_time_changes_nothing(model, scenario, monkeypatch):
+    """As is done where the scores of all rows would not fit into memory."""
+    if scenario == "unseen" and inner(model) is not model:
+        pytest.skip("where seen classes never win, there is nothing to calibrate")
+    model = fitted(with_params(model, scenario=scenario))
+    labels, (best, scores) = model.predict(X), model.predict_top_k(X, 3)
+    monkeypatch.setattr(_many_candidates, "MAX_SCORES", 4 * len(CANDIDATES))
+    np.testing.assert_array_equal(model.predict(X), labels)
+    again, values = model.predict_top_k(X, 3)
+    np.testing.assert_array_equal(again, best)
+    np.testing.assert_allclose(values, scores, rtol=1e-10, atol=1e-10)
 
 
 @every_classifier

@@ -116,6 +116,14 @@ def test_python_of_the_evaluation_page_runs(capsys):
             assert estimate.value > trivial or name == "hit_at_20", name
 
 
+@pytest.mark.data
+def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home, capsys):
+    shares = load_example("analogy").main(["--preset", "tiny"])["piano -> pianist"]
+    assert shares.pop("photo - piano + pianist") == shares.pop("the true name for the photo") == 0.5
+    assert shares == {"control: the words alone": 0, "control: the photo alone": 0}
+    assert "guitarist" in capsys.readouterr().out
+
+
 def test_files_and_links_that_the_documents_name_exist():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

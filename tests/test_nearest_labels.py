@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from zeroshot.label_embeddings import AttributeTable, OneHotEmbedding, WordVectors, nearest_labels
+from zeroshot.label_embeddings import (
+    AttributeTable,
+    OneHotEmbedding,
+    WordVectors,
+    _nearest_search,
+    nearest_labels,
+)
 
 
 def naive(queries, labels, table, k):
@@ -17,6 +24,12 @@ def naive(queries, labels, table, k):
         found.append([labels[i] for i in order])
         scores.append(cosines[order])
     return np.array(found), np.array(scores)
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+def rough(request, monkeypatch):
+    """Rough cosines in either precision, whatever this machine would choose."""
+    monkeypatch.setattr(_nearest_search, "_multiplies_in_bfloat16", lambda device: request.param)
 
 
 @pytest.mark.parametrize("block_size", [1, 7, 100, 16384])
@@ -50,6 +63,76 @@ def test_equal_vectors_keep_the_vocabularys_order(block_size):
             assert taken == firsts[kind][: len(taken)]
         cosines = [table[label] @ query / np.linalg.norm(table[label]) for label in row]
         assert all(np.diff(cosines) <= 1e-5)
+
+
+@pytest.mark.parametrize(("k", "block_size"), [(1, 1000), (5, 700), (40, 999), (3, 4000)])
+def test_groups_of_labels_hide_none(k, block_size, rough):
+    """Blocks large enough that only a group's largest rough cosine is kept, and odd in length."""
+    rng = np.random.default_rng(4)
+    table = rng.normal(size=(3001, 12)).astype(np.float32)
+    # The best are alike within what bfloat16 can tell, and one group holds several of them.
+    table[1500:1512] = table[1500] + 1e-3 * rng.normal(size=(12, 12))
+    queries = np.concatenate([table[1500:1503], -table[:3], rng.normal(size=(5, 12))])
+    found, scores = nearest_labels(
+        queries, (np.arange(3001), table), k, block_size=block_size, device="cpu"
+    )
+    expected, expected_scores = naive(queries, np.arange(3001), table, k)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-12)
+
+
+def test_all_cosines_negative_in_a_block_that_groups_do_not_divide(rough):
+    rng = np.random.default_rng(5)
+    table = np.abs(rng.normal(size=(1003, 6))).astype(np.float32)
+    queries = -np.abs(rng.normal(size=(4, 6)))
+    found, _ = nearest_labels(queries, (np.arange(1003), table), 6, device="cpu")
+    np.testing.assert_array_equal(found, naive(queries, np.arange(1003), table, 6)[0])
+
+
+def test_more_equal_labels_than_are_looked_at_at_once(monkeypatch):
+    monkeypatch.setattr(_nearest_search, "_AT_ONCE", 64)
+    monkeypatch.setattr(_nearest_search._in_lots, "__defaults__", (10,))
+    table = np.ones((900, 3), dtype=np.float32)
+    table[::3] = [1, 2, 0]
+    found, _ = nearest_labels([[1, 1, 1], [1, 2, 0]], (np.arange(900), table), 6, device="cpu")
+    assert found.tolist() == [[1, 2, 4, 5, 7, 8], [0, 3, 6, 9, 12, 15]]
+
+
+@pytest.mark.parametrize("layout", ["fortran", "reversed", "read-only", "float64"])
+def test_the_layout_of_a_table_changes_nothing(layout):
+    rng = np.random.default_rng(6)
+    table = rng.normal(size=(1104, 7)).astype(np.float32)
+    queries = rng.normal(size=(8, 7))
+    expected = nearest_labels(queries, (np.arange(1104), table), 4, device="cpu")
+    given = {
+        "fortran": np.asfortranarray(table),
+        "reversed": table[::-1].copy()[::-1],
+        "read-only": table.copy(),
+        "float64": table.astype(np.float64),
+    }[layout]
+    given.flags.writeable = layout != "read-only"
+    for size in (300, 65536):
+        got = nearest_labels(
+            queries, (np.arange(1104), given), 4, block_size=size, device=torch.device("cpu")
+        )
+        np.testing.assert_array_equal(got[0], expected[0])
+        np.testing.assert_array_equal(got[1], expected[1])
+    np.testing.assert_array_equal(given, table)
+
+
+def test_what_torch_is_told_about_precision_changes_nothing():
+    rng = np.random.default_rng(7)
+    table = rng.normal(size=(2000, 30)).astype(np.float32)
+    table[1000:] = table[:1000] + 1e-4 * rng.normal(size=(1000, 30))
+    expected = naive(table[:20], np.arange(2000), table, 4)[0]
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found, _ = nearest_labels(table[:20], (np.arange(2000), table), 4, device="cpu")
+    finally:
+        torch.set_float32_matmul_precision(before)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_near_ties_beyond_float32_are_told_apart():
@@ -125,6 +208,18 @@ def test_no_queries_and_tiny_vectors():
 def test_bad_input(queries, vocabulary, k, words):
     with pytest.raises(ValueError, match=words):
         nearest_labels(queries, vocabulary, k)
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("gpu0", "device must be 'auto' or a torch device such as 'cpu' or 'cuda', got 'gpu0'"),
+        ("cuda:99", "device='cuda:99', but torch finds . devices of type 'cuda'.*device='auto'"),
+    ],
+)
+def test_a_device_that_is_not_there(device, words):
+    with pytest.raises(ValueError, match=f"nearest_labels: {words}"):
+        nearest_labels([[1, 0]], (["a"], [[1, 0]]), 1, device=device)
 
 
 def test_a_vocabulary_of_labels_alone_is_refused_with_the_remedy():

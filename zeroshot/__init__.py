@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         WordNetEmbedding,
         WordVectors,
         nearest_labels,
+        vocabulary_words,
     )
     from zeroshot.persistence import load, save
     from zeroshot.similarity import (
@@ -77,6 +78,7 @@ _HOMES = {
     "load": "persistence",
     "nearest_labels": "label_embeddings",
     "save": "persistence",
+    "vocabulary_words": "label_embeddings",
 }
 
 __all__ = [
@@ -109,6 +111,7 @@ __all__ = [
     "load",
     "nearest_labels",
     "save",
+    "vocabulary_words",
 ]
 
 

@@ -94,9 +94,10 @@ def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
     values, counts = np.unique(labels, return_counts=True)
     repeated = values[counts > 1].tolist()
     if repeated:
+        named = ", ".join(map(repr, repeated[:100])) + (", ..." if len(repeated) > 100 else "")
         raise ValueError(
-            f"{owner}: {name} names {len(repeated)} labels more than once "
-            f"({', '.join(map(repr, repeated))}). Name each label once."
+            f"{owner}: {name} names {len(repeated)} labels more than once ({named}). Name each "
+            "label once."
         )
     return labels
 

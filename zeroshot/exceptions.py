@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+_NAMED = 100
+"""How many labels a message names: a whole vocabulary would be megabytes of text."""
+
 
 class ZeroShotError(Exception):
     """Root of the package's own errors: one ``except`` catches them all."""
@@ -50,7 +53,9 @@ class UnknownLabelError(ZeroShotError, ValueError):
         self.remedy = remedy
         self.close_matches = dict(close_matches or {})
         self.what = what
-        named = ", ".join(repr(label) for label in self.labels)
+        named = ", ".join(repr(label) for label in self.labels[:_NAMED])
+        if len(self.labels) > _NAMED:
+            named += f" and {len(self.labels) - _NAMED} more, all in the error's `labels`"
         message = f"{owner} has no {what} for {len(self.labels)} of {n_labels} labels ({named})."
         near = [
             f"for {label!r}: {', '.join(map(repr, matches))}"

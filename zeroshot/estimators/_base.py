@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -32,8 +33,15 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
+from zeroshot.estimators._many_candidates import (
+    best_columns,
+    member_mask,
+    row_blocks,
+    vector_scores,
+)
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
+from zeroshot.label_embeddings._vocabulary_words import vocabulary_of
 
 SCENARIOS = ("generalized", "unseen")
 
@@ -51,6 +59,10 @@ class ZeroShotClassifier(
     and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
     is the inner product of a sample's predicted vector with the class's vector, which is centred
     on the mean of the seen classes' vectors and of unit length.
+
+    ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
+    vocabulary of candidates: memory holds the class vectors in float64 and 128 MB of scores.
+    ``decision_function`` and ``predict_proba`` return, and hold, one score a row and class.
 
     Attributes
     ----------
@@ -135,15 +147,22 @@ class ZeroShotClassifier(
             check_number(self.gamma, owner=owner, name="gamma", above=0)
         check_flag(self.center, owner=owner, name="center")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
-        self._set_vocabulary(self.candidates)  # before labels of the wrong kind are embedded
         embedding = self.label_embedding
         if embedding is None:
             embedding = OneHotEmbedding(self.seen_classes_)
         embedding = check_label_embedding(embedding, owner=owner)
+        # Before labels of the wrong kind are embedded.
+        self._set_vocabulary(self._named(self.candidates, embedding))
         self.label_space_, seen_vectors = LabelSpace.of_seen(
             embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
         )
         return positions, seen_vectors
+
+    def _named(self, candidates: Any, embedding: LabelEmbedding) -> Any:
+        """Return `candidates`, or all labels of the embedding where they are so called."""
+        if isinstance(candidates, str) and candidates == "vocabulary":
+            return vocabulary_of(embedding, owner=type(self).__name__)
+        return candidates
 
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
@@ -156,7 +175,7 @@ class ZeroShotClassifier(
             check_unique(classes, owner=owner, name="candidates")
         check_same_kind(classes, seen, owner=owner, names=("candidates", "y"))
         self.classes_ = np.sort(classes)
-        self.unseen_classes_ = np.setdiff1d(classes, seen)
+        self.unseen_classes_ = self.classes_[~member_mask(self.classes_, seen)]
 
     def _embed_vocabulary(self) -> None:
         self.class_vectors_ = self.label_space_.vectors(self.classes_)
@@ -173,8 +192,9 @@ class ZeroShotClassifier(
 
         Parameters
         ----------
-        labels : array-like of shape (n_classes,)
-            The new vocabulary, seen or unseen labels alike.
+        labels : array-like of shape (n_classes,), or "vocabulary"
+            The new vocabulary, seen or unseen labels alike; all labels that the label embedding
+            has in its own if it is so called.
 
         Returns
         -------
@@ -186,14 +206,15 @@ class ZeroShotClassifier(
         UnknownLabelError
             A label has no vector.
         ValueError
-            `labels` is empty, repeats a label, or is of another type than the seen labels.
+            `labels` is empty, repeats a label, or is of another type than the seen labels; or
+            there is no such vocabulary.
         """
         check_is_fitted(self)
         view = copy.copy(self)
         if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
             view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
-        view._set_vocabulary(labels)
+        view._set_vocabulary(self._named(labels, self.label_space_.embedding))
         view._embed_vocabulary()
         return view
 
@@ -267,8 +288,10 @@ class ZeroShotClassifier(
         labels : ndarray of shape (n_samples,)
             The best candidate of each.
         """
-        scores = self._masked_scores(X)
-        return self.classes_[scores.argmax(axis=1)]
+        best = []
+        for scores in self._masked_blocks(X):
+            best.append(scores.argmax(axis=1))
+        return self.classes_[np.concatenate(best)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the scores over ``temperature``.
@@ -314,15 +337,18 @@ class ZeroShotClassifier(
             `k` is no integer, below 1, or above the number of candidates.
         """
         check_number(k, owner=type(self).__name__, name="k", at_least=1, integer=True)
-        scores = self._masked_scores(X)
+        check_is_fitted(self)
         n_allowed = int(self._allowed().sum())
-        if k > n_allowed:
+        if k > n_allowed > 0:
             raise ValueError(
                 f"{type(self).__name__}: k must be between 1 and the {n_allowed} candidates that "
                 f"scenario={self.scenario!r} allows, got {k}."
             )
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return self.classes_[best], np.take_along_axis(scores, best, axis=1)
+        best, values = [], []
+        for scores in self._masked_blocks(X):
+            best.append(best_columns(scores, k))
+            values.append(np.take_along_axis(scores, best[-1], axis=1))
+        return self.classes_[np.concatenate(best)], np.concatenate(values)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of ``predict``; labels outside ``classes_`` count as wrong.
@@ -344,7 +370,7 @@ class ZeroShotClassifier(
         predicted = self.predict(X)
         y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
         check_same_kind(y, self.classes_, owner=type(self).__name__, names=("y", "candidates"))
-        if not np.isin(y, self.classes_).any():
+        if not member_mask(self.classes_, y).any():
             warnings.warn(
                 f"{type(self).__name__}: none of the true labels is among the "
                 f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
@@ -358,14 +384,31 @@ class ZeroShotClassifier(
         """Return which columns the scenario lets win, (n_classes,) of bool."""
         if self.scenario == "generalized":
             return np.ones(len(self.classes_), dtype=bool)
-        return np.isin(self.classes_, self.unseen_classes_)
+        return ~member_mask(self.classes_, self.seen_classes_)
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each class, (n_samples, n_classes), of validated rows X."""
-        vectors = self._project(X)
-        return vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)
+        return vector_scores(self._project(X), self.class_vectors_)
+
+    def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the scores of a few rows at a time: those of all may be larger than memory."""
+        for rows in row_blocks(len(X), len(self.classes_)):
+            yield self._class_scores(X[rows])
 
     def _masked_scores(self, X: Any) -> np.ndarray:
+        allowed = self._answerable()
+        scores = self._class_scores(self._validate(X))
+        scores[:, ~allowed] = np.finfo(scores.dtype).min
+        return scores
+
+    def _masked_blocks(self, X: Any) -> Iterator[np.ndarray]:
+        allowed = self._answerable()
+        for scores in self._score_blocks(self._validate(X)):
+            scores[:, ~allowed] = np.finfo(scores.dtype).min
+            yield scores
+
+    def _answerable(self) -> np.ndarray:
+        """Return which columns may win, and say so where there is none, or no choice."""
         check_is_fitted(self)
         allowed = self._allowed()
         if not allowed.any():
@@ -380,11 +423,9 @@ class ZeroShotClassifier(
                 "only candidate not seen in fit: it is the answer for every sample, and accuracy "
                 "means nothing. Pass further candidates, or scenario='generalized'.",
                 LabelWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        scores = self._class_scores(self._validate(X))
-        scores[:, ~allowed] = np.finfo(scores.dtype).min
-        return scores
+        return allowed
 
     def _validate(self, X: Any) -> np.ndarray:
         return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])

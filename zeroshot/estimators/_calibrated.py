@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -19,16 +20,17 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._pipelines import unwrap
-from zeroshot._validation import check_labels, check_number
+from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._held_out_classes import (
     best_gamma,
     class_scores,
     fold_curve,
     held_out_curve,
 )
+from zeroshot.estimators._many_candidates import best_columns, row_blocks
 from zeroshot.metrics._classification import check_k
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
 
@@ -289,8 +291,8 @@ class CalibratedStacking(
         labels : ndarray of shape (n_samples,)
             The best candidate of each.
         """
-        scores = self._scores(X)
-        return self.classes_[scores.argmax(axis=1)]
+        best = [scores.argmax(axis=1) for scores in self._score_blocks(X)]
+        return self.classes_[np.concatenate(best)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the scores over the wrapped classifier's ``temperature``.
@@ -329,10 +331,12 @@ class CalibratedStacking(
         ValueError
             `k` is no integer, below 1, or above the number of candidates.
         """
-        scores = self._scores(X)
-        check_k(k, scores, owner=type(self).__name__)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return self.classes_[best], np.take_along_axis(scores, best, axis=1)
+        best, values = [], []
+        for scores in self._score_blocks(X):
+            check_k(k, scores, owner=type(self).__name__)
+            best.append(best_columns(scores, k))
+            values.append(np.take_along_axis(scores, best[-1], axis=1))
+        return self.classes_[np.concatenate(best)], np.concatenate(values)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -340,6 +344,14 @@ class CalibratedStacking(
         return scores - (self.gamma_ * np.isin(self.classes_, self.seen_classes_)).astype(
             scores.dtype
         )
+
+    def _score_blocks(self, X: Any) -> Iterator[np.ndarray]:
+        """Yield the scores of a few rows at a time: those of all may be larger than memory."""
+        check_is_fitted(self)
+        (X,) = indexable(X)
+        n_rows = max(1, _num_samples(X))  # no row at all is for the classifier to refuse
+        for rows in row_blocks(n_rows, len(self.classes_)):
+            yield self._scores(take_rows(X, rows))
 
     @property
     def _n_features_out(self) -> int:

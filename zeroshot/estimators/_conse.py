@@ -34,8 +34,9 @@ class ConSEClassifier(ZeroShotClassifier):
         Vectors of the labels; one-hot vectors of the seen classes if None.
     n_top : int, default=10
         T, the number of guesses combined; all of them where there are fewer.
-    candidates : array-like of shape (n_classes,), optional
-        The vocabulary that ``predict`` chooses from; the seen classes if None.
+    candidates : array-like of shape (n_classes,) or "vocabulary", optional
+        The vocabulary that ``predict`` chooses from: labels, or all those that the label embedding
+        has in its own; the seen classes if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen.
     center : bool, default=True

@@ -42,8 +42,9 @@ class DeViSEClassifier(ZeroShotClassifier):
         Widths of hidden layers with ReLU; none is the published linear map.
     alpha : float, default=1.0
         Penalty on the squared weights in the closed form.
-    candidates : array-like of shape (n_classes,), optional
-        The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
+    candidates : array-like of shape (n_classes,) or "vocabulary", optional
+        The vocabulary that ``predict`` chooses from: labels, or all those that the label embedding
+        has in its own; the labels of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``.
     center : bool, default=True

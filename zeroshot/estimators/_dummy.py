@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_option
 from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 STRATEGIES = ("mean", "constant", "random")
@@ -31,8 +33,9 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
         ``"mean"`` predicts the mean vector of the seen classes; ``"constant"`` ranks the
         candidates by their mean cosine to all candidates, the best answer that is the same for
         every image; ``"random"`` draws a candidate for each sample.
-    candidates : array-like of shape (n_classes,), optional
-        The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
+    candidates : array-like of shape (n_classes,) or "vocabulary", optional
+        The vocabulary that ``predict`` chooses from: labels, or all those that the label embedding
+        has in its own; the labels of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``.
     random_state : int, RandomState instance or None, default=None
@@ -85,6 +88,11 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
             drawn = check_random_state(self.random_state).choice(columns, size=len(X))
             vectors = self.class_vectors_[drawn]
         return vectors.astype(X.dtype, copy=False)
+
+    def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        vectors = self._project(X)  # once: what is drawn follows the position of a row
+        for rows in row_blocks(len(X), len(self.classes_)):
+            yield vector_scores(vectors[rows], self.class_vectors_)
 
     @available_if(_predicts_embedding)
     def predict_embedding(self, X: Any) -> np.ndarray:

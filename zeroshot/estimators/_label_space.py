@@ -11,6 +11,12 @@ from sklearn.metrics.pairwise import rbf_kernel
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
+_BLOCK = 2**16
+"""How many labels are placed at a time."""
+
+_LISTED = 10
+"""How many labels or groups of them a warning names."""
+
 
 class LabelSpace:
     """The label vectors of one fitted classifier.
@@ -79,7 +85,16 @@ class LabelSpace:
 
     def vectors(self, labels: np.ndarray) -> np.ndarray:
         """Return the unit vectors in this space, float64 (n_labels, n_dims or n_seen)."""
-        vectors = unit_rows(self.raw_vectors(labels), self.offset)
+        raw = self.embedding.embed(labels)
+        width = len(self.offset) if self.anchors is None else len(self.anchors)
+        placed = np.empty((len(raw), width))
+        for start in range(0, len(raw), _BLOCK):  # or a whole vocabulary would be held many times
+            block = slice(start, start + _BLOCK)
+            placed[block] = self._place(raw[block].astype(np.float64))
+        return placed
+
+    def _place(self, raw: np.ndarray) -> np.ndarray:
+        vectors = unit_rows(raw, self.offset)
         if self.gamma is None or self.anchors is None or self.anchor_offset is None:
             return vectors
         return unit_rows(rbf_kernel(vectors, self.anchors, gamma=self.gamma), self.anchor_offset)
@@ -123,23 +138,46 @@ def warn_of_degenerate_vectors(
     vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str, stacklevel: int
 ) -> None:
     """Warn of labels that no score can tell apart, by name, where one of the `new` is of them."""
-    at_mean = labels[~vectors.any(axis=1) & np.isin(labels, new)].tolist()
+    at_mean = labels[~vectors.any(axis=1)].tolist()
+    groups = _identical_groups(vectors, labels)
+    if not at_mean and not groups:
+        return
+    is_new = set(new.tolist())
+    at_mean = [label for label in at_mean if label in is_new]
     if at_mean:
         warnings.warn(
-            f"{owner}: the vectors of {at_mean} lie at the mean of the seen classes' vectors and "
-            "score 0 for every sample. Pass center=False or another label_embedding.",
+            f"{owner}: the vectors of {_listed(at_mean)} lie at the mean of the seen classes' "
+            "vectors and score 0 for every sample. Pass center=False or another label_embedding.",
             LabelWarning,
             stacklevel=stacklevel,
         )
-    groups: dict[bytes, list] = {}
-    for label, vector in zip(labels.tolist(), np.round(vectors, 12) + 0.0, strict=True):
-        groups.setdefault(vector.tobytes(), []).append(label)
-    is_new = set(new.tolist())
-    identical = [g for g in groups.values() if len(g) > 1 and not is_new.isdisjoint(g)]
-    if identical:
+    named = [_listed(group) for group in groups if not is_new.isdisjoint(group)]
+    if named:
+        more = f" and {len(named) - _LISTED} more groups" if len(named) > _LISTED else ""
         warnings.warn(
-            f"{owner}: labels share one vector and cannot be told apart: {identical}. "
-            "Give them vectors of their own, for example by overrides.",
+            f"{owner}: labels share one vector and cannot be told apart: "
+            f"[{', '.join(named[:_LISTED])}]{more}. Give them vectors of their own, for example by "
+            "overrides.",
             LabelWarning,
             stacklevel=stacklevel,
         )
+
+
+def _identical_groups(vectors: np.ndarray, labels: np.ndarray) -> list[list]:
+    """Return the labels of each group of two or more whose vectors are equal to 12 decimals."""
+    # Equal vectors have equal projections: few others do, and only these are compared in full.
+    direction = np.cos(np.arange(vectors.shape[1]) + 1.0)
+    order = np.argsort(projection := vectors @ direction)
+    near = np.diff(projection[order]) <= 2e-12 * np.abs(direction).sum()
+    rows = np.sort(order[np.append(near, False) | np.insert(near, 0, False)])
+    groups: dict[bytes, list] = {}
+    rounded = np.round(vectors[rows], 12) + 0.0
+    for label, vector in zip(labels[rows].tolist(), rounded, strict=True):
+        groups.setdefault(vector.tobytes(), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _listed(labels: list) -> str:
+    """Return the first labels as a list, and how many more there are."""
+    more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    return f"{labels[:_LISTED]}{more}"

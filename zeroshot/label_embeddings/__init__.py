@@ -11,6 +11,7 @@ from zeroshot.label_embeddings._concat import ConcatEmbedding
 from zeroshot.label_embeddings._hash import HashEmbedding
 from zeroshot.label_embeddings._nearest import nearest_labels
 from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
+from zeroshot.label_embeddings._vocabulary_words import vocabulary_words
 from zeroshot.label_embeddings._word_vectors import WordVectors
 from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 
@@ -23,4 +24,5 @@ __all__ = [
     "WordNetEmbedding",
     "WordVectors",
     "nearest_labels",
+    "vocabulary_words",
 ]

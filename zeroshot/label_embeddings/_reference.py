@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,13 @@ class StoredEmbedding(LabelEmbedding):
         return list(self._rows)
 
     @property
+    def vocabulary(self) -> Sequence[Label] | None:
+        """That of the saved embedding, which is opened for it; None where it cannot be opened."""
+        if self._reference is None:
+            return None
+        return getattr(self._open([], len(self._rows)), "vocabulary", None)
+
+    @property
     def name(self) -> str:
         """What the saved embedding was."""
         return self._name
@@ -118,11 +125,12 @@ class StoredEmbedding(LabelEmbedding):
         try:
             opened = open_reference(self._reference)
         except (OSError, ImportError, TypeError, ValueError) as error:
-            named = ", ".join(map(repr, labels[:10]))
+            named = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
+            what = f"{len(labels)} labels that are not stored ({named})"
             kind = MissingDependencyError if isinstance(error, ImportError) else IntegrityError
             raise kind(
-                f"The saved {self._name} is needed for {len(labels)} labels that are not stored "
-                f"({named}{', ...' if len(labels) > 10 else ''}), and cannot be opened: {error}"
+                f"The saved {self._name} is needed for {what if labels else 'its vocabulary'}, and "
+                f"cannot be opened: {error}"
             ) from error
         if opened.fingerprint() != self._fingerprint:
             raise IntegrityError(

@@ -12,11 +12,12 @@ The rule, for a label such as ``"jersey, T-shirt, tee_shirt"``:
    *potter* and *wheel*, ``"jack-o'-lantern"`` is *jack* and *lantern*.
 5. Case is folded.
 
-Where a vocabulary is at hand (`find_words`), a whole that it holds is taken before its parts:
-first the synonym with underscores between its parts (word2vec's ``"ice_cream"``), then each part as
-it is written (``"T-shirt"``, ``"x-ray"``, ``"AT&T"``), and only then words. A spelling is looked up
-as written, then in lower case, without accents, capitalised, and in upper case: cased vocabularies
-answer to ``"French"``, others to ``"french"``.
+Where a vocabulary is at hand (`find_words`), a label that it holds exactly as written is that word,
+be it a comma. Else a whole that it holds is taken before its parts: first the synonym with
+underscores between its parts (word2vec's ``"ice_cream"``), then each part as it is written
+(``"T-shirt"``, ``"x-ray"``, ``"AT&T"``), and only then words. A spelling is looked up as written,
+then in lower case, without accents, capitalised, and in upper case: cased vocabularies answer to
+``"French"``, others to ``"french"``.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ def find_words(text: str, find: Find) -> list[FoundWords]:
     [1, 2] []
     [1] ['fez']
     """
+    whole = find(text)
+    if whole >= 0:
+        return [FoundWords([whole])]
     return [_find_synonym(_parts(synonym), find) for synonym in _synonyms(text)]
 
 

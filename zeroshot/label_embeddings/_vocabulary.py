@@ -105,6 +105,15 @@ class Vocabulary(Sequence[str]):
             place += 1
         return -1
 
+    def take(self, rows: np.ndarray) -> list[str]:
+        """Return the words of many rows, which must be there."""
+        starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
+        text = self._text.data
+        return [
+            str(text[start:stop], "utf-8", "surrogatepass")
+            for start, stop in zip(starts, stops, strict=True)
+        ]
+
     def close_matches(self, word: str, n: int = 3) -> list[str]:
         """Return up to `n` words spelled like `word`, best first.
 
@@ -146,7 +155,7 @@ class Vocabulary(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
+            return self.take(np.arange(*index.indices(len(self))))
         row = range(len(self))[index]  # negative places, and IndexError as lists have it
         return self._bytes(row).decode("utf-8", "surrogatepass")
 

@@ -173,7 +173,12 @@ class WordVectors(LabelEmbedding):
         ]
         self._report_labels(unknown, len(labels))
         self._report_words(labels, found, set(unknown))
-        return np.stack([self._mean(synonyms) for synonyms in found])
+        # A whole vocabulary can be asked for: the mean of one word is not worth computing.
+        rows = np.array([s[0].rows[0] if len(s) == 1 == len(s[0].rows) else -1 for s in found])
+        vectors = self.vectors[rows]
+        for place in np.flatnonzero(rows < 0):
+            vectors[place] = self._mean(found[place])
+        return vectors
 
     def _covers(self, labels: list[Label]) -> np.ndarray:
         return np.array([any(s.rows for s in self._find(label)) for label in labels], dtype=bool)
@@ -195,7 +200,7 @@ class WordVectors(LabelEmbedding):
         if not unknown:
             return
         if self.on_missing == "zero":
-            named = ", ".join(map(repr, unknown))
+            named = ", ".join(map(repr, unknown[:100])) + (", ..." if len(unknown) > 100 else "")
             message = f"WordVectors: {len(unknown)} labels get zeros, no word has a vector: {named}"
             warnings.warn(message, LabelWarning, stacklevel=4)
             return

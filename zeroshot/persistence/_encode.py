@@ -150,7 +150,7 @@ class Encoder:
 
     def _note_labels(self, values: dict[str, Any], owner: str) -> None:
         for name in _KNOWN_LABELS:
-            if values.get(name) is not None:
+            if values.get(name) is not None and not isinstance(values[name], str):
                 labels = check_labels(values[name], owner=owner, name=name)
                 self._labels.update(dict.fromkeys(labels.tolist()))
 
