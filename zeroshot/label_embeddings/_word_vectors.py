@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from zeroshot.label_embeddings._text import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.label_embeddings._word_vector_sources import open_source
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
+
+_REMEMBERED_LABELS = 10_000
 
 
 class WordVectors(LabelEmbedding):
@@ -110,6 +112,7 @@ class WordVectors(LabelEmbedding):
             "multiword": check_option(multiword, ("mean", "last"), owner=owner, name="multiword"),
         }
         self._store, self._source = open_source(source, n_words)
+        self._remembered: dict[Label, tuple[list[FoundWords], np.ndarray]] = {}
 
     @property
     def n_dims(self) -> int:
@@ -165,7 +168,7 @@ class WordVectors(LabelEmbedding):
         write_store(folder, self._store, overwrite=overwrite)
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
-        found = [self._find(label) for label in labels]
+        found, vectors = zip(*map(self._look_up, labels), strict=True)
         unknown = [
             label
             for label, synonyms in zip(labels, found, strict=True)
@@ -173,7 +176,17 @@ class WordVectors(LabelEmbedding):
         ]
         self._report_labels(unknown, len(labels))
         self._report_words(labels, found, set(unknown))
-        return np.stack([self._mean(synonyms) for synonyms in found])
+        return np.stack(vectors)
+
+    def _look_up(self, label: Label) -> tuple[list[FoundWords], np.ndarray]:
+        """Find a label's words and mean vector, remembered: folds ask for the same labels again."""
+        known = self._remembered.get(label)
+        if known is None:
+            if len(self._remembered) >= _REMEMBERED_LABELS:
+                self._remembered.clear()
+            found = self._find(label)
+            known = self._remembered[label] = found, self._mean(found)
+        return known
 
     def _covers(self, labels: list[Label]) -> np.ndarray:
         return np.array([any(s.rows for s in self._find(label)) for label in labels], dtype=bool)
@@ -216,7 +229,7 @@ class WordVectors(LabelEmbedding):
         return matches
 
     def _report_words(
-        self, labels: list[Label], found: list[list[FoundWords]], unknown: set[Label]
+        self, labels: list[Label], found: Sequence[list[FoundWords]], unknown: set[Label]
     ) -> None:
         option = self._options["missing_words"]
         missing = {
@@ -256,6 +269,7 @@ def _restore(
     restored = WordVectors.__new__(WordVectors)
     LabelEmbedding.__init__(restored, overrides=overrides)
     restored._options, restored._store, restored._source = options, store, source
+    restored._remembered = {}
     return restored
 
 
