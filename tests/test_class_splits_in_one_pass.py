@@ -203,6 +203,19 @@ def test_every_kind_of_scoring(scoring):
         np.testing.assert_allclose(got[name], expected[name])
 
 
+@pytest.mark.parametrize("model", [MODELS["devise"], make_pipeline(PCA(3), MODELS["devise"])])
+@pytest.mark.filterwarnings("ignore:.*PCA is in front")
+def test_scorers_of_the_package_have_names(model):
+    names = {"hit_at_5": SCORERS["hit_at_5"], "accuracy": "accuracy"}
+    expected = cross_validate(model, X, Y, cv=ClassKFold(3), scoring=names)
+    for scoring in (list(names), {"hit_at_5": "hit_at_5", "accuracy": "accuracy"}):
+        got = cross_validate_classes(model, X, Y, ClassKFold(3), scoring)
+        for name in names:
+            np.testing.assert_allclose(got[f"test_{name}"], expected[f"test_{name}"])
+    got = cross_validate_classes(model, X, Y, ClassKFold(3), "hit_at_5")
+    np.testing.assert_allclose(got["test_score"], expected["test_hit_at_5"])
+
+
 def test_the_regressors_own_score():
     got = cross_validate_classes(MODELS["regressor"], X, Y, LeaveOneClassOut())
     expected = cross_validate(MODELS["regressor"], X, Y, cv=LeaveOneClassOut())

@@ -6,10 +6,9 @@ of each class, F the rows left out and K those kept, the weights of a fold are
     V_F = (A - Z_F'Z_F)^-1 M_K S_K,
 
 because a ridge regression knows the labels of its rows only through M_K S_K, where the rows of S_K
-are the vectors that this fold gives to its classes. Few rows are taken out of the Cholesky factor
-A = LL' by a block of the size of their number (Sherman, Morrison, Woodbury), with T = L^-1 Z_F':
-
-    V_F = L'^-1 (I + T (I - T'T)^-1 T') L^-1 M_K S_K.
+are the vectors that this fold gives to its classes. A few rows are taken out of the Cholesky factor
+of all (`RidgeFactor`); otherwise, and where each fold has a penalty of its own because its scaler
+has a scale of its own, the rows' own products are taken away, and what is left is factored.
 
 Everything large goes through scipy's BLAS: numpy has a BLAS of its own, and two pools of threads
 get in each other's way.
@@ -21,14 +20,12 @@ from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.blas import dgemm, dgemv, dsyrk, dtrmm
-from scipy.linalg.lapack import dpocon, dpotrf, dpotrs, dtrtri
+from scipy.linalg.blas import dgemm, dgemv
+from scipy.linalg.lapack import dpotrs
 from sklearn.preprocessing import StandardScaler
 
-from zeroshot.model_selection._class_sums import ClassSums, Rows, members
-
-_LEAST_MARGIN = 1e-8
-"""How near to singular a matrix with unit diagonal may be: rounding then costs 1e-7 or less."""
+from zeroshot.model_selection._class_sums import ClassSums, Rows
+from zeroshot.model_selection._ridge_factor import LEAST_MARGIN, RidgeFactor, cholesky
 
 
 class RidgeFolds:
@@ -56,90 +53,6 @@ class RidgeFolds:
         if key not in self._factors:
             self._factors = {key: RidgeFactor(self.sums, self.rows.shift, alpha, center)}
         return self._factors[key]
-
-
-class RidgeFactor:
-    """The normal equations of all rows: the inverse of their Cholesky factor.
-
-    Multiplying by the inverse is a third faster than solving.
-
-    Parameters
-    ----------
-    sums : ClassSums
-        Of all rows, less `shift`.
-    shift : ndarray of shape (n_features,)
-        Added again where nothing is centred.
-    alpha : float
-        Penalty on the squared weights.
-    center : bool
-        Whether each fold's rows are centred: Z then has a column of ones, without a penalty.
-
-    Attributes
-    ----------
-    size : float
-        The sum of the squares of all features, over all rows.
-
-    Raises
-    ------
-    LinAlgError
-        They are singular.
-    """
-
-    def __init__(self, sums: ClassSums, shift: np.ndarray, alpha: float, center: bool) -> None:
-        self._shift = None if center else shift
-        M = sums.sums
-        if center:
-            A = np.zeros((len(shift) + 1, len(shift) + 1), order="F")
-            A[:-1, :-1] = sums.gram
-            A[-1, :-1] = sums.sums.sum(axis=0)
-            A[-1, -1] = sums.counts.sum()
-            M = np.column_stack([M, sums.counts])
-        else:
-            sums = sums.about(-shift)
-            A, M = sums.gram, sums.sums
-        self.size = float(A[range(len(shift)), range(len(shift))].sum())
-        A[range(len(shift)), range(len(shift))] += alpha
-        L, self._margin = cholesky(A, A.diagonal().copy())
-        self._inverse, _ = dtrtri(L, lower=1, overwrite_c=1)
-        # L^-1 M, transposed: a contiguous row for each class.
-        self._solved = dtrmm(1.0, self._inverse, M.T, lower=1).T
-
-    def without(
-        self, Z: np.ndarray, codes: np.ndarray, seen: np.ndarray, targets: np.ndarray
-    ) -> np.ndarray:
-        """Return the weights without some rows.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_rows, n_features)
-            Those rows.
-        codes : ndarray of shape (n_rows,)
-            Their classes.
-        seen : ndarray of bool of shape (n_classes,)
-            Which classes the other rows are of.
-        targets : ndarray of shape (n_seen, n_outputs)
-            C-contiguous.
-
-        Raises
-        ------
-        LinAlgError
-            Too many digits would be lost.
-        """
-        d = Z.shape[1]
-        Z = np.column_stack([Z, np.ones(len(Z))]) if self._shift is None else Z + self._shift
-        T = dtrmm(1.0, self._inverse, Z.T, lower=1, overwrite_b=1)
-        rest = dsyrk(-1.0, T, trans=1, lower=1)
-        rest[range(len(Z)), range(len(Z))] += 1
-        block, margin = cholesky(rest, np.ones(len(Z)))
-        if margin * self._margin < _LEAST_MARGIN:
-            raise np.linalg.LinAlgError("near to singular")
-        solved = self._solved[seen]
-        if seen[codes].any():  # rows of classes that other rows still stand for
-            solved -= (members(codes, len(seen)) @ T.T)[seen]
-        V = dgemm(1.0, solved.T, targets.T, trans_b=1)
-        correction, _ = dpotrs(block, dgemm(1.0, T, V, trans_a=1), lower=1, overwrite_b=1)
-        V = dgemm(1.0, T, correction, beta=1.0, c=V, overwrite_c=1)
-        return dtrmm(1.0, self._inverse, V, lower=1, trans_a=1, overwrite_b=1)[:d]
 
 
 class RidgeFold:
@@ -267,7 +180,7 @@ class RidgeFold:
         self._check_fewer_rows(alpha, (about.gram.diagonal() / scale**2).sum())
         about.gram[range(len(mean)), range(len(mean))] += penalty
         factor, margin = cholesky(about.gram, about.magnitude + penalty)
-        if margin < _LEAST_MARGIN:
+        if margin < LEAST_MARGIN:
             raise np.linalg.LinAlgError("near to singular")
         right = dgemm(1.0, about.sums[self.seen].T, targets.T, trans_b=1)
         coef, _ = dpotrs(factor, right, lower=1, overwrite_b=1)
@@ -278,36 +191,5 @@ class RidgeFold:
 
         With fewer rows than features it solves for the rows, whose products are as large as `size`.
         """
-        if len(self._train) < len(self._folds.rows.shift) and alpha < _LEAST_MARGIN * size:
+        if len(self._train) < len(self._folds.rows.shift) and alpha < LEAST_MARGIN * size:
             raise np.linalg.LinAlgError("ill-conditioned in fit")
-
-
-def cholesky(A: np.ndarray, magnitude: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the lower Cholesky factor of A, and how far A is from singular.
-
-    Parameters
-    ----------
-    A : ndarray of shape (n, n)
-        Fortran-contiguous; the lower triangle counts. It is overwritten.
-    magnitude : ndarray of shape (n,)
-        Of the numbers that the diagonal of A was computed from.
-
-    Returns
-    -------
-    factor : ndarray of shape (n, n)
-        Lower triangular.
-    margin : float
-        One over the 1-norm of the inverse of A, its rows and columns scaled by the square roots of
-        the `magnitude`: a change of that relative size may make A singular.
-
-    Raises
-    ------
-    LinAlgError
-        A is not positive definite.
-    """
-    factor, info = dpotrf(A, lower=1, overwrite_a=1)
-    if info:
-        raise np.linalg.LinAlgError("not positive definite")
-    scaled = factor / np.sqrt(magnitude)[:, None]
-    margin, _ = dpocon(scaled, 1.0, uplo="L")
-    return factor, margin
