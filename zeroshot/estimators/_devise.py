@@ -14,6 +14,8 @@ from zeroshot.estimators._map import (
     check_hidden,
     fit_perceptron,
     fit_ridge,
+    is_linear,
+    ridge_map,
     training_settings,
 )
 from zeroshot.label_embeddings import LabelEmbedding
@@ -145,12 +147,28 @@ class DeViSEClassifier(ZeroShotClassifier):
         self.random_state = random_state
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        hidden = self._check_parameters()
+        self._keep(self._solve(X, y, class_vectors, hidden))
+
+    def _learns_by_class(self) -> bool:
+        """Tell whether ``fit`` is ridge regression: see `cross_validate_classes`."""
+        return self.loss == "mse" and is_linear(self.hidden)
+
+    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
+        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
+        _, vectors = self._fit_seen(classes)
+        self._embed_vocabulary()
+        self._check_parameters()
+        self._keep(ridge_map(ridge, vectors, self.alpha))
+
+    def _check_parameters(self) -> tuple[int, ...]:
         owner = type(self).__name__
         check_option(self.loss, LOSSES, owner=owner, name="loss")
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
         check_number(self.margin, owner=owner, name="margin", at_least=0)
-        hidden = check_hidden(self.hidden, owner=owner)
-        fitted = self._solve(X, y, class_vectors, hidden)
+        return check_hidden(self.hidden, owner=owner)
+
+    def _keep(self, fitted: FittedMap) -> None:
         self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
         self.history_ = fitted.history
 

@@ -174,15 +174,32 @@ class ESZSLClassifier(ZeroShotClassifier):
         self.temperature = temperature
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        owner = type(self).__name__
-        for name in ("alpha_features", "alpha_labels"):
-            check_number(getattr(self, name), owner=owner, name=name, above=0)
-        check_flag(self.center_features, owner=owner, name="center_features")
+        self._check_parameters()
         members = one_hot(y, len(class_vectors))
         equations = NormalEquations.of_rows(X, members, center=self.center_features)
         factors = LabelFactors.of(class_vectors)
         self.coef_ = solve_eszsl(equations, factors, self.alpha_features, self.alpha_labels)
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
+
+    def _learns_by_class(self) -> bool:
+        """Tell that ``fit`` is ridge regression, to `LabelFactors.codes`."""
+        return True
+
+    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
+        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
+        _, class_vectors = self._fit_seen(classes)
+        self._embed_vocabulary()
+        self._check_parameters()
+        factors = LabelFactors.of(class_vectors)
+        weights, mean, _ = ridge(factors.codes(), self.alpha_features, center=self.center_features)
+        self.coef_ = product(weights, factors.whitened(self.alpha_labels))
+        self.intercept_ = -product(mean[None], self.coef_)[0]
+
+    def _check_parameters(self) -> None:
+        owner = type(self).__name__
+        for name in ("alpha_features", "alpha_labels"):
+            check_number(getattr(self, name), owner=owner, name=name, above=0)
+        check_flag(self.center_features, owner=owner, name="center_features")
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

@@ -75,6 +75,23 @@ def fit_ridge(
     return FittedMap([coef], [offset - product(equations.mean[None], coef)[0]], [])
 
 
+def ridge_map(ridge: Any, vectors: np.ndarray, alpha: float) -> FittedMap:
+    """Return what `fit_ridge` does, from a function that solves for the weights.
+
+    Parameters
+    ----------
+    ridge : callable
+        From a vector for each class, and `alpha`, to weights and to the means of the features and
+        of the vectors over the rows, as `zeroshot.model_selection` offers it.
+    vectors : ndarray of shape (n_classes, n_outputs)
+        What to predict.
+    alpha : float
+        Not negative.
+    """
+    coef, mean, offset = ridge(vectors, alpha)
+    return FittedMap([coef], [offset - product(mean[None], coef)[0]], [])
+
+
 def fit_perceptron(
     X: np.ndarray,
     targets: np.ndarray,
@@ -152,6 +169,11 @@ def training_settings(estimator: Any) -> TrainingSettings:
         seed=seed,
         device=str(resolve_device(estimator.device, owner=owner)),
     )
+
+
+def is_linear(hidden: Any) -> bool:
+    """Tell whether `hidden` is a tuple or list of no layers; anything else is `check_hidden`'s."""
+    return isinstance(hidden, (tuple, list)) and not hidden
 
 
 def check_hidden(hidden: Any, *, owner: str) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from zeroshot.estimators._map import (
     check_hidden,
     fit_perceptron,
     fit_ridge,
+    is_linear,
+    ridge_map,
     training_settings,
 )
 from zeroshot.estimators._vector_regressor import VectorRegressor
@@ -123,13 +125,29 @@ class EmbeddingRegressor(VectorRegressor):
         ValueError
             y fits neither form, X is not finite, or lengths differ.
         """
+        hidden = self._check_parameters()
+        X, y = self._validate_fit(X, y)
+        vectors, targets = self._set_targets(y)
+        return self._keep(self._fit_map(X, targets, vectors, hidden))
+
+    def _learns_by_class(self) -> bool:
+        """Tell whether ``fit`` to labels is ridge regression: see `cross_validate_classes`."""
+        has_vectors = isinstance(self.label_embedding, LabelEmbedding)
+        return has_vectors and self.loss == "mse" and is_linear(self.hidden)
+
+    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
+        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
+        self._check_parameters()
+        vectors, _ = self._set_targets(classes)
+        self._keep(ridge_map(ridge, vectors, self.alpha))
+
+    def _check_parameters(self) -> tuple[int, ...]:
         owner = type(self).__name__
         check_option(self.loss, LOSSES, owner=owner, name="loss")
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
-        hidden = check_hidden(self.hidden, owner=owner)
-        X, y = self._validate_fit(X, y)
-        vectors, targets = self._set_targets(y)
-        fitted = self._fit_map(X, targets, vectors, hidden)
+        return check_hidden(self.hidden, owner=owner)
+
+    def _keep(self, fitted: FittedMap) -> Self:
         self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
         self.history_ = fitted.history
         return self

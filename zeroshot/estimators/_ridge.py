@@ -218,11 +218,12 @@ def _solve_by_cholesky(gram: np.ndarray, right: np.ndarray, shift: float) -> np.
     """Return the solution, or None where `gram` with the shift is singular but for rounding."""
     shifted = gram.copy(order="F")
     np.einsum("ii->i", shifted)[:] += shift
-    trace = float(np.trace(shifted))
+    magnitudes = np.sqrt(np.einsum("ii->i", shifted))
     factor, info = lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
     if info != 0:
         return None
-    reciprocal_condition, _ = lapack.dpocon(factor, trace, uplo="L")
+    # With a unit diagonal: features in units of their own are not singular, and lose no digits.
+    reciprocal_condition, _ = lapack.dpocon(factor / magnitudes[:, None], 1.0, uplo="L")
     if reciprocal_condition < len(gram) * np.finfo(np.float64).eps:
         return None
     solution, _ = lapack.dpotrs(factor, right, lower=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from zeroshot.label_embeddings._text import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.label_embeddings._word_vector_sources import open_source
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
+
+_REMEMBERED_LABELS = 10_000
 
 
 class WordVectors(LabelEmbedding):
@@ -110,6 +112,7 @@ class WordVectors(LabelEmbedding):
             "multiword": check_option(multiword, ("mean", "last"), owner=owner, name="multiword"),
         }
         self._store, self._source = open_source(source, n_words)
+        self._remembered: dict[Label, tuple[list[FoundWords], np.ndarray]] = {}
 
     @property
     def n_dims(self) -> int:
@@ -165,15 +168,32 @@ class WordVectors(LabelEmbedding):
         write_store(folder, self._store, overwrite=overwrite)
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
-        found = [self._find(label) for label in labels]
+        if len(labels) <= _REMEMBERED_LABELS:
+            found, vectors = zip(*map(self._look_up, labels), strict=True)
+        else:  # a whole vocabulary
+            found = tuple(map(self._find, labels))
+            vectors = self._means(found)
         unknown = [
             label
             for label, synonyms in zip(labels, found, strict=True)
             if not any(synonym.rows for synonym in synonyms)
         ]
         self._report_labels(unknown, len(labels))
-        self._report_words(labels, found, set(unknown))
-        # A whole vocabulary can be asked for: the mean of one word is not worth computing.
+        self._report_words(labels, list(found), set(unknown))
+        return np.asarray(vectors)
+
+    def _look_up(self, label: Label) -> tuple[list[FoundWords], np.ndarray]:
+        """Find a label's words and mean vector, remembered: folds ask for the same labels again."""
+        known = self._remembered.get(label)
+        if known is None:
+            if len(self._remembered) >= _REMEMBERED_LABELS:
+                self._remembered.clear()
+            found = self._find(label)
+            known = self._remembered[label] = found, self._mean(found)
+        return known
+
+    def _means(self, found: Sequence[list[FoundWords]]) -> np.ndarray:
+        """Return the mean vectors of many labels: that of a single word is the word's own."""
         rows = np.array([s[0].rows[0] if len(s) == 1 == len(s[0].rows) else -1 for s in found])
         vectors = self.vectors[rows]
         for place in np.flatnonzero(rows < 0):
@@ -221,7 +241,7 @@ class WordVectors(LabelEmbedding):
         return matches
 
     def _report_words(
-        self, labels: list[Label], found: list[list[FoundWords]], unknown: set[Label]
+        self, labels: list[Label], found: Sequence[list[FoundWords]], unknown: set[Label]
     ) -> None:
         option = self._options["missing_words"]
         missing = {
@@ -261,6 +281,7 @@ def _restore(
     restored = WordVectors.__new__(WordVectors)
     LabelEmbedding.__init__(restored, overrides=overrides)
     restored._options, restored._store, restored._source = options, store, source
+    restored._remembered = {}
     return restored
 
 

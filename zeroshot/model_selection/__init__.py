@@ -5,6 +5,7 @@ labels from `groups` if they are given, else from `y`.
 """
 
 from zeroshot._pipelines import unwrap
+from zeroshot.model_selection._cross_validate import cross_validate_classes
 from zeroshot.model_selection._kfold import ClassKFold, GeneralizedClassKFold
 from zeroshot.model_selection._split import (
     ClassShuffleSplit,
@@ -19,6 +20,7 @@ __all__ = [
     "GeneralizedClassKFold",
     "LeaveOneClassOut",
     "PredefinedClassSplit",
+    "cross_validate_classes",
     "unwrap",
     "with_candidates",
 ]

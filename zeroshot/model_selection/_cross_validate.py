@@ -1,0 +1,231 @@
+"""Cross-validation over class splits, from one pass over the data where the estimator allows it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import EfficiencyWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv, cross_validate
+from sklearn.utils import check_consistent_length
+
+from zeroshot.metrics import SCORERS
+from zeroshot.model_selection._class_sums import take
+from zeroshot.model_selection._kfold import ClassKFold
+from zeroshot.model_selection._one_pass import (
+    OWNER,
+    OnePass,
+    refitting_is_cheaper,
+    why_not,
+)
+
+
+def cross_validate_classes(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    cv: Any = None,
+    scoring: Any = None,
+    *,
+    groups: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    error_score: Any = np.nan,
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+) -> dict[str, Any]:
+    """Evaluate an estimator by cross-validation over classes, in one pass where that is possible.
+
+    The result is that of scikit-learn's ``cross_validate``. Ridge regression to the vectors of
+    classes depends on X only through sums over classes, so that the data are summed up once, and
+    each fold takes away the rows that it leaves out and solves. This goes for
+    ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, and
+    for ``ESZSLClassifier``, alone or in a ``Pipeline`` behind ``Normalizer`` steps, a
+    ``StandardScaler``, or both in this order. Anything else is fitted anew in each fold by
+    ``cross_validate`` itself, with a warning that says why.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        To be fitted; it stays as it is.
+    X : array-like of shape (n_samples, n_features)
+        Features, or whatever the estimator takes. A float32 memory map is read block by block.
+    y : array-like of shape (n_samples,)
+        Labels: strings or integers.
+    cv : int, splitter, or iterable of (train, test), optional
+        Splits; an integer is the number of folds of ``ClassKFold``, and None is 5. Any splitter
+        will do: rows, not only whole classes, may be left out.
+    scoring : str, callable, list, tuple or dict, optional
+        Names, of `zeroshot.metrics.SCORERS` or scikit-learn's, functions ``(estimator, X, y)``, or
+        several of them, as in ``cross_validate``. None is the estimator's ``score``.
+    groups : array-like of shape (n_samples,), optional
+        Labels to split by, if not `y`.
+    n_jobs : int, optional
+        Processes where folds are fitted anew. One pass needs none: its algebra uses all cores.
+    verbose : int, default=0
+        How much ``cross_validate`` tells.
+    error_score : "raise" or number, default=nan
+        The score of a fold that fails.
+    return_train_score, return_estimator, return_indices : bool, default=False
+        Whether to return these too. Training scores read all of X in each fold, and fitted
+        estimators are all kept.
+
+    Returns
+    -------
+    scores : dict of str to ndarray of shape (n_folds,)
+        ``fit_time`` and ``score_time`` in seconds (the fold's share of the one pass included),
+        ``test_score`` or, with several scorers, ``test_<name>``, and what was asked for besides.
+        Each fold is scored by a fitted estimator of the given kind.
+
+    Raises
+    ------
+    ValueError
+        A fold has no training or no test rows, X is not finite, or what ``cross_validate`` raises.
+
+    Warns
+    -----
+    EfficiencyWarning
+        Folds are fitted anew, all of them or those whose equations are too near to singular for
+        exact results.
+
+    Notes
+    -----
+    Beside X, its test rows in one fold, and d numbers for each class, at most five d x d matrices
+    of float64 and a block of 32 MB are in memory, where d is the number of features. Where the
+    matrices exceed scikit-learn's ``working_memory``, folds are fitted anew.
+
+    Results are equal to within rounding. One case rounds differently: a ``StandardScaler`` leaves
+    float32 features in float32 when it is fitted anew, while one pass scales them in float64.
+
+    Examples
+    --------
+    >>> from zeroshot import EmbeddingRegressor, WordNetEmbedding
+    >>> from zeroshot.datasets import load_cifar100_features
+    >>> from zeroshot.model_selection import ClassKFold, cross_validate_classes
+    >>> X, y = load_cifar100_features(return_X_y=True)
+    >>> model = EmbeddingRegressor(WordNetEmbedding(vocabulary=sorted(set(y))), alpha=10)
+    >>> results = cross_validate_classes(model, X, y, ClassKFold(10), "neg_relative_loss")
+    >>> results["test_score"].shape
+    (10,)
+    """
+    check_consistent_length(X, y, groups)
+    splits, scoring = _Splits(cv, X, groups), _named(scoring)
+    options = {
+        "cv": splits,
+        "verbose": verbose,
+        "error_score": error_score,
+        "return_train_score": return_train_score,
+        "return_estimator": return_estimator,
+        "return_indices": return_indices,
+    }
+    reason = why_not(estimator, X, y)
+    if reason:
+        warnings.warn(
+            f"{OWNER}: each fold is fitted anew, because {reason}.",
+            EfficiencyWarning,
+            stacklevel=2,
+        )
+    if reason or refitting_is_cheaper(estimator, X, splits.get_n_splits(X, y)):
+        return cross_validate(estimator, X, y, scoring=scoring, n_jobs=n_jobs, **options)
+    start = time.perf_counter()
+    one_pass = OnePass(estimator, X, y)
+    shared = time.perf_counter() - start
+    results = cross_validate(
+        _FoldFit(one_pass),
+        np.arange(len(X)),
+        y,
+        scoring=_on_rows(scoring, estimator, X),
+        n_jobs=1,
+        **options,
+    )
+    results["fit_time"] += shared / len(results["fit_time"])
+    if return_estimator:
+        results["estimator"] = [getattr(fold, "fitted_", fold) for fold in results["estimator"]]
+    if one_pass.n_refitted:
+        warnings.warn(
+            f"{OWNER}: {one_pass.n_refitted} of {len(results['fit_time'])} folds were fitted "
+            "anew, because their equations are too near to singular for exact results in one "
+            "pass. A larger penalty (alpha), or leaving out features that hardly vary, helps.",
+            EfficiencyWarning,
+            stacklevel=2,
+        )
+    return results
+
+
+class _FoldFit(BaseEstimator):
+    """Stands in for the estimator in ``cross_validate``, with row numbers for its X."""
+
+    def __init__(self, one_pass: OnePass) -> None:
+        self.one_pass = one_pass
+
+    def __sklearn_clone__(self) -> Self:
+        return type(self)(self.one_pass)  # a deep copy would copy X
+
+    def fit(self, rows: np.ndarray, y: Any) -> Self:
+        self.fitted_ = self.one_pass.fit(rows, y)
+        return self
+
+
+class _OnRows:
+    """A scorer of the estimator proper, on the rows of X with the given numbers."""
+
+    def __init__(self, scorer: Any, X: Any) -> None:
+        self.scorer = scorer
+        self.X = X
+
+    def __call__(self, fold: _FoldFit, rows: np.ndarray, y: Any) -> Any:
+        return self.scorer(fold.fitted_, take(self.X, rows), y)
+
+
+def _named(scoring: Any) -> Any:
+    """Return `scoring` with scorers for the names that are of this package."""
+    if isinstance(scoring, str):
+        return SCORERS.get(scoring, scoring)
+    if isinstance(scoring, dict):
+        return {name: _named(one) for name, one in scoring.items()}
+    if isinstance(scoring, (list, tuple, set)):
+        if any(isinstance(one, str) and one in SCORERS for one in scoring):
+            return {name: _named(name) for name in scoring}
+    return scoring
+
+
+def _on_rows(scoring: Any, estimator: Any, X: Any) -> Any:
+    """Return `scoring` as `cross_validate` takes it, for a `_FoldFit`."""
+    scorer = check_scoring(estimator, scoring=scoring)  # raises what is wrong with it
+    if scoring is None or isinstance(scoring, str) or callable(scoring):
+        return _OnRows(scorer, X)
+    named = scoring.items() if isinstance(scoring, dict) else zip(scoring, scoring, strict=True)
+    return {name: _OnRows(check_scoring(estimator, scoring=one), X) for name, one in named}
+
+
+class _Splits:
+    """A splitter over the X that the user passed, whose folds have rows on both sides."""
+
+    def __init__(self, cv: Any, X: Any, groups: Any) -> None:
+        if cv is None or isinstance(cv, (int, np.integer)):
+            cv = ClassKFold(5 if cv is None else int(cv))
+        self.cv = check_cv(cv)
+        self.X = X
+        self.groups = groups
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        return self.cv.get_n_splits(self.X, y, self.groups)
+
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        row_numbers = np.arange(len(y))
+        for fold, (train, test) in enumerate(self.cv.split(self.X, y, self.groups)):
+            for name, rows in (("training", train), ("test", test)):
+                if not len(row_numbers[rows]):
+                    raise ValueError(
+                        f"{OWNER}: fold {fold} has no {name} rows. Pass a cv whose folds have "
+                        "rows to learn from and rows to be scored on, such as ClassKFold(5)."
+                    )
+            yield train, test

@@ -1,0 +1,152 @@
+"""What lets the folds of an estimator come from sums over classes, and how they do."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.utils.validation import validate_data
+
+from zeroshot._validation import check_labels, check_missing_labels
+from zeroshot.model_selection._class_sums import Rows, take
+from zeroshot.model_selection._ridge_folds import RidgeFold, RidgeFolds
+
+OWNER = "cross_validate_classes"
+
+_MATRICES = 5
+"""How many square matrices over the features are in memory at a time, at most."""
+
+
+class Ridge(Protocol):
+    """What a fold offers in place of its rows."""
+
+    def __call__(
+        self, targets: np.ndarray, alpha: float, *, center: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return weights, (n_features, n_outputs), and the means of features and of targets."""
+
+
+class LearnsByClass(Protocol):
+    """What an estimator has whose ``fit`` is ridge regression to one target for each class.
+
+    It is then fitted from sums over classes, without its rows.
+    """
+
+    def _learns_by_class(self) -> bool:
+        """Tell whether that holds for the parameters as they are."""
+
+    def _fit_classes(self, classes: np.ndarray, ridge: Ridge) -> None:
+        """Do what ``fit`` does, given the sorted labels of the rows, and `ridge` for their X.
+
+        ``n_features_in_`` is set already. `ridge` takes a target for each of the `classes`, in
+        their order, and the penalty.
+        """
+
+
+def _steps(estimator: Any) -> list[Any]:
+    """Return the steps of a pipeline that do something, or the estimator alone."""
+    if type(estimator) is not Pipeline:
+        return [estimator]
+    steps = [step for _, step in estimator.steps if step is not None and step != "passthrough"]
+    return steps or [estimator]
+
+
+def why_not(estimator: Any, X: Any, y: Any) -> str | None:
+    """Return why folds cannot come from sums over classes, or None if they can."""
+    *before, final = _steps(estimator)
+    name = type(final).__name__
+    # Its own: a subclass may have another fit.
+    if "_fit_classes" not in vars(type(final)) or not final._learns_by_class():
+        return f"{name} with these parameters does not learn from sums over classes"
+    for position, step in enumerate(before):
+        last = position == len(before) - 1
+        if not (type(step) is Normalizer or (type(step) is StandardScaler and last)):
+            return (
+                f"{type(step).__name__} is in front: only Normalizer, and StandardScaler right "
+                "before the last step, keep sums over classes exact"
+            )
+    try:
+        check_labels(check_missing_labels(y, owner=OWNER, name="y"), owner=OWNER, name="y")
+    except (TypeError, ValueError) as error:
+        return f"y holds no labels ({error})"
+    return _why_not_features(X)
+
+
+def _why_not_features(X: Any) -> str | None:
+    if not (isinstance(X, np.ndarray) or hasattr(X, "iloc")) or X.ndim != 2:
+        return f"X, of type {type(X).__name__}, is neither a 2-D array nor a data frame"
+    if 0 in X.shape:
+        return f"X is empty, of shape {X.shape}"
+    kind = np.asarray(take(X, [0])).dtype
+    if kind.kind not in "fiub":
+        return f"X holds {kind}, not numbers"
+    needed = _MATRICES * 8 * X.shape[1] ** 2 / 2**20
+    allowed = get_config()["working_memory"]
+    if needed > allowed:
+        return (
+            f"sums over {X.shape[1]} features need {needed:.0f} MiB and scikit-learn's "
+            f"working_memory is {allowed} (sklearn.set_config raises it)"
+        )
+    return None
+
+
+def refitting_is_cheaper(estimator: Any, X: Any, n_folds: int) -> bool:
+    """Tell whether ridge regression in its dual form, n x n, costs fewer multiplications."""
+    n, d = X.shape
+    if d <= n:
+        return False
+    new_factors = n_folds if any(isinstance(s, StandardScaler) for s in _steps(estimator)) else 1
+    return n_folds * (n * n * d + n**3 / 3) < 2 * n * d * d + new_factors * d**3 / 3
+
+
+class OnePass:
+    """What the folds of one estimator share: sums over all rows.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        Of the kind that `why_not` lets pass.
+    X : ndarray or DataFrame of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Labels.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any) -> None:
+        self.estimator = estimator
+        self.X = X
+        self.n_refitted = 0
+        labels = check_labels(check_missing_labels(y, owner=OWNER, name="y"), owner=OWNER, name="y")
+        self.classes, codes = np.unique(labels, return_inverse=True)
+        normalizers = [clone(step) for step in _steps(estimator) if isinstance(step, Normalizer)]
+        head = take(X, [0])
+        for step in normalizers:
+            head = step.set_params(copy=True).fit_transform(head)
+        self.folds = RidgeFolds(Rows(X, normalizers), codes, len(self.classes))
+
+    def fit(self, train: np.ndarray, y: Any) -> Any:
+        """Return a fitted clone of the estimator; y are the labels of the training rows."""
+        try:
+            return self._fit_from_sums(RidgeFold(self.folds, train))
+        except np.linalg.LinAlgError:
+            self.n_refitted += 1
+            return clone(self.estimator).fit(take(self.X, train), y)
+
+    def _fit_from_sums(self, fold: RidgeFold) -> Any:
+        model = clone(self.estimator)
+        *before, final = _steps(model)
+        head = take(self.X, [0])  # tells each step the number and the names of its features
+        for step in before:
+            if isinstance(step, StandardScaler):
+                validate_data(step, head, skip_check_array=True)
+                fold.fit_scaler(step)
+            else:
+                step.fit(head)
+            head = step.transform(head)
+        validate_data(final, head, skip_check_array=True)
+        final._fit_classes(self.classes[fold.seen], fold.ridge)
+        return model
