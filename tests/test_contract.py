@@ -24,6 +24,9 @@ from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    EmbeddingRegressorCV,
+    ESZSLClassifier,
+    ESZSLClassifierCV,
     HashEmbedding,
     SourceHead,
 )
@@ -34,6 +37,9 @@ IN_SCIKIT_LEARNS_SUITE = [
     DeViSEClassifier(),
     ConSEClassifier(),
     DummyZeroShotClassifier(),
+    EmbeddingRegressorCV(),
+    ESZSLClassifier(),
+    ESZSLClassifierCV(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -119,6 +125,12 @@ MODELS = {
     "conse": ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT),
     "conse-neighbours": ConSEClassifier(KNeighborsClassifier(), EMBEDDING, **ZERO_SHOT),
     "conse-head": ConSEClassifier(HEAD, EMBEDDING, n_top=3, **ZERO_SHOT),
+    "eszsl": ESZSLClassifier(EMBEDDING, **ZERO_SHOT),
+    "eszsl-gamma-unseen": ESZSLClassifier(
+        EMBEDDING, gamma=2.0, center_features=False, scenario="unseen", **ZERO_SHOT
+    ),
+    "ridge-cv": EmbeddingRegressorCV(EMBEDDING, cv=3),
+    "eszsl-cv": ESZSLClassifierCV(EMBEDDING, cv=3, **ZERO_SHOT),
     "dummy-mean": DummyZeroShotClassifier(EMBEDDING, **ZERO_SHOT),
     "dummy-constant": DummyZeroShotClassifier(EMBEDDING, strategy="constant", **ZERO_SHOT),
     "dummy-random": DummyZeroShotClassifier(
@@ -233,7 +245,10 @@ def test_order_and_subset_of_rows_change_nothing(model):
                 np.testing.assert_allclose(part, expected, rtol=1e-10, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize("name", ["ridge", "mse", "mse-gamma", "dummy-mean", "dummy-constant"])
+@pytest.mark.parametrize(
+    "name",
+    ["ridge", "mse", "mse-gamma", "eszsl", "eszsl-cv", "ridge-cv", "dummy-mean", "dummy-constant"],
+)
 def test_order_of_training_rows_changes_nothing(name):
     """In closed form; what is trained in batches depends on the order by its nature."""
     order = np.random.default_rng(3).permutation(len(X))

@@ -34,6 +34,9 @@ from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    EmbeddingRegressorCV,
+    ESZSLClassifier,
+    ESZSLClassifierCV,
     HashEmbedding,
     LabelEmbedding,
     SourceHead,
@@ -43,6 +46,7 @@ from zeroshot import (
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
 from zeroshot.label_embeddings import _stored
+from zeroshot.model_selection import ClassKFold
 from zeroshot.persistence import _classes, _format
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
@@ -122,6 +126,11 @@ ESTIMATORS = {
     "dummy, mean": DummyZeroShotClassifier(HASH, candidates=ALL),
     "dummy, constant": DummyZeroShotClassifier(HASH, strategy="constant", candidates=ALL),
     "dummy, random": DummyZeroShotClassifier(HASH, strategy="random", random_state=3),
+    "eszsl": ESZSLClassifier(TABLE, gamma=1.5, candidates=ALL),
+    "eszsl, searched": ESZSLClassifierCV(TABLE, cv=2, candidates=ALL),
+    "ridge, searched": EmbeddingRegressorCV(
+        HASH, alphas=np.array([0.1, 10.0]), cv=ClassKFold(2), scoring="neg_relative_loss"
+    ),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -386,7 +395,7 @@ def _contains_itself():
     [
         (np.random.RandomState(0), r"RandomState.*int seed.*random_state=0"),
         (np.random.default_rng(0), r"Generator.*int seed"),
-        (len, r"builtin_function_or_method.*Estimators that can be: ConSEClassifier"),
+        (len, r"builtin_function_or_method.*splitters that can be: .*ConSEClassifier"),
         ({1, 2}, "set"),
         (b"bytes", "bytes"),
         (1j, "complex"),

@@ -135,6 +135,18 @@ def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -
     return value
 
 
+def check_flag(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless `value` is True or False.
+
+    Raises
+    ------
+    ValueError
+        `value` is something else, such as 1 or "no".
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{owner}: {name} must be True or False, got {value!r}.")
+
+
 def check_number(
     value: Any,
     *,

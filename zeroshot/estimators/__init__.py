@@ -4,14 +4,20 @@ from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._eszsl import ESZSLClassifier
+from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._regressor import EmbeddingRegressor
+from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
 
 __all__ = [
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
+    "ESZSLClassifier",
+    "ESZSLClassifierCV",
     "EmbeddingRegressor",
+    "EmbeddingRegressorCV",
     "SimilarityInitializer",
     "ZeroShotClassifier",
 ]

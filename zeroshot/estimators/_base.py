@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from zeroshot._validation import (
+    check_flag,
     check_labels,
     check_missing_labels,
     check_number,
@@ -132,8 +133,7 @@ class ZeroShotClassifier(
         check_number(self.temperature, owner=owner, name="temperature", above=0)
         if self.gamma is not None:
             check_number(self.gamma, owner=owner, name="gamma", above=0)
-        if not isinstance(self.center, (bool, np.bool_)):
-            raise ValueError(f"{owner}: center must be True or False, got {self.center!r}.")
+        check_flag(self.center, owner=owner, name="center")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         self._set_vocabulary(self.candidates)  # before labels of the wrong kind are embedded
         embedding = self.label_embedding

@@ -157,7 +157,7 @@ class DeViSEClassifier(ZeroShotClassifier):
         self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray, hidden: tuple[int, ...]
     ) -> FittedMap:
         if self.loss == "mse" and not hidden:
-            return fit_ridge(X, class_vectors[y], self.alpha)
+            return fit_ridge(X, class_vectors, self.alpha, codes=y)
         settings = training_settings(self)
         loss = _make_loss(self.loss, self.margin, settings.seed)
         return fit_perceptron(X, y, class_vectors, loss, hidden, settings)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.linear_model import Ridge
 from sklearn.utils import check_random_state
 
 from zeroshot._validation import check_number
+from zeroshot.estimators._ridge import NormalEquations, one_hot, product
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,11 +46,33 @@ def apply_map(X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarra
     return X
 
 
-def fit_ridge(X: np.ndarray, Y: np.ndarray, alpha: float) -> FittedMap:
-    """Minimise the squared error plus `alpha` times the squared weights; the intercept is free."""
-    ridge = Ridge(alpha=alpha).fit(X.astype(np.float64, copy=False), Y)
-    coef = np.reshape(ridge.coef_, (Y.shape[1], X.shape[1])).T
-    return FittedMap([coef], [np.atleast_1d(ridge.intercept_)], [])
+def fit_ridge(
+    X: np.ndarray, Y: np.ndarray, alpha: float, codes: np.ndarray | None = None
+) -> FittedMap:
+    """Minimise the squared error plus `alpha` times the squared weights; the intercept is free.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    Y : ndarray of shape (n_samples, n_outputs), or with `codes` (n_targets, n_outputs)
+        What to predict.
+    alpha : float
+        Not negative.
+    codes : ndarray of shape (n_samples,), optional
+        The row of `Y` that belongs to each sample: the samples of a class are then summed first.
+    """
+    if codes is not None and len(Y) >= len(X):
+        Y, codes = Y[codes], None
+    if codes is None:
+        offset = Y.mean(axis=0)
+        equations = NormalEquations.of_rows(X, Y - offset, center=True)
+        (coef,) = equations.solve([alpha])
+    else:
+        offset = np.bincount(codes, minlength=len(Y)) @ Y / len(X)
+        equations = NormalEquations.of_rows(X, one_hot(codes, len(Y)), center=True)
+        (coef,) = equations.solve([alpha], Y - offset)
+    return FittedMap([coef], [offset - product(equations.mean[None], coef)[0]], [])
 
 
 def fit_perceptron(

@@ -5,36 +5,22 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
-from sklearn.metrics import r2_score
-from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
-from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot._validation import check_number, check_option
 from zeroshot.estimators._map import (
     FittedMap,
-    apply_map,
     check_hidden,
     fit_perceptron,
     fit_ridge,
     training_settings,
 )
+from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
 
 LOSSES = ("mse", "cosine")
 
 
-class EmbeddingRegressor(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator
-):
+class EmbeddingRegressor(VectorRegressor):
     """Regression from features to the vectors of their labels.
 
     Without hidden layers and with ``loss="mse"`` it is ridge regression in closed form; otherwise
@@ -142,191 +128,18 @@ class EmbeddingRegressor(
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
         hidden = check_hidden(self.hidden, owner=owner)
         X, y = self._validate_fit(X, y)
-        if y.dtype.kind == "f":
-            self._y_ndim, self.seen_classes_ = y.ndim, None
-            vectors = y.reshape(len(y), -1).astype(np.float64, copy=False)
-            targets = np.arange(len(y))
-        else:
-            self._y_ndim = 2
-            self.seen_classes_, targets = np.unique(y, return_inverse=True)
-            vectors = self.label_vectors(self.seen_classes_)
+        vectors, targets = self._set_targets(y)
         fitted = self._fit_map(X, targets, vectors, hidden)
         self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
         self.history_ = fitted.history
         return self
 
-    def _validate_fit(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return X, and y as float vectors or numbers, or as labels (strings or integers)."""
-        dtypes = [np.float64, np.float32]
-        owner = type(self).__name__
-        if issparse(y):
-            raise TypeError(f"{owner}: y is sparse. Pass y.toarray().")
-        if self.label_embedding is None:
-            if _holds_strings(y):
-                raise ValueError(
-                    f"{owner}: y holds strings, but without a label_embedding it must be numbers. "
-                    "Pass label_embedding=, such as WordVectors(), to give labels vectors."
-                )
-            X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True)
-            return X, y.astype(np.float64)
-        n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
-        y = check_missing_labels(y, owner=owner)
-        X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True)
-        if y.ndim == 1:
-            if y.dtype.kind == "f" and type_of_target(y) == "continuous":
-                raise ValueError(
-                    f"{owner}: y holds continuous numbers, but label_embedding is given and "
-                    f"expects labels (1-D) or vectors of shape (n_samples, {n_dims}). "
-                    "Pass labels, or label_embedding=None."
-                )
-            return X, check_labels(y, owner=owner, name="y")
-        if y.shape[1] != n_dims:
-            raise ValueError(
-                f"{owner}: y has vectors of width {y.shape[1]}, but label_embedding has {n_dims} "
-                "dimensions. Pass labels, vectors of that width, or label_embedding=None."
-            )
-        if _holds_strings(y):
-            raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
-        return X, y.astype(np.float64)
-
     def _fit_map(
         self, X: np.ndarray, targets: np.ndarray, vectors: np.ndarray, hidden: tuple[int, ...]
     ) -> FittedMap:
         if self.loss == "mse" and not hidden:
-            return fit_ridge(X, vectors[targets], self.alpha)
+            return fit_ridge(X, vectors, self.alpha, codes=targets)
         from zeroshot.losses import CosineLoss, MSELoss
 
         loss = MSELoss() if self.loss == "mse" else CosineLoss()
         return fit_perceptron(X, targets, vectors, loss, hidden, training_settings(self))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the vector (or the numbers) of each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims), or (n_samples,) after a 1-D numeric y
-            In the raw label space, float64.
-        """
-        vectors = self._vectors(X)
-        return vectors[:, 0] if self._y_ndim == 1 else vectors
-
-    def predict_embedding(self, X: Any) -> np.ndarray:
-        """Predict the vector of each sample, as `predict` does, always 2-D.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the raw label space, float64.
-        """
-        return self._vectors(X)
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Predict the vector of each sample, for the next step of a pipeline.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the raw label space, float64.
-        """
-        return self._vectors(X)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of the squared error that a constant prediction leaves, explained.
-
-        For numbers and vectors that constant is the mean of `y`, and the score is R². For labels
-        it is the mean vector of the seen classes: the mean of a single excluded class would leave
-        no error to explain.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-        y : array-like of shape (n_samples,) or (n_samples, n_dims)
-            As in ``fit``.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        score : float
-            At most 1; 0 for the constant.
-        """
-        predicted = self.predict(X)
-        check_consistent_length(predicted, y, sample_weight)
-        y = np.asarray(y)
-        if y.ndim == 2 or not (_holds_strings(y) or self.seen_classes_ is not None):
-            return float(r2_score(y, predicted, sample_weight=sample_weight))
-        if self.seen_classes_ is None:
-            raise ValueError(
-                f"{type(self).__name__}: y holds labels, but fit saw numbers or vectors and has no "
-                "seen classes to compare with. Pass y as in fit."
-            )
-        true = self.label_vectors(y)
-        constant = self.label_vectors(self.seen_classes_).mean(axis=0)
-        error = np.average(((predicted - true) ** 2).sum(axis=1), weights=sample_weight)
-        baseline = np.average(((constant - true) ** 2).sum(axis=1), weights=sample_weight)
-        if baseline == 0:  # one seen class: r2_score's convention
-            return float(error == 0)
-        return float(1 - error / baseline)
-
-    def label_vectors(self, labels: Any) -> np.ndarray:
-        """Return the vectors of `labels` in the raw label space.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_labels,)
-            Any labels that the label embedding knows.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_labels, n_dims)
-            In float64.
-
-        Raises
-        ------
-        TypeError
-            There is no label embedding.
-        """
-        owner = type(self).__name__
-        if self.label_embedding is None:
-            raise TypeError(f"{owner}: labels have vectors only with a label_embedding. Pass one.")
-        labels = check_labels(labels, owner=owner, name="labels")
-        return self.label_embedding.embed(labels).astype(np.float64)
-
-    def _vectors(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        return apply_map(X, self.coefs_, self.intercepts_)
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.intercepts_[-1])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _holds_strings(y: Any) -> bool:
-    """Tell whether `y` holds strings, those that spell numbers included."""
-    array = np.asarray(y)
-    return array.dtype.kind in "US" or (
-        array.dtype.kind == "O" and any(isinstance(value, (str, bytes)) for value in array.flat)
-    )

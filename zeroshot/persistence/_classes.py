@@ -9,17 +9,25 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 CLASSES = {
+    "ClassKFold": "zeroshot.model_selection:ClassKFold",
+    "ClassShuffleSplit": "zeroshot.model_selection:ClassShuffleSplit",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
     "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
     "DummyZeroShotClassifier": "zeroshot.estimators:DummyZeroShotClassifier",
+    "ESZSLClassifier": "zeroshot.estimators:ESZSLClassifier",
+    "ESZSLClassifierCV": "zeroshot.estimators:ESZSLClassifierCV",
     "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
+    "EmbeddingRegressorCV": "zeroshot.estimators:EmbeddingRegressorCV",
+    "GeneralizedClassKFold": "zeroshot.model_selection:GeneralizedClassKFold",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
+    "LeaveOneClassOut": "zeroshot.model_selection:LeaveOneClassOut",
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
     "MinMaxScaler": "sklearn.preprocessing:MinMaxScaler",
     "Normalizer": "sklearn.preprocessing:Normalizer",
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
+    "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",
@@ -32,6 +40,7 @@ Label embeddings have a table of their own, in ``zeroshot.label_embeddings._stor
 
 PRIVATE = {
     "EmbeddingRegressor": {"_y_ndim"},
+    "EmbeddingRegressorCV": {"_y_ndim"},
     "PCA": {"_fit_svd_solver"},
     "TimmFeatures": {"_seed", "_n_features_out"},
 }

@@ -1,0 +1,226 @@
+"""ESZSL with both penalties chosen by folds over the classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from zeroshot._validation import check_flag
+from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._eszsl import ESZSLClassifier, LabelFactors, solve_eszsl
+from zeroshot.estimators._map import apply_map
+from zeroshot.estimators._penalty_search import (
+    DEFAULT_PENALTIES,
+    best_point,
+    check_penalties,
+    fold_equations,
+    make_folds,
+    make_scorer,
+    search_results,
+)
+from zeroshot.estimators._ridge import NormalEquations, one_hot, product
+from zeroshot.exceptions import LabelWarning
+from zeroshot.label_embeddings import LabelEmbedding
+
+
+class ESZSLClassifierCV(ZeroShotClassifier):
+    """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
+
+    Every point of the grid is scored on images of classes that its fold's model never saw, each
+    fold with the mean of the features, the centre of the label space, and the kernel of its own
+    seen classes: to the same scores that fitting every point anew would give. The work is done
+    once a fold instead, and the data are passed over twice in all.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        Vectors of the labels; one-hot vectors of the seen classes if None, which makes it an
+        ordinary classifier, with folds over samples.
+    alphas_features : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties in the space of features to choose from, above 0: the paper's gamma, and its
+        grid.
+    alphas_labels : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties in the space of label vectors to choose from, above 0: the paper's lambda.
+    cv : int, splitter or iterable, default=5
+        An int is that many folds over the classes (over the samples without a
+        `label_embedding`); else a splitter such as ``ClassShuffleSplit(...)``, or pairs of
+        training and test rows.
+    scoring : str or callable, default="mean_class_accuracy"
+        A name in `zeroshot.metrics.SCORERS`, another of scikit-learn's, or
+        ``scorer(estimator, X, y)``. A fold's held-out classes compete among themselves; where its
+        test rows hold images of seen classes too, as `GeneralizedClassKFold` has them, all
+        classes of ``y`` compete. A callable meets a model on reduced features, with the same
+        answers.
+    center_features : bool, default=True
+        As in `ESZSLClassifier`.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen in ``fit``.
+    center : bool, default=True
+        Subtract the mean of the seen classes' vectors before scaling to unit length.
+    gamma : float, optional
+        As in every classifier here, and not the paper's gamma: describe each label by its
+        RBF-kernel similarities to the seen classes rather than by its vector.
+    temperature : float, default=0.1
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit``.
+    class_vectors_ : ndarray of shape (n_classes, n_dims)
+        The vectors of ``classes_``: centred, of unit length.
+    coef_ : ndarray of shape (n_features, n_dims)
+        The map, fitted on all rows with the penalties chosen.
+    intercept_ : ndarray of shape (n_dims,)
+        What the subtracted mean comes to.
+    alpha_features_, alpha_labels_ : float
+        The penalties chosen: of the best mean score, the first.
+    best_score_ : float
+        Their mean score over the folds.
+    best_index_ : int
+        Their place in ``cv_results_``.
+    cv_results_ : dict
+        As ``GridSearchCV`` has it: ``params``, ``split0_test_score``, ``mean_test_score``, ...
+
+    See Also
+    --------
+    ESZSLClassifier : The map itself, with its formula.
+
+    References
+    ----------
+    B. Romera-Paredes, P. H. S. Torr, "An Embarrassingly Simple Approach to Zero-Shot Learning",
+    ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, ESZSLClassifierCV
+    >>> rng = np.random.default_rng(0)
+    >>> attributes = AttributeTable(rng.normal(size=(12, 3)), labels=range(12))
+    >>> y = np.repeat(np.arange(10), 6)
+    >>> mixing = rng.normal(size=(3, 8))
+    >>> X = attributes.embed(y) @ mixing + 0.3 * rng.normal(size=(60, 8))
+    >>> model = ESZSLClassifierCV(attributes, candidates=[10, 11]).fit(X, y)
+    >>> model.alpha_features_, model.alpha_labels_, round(model.best_score_, 2)
+    (0.001, 1.0, 1.0)
+    >>> len(model.cv_results_["params"])
+    49
+    >>> model.predict(attributes.embed([10, 11]) @ mixing).tolist()
+    [10, 11]
+    """
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        alphas_features: Any = DEFAULT_PENALTIES,
+        alphas_labels: Any = DEFAULT_PENALTIES,
+        cv: Any = 5,
+        scoring: Any = "mean_class_accuracy",
+        center_features: bool = True,
+        candidates: Any = None,
+        scenario: str = "generalized",
+        center: bool = True,
+        gamma: float | None = None,
+        temperature: float = 0.1,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.alphas_features = alphas_features
+        self.alphas_labels = alphas_labels
+        self.cv = cv
+        self.scoring = scoring
+        self.center_features = center_features
+        self.candidates = candidates
+        self.scenario = scenario
+        self.center = center
+        self.gamma = gamma
+        self.temperature = temperature
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        owner = type(self).__name__
+        check_flag(self.center_features, owner=owner, name="center_features")
+        gammas = check_penalties(self.alphas_features, owner=owner, name="alphas_features", above=0)
+        lambdas = check_penalties(self.alphas_labels, owner=owner, name="alphas_labels", above=0)
+        labels = self.seen_classes_[y]
+        of_classes = self.label_embedding is not None
+        folds = make_folds(self.cv, X, labels, of_classes=of_classes, owner=owner)
+        systems = fold_equations(
+            X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
+        )
+        scorer = make_scorer(self.scoring, ESZSLClassifier())
+        scores = []
+        for number, (train, test) in enumerate(folds):
+            model, factors = self._fold_model(number, labels[train], labels[test])
+            equations = next(systems)
+            seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
+            equations = replace(equations, right=equations.right[:, seen])
+            grid = model, equations, factors, gammas, lambdas
+            scores.append([scorer(*point, labels[test]) for point in _points(*grid, X[test])])
+        self.cv_results_ = search_results(
+            [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
+            np.array(scores).T,
+        )
+        self._set_best(next(systems), LabelFactors.of(class_vectors))
+
+    def _fold_model(
+        self, number: int, train: np.ndarray, test: np.ndarray
+    ) -> tuple[ESZSLClassifier, LabelFactors]:
+        """Return a classifier that knows its classes, but has no map yet, and their factors."""
+        held_out = np.setdiff1d(test, train)
+        unseen_only = not np.isin(test, train).any()
+        if unseen_only and len(held_out) == 1:
+            raise ValueError(
+                f"{type(self).__name__}: fold {number} of cv holds out one class, "
+                f"{held_out[0]!s}, which is then the only answer. Pass a cv with fewer folds."
+            )
+        model = ESZSLClassifier(
+            self.label_embedding,
+            candidates=self.seen_classes_,
+            scenario="unseen" if unseen_only else "generalized",
+            center=self.center,
+            gamma=self.gamma,
+            temperature=self.temperature,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelWarning)  # given once, for all classes together
+            _, seen_vectors = model._fit_seen(train)
+            model._embed_vocabulary()
+        return model, LabelFactors.of(seen_vectors)
+
+    def _set_best(self, equations: NormalEquations, factors: LabelFactors) -> None:
+        self.best_index_, self.best_score_, best = best_point(self.cv_results_)
+        self.alpha_features_, self.alpha_labels_ = best["alpha_features"], best["alpha_labels"]
+        self.coef_ = solve_eszsl(equations, factors, self.alpha_features_, self.alpha_labels_)
+        self.intercept_ = -product(equations.mean[None], self.coef_)[0]
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        return apply_map(X, [self.coef_], [self.intercept_])
+
+
+def _points(
+    model: ESZSLClassifier,
+    equations: NormalEquations,
+    factors: LabelFactors,
+    gammas: list[float],
+    lambdas: list[float],
+    X: np.ndarray,
+) -> Iterator[tuple[ESZSLClassifier, np.ndarray]]:
+    """Yield, for each point of the grid, lambda by lambda, what answers as its model does for X.
+
+    The weights W of a gamma are n_factors wide, whatever lambda: the model takes X W for its
+    features, so that a point costs as little as these are wide.
+    """
+    rows = np.subtract(X, equations.mean, dtype=np.float64, order="C")
+    maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
+    model.n_features_in_ = len(factors.sigma)
+    model.intercept_ = np.zeros(factors.Rt.shape[1])
+    for weights in equations.solve(gammas, factors.codes()):
+        reduced = product(rows, weights)
+        for model.coef_ in maps:
+            yield model, reduced

@@ -1,0 +1,171 @@
+"""Penalties chosen by folds over the classes: a whole grid from one pass over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+
+from zeroshot._validation import check_number
+from zeroshot.estimators._ridge import NormalEquations, RowSums
+from zeroshot.metrics import SCORERS
+from zeroshot.model_selection import ClassKFold
+
+DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+"""Those of Romera-Paredes and Torr (2015), section 4."""
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> list[float]:
+    """Return penalties to choose from as a list of floats.
+
+    Raises
+    ------
+    ValueError
+        No sequence, an empty one, or one of another thing than numbers within `bounds`.
+    """
+    if isinstance(values, str) or np.ndim(values) != 1 or len(values) == 0:
+        raise ValueError(
+            f"{owner}: {name} must be a list of penalties such as (0.1, 1.0, 10.0), got {values!r}."
+        )
+    for value in values:
+        check_number(value, owner=owner, name=f"each of {name}", **bounds)  # type: ignore[arg-type]
+    return [float(value) for value in values]
+
+
+def make_folds(
+    cv: Any, X: np.ndarray, y: np.ndarray, *, of_classes: bool, owner: str
+) -> list[Fold]:
+    """Return the training and test rows of each fold.
+
+    Parameters
+    ----------
+    cv : int, None, splitter or iterable
+        An int is that many folds; None is five.
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    y : ndarray of shape (n_samples,) or (n_samples, n_dims)
+        Labels, or numbers.
+    of_classes : bool
+        Whether an int means folds over classes, shuffled with a seed of their own: neighbours in
+        the alphabet are often alike. Else it means scikit-learn's folds over samples.
+    owner : str
+        For the messages.
+
+    Raises
+    ------
+    ValueError
+        A fold has no training or no test rows, or there are no folds.
+    """
+    cv = 5 if cv is None else cv  # or scikit-learn's default, folds over samples, comes in
+    whole = isinstance(cv, (int, np.integer)) and not isinstance(cv, (bool, np.bool_))
+    if whole and of_classes:
+        cv = ClassKFold(int(cv), shuffle=True, random_state=0)
+    splitter = check_cv(cv, y, classifier=y.dtype.kind in "iuU")
+    folds = [_as_rows(fold, len(X)) for fold in splitter.split(X, y)]
+    if not folds:
+        raise ValueError(f"{owner}: cv gives no folds. Pass a number of folds, or a splitter.")
+    for number, (train, test) in enumerate(folds):
+        if not (len(train) and len(test)):
+            raise ValueError(
+                f"{owner}: fold {number} of cv has {len(train)} training rows and {len(test)} test "
+                "rows. Pass folds that have both."
+            )
+    return folds
+
+
+def _as_rows(fold: tuple[Any, Any], n_rows: int) -> Fold:
+    train, test = (np.arange(n_rows)[part] for part in fold)
+    return train, test
+
+
+def fold_equations(
+    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool
+) -> Iterator[NormalEquations]:
+    """Yield the normal equations of each fold's training rows, and last those of all rows.
+
+    A Gram matrix is a sum over rows, so that one pass gives that of all, and a second one that of
+    the rows which each fold leaves out, to be subtracted.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    targets : ndarray or sparse array of shape (n_samples, n_targets)
+        Of each row.
+    folds : sequence of (train, test)
+        Row numbers.
+    center : bool
+        Whether each fold's equations are about the mean of its own rows.
+    """
+    n_rows, n_features = X.shape
+    if n_rows < n_features:
+        for rows in (*(train for train, _ in folds), np.arange(n_rows)):
+            yield NormalEquations.of_rows(X[rows], targets[rows], center=center)
+        return
+    origin = X.mean(axis=0, dtype=np.float64) if center else np.zeros(n_features)
+    whole = RowSums.of(X, targets, origin)
+    for train, _ in folds:
+        left_out = np.setdiff1d(np.arange(n_rows), train)
+        is_subset = len(left_out) + len(train) == n_rows
+        if not is_subset or len(train) < max(n_features, len(left_out)):
+            yield NormalEquations.of_rows(X[train], targets[train], center=center)
+            continue
+        sums = whole.without(RowSums.of(X[left_out], targets[left_out], origin))
+        if center:
+            sums = sums.about_the_mean(np.asarray(targets[train].sum(axis=0)))
+        yield NormalEquations.of_sums(sums)
+    yield NormalEquations.of_sums(whole)
+
+
+def make_scorer(scoring: Any, estimator: Any) -> Callable[[Any, np.ndarray, np.ndarray], float]:
+    """Return ``scorer(estimator, X, y)`` for a name, of `SCORERS` or scikit-learn's, or a callable.
+
+    None is the estimator's own ``score``.
+    """
+    if isinstance(scoring, str) and scoring in SCORERS:
+        return SCORERS[scoring]
+    return check_scoring(estimator, scoring)
+
+
+def search_results(params: list[dict[str, float]], scores: np.ndarray) -> dict[str, Any]:
+    """Return scores, (n_points, n_folds), as ``cv_results_`` of ``GridSearchCV`` has them.
+
+    Raises
+    ------
+    ValueError
+        A score is not finite.
+    """
+    if not np.isfinite(scores).all():
+        point, fold = np.argwhere(~np.isfinite(scores))[0]
+        raise ValueError(
+            f"The score of {params[point]} in fold {fold} is {scores[point, fold]}. Pass another "
+            "scoring, or other folds."
+        )
+    mean = scores.mean(axis=1)
+    results: dict[str, Any] = {
+        f"param_{name}": np.array([point[name] for point in params]) for name in params[0]
+    }
+    results["params"] = params
+    results |= {f"split{fold}_test_score": column for fold, column in enumerate(scores.T.copy())}
+    results["mean_test_score"] = mean
+    results["std_test_score"] = scores.std(axis=1)
+    results["rank_test_score"] = rankdata(-mean, method="min").astype(np.int32)
+    return results
+
+
+def best_point(results: dict[str, Any]) -> tuple[int, float, dict[str, float]]:
+    """Return the place, the mean score and the parameters of the best point; of equals, the first.
+
+    Parameters
+    ----------
+    results : dict
+        As `search_results` gives them.
+    """
+    index = int(np.argmax(results["mean_test_score"]))
+    return index, float(results["mean_test_score"][index]), results["params"][index]

@@ -1,0 +1,153 @@
+"""Ridge regression to label vectors with the penalty chosen by folds over the classes."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from zeroshot.estimators._penalty_search import (
+    DEFAULT_PENALTIES,
+    best_point,
+    check_penalties,
+    fold_equations,
+    make_folds,
+    make_scorer,
+    search_results,
+)
+from zeroshot.estimators._regressor import EmbeddingRegressor
+from zeroshot.estimators._ridge import NormalEquations, one_hot, product
+from zeroshot.estimators._vector_regressor import VectorRegressor
+from zeroshot.label_embeddings import LabelEmbedding
+
+
+class EmbeddingRegressorCV(VectorRegressor):
+    """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
+
+    Every penalty is scored on images of classes that its fold's model never saw, to the same scores
+    that fitting each anew would give; but the data are passed over twice in all.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        What y is: without one, numbers; with one, labels (1-D) or vectors of its width (2-D).
+    alphas : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties on the squared weights to choose from, not negative; the intercept is free.
+    cv : int, splitter or iterable, default=5
+        An int is that many folds over the classes; over the samples where y holds numbers or
+        vectors. Else a splitter such as ``LeaveOneClassOut()``, or pairs of training and test rows.
+    scoring : str or callable, optional
+        A name in `zeroshot.metrics.SCORERS`, such as ``"neg_relative_loss"``, another of
+        scikit-learn's, or ``scorer(estimator, X, y)``; ``EmbeddingRegressor.score`` if None. A
+        callable meets a model on reduced features, with the same answers.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_features, n_dims)
+        Weights, one matrix, fitted on all rows with the penalty chosen.
+    intercepts_ : list of ndarray of shape (n_dims,)
+        Biases, one vector.
+    seen_classes_ : ndarray of shape (n_seen,) or None
+        The sorted labels of ``fit``; None after numbers or vectors.
+    alpha_ : float
+        The penalty chosen: of the best mean score, the first.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    cv_results_ : dict
+        As ``GridSearchCV`` has it: ``params``, ``split0_test_score``, ``mean_test_score``, ...
+
+    See Also
+    --------
+    EmbeddingRegressor : One penalty, and trained maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, EmbeddingRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> attributes = AttributeTable(rng.normal(size=(10, 3)), labels=range(10))
+    >>> y = np.repeat(np.arange(10), 6)
+    >>> X = attributes.embed(y) @ rng.normal(size=(3, 8)) + 0.3 * rng.normal(size=(60, 8))
+    >>> model = EmbeddingRegressorCV(attributes).fit(X, y)
+    >>> model.alpha_, round(model.best_score_, 2)
+    (1.0, 0.95)
+    """
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        alphas: Any = DEFAULT_PENALTIES,
+        cv: Any = 5,
+        scoring: Any = None,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Choose the penalty, and learn to predict the vector of each sample's label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            Labels, or vectors; numbers without a `label_embedding`.
+
+        Returns
+        -------
+        self : object
+            The fitted regressor.
+
+        Raises
+        ------
+        UnknownLabelError
+            Labels have no vector; all of them are named.
+        ValueError
+            y fits neither form, X is not finite, lengths differ, or a fold is empty.
+        """
+        owner = type(self).__name__
+        alphas = check_penalties(self.alphas, owner=owner, name="alphas", at_least=0)
+        X, y = self._validate_fit(X, y)
+        vectors, codes = self._set_targets(y)
+        folds = make_folds(self.cv, X, y, of_classes=self.seen_classes_ is not None, owner=owner)
+        # The intercept is free, so that a shift of all vectors changes nothing but rounding.
+        shift = vectors.mean(axis=0)
+        if self.seen_classes_ is None:
+            targets, meaning = vectors - shift, np.eye(len(shift))
+        else:
+            targets, meaning = one_hot(codes, len(vectors)), vectors - shift
+        systems = fold_equations(X, targets, folds, center=True)
+        scorer = make_scorer(self.scoring, EmbeddingRegressor())
+        scores = np.empty((len(alphas), len(folds)))
+        for number, (train, test) in enumerate(folds):
+            equations = next(systems)
+            model = self._scored_model(y[train], len(shift))
+            rows = np.subtract(X[test], equations.mean, dtype=np.float64, order="C")
+            offset = shift + targets[train].mean(axis=0) @ meaning
+            for position, weights in enumerate(equations.solve(alphas, meaning)):
+                predicted = product(rows, weights) + offset
+                scores[position, number] = scorer(model, predicted, y[test])
+        self.cv_results_ = search_results([{"alpha": alpha} for alpha in alphas], scores)
+        self.best_index_, self.best_score_, best = best_point(self.cv_results_)
+        self.alpha_ = best["alpha"]
+        offset = shift + targets.mean(axis=0) @ meaning
+        self._set_map(next(systems), meaning, offset)
+        return self
+
+    def _scored_model(self, train: np.ndarray, n_dims: int) -> EmbeddingRegressor:
+        """Return what stands for a fold's model: its features are the vectors that it predicts."""
+        model = EmbeddingRegressor(self.label_embedding)
+        model._set_targets(train)
+        model.coefs_, model.intercepts_ = [np.eye(n_dims)], [np.zeros(n_dims)]
+        model.n_features_in_ = n_dims
+        return model
+
+    def _set_map(self, equations: NormalEquations, meaning: np.ndarray, offset: np.ndarray) -> None:
+        (coef,) = equations.solve([self.alpha_], meaning)
+        self.coefs_ = [coef]
+        self.intercepts_ = [offset - product(equations.mean[None], coef)[0]]
