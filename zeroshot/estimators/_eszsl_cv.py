@@ -153,7 +153,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         systems = fold_equations(
             X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
         )
-        scorer = make_scorer(self.scoring, ESZSLClassifier())
+        scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
         for number, (train, test) in enumerate(folds):
             model, factors = self._fold_model(number, labels[train], labels[test])
