@@ -100,19 +100,21 @@ def open_zip(path: str | os.PathLike, *, max_bytes: int) -> Iterator[zipfile.Zip
         yield archive
 
 
-def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str, *, max_bytes: int | None = None) -> bytes:
     """Return the content of the member `name`, its checksum checked.
 
     Raises
     ------
     IntegrityError
-        There is no such member, or it is damaged.
+        There is no such member, or it is damaged, or it unpacks to more than `max_bytes`.
     """
     with _blamed_on(archive.filename or "archive"):
         try:
             info = archive.getinfo(name)
         except KeyError as error:
             raise _Refused(f"it lacks {name!r}") from error
+        if max_bytes is not None and info.file_size > max_bytes:
+            raise _Refused(f"its member {name!r} unpacks to more than {max_bytes:,} bytes")
         try:
             return archive.read(info)
         except BROKEN as error:
