@@ -196,7 +196,7 @@ class WordVectors(LabelEmbedding):
         """Return the mean vectors of many labels: that of a single word is the word's own."""
         rows = np.array([s[0].rows[0] if len(s) == 1 == len(s[0].rows) else -1 for s in found])
         vectors = self.vectors[rows]
-        for place in np.flatnonzero(rows < 0):
+        for place in np.flatnonzero(rows < 0).tolist():
             vectors[place] = self._mean(found[place])
         return vectors
 
