@@ -14,8 +14,7 @@ and each figure is the median over the turns.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_info
 
+from benchmarks._rows import Row, medians_in_turns, print_rows
 from examples.archive_features import archive_features
 from zeroshot import EmbeddingRegressor, WordVectors
 from zeroshot.metrics import SCORERS
@@ -35,40 +34,50 @@ ALPHA = 1.0
 
 def compare(
     title: str, before: list[Any], X: np.ndarray, y: np.ndarray, step: int, repeats: int
-) -> None:
-    """Time both in turns, and print a line each and the ratio."""
+) -> Row:
+    """Time both in turns, and return the row; the ratio to reach is for ridge alone."""
     embedding = WordVectors()
     ours = make_pipeline(*before, EmbeddingRegressor(embedding, alpha=ALPHA))
     peer = make_pipeline(*before, Ridge(alpha=ALPHA))
     wide, vectors = X.astype(np.float64), embedding.embed(y).astype(np.float64)
     folds = list(LeaveOneClassOut().split(X, y))
     some = folds[::step]
-    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = cross_validate_classes(
+    results: dict[str, dict[str, Any]] = {}
+
+    def run_ours() -> None:
+        results["ours"] = cross_validate_classes(
             ours, X, y, LeaveOneClassOut(), SCORERS["neg_embedding_mse"], return_estimator=True
         )
-        middle = time.perf_counter()
-        expected = cross_validate(
+
+    def run_peer() -> None:
+        results["peer"] = cross_validate(
             peer, wide, vectors, cv=some, scoring="neg_mean_squared_error", return_estimator=True
         )
-        seconds["ours"].append(middle - start)
-        seconds["peer"].append((time.perf_counter() - middle) * len(folds) / len(some))
-    scores = np.abs(result["test_score"][::step] - expected["test_score"]).max()
+
+    times = medians_in_turns({"ours": run_ours, "peer": run_peer}, repeats)
+    one, other = results["ours"], results["peer"]
+    scores = np.abs(one["test_score"][::step] - other["test_score"]).max()
     weights = max(
-        np.abs(one[-1].coefs_[0] - other[-1].coef_.T).max()
-        for one, other in zip(result["estimator"][::step], expected["estimator"], strict=True)
+        np.abs(mine[-1].coefs_[0] - theirs[-1].coef_.T).max()
+        for mine, theirs in zip(one["estimator"][::step], other["estimator"], strict=True)
     )
-    ratios = [b / a for a, b in zip(seconds["ours"], seconds["peer"], strict=True)]
-    print(f"\n{title}")
-    ours_s, peer_s = (statistics.median(seconds[side]) for side in ("ours", "peer"))
-    print(f"  ours, all {len(folds)} folds: {ours_s:8.2f} s")
-    print(f"  peer, {len(some)} of {len(folds)}:    {peer_s:8.2f} s when scaled to all")
-    print(
-        f"  ratio {statistics.median(ratios):.0f} ({', '.join(f'{r:.0f}' for r in ratios)}); "
-        f"largest difference of a score {scores:.1e}, of a weight {weights:.1e}"
+    return Row(
+        what=f"leave-one-class-out, {len(folds)} classes, {title}",
+        peer=f"cross_validate, {len(some)} folds scaled",
+        ours_seconds=times["ours"],
+        peer_seconds=times["peer"] * len(folds) / len(some),
+        reach=None if before else 40,
+        note=f"scores apart by {scores:.0e}, weights by {weights:.0e}",
     )
+
+
+def rows(n_folds: int = 10, repeats: int = 3) -> Iterator[Row]:
+    """Yield a row without and one with a scaler."""
+    bunch = archive_features("cifar100", "train")
+    X, y = bunch.data, bunch.target
+    step = max(1, 100 // n_folds)
+    yield compare("ridge", [], X, y, step, repeats)
+    yield compare("scaler, ridge", [StandardScaler()], X, y, step, repeats)
 
 
 def main() -> None:
@@ -77,13 +86,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=10, help="how many folds the peer is timed on")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    bunch = archive_features("cifar100", "train")
-    X, y = bunch.data, bunch.target
-    pools = {info["filepath"].rpartition("/")[2]: info["num_threads"] for info in threadpool_info()}
-    print(f"{len(X)} x {X.shape[1]} features, {X.dtype}; threads: {pools}")
-    step = max(1, 100 // options.folds)
-    compare("ridge", [], X, y, step, options.repeats)
-    compare("StandardScaler, ridge", [StandardScaler()], X, y, step, options.repeats)
+    print_rows(rows(options.folds, options.repeats))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_sylvester
 from sklearn.preprocessing import normalize
 
+from benchmarks._rows import Row, medians_in_turns, print_rows, seconds_of
 from examples.archive_features import archive_features
 from zeroshot import (
     DeViSEClassifier,
@@ -112,23 +114,23 @@ def pairs_of_fits(
     }
 
 
-def time_fits(X: np.ndarray, y: np.ndarray, embedding: LabelEmbedding, repeats: int) -> None:
-    """Time one fit of each closed form in turns with its formula, and print a line each."""
-    print(
-        f"\none fit, {X.shape[0]} x {X.shape[1]}{'':<12}{'NumPy, s':>10}{'ours, s':>10}{'ratio':>8}"
-    )
-    for name, sides in pairs_of_fits(X, y, embedding).items():
-        seconds: tuple[list[float], list[float]] = ([], [])
-        results = [side() for side in sides]
+def time_fits(
+    X: np.ndarray, y: np.ndarray, embedding: LabelEmbedding, repeats: int
+) -> Iterator[Row]:
+    """Time one fit of each closed form in turns with its formula."""
+    for name, (formula, ours) in pairs_of_fits(X, y, embedding).items():
+        expected, found = formula(), ours()
         few = min(repeats, 3) if name == "SAEClassifier" else repeats
-        for _ in range(few):
-            for side, times in zip(sides, seconds, strict=True):
-                start = time.perf_counter()
-                side()
-                times.append(time.perf_counter() - start)
-        peer, ours = (statistics.median(times) for times in seconds)
-        apart = np.abs(results[0] - results[1]).max() / np.abs(results[0]).max()
-        print(f"  {name:<34}{peer:10.3f}{ours:10.3f}{peer / ours:8.1f}   apart by {apart:.0e}")
+        times = medians_in_turns({"peer": formula, "ours": ours}, few)
+        apart = np.abs(expected - found).max() / np.abs(expected).max()
+        yield Row(
+            what=f"fit {X.shape[0]:,} x {X.shape[1]:,}, {name}",
+            peer="the formula in NumPy",
+            ours_seconds=times["ours"],
+            peer_seconds=times["peer"],
+            reach=1,
+            note=f"weights apart by {apart:.0e}",
+        )
 
 
 def score_points(
@@ -151,29 +153,46 @@ def score_points(
     return scores
 
 
-def time_grid(X: np.ndarray, y: np.ndarray, embedding: LabelEmbedding) -> None:
-    """Time the grid: the formula fold by fold, ours as a whole between the folds; print a line."""
+def time_grid(X: np.ndarray, y: np.ndarray, embedding: LabelEmbedding) -> Row:
+    """Time the grid: the formula fold by fold, ours as a whole between the folds."""
     search = ESZSLClassifierCV(embedding, alphas_features=GRID, alphas_labels=GRID, cv=FOLDS)
-    expected, theirs, ours = [], [], []
+    expected: list[list[float]] = []
+    theirs, ours = [], []
     for train, test in FOLDS.split(X, y):
+        ours.append(seconds_of(partial(search.fit, X, y)))
         start = time.perf_counter()
-        search.fit(X, y)
-        middle = time.perf_counter()
         expected.append(score_points(X, y, train, test, embedding))
-        ours.append(middle - start)
-        theirs.append(time.perf_counter() - middle)
+        theirs.append(time.perf_counter() - start)
     scores = np.mean(expected, axis=0)
     apart = np.abs(scores - search.cv_results_["mean_test_score"]).max()
     same = int(scores.argmax()) == search.best_index_
-    one, other = sum(theirs), statistics.median(ours)
-    print(f"\n7 x 7 penalties of ESZSL, 5 class folds, {X.shape[0]} x {X.shape[1]}")
-    print(f"  NumPy, {49 * len(theirs)} fits: {one:.1f} s")
-    print(f"  ours, median of {len(ours)}:  {other:.2f} s")
-    print(
-        f"  ratio {one / other:.0f}; the same choice: {same} (gamma {search.alpha_features_:g}, "
-        f"lambda {search.alpha_labels_:g}, score {search.best_score_:.3f}), scores apart by "
-        f"{apart:.0e}"
+    return Row(
+        what=f"ESZSL, 7 x 7 penalties, 5 folds, {X.shape[0]:,} x {X.shape[1]:,}",
+        peer=f"the formula in NumPy, {49 * len(theirs)} fits",
+        ours_seconds=statistics.median(ours),
+        peer_seconds=sum(theirs),
+        reach=30,
+        note=f"the same choice: {same} (score {search.best_score_:.3f}), apart by {apart:.0e}",
     )
+
+
+def rows(repeats: int = 5, *, bundled: bool = False, grid: bool = True) -> Iterator[Row]:
+    """Yield a row for each closed form, and one for the grid."""
+    y = np.repeat([f"class {i}" for i in range(100)], 50)
+    noise = normalize(np.random.default_rng(0).normal(size=(len(y), 512)))
+    yield from time_fits(noise, y, HashEmbedding(50), repeats)
+    embedding = WordVectors(overrides=label_texts("cifar100"))
+    if bundled or not os.environ.get("ZEROSHOT_DATA"):
+        X, y = load_cifar100_features(return_X_y=True)
+    else:
+        bunch = archive_features("cifar100", "train")
+        X, y = bunch.data, bunch.target
+    X = normalize(X.astype(np.float64))
+    embedding.embed(np.unique(y))  # opened before anything is timed
+    if X.shape[1] >= 512:
+        yield from time_fits(X, y, embedding, repeats)
+    if grid:
+        yield time_grid(X, y, embedding)
 
 
 def main() -> None:
@@ -183,21 +202,7 @@ def main() -> None:
     parser.add_argument("--bundled", action="store_true", help="the features that ship only")
     parser.add_argument("--no-grid", action="store_true", help="leave out the minutes of the grid")
     options = parser.parse_args()
-    y = np.repeat([f"class {i}" for i in range(100)], 50)
-    noise = normalize(np.random.default_rng(0).normal(size=(len(y), 512)))
-    time_fits(noise, y, HashEmbedding(50), options.repeats)
-    embedding = WordVectors(overrides=label_texts("cifar100"))
-    if options.bundled or not os.environ.get("ZEROSHOT_DATA"):
-        X, y = load_cifar100_features(return_X_y=True)
-    else:
-        bunch = archive_features("cifar100", "train")
-        X, y = bunch.data, bunch.target
-    X = normalize(X.astype(np.float64))
-    embedding.embed(np.unique(y))  # opened before anything is timed
-    if X.shape[1] >= 512:
-        time_fits(X, y, embedding, options.repeats)
-    if not options.no_grid:
-        time_grid(X, y, embedding)
+    print_rows(rows(options.repeats, bundled=options.bundled, grid=not options.no_grid))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ turns within one run, so that what else the machine does falls on all of them al
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import timm
 import torch
 from PIL import Image
 
+from benchmarks._rows import Row, medians_in_turns, print_rows
 from zeroshot._torch import has_fast_bfloat16, resolve_device
 from zeroshot.backbones import TimmFeatures
 from zeroshot.backbones._weights import create_network
@@ -65,23 +65,53 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(products / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)))
 
 
-def compare(title: str, sides: dict[str, tuple[Side, Sequence[Any]]], repeats: int) -> None:
-    """Time the sides in turns, and print a line each; the first is the reference."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+def compare(
+    title: str, sides: dict[str, tuple[Side, Sequence[Any]]], repeats: int
+) -> Iterator[Row]:
+    """Time the sides in turns, an image each; the first is the reference."""
     features: dict[str, np.ndarray] = {}
+
+    def run(name: str) -> None:
+        side, images = sides[name]
+        features[name] = side(images)
+
     for side, images in sides.values():
         side(images[:8])  # first calls set up caches and threads
-    for _ in range(repeats):
-        for name, (side, images) in sides.items():
-            start = time.perf_counter()
-            features[name] = side(images)
-            seconds[name].append((time.perf_counter() - start) / len(images))
-    base = statistics.median(seconds[REFERENCE])
-    print(f"\n{title:<34}{'images':>7}{'images/s':>10}{'ratio':>7}{'cosine':>10}")
-    for name, (_, images) in sides.items():
-        one = statistics.median(seconds[name])
+    times = medians_in_turns({name: partial(run, name) for name in sides}, repeats)
+    an_image = {name: times[name] / len(images) for name, (_, images) in sides.items()}
+    for name, (_, images) in list(sides.items())[1:]:
         near = cosine(features[name], features[REFERENCE][: len(images)])
-        print(f"  {name:<32}{len(images):7d}{1 / one:10.1f}{base / one:7.2f}{near:10.6f}")
+        speed = f"{1 / an_image[name]:.0f} images/s against {1 / an_image[REFERENCE]:.0f}"
+        yield Row(
+            what=f"an image, {title}, {name}",
+            peer=REFERENCE,
+            ours_seconds=an_image[name],
+            peer_seconds=an_image[REFERENCE],
+            reach=2 if name == "auto" else None,
+            note=f"{speed}, mean cosine {near:.6f}",
+        )
+
+
+def rows(n: int = 200, repeats: int = 3, device_name: str = "auto") -> Iterator[Row]:
+    """Yield a row for each precision, on photos and on small images."""
+    photos = sorted((resolve_data_home(None) / "imagenet-photos").glob("*.jpg"))[:n]
+    small = fetch_cifar100(subset="test", download_if_missing=False).images[:n]
+    device = resolve_device(device_name)
+    fast = has_fast_bfloat16(device)
+    workloads: dict[str, tuple[Sequence[Any], int | None, int, float]] = {
+        "photo at 224": (photos, None, 224, 0.875),
+        "CIFAR-100 at 128": (small, 128, 128, 1.0),
+    }
+    for title, (images, image_size, size, crop_pct) in workloads.items():
+        sides = {REFERENCE: (plain_loop(device, size, crop_pct), images)}
+        for precision in ("auto", "float32", "bfloat16"):
+            ours = TimmFeatures(
+                MODEL, image_size=image_size, precision=precision, device=device, progress=False
+            ).fit()
+            few = precision == "bfloat16" and not fast
+            name = f"{precision}, emulated" if few else precision
+            sides[name] = (ours.transform, images[: EMULATED if few else None])
+        yield from compare(title, sides, repeats)
 
 
 def main() -> None:
@@ -91,29 +121,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    photos = sorted((resolve_data_home(None) / "imagenet-photos").glob("*.jpg"))[: options.n]
-    small = fetch_cifar100(subset="test", download_if_missing=False).images[: options.n]
-    device = resolve_device(options.device)
-    fast = has_fast_bfloat16(device)
-    print(
-        f"{device}, {torch.get_num_threads()} threads; bfloat16", "native" if fast else "emulated"
-    )
-    workloads: dict[str, tuple[Sequence[Any], int | None, int, float]] = {
-        "photos, 224 pixels": (photos, None, 224, 0.875),
-        "CIFAR-100, 32 pixels, at 128": (small, 128, 128, 1.0),
-    }
-    for title, (images, image_size, size, crop_pct) in workloads.items():
-        sides = {REFERENCE: (plain_loop(device, size, crop_pct), images)}
-        for precision in ("auto", "float32", "bfloat16"):
-            ours = TimmFeatures(
-                MODEL, image_size=image_size, precision=precision, device=device, progress=False
-            ).fit()
-            few = precision == "bfloat16" and not fast
-            sides[f"TimmFeatures, {precision}"] = (
-                ours.transform,
-                images[: EMULATED if few else None],
-            )
-        compare(title, sides, options.repeats)
+    print(f"{resolve_device(options.device)}, {torch.get_num_threads()} threads")
+    print_rows(rows(options.n, options.repeats, options.device))
 
 
 if __name__ == "__main__":

@@ -8,31 +8,33 @@ Each repetition starts one interpreter for each; the time of an empty interprete
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks._rows import Row, medians_in_turns, print_rows
 
 
-def seconds(statement: str) -> float:
-    """Return the wall time of one interpreter that runs `statement`."""
-    start = time.perf_counter()
+def rows(repeats: int = 7) -> Iterator[Row]:
+    """Yield the one row."""
+    statements = ("pass", "import zeroshot", "import torch")
+    sides = {statement: partial(run, statement) for statement in statements}
+    times = medians_in_turns(sides, repeats)
+    ours, peer = (times[name] - times["pass"] for name in statements[1:])
+    yield Row("import zeroshot", "import torch", ours, peer)
+
+
+def run(statement: str) -> None:
+    """Start an interpreter that runs `statement`."""
     subprocess.run([sys.executable, "-c", statement], check=True)
-    return time.perf_counter() - start
 
 
 def main() -> None:
     """Print the medians."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
-    times: dict[str, list[float]] = {"pass": [], "import zeroshot": [], "import torch": []}
-    for _ in range(repeats):
-        for statement, values in times.items():
-            values.append(seconds(statement))
-    empty = statistics.median(times.pop("pass"))
-    for statement, values in times.items():
-        print(f"{statement:<16} {statistics.median(values) - empty:7.3f} s")
+    print_rows(rows(parser.parse_args().repeats))
 
 
 if __name__ == "__main__":

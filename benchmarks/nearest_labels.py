@@ -15,13 +15,13 @@ are identical if the peer has the same ones in the same order, cosines that diff
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
-from typing import Any
 
 import numpy as np
 
+from benchmarks._rows import Row, print_rows, seconds_of
 from zeroshot import WordVectors, nearest_labels
 
 Search = Callable[[np.ndarray], np.ndarray]
@@ -38,19 +38,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--words", type=int, default=None, help="use the first words only")
     options = parser.parse_args(arguments)
-    found = rows(options.queries, options.k, options.repeats, options.words)
-    print(f"{found[0]['what']:<52}{'ours':>9}{'peer':>9}{'ratio':>8}{'reach':>7}  identical")
-    for row in found:
-        times = (
-            f"{row['ours']:>8.2f}s{row['peer']:>8.2f}s{row['ratio']:>7.1f}x{row['reach']:>6.1f}x"
-        )
-        print(f"  {row['name']:<50}{times}  {'yes' if row['identical'] else 'NO'}")
+    print_rows(rows(options.queries, options.k, options.repeats, options.words))
 
 
 def rows(
     n_queries: int = 2000, k: int = 10, repeats: int = 5, n_words: int | None = None
-) -> list[dict[str, Any]]:
-    """Return one row a peer: its name, both times in seconds, their ratio, and the agreement."""
+) -> Iterator[Row]:
+    """Yield one row a peer, with the agreement."""
     glove = WordVectors()
     table = np.array(glove.vectors[:n_words])
     words = glove.vocabulary[: len(table)]
@@ -64,7 +58,7 @@ def rows(
     expected = np.array([[place[word] for word in row] for row in ours(queries).tolist()])
     peers = {
         "faiss IndexFlatIP": (faiss_search(table, k), 1, 2.5),
-        "scikit-learn NearestNeighbors, brute, cosine": (sklearn_search(table, k), 1, 12.0),
+        "scikit-learn brute force, cosine": (sklearn_search(table, k), 1, 12.0),
         "gensim most_similar": (gensim_search(table, words, place, k), GENSIM_SHARE, 10.0),
     }
     agree = {
@@ -74,22 +68,18 @@ def rows(
     times: dict[str, list[float]] = {name: [] for name in ("ours", *peers)}
     for _ in range(repeats):
         for name, (search, share, _) in peers.items():
-            times["ours"].append(seconds(ours, queries))
-            times[name].append(share * seconds(search, queries[::share]))
-    fast = median(times["ours"])
-    what = f"{n_queries:,} x {k} nearest of {len(table):,} words, {table.shape[1]} figures"
-    return [
-        {
-            "what": what,
-            "name": name,
-            "ours": fast,
-            "peer": median(times[name]),
-            "ratio": median(times[name]) / fast,
-            "reach": reach,
-            "identical": agree[name],
-        }
-        for name, (_, _, reach) in peers.items()
-    ]
+            times["ours"].append(seconds_of(partial(ours, queries)))
+            times[name].append(share * seconds_of(partial(search, queries[::share])))
+    what = f"{k} nearest of {len(table):,} words, {n_queries:,} queries"
+    for name, (_, _, reach) in peers.items():
+        yield Row(
+            what=what,
+            peer=name,
+            ours_seconds=median(times["ours"]),
+            peer_seconds=median(times[name]),
+            reach=reach,
+            note=f"identical: {agree[name]}",
+        )
 
 
 def faiss_search(table: np.ndarray, k: int) -> Search:
@@ -142,13 +132,6 @@ def agreement(
     return distinct and bool(
         np.abs(cosines[0] - cosines[1])[expected != found].max(initial=0) < 1e-6
     )
-
-
-def seconds(search: Search, queries: np.ndarray) -> float:
-    """Return how long a search takes."""
-    start = time.perf_counter()
-    search(queries)
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

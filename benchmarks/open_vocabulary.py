@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Callable
-from statistics import median
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks._rows import Row, medians_in_turns, print_rows
 from zeroshot import DeViSEClassifier, WordVectors
 from zeroshot.datasets import load_cifar100_features
 
@@ -29,17 +28,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args(arguments)
-    row = rows(options.images, options.repeats)[0]
-    print(f"{row['words']:,} candidates, fitted in {row['fit_seconds']:.1f} s")
-    print(f"memory: {row['fit_mb']:.0f} MB while fitting, {row['kept_mb']:.0f} MB kept, ", end="")
-    print(f"{row['predict_mb']:.0f} MB above the former while predicting")
-    print(f"{'':<34}{'ours':>9}{'peer':>9}{'ratio':>8}  identical")
-    times = f"{row['ours']:>8.2f}s{row['peer']:>8.2f}s{row['ratio']:>7.1f}x"
-    print(f"{row['name']:<34}{times}  {'yes' if row['identical'] else 'NO'}")
+    print_rows(rows(options.images, options.repeats))
 
 
-def rows(n_images: int = 500, repeats: int = 3) -> list[dict[str, Any]]:
-    """Return one row: what the model takes, and the five best words of images against the peer."""
+def rows(n_images: int = 500, repeats: int = 3) -> Iterator[Row]:
+    """Yield one row: the five best words of images against the peer, and what the model takes."""
     X, y = load_cifar100_features(return_X_y=True)
     queries = X[np.random.default_rng(0).choice(len(X), n_images, replace=False)]
     glove = WordVectors()
@@ -54,37 +47,27 @@ def rows(n_images: int = 500, repeats: int = 3) -> list[dict[str, Any]]:
         scores = model.decision_function(queries)
         return model.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :5]]
 
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    for _ in range(repeats):
-        times["ours"].append(seconds(lambda: model.predict_top_k(queries, 5)))
-        times["peer"].append(seconds(peer))
-    fast, slow = median(times["ours"]), median(times["peer"])
-    return [
-        {
-            "name": f"5 best words of {n_images} images",
-            "words": len(model.classes_),
-            "fit_seconds": fit_seconds,
-            "fit_mb": after_fit - before,
-            "kept_mb": (model.class_vectors_.nbytes + model.classes_.nbytes) / 1e6,
-            "predict_mb": after_predict - after_fit,
-            "ours": fast,
-            "peer": slow,
-            "ratio": slow / fast,
-            "identical": bool((model.predict_top_k(queries, 5)[0] == peer()).all()),
-        }
-    ]
+    times = medians_in_turns(
+        {"ours": lambda: model.predict_top_k(queries, 5), "peer": peer}, repeats
+    )
+    same = bool((model.predict_top_k(queries, 5)[0] == peer()).all())
+    kept = (model.class_vectors_.nbytes + model.classes_.nbytes) / 1e6
+    memory = (
+        f"fitted in {fit_seconds:.1f} s; {after_fit - before:.0f} MB while fitting, {kept:.0f} MB "
+        f"kept, {after_predict - after_fit:.0f} MB more while predicting"
+    )
+    yield Row(
+        what=f"5 best of {len(model.classes_):,} words, {n_images} images",
+        peer="all scores, sorted",
+        ours_seconds=times["ours"],
+        peer_seconds=times["peer"],
+        note=f"identical: {same}; {memory}",
+    )
 
 
 def peak_mb() -> float:
     """Return the most memory that this process has had so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

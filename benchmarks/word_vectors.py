@@ -10,17 +10,29 @@ Every row gives our time, the peer's, and how many times as fast ours is; median
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
+from benchmarks._rows import Row, medians_in_turns, print_rows, seconds_of
 from zeroshot.label_embeddings import WordVectors
+
+
+def rows(repeats: int = 5, gensim_repeats: int = 3, n_words: int | None = None) -> Iterator[Row]:
+    """Yield the rows: the first load, which writes the cache, and later ones."""
+    glove, cache = WordVectors(), os.environ.get("ZEROSHOT_CACHE")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ZEROSHOT_CACHE"] = str(Path(folder) / "cache")
+        try:
+            yield from time_loading(glove, Path(folder), repeats, gensim_repeats, n_words)
+        finally:
+            if cache is None:
+                del os.environ["ZEROSHOT_CACHE"]
+            else:
+                os.environ["ZEROSHOT_CACHE"] = cache
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,26 +41,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="timings of what is fast")
     parser.add_argument("--gensim-repeats", type=int, default=3, help="timings of gensim reading")
     parser.add_argument("--words", type=int, default=None, help="use the first words only")
-    parser.add_argument("--json", action="store_true", help="print one object, not a table")
     options = parser.parse_args(arguments)
-    glove = WordVectors()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["ZEROSHOT_CACHE"] = str(Path(folder) / "cache")
-        rows = time_loading(glove, Path(folder), options)
-    if options.json:
-        print(json.dumps(rows))
-        return
-    print(f"{'what':<62}{'ours':>10}{'peer':>10}{'ratio':>9}")
-    for row in rows:
-        print(f"{row['what']:<62}{row['ours']:>9.4f}s{row['peer']:>9.3f}s{row['ratio']:>8.1f}x")
+    print_rows(rows(options.repeats, options.gensim_repeats, options.words))
 
 
-def time_loading(glove: WordVectors, folder: Path, options: argparse.Namespace) -> list[dict]:
+def time_loading(
+    glove: WordVectors, folder: Path, repeats: int, gensim_repeats: int, n_words: int | None
+) -> Iterator[Row]:
     """Time a later load of a GloVe text file and 100 labels against gensim reading the same."""
     from gensim.models import KeyedVectors
 
     path = folder / "glove.6B.50d.txt"
-    words = write_glove_text(glove, path, options.words)
+    words = write_glove_text(glove, path, n_words)
     labels = [f"{a} {b}" for a, b in zip(words[1000:1050], words[2000:2050], strict=True)]
     labels += words[3000:3050]
 
@@ -59,14 +63,13 @@ def time_loading(glove: WordVectors, folder: Path, options: argparse.Namespace) 
         keyed = KeyedVectors.load_word2vec_format(str(path), no_header=True)
         return np.stack([keyed.get_mean_vector(x.split(), pre_normalize=False) for x in labels])
 
-    first = timed(ours, 1)
-    fast, slow = timed(ours, options.repeats), timed(peer, options.gensim_repeats)
+    first = seconds_of(ours)
+    slow = medians_in_turns({"gensim": peer}, gensim_repeats)["gensim"]
+    fast = medians_in_turns({"ours": ours}, repeats)["ours"]
     np.testing.assert_allclose(ours(), peer(), atol=1e-5)
-    what = f"text of {len(words):,} words, 100 labels"
-    return [
-        row(f"{what}: first load (writes the cache), gensim", first, slow),
-        row(f"{what}: later loads, gensim", fast, slow),
-    ]
+    what, name = f"text of {len(words):,} words, 100 labels", "gensim reads the text"
+    yield Row(f"{what}: first load", name, first, slow, note="writes the cache")
+    yield Row(f"{what}: later loads", name, fast, slow, reach=50)
 
 
 def write_glove_text(glove: WordVectors, path: Path, n_words: int | None) -> list[str]:
@@ -76,21 +79,6 @@ def write_glove_text(glove: WordVectors, path: Path, n_words: int | None) -> lis
         for word, vector in zip(words, glove.vectors, strict=False):
             file.write(f"{word} {' '.join(map(str, vector.tolist()))}\n")
     return words
-
-
-def timed(call: Callable[[], object], repeats: int) -> float:
-    """Return the median of so many timings, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return median(times)
-
-
-def row(what: str, ours: float, peer: float) -> dict:
-    """Return one row of the results."""
-    return {"what": what, "ours": ours, "peer": peer, "ratio": peer / ours}
 
 
 if __name__ == "__main__":

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import argparse
 import io
-import statistics
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks._rows import Row, medians_in_turns, print_rows
 from zeroshot.similarity import WordNetSimilarity
 from zeroshot.taxonomy import class_synsets
 
@@ -63,28 +64,28 @@ def nltk_values(synsets: list[Any], pairs: np.ndarray, measure: str) -> list[flo
     return [getattr(synsets[i], measure)(synsets[j]) for i, j in pairs.tolist()]
 
 
-def time_both(wordnet: Any, wnids: list[str], n_pairs: int, repeats: int) -> None:
-    """Time both in turns, and print a line each and the ratio."""
+def rows(folder: Path = FOLDER, n_pairs: int = 5000, repeats: int = 5) -> Iterator[Row]:
+    """Yield the one row: nltk's time for the sampled pairs, scaled to all."""
+    wordnet, wnids = open_nltk(folder), list(class_synsets("imagenet1k").values())
     synsets = [wordnet.synset_from_pos_and_offset("n", int(wnid[1:])) for wnid in wnids]
     pairs = np.random.default_rng(0).integers(len(wnids), size=(n_pairs, 2))
     nltk_values(synsets, pairs[:1000], "wup_similarity")
-    WordNetSimilarity("wup").matrix(wnids, wnids)
-    theirs, ours = [], []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        expected = nltk_values(synsets, pairs, "wup_similarity")
-        middle = time.perf_counter()
-        matrix = WordNetSimilarity("wup").matrix(wnids, wnids)
-        ours.append((time.perf_counter() - middle) / matrix.size)
-        theirs.append((middle - start) / n_pairs)
-    equal = np.array_equal(matrix[tuple(pairs.T)], expected)
-    one, other = statistics.median(theirs), statistics.median(ours)
-    print(f"nltk, {n_pairs} pairs of {matrix.size}: {one * 1e6:9.2f} us a pair")
-    whole = other * matrix.size
-    print(f"ours, the whole matrix:     {other * 1e6:9.2f} us a pair, {whole:.3f} s in all")
-    print(
-        f"ratio {one / other:.0f} (median of {repeats} runs), equal on these pairs: {equal}, "
-        f"all with nltk: about {one * matrix.size / 60:.0f} minutes"
+    matrix = WordNetSimilarity("wup").matrix(wnids, wnids)
+    equal = np.array_equal(matrix[tuple(pairs.T)], nltk_values(synsets, pairs, "wup_similarity"))
+    times = medians_in_turns(
+        {
+            "nltk": lambda: nltk_values(synsets, pairs, "wup_similarity"),
+            "ours": lambda: WordNetSimilarity("wup").matrix(wnids, wnids),
+        },
+        repeats,
+    )
+    yield Row(
+        what="Wu-Palmer, 1,000 x 1,000",
+        peer=f"a loop over nltk, {n_pairs:,} pairs scaled",
+        ours_seconds=times["ours"],
+        peer_seconds=times["nltk"] * matrix.size / n_pairs,
+        reach=500,
+        note=f"equal on these pairs: {equal}",
     )
 
 
@@ -116,10 +117,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--all", action="store_true", help="compare all pairs (45 minutes)")
     options = parser.parse_args()
-    wordnet = open_nltk(options.folder)
+    print_rows(rows(options.folder, options.n_pairs, options.repeats))
     wnids = list(class_synsets("imagenet1k").values())
-    time_both(wordnet, wnids, options.n_pairs, options.repeats)
-    if options.all and not compare_all(wordnet, wnids):
+    if options.all and not compare_all(open_nltk(options.folder), wnids):
         sys.exit(1)
 
 
