@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -26,10 +28,14 @@ def naive(queries, labels, table, k):
     return np.array(found), np.array(scores)
 
 
-@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+@pytest.fixture(
+    params=[(False, 1), (True, 1), (False, 3)], ids=["float32", "bfloat16", "three threads"]
+)
 def rough(request, monkeypatch):
-    """Rough cosines in either precision, whatever this machine would choose."""
-    monkeypatch.setattr(_nearest_search, "_multiplies_in_bfloat16", lambda device: request.param)
+    """Rough cosines in either precision and several threads, whatever this machine would choose."""
+    bfloat16, n_threads = request.param
+    monkeypatch.setattr(_nearest_search, "_multiplies_in_bfloat16", lambda device: bfloat16)
+    monkeypatch.setattr(_nearest_search, "_n_threads", lambda device: n_threads)
 
 
 @pytest.mark.parametrize("block_size", [1, 7, 100, 16384])
@@ -133,6 +139,36 @@ def test_what_torch_is_told_about_precision_changes_nothing():
     finally:
         torch.set_float32_matmul_precision(before)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_queries", [1, 2, 3, 5])
+def test_threads_are_torchs_own_setting_before_and_after(n_queries, monkeypatch):
+    monkeypatch.setattr(_nearest_search, "_n_threads", lambda device: 4)
+    monkeypatch.setattr(_nearest_search, "_QUERY_BLOCK", 1)
+    before, inside = torch.get_num_threads(), []
+    maxima = _nearest_search._group_maxima
+
+    def watched(*args):
+        inside.append(torch.get_num_threads())
+        return maxima(*args)
+
+    monkeypatch.setattr(_nearest_search, "_group_maxima", watched)
+    table = np.eye(6, dtype=np.float32)
+    found, _ = nearest_labels(table[:n_queries], (np.arange(6), table), 1, device="cpu")
+    assert found.ravel().tolist() == list(range(n_queries))
+    assert inside == [1] * n_queries
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.get_num_threads() == pool.submit(torch.get_num_threads).result() == before
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    def broken(*args):
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(_nearest_search, "_n_threads", lambda device: 2)
+    monkeypatch.setattr(_nearest_search, "_group_maxima", broken)
+    with pytest.raises(MemoryError, match="no more"):
+        nearest_labels(np.eye(2), (np.arange(2), np.eye(2)), 1, device="cpu")
 
 
 def test_near_ties_beyond_float32_are_told_apart():

@@ -25,9 +25,9 @@ def nearest_labels(
     the few labels that can still be among the best are compared again in float64, on the CPU and
     always in the same order of operations: equal vectors score equal to the last bit and keep the
     vocabulary's order, and neither `block_size` nor `device` changes a bit of the answer. Memory
-    beside `vectors` and `vocabulary` grows with neither: it holds a block's vectors three times and
-    64 rough cosines for each of its labels (1,024 where `k` is above a 64th of the block), less
-    than 100 MB by default for vectors of 50 dimensions.
+    beside `vectors` and `vocabulary` grows with neither: it holds a block's vectors three times
+    and, for each thread of torch, 64 rough cosines for each of the block's labels (1,024 where `k`
+    is above a 64th of the block).
 
     Parameters
     ----------

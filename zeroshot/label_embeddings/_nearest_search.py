@@ -9,7 +9,11 @@ that can still be among the best in float64, always in the same order of operati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +40,17 @@ _AT_ONCE = 2**20
 """Figures that a step of the second look, or of the exact one, may hold."""
 
 
+class _Block(NamedTuple):
+    """Rows of a table: as they are, where they stand, and at unit length in groups, twice."""
+
+    vectors: np.ndarray
+    places: range
+    groups: torch.Tensor
+    """Float32 (n_groups, size, n_dims); the last one is filled up by copies of its last row."""
+    rough: torch.Tensor
+    """The same as they are multiplied."""
+
+
 def search(
     queries: np.ndarray,
     names: Sequence,
@@ -48,68 +63,92 @@ def search(
     """Return rows of `table` and cosines of the best `k`, best first, of unit float64 queries."""
     rows = np.full((len(queries), k), len(table), dtype=np.intp)
     best = np.full((len(queries), k), -np.inf)
-    parts = [slice(s, s + _QUERY_BLOCK) for s in range(0, len(queries), _QUERY_BLOCK)]
-    tensors = [to_tensor(queries[part].astype(np.float32), device) for part in parts]
+    n_threads = _n_threads(device)
+    parts = [
+        (rows[part], best[part], queries[part], to_tensor(queries[part].astype(np.float32), device))
+        for part in _parts(len(queries), n_threads)
+    ]
     # A block takes every so manyeth row: frequent words alone would say little of how near rare
     # ones come to a query.
     n_blocks = -(-len(table) // block_size) if parts else 0
-    for first in range(n_blocks):
-        block = table[first::n_blocks]
-        unit = _unit_block(block, device)
-        if unit is None:
-            raise _no_direction(block, names, range(first, len(table), n_blocks))
-        groups = _grouped(unit, k)
-        rough = groups.bfloat16() if _multiplies_in_bfloat16(device) else groups
-        for part, tensor in zip(parts, tensors, strict=True):
-            found = _candidates(groups, rough, tensor, best[part, -1], k)
-            for query, row in _in_lots(found, len(block)):
-                exact = _dots(queries[part], block, query, row)
-                row = row * n_blocks + first
-                rows[part], best[part] = _merge(rows[part], best[part], query, row, exact)
+    with _each_in_a_thread(n_threads) as run:
+        for first in range(n_blocks):
+            places = range(first, len(table), n_blocks)
+            run(partial(_look, _read_block(table, names, places, k, device)), parts)
     return rows, best
 
 
-def _grouped(unit: torch.Tensor, k: int) -> torch.Tensor:
-    """Return rows in groups, (n_groups, size, n_dims), the last filled up by copies of its last."""
-    # With few groups, the k-th best of their maxima says little of the k-th best label.
-    size = _GROUP if len(unit) >= 4 * k * _GROUP else 1
-    spare = -len(unit) % size
-    if spare:
-        unit = torch.cat([unit, unit[-1:].expand(spare, -1)])
-    return unit.contiguous().view(-1, size, unit.shape[1])
+def _look(block: _Block, part: tuple[np.ndarray, np.ndarray, np.ndarray, torch.Tensor]) -> None:
+    """Bring rows and cosines of a part's best up to date, in place."""
+    rows, best, queries, tensor = part
+    for query, row in _in_lots(_candidates(block, tensor, best), len(block.places)):
+        exact = _dots(queries, block.vectors, query, row)
+        row = row * block.places.step + block.places.start
+        rows[:], best[:] = _merge(rows, best, query, row, exact)
+
+
+def _n_threads(device: torch.device) -> int:
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
+def _parts(n_queries: int, n_threads: int) -> list[slice]:
+    """Return as many parts of the queries for each thread, each of `_QUERY_BLOCK` at most."""
+    per_thread = -(-n_queries // (n_threads * _QUERY_BLOCK))
+    edges = np.linspace(0, n_queries, n_threads * per_thread + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+
+
+@contextmanager
+def _each_in_a_thread(n_threads: int) -> Iterator[Callable[[Callable, Iterable], list]]:
+    """Yield what calls a function of many things, each in one of so many threads.
+
+    In each of them torch uses no others: threads that wait for one another after every small
+    product take many times as long where the machine has other work.
+    """
+    if n_threads == 1:
+        yield lambda function, things: [function(thing) for thing in things]
+        return
+    before = torch.get_num_threads()
+    try:
+        # It is a thread's own setting, but for threads yet to come, which take the last one made.
+        with ThreadPoolExecutor(
+            n_threads, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            yield lambda function, things: list(pool.map(function, things))
+    finally:
+        torch.set_num_threads(before)
 
 
 def _candidates(
-    groups: torch.Tensor, rough: torch.Tensor, queries: torch.Tensor, best: np.ndarray, k: int
+    block: _Block, queries: torch.Tensor, best: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield positions of queries and rows of a block that may be among the best `k`, few at a time.
+    """Yield positions of queries and rows of a block that may be among the best, few at a time.
 
     Parameters
     ----------
-    groups, rough : Tensor of shape (n_groups, size, n_dims)
-        The block's vectors at unit length, in float32 and as they are multiplied.
+    block : _Block
+        Where to look.
     queries : Tensor of float32 of shape (n_queries, n_dims)
         At unit length.
-    best : ndarray of shape (n_queries,)
-        The k-th best cosine of each query in the blocks before; -inf where there were fewer.
-    k : int
-        How many are wanted.
+    best : ndarray of shape (n_queries, k)
+        The best cosines of each query in the blocks before, -inf in the places of those to come.
     """
+    k = best.shape[1]
     # Bounds the rounding of a float32 sum of products of two unit vectors, generously.
     slack = 2 * (queries.shape[1] + 4) * torch.finfo(torch.float32).eps
-    maxima = _group_maxima(rough, queries)
-    floor = torch.from_numpy(best.astype(np.float32)).to(maxima.device)
-    if len(maxima) >= k and not np.isfinite(best).all():
+    maxima = _group_maxima(block.rough, queries)
+    floor = torch.from_numpy(best[:, -1].astype(np.float32)).to(maxima.device)
+    if len(maxima) >= k and not np.isfinite(best[:, -1]).all():
         floor = maxima.topk(k, dim=0).values[-1].float() - (_ROUGH + slack)
     least = (floor - (_ROUGH + slack)).to(maxima.dtype)
     group, query = (maxima >= least).nonzero(as_tuple=True)
     floor = floor - slack
-    size = groups.shape[1]
-    step = max(1, _AT_ONCE // groups[0].numel())
+    size = block.groups.shape[1]
+    step = max(1, _AT_ONCE // block.groups[0].numel())
     for start in range(0, len(group), step):
         g, q = group[start : start + step], query[start : start + step]
         # Not a matrix product, which torch may be told to do in another precision.
-        cosines = groups[g].mul_(queries[q][:, None]).sum(dim=2)
+        cosines = block.groups[g].mul_(queries[q][:, None]).sum(dim=2)
         pair, member = (cosines >= floor[q][:, None]).nonzero(as_tuple=True)
         yield q[pair].cpu().numpy(), (g[pair] * size + member).cpu().numpy()
 
@@ -174,21 +213,41 @@ def _merge(
     return row[chosen], exact[chosen]
 
 
-def _unit_block(block: np.ndarray, device: torch.device) -> torch.Tensor | None:
-    """Return a block's rows at unit length in float32, or None where a row has no direction."""
-    if block.dtype == np.float32:
-        vectors = to_tensor(block, device)
-        norms = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+def _read_block(
+    table: np.ndarray, names: Sequence, places: range, k: int, device: torch.device
+) -> _Block:
+    """Return the rows of a table at some places.
+
+    Raises
+    ------
+    ValueError
+        A row has no direction.
+    """
+    vectors = table[places.start :: places.step]
+    unit = _unit(vectors, device)
+    if unit is None:
+        name = names[places[int(without_direction(vectors)[0])]]
+        raise ValueError(
+            f"nearest_labels: the vocabulary's vector of {name!r} is zero or holds NaN or "
+            "infinity, and has no cosine. Leave such labels out."
+        )
+    # With few groups, the k-th best of their maxima says little of the k-th best label.
+    size = _GROUP if len(unit) >= 4 * k * _GROUP else 1
+    spare = -len(unit) % size
+    if spare:
+        unit = torch.cat([unit, unit[-1:].expand(spare, -1)])
+    groups = unit.contiguous().view(-1, size, unit.shape[1])
+    rough = groups.bfloat16() if _multiplies_in_bfloat16(device) else groups
+    return _Block(vectors, places, groups, rough)
+
+
+def _unit(vectors: np.ndarray, device: torch.device) -> torch.Tensor | None:
+    """Return rows at unit length in float32, or None where one has no direction."""
+    if vectors.dtype == np.float32:
+        tensor = to_tensor(vectors, device)
+        norms = torch.linalg.vector_norm(tensor, dim=1, keepdim=True)
         if norms.min() > 1e-12 and norms.max() < 1e18:  # false for NaN
-            return vectors / norms
-    if without_direction(block).size:
+            return tensor / norms
+    if without_direction(vectors).size:
         return None
-    return to_tensor(unit_rows(block).astype(np.float32), device)
-
-
-def _no_direction(block: np.ndarray, names: Sequence, places: range) -> ValueError:
-    name = names[places[int(without_direction(block)[0])]]
-    return ValueError(
-        f"nearest_labels: the vocabulary's vector of {name!r} is zero or holds NaN or infinity, "
-        "and has no cosine. Leave such labels out."
-    )
+    return to_tensor(unit_rows(vectors).astype(np.float32), device)
