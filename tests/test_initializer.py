@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import defaultdict
 
 import numpy as np
 import pandas
@@ -14,22 +15,30 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from torch import nn
 
-from zeroshot import InferenceSimilarity, SimilarityInitializer, SourceHead
+from zeroshot import (
+    AttributeTable,
+    InferenceSimilarity,
+    SimilarityInitializer,
+    SourceHead,
+    WordNetEmbedding,
+)
 from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, deal_folds
 from zeroshot.estimators._neighbors import (
     DEFAULT_NEIGHBORS,
     convex_weights,
     neighbor_grid,
 )
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.persistence import load, save
-from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity
+from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
+from zeroshot.taxonomy import synset
 
 RNG = np.random.default_rng(0)
 SOURCES = ["beagle", "feline", "trout", "oak", "hammer"]
@@ -129,6 +138,22 @@ def test_any_object_with_matrix():
     np.testing.assert_array_equal(model(Own()).fit(X, Y).coef_, expected)
 
 
+def test_a_plain_object_with_fit_is_fitted_on_a_copy():
+    class Own:
+        seen = None
+
+        def fit(self, logits, y):  # returns nothing
+            self.seen = len(y)
+
+        def matrix(self, targets, sources):
+            return SIMILARITY * self.seen
+
+    given = Own()
+    got = model(given).fit(X, Y)
+    np.testing.assert_array_equal(got.similarity_, 24 * SIMILARITY)
+    assert given.seen is None
+
+
 def test_a_mixture_has_its_parts_fitted_and_each_by_its_own_names():
     soft = InferenceSimilarity("soft")
     mixture = MixtureSimilarity([(soft, 1), (WordNetSimilarity(), 3)])
@@ -154,6 +179,55 @@ def test_integer_labels_with_a_matrix():
     assert fitted.classes_.tolist() == [0, 1, 2, 3]
     assert set(fitted.relations_) == {"unknown"} and fitted.n_neighbors_ == {"unknown": 3}
     np.testing.assert_array_equal(fitted.coef_, model(SIMILARITY).fit(X, Y).coef_)
+
+
+def test_synsets_are_wnids_names_or_objects():
+    expected = model("wordnet", synsets=SYNSETS).fit(None, TARGETS)
+    for value in ("oak.n.02", synset("oak.n.02"), "n12268246"):
+        got = model("wordnet", synsets={"oak": value}).fit(None, TARGETS)
+        np.testing.assert_array_equal(got.similarity_, expected.similarity_)
+        assert got.relations_.tolist() == expected.relations_.tolist() == RELATIONS
+
+
+def test_integers_have_the_synsets_given_and_no_others():
+    """A number is no word: 0 is not the noun zero."""
+    given = {0: "carp.n.02", 2: "lion.n.01"}
+    fitted = model(SIMILARITY, synsets=given).fit(X, CODES)
+    assert fitted.relations_.tolist() == ["disjoint", "unknown", "included", "unknown"]
+    with pytest.raises(UnknownLabelError, match=r"for 2 of 4 targets \(1, 3\).*synsets=\{1: 'n"):
+        model("wordnet", synsets=given).fit(X, CODES)
+    whole = {**given, 1: "dog.n.01", 3: synset("oak.n.02")}
+    fitted = model("wordnet", synsets=whole).fit(X, CODES)
+    assert fitted.relations_.tolist() == RELATIONS
+    with pytest.raises(UnknownLabelError, match=r"for 5 of 5 sources \(0, 1.*wnids=\[\.\.\.\]"):
+        SimilarityInitializer(
+            SourceHead(HEAD.coef, HEAD.intercept, range(5)), "wordnet", n_neighbors=3
+        ).fit(None, TARGETS)
+
+
+def test_relations_go_by_the_overrides_of_the_similarity_too():
+    overrides = {"brzflk": "lion.n.01", "lion": "oboe.n.01"}
+    similarity = WordNetSimilarity(overrides=overrides)
+    for given in (similarity, MixtureSimilarity([(np.ones((3, 5)), 1), (similarity, 1)])):
+        fitted = model(given).fit(None, ["brzflk", "dog", "lion"])
+        assert fitted.relations_.tolist() == ["included", "inclusive", "disjoint"]
+        synsets = {"lion": "lion.n.01"}  # what is said here goes before
+        fitted = model(given, synsets=synsets).fit(None, ["brzflk", "dog", "lion"])
+        assert fitted.relations_.tolist() == ["included", "inclusive", "included"]
+
+
+def test_a_head_labelled_by_wnids_works_with_word_vectors():
+    table = AttributeTable(
+        RNG.uniform(size=(5, 4)),
+        ["lion", *(", ".join(synset(wnid).lemmas) for wnid in WNIDS[:4])],
+    )
+    similarity = WordVectorSimilarity(table)
+    head = SourceHead(HEAD.coef, HEAD.intercept, WNIDS)
+    fitted = SimilarityInitializer(head, similarity, n_neighbors=3).fit(None, ["lion"])
+    cosines = table.embed(table.vocabulary)
+    cosines /= np.linalg.norm(cosines, axis=1, keepdims=True)
+    expected = [*(cosines[1:] @ cosines[0]), 0]
+    np.testing.assert_allclose(fitted.similarity_[0], expected, rtol=1e-6)
 
 
 # Answers ---------------------------------------------------------------------------------------
@@ -193,13 +267,50 @@ def test_clone_pickle_and_cross_validation():
     assert cross_val_score(copied, X, Y, cv=3).mean() > 0.7
 
 
-@pytest.mark.parametrize("similarity", ["inference", InferenceSimilarity("soft"), SIMILARITY])
+COUNTS = defaultdict(float, {synset(wnid).offset: 2.0 for wnid in WNIDS})
+COUNTS.update({0: 40.0, synset("entity.n.01").offset: 40.0})
+VECTORS = WordVectorSimilarity(WordNetEmbedding(np.int64(3), vocabulary=[*TARGETS[:3], *SOURCES]))
+
+
+@pytest.mark.parametrize(
+    "similarity",
+    [
+        "inference",
+        InferenceSimilarity("soft"),
+        SIMILARITY,
+        WordNetSimilarity("path", overrides={"carp": synset("carp.n.02")}),
+        WordNetSimilarity("res", information_content={"n": COUNTS, "v": {}}),
+        VECTORS,
+        MixtureSimilarity([(WordNetSimilarity(), 1), (InferenceSimilarity(), 2.5)], scale="max"),
+        MixtureSimilarity([(VECTORS, 1), (SIMILARITY, 2)]),
+    ],
+    ids=["name", "soft", "matrix", "path", "counts", "vectors", "mixture", "mixture of vectors"],
+)
 def test_saving_keeps_every_answer(tmp_path, similarity):
-    fitted = model(similarity, synsets=SYNSETS).fit(X, Y)
+    fitted = model(similarity, synsets={"oak": synset("oak.n.02")}).fit(X, Y)
     save(fitted, tmp_path / "model")
     again = load(tmp_path / "model")
     np.testing.assert_array_equal(again.transform(X), fitted.transform(X))
     assert str(again.neighbors_) == str(fitted.neighbors_)
+    np.testing.assert_array_equal(again.fit(X, Y).coef_, fitted.coef_)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"average": True}, {"early_stopping": True, "validation_fraction": 0.4}]
+)
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_saving_a_model_in_training_goes_on_where_it_was(tmp_path, params, n_classes):
+    keep = np.isin(Y, TARGETS[:n_classes])
+    steps = model().fit(X[keep], Y[keep]).as_estimator("sgd", random_state=0, **params)
+    for step in ("fresh", "trained"):
+        save(steps, tmp_path / step)
+        again = load(tmp_path / step)
+        np.testing.assert_array_equal(again.decision_function(X), steps.decision_function(X))
+        np.testing.assert_array_equal(again.predict_proba(X), steps.predict_proba(X))
+        train = SGDClassifier.fit if params else SGDClassifier.partial_fit
+        for each in (steps, again):
+            train(each, X[keep], Y[keep])
+        np.testing.assert_array_equal(again.coef_, steps.coef_)
 
 
 def test_inputs_and_parameters_are_left_untouched():
@@ -214,10 +325,15 @@ def test_inputs_and_parameters_are_left_untouched():
 
 
 def test_order_of_images_changes_nothing():
-    order = np.random.default_rng(4).permutation(24)
-    for params in ({}, {"mixture": "means"}):
-        once, again = model(**params).fit(X, Y), model(**params).fit(X[order], Y[order])
-        np.testing.assert_allclose(again.coef_, once.coef_, rtol=1e-12)
+    auto = {"mixture": "means", "n_neighbors": "auto"}
+    for params in ({}, {"mixture": "means"}, {"n_neighbors": "auto"}, auto):
+        once = model(**params).fit(X, Y)
+        for seed in range(2):
+            order = np.random.default_rng(seed).permutation(24)
+            again = model(**params).fit(X[order], Y[order])
+            assert again.n_neighbors_ == once.n_neighbors_
+            assert again.prior_images_ == once.prior_images_
+            np.testing.assert_allclose(again.coef_, once.coef_, rtol=1e-12)
 
 
 # Neighbours ------------------------------------------------------------------------------------
@@ -277,10 +393,27 @@ def test_labels_without_a_synset_have_the_relation_unknown():
 
 def test_folds_leave_an_image_of_each_class_in_training():
     positions = np.array([0, 1, 0, 2, 0, 2, 0, 0, 0])
-    folds = deal_folds(positions)
-    assert folds.tolist() == [0, -1, 1, 0, 2, 1, 3, 4, 0]
+    folds = deal_folds(RNG.normal(size=(9, 3)), positions)
+    assert sorted(folds[positions == 0]) == [0, 0, 1, 2, 3, 4]
+    assert sorted(folds[positions == 2]) == [0, 1] and folds[1] == -1
     for fold in range(5):
         assert set(positions[folds != fold]) == {0, 1, 2}
+
+
+def test_folds_follow_the_images_and_not_their_order():
+    rows = RNG.normal(size=(40, 3)).astype(np.float32)
+    rows[:4] = rows[4:8]  # equal images are interchangeable
+    rows[9], rows[10] = 0.0, -0.0
+    positions = RNG.integers(3, size=40)
+    folds = deal_folds(rows, positions)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(40)
+        again = deal_folds(rows[order].astype(np.float64), positions[order])
+        for position in range(3):
+            mine, theirs = positions == position, positions[order] == position
+            dealt = sorted(zip(rows[mine].tolist(), folds[mine].tolist(), strict=True))
+            redealt = zip(rows[order][theirs].tolist(), again[theirs].tolist(), strict=True)
+            assert dealt == sorted(redealt)
 
 
 def test_grid():
@@ -438,12 +571,13 @@ def test_the_mixture_gains_on_names_and_on_means_alone_with_few_images():
 
 
 class Net(nn.Module):
-    """Ends in a linear layer inside of a container, as torchvision's do."""
+    """Has a linear layer inside of a container, as torchvision's, and one beside it at the end."""
 
-    def __init__(self, width=6, last=None):
+    def __init__(self, width=6, last=None, auxiliary=9):
         super().__init__()
         self.body = nn.Linear(4, width)
-        self.classifier = nn.Sequential(nn.Dropout(0.1), last or nn.Linear(width, 9))
+        self.classifier = nn.Sequential(nn.Dropout(0.1), last or nn.Linear(width, 5))
+        self.auxiliary = nn.Linear(width, auxiliary)
 
     def forward(self, x):
         return self.classifier(self.body(x))
@@ -456,15 +590,51 @@ def test_initialize_puts_the_head_into_a_copy_of_a_torch_model():
         before = copy.deepcopy(net.state_dict())
         new = fitted.initialize(net)
         assert new is not net and new.classifier[1].out_features == 4
+        assert new.auxiliary.out_features == 9
         inputs = torch.randn(3, 4, dtype=dtype)
         with torch.no_grad():
             features = net.body(inputs).double().numpy()
             got = new(inputs).double().numpy()
         np.testing.assert_allclose(got, fitted.transform(features), rtol=1e-4, atol=1e-4)
-        assert net.classifier[1].out_features == 9
+        assert net.classifier[1].out_features == 5
         for name, tensor in net.state_dict().items():
             assert torch.equal(tensor, before[name])
         assert not new.training and all(p.requires_grad for p in new.classifier.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_the_head_is_the_layer_with_the_weights_of_the_source(dtype):
+    fitted = model().fit(X, Y)
+    net = Net(auxiliary=5).to(dtype)
+    both = r"more than one of 'body' \(4 to 6\), 'classifier.1' \(6 to 5\), 'auxiliary' \(6 to 5"
+    with pytest.raises(ValueError, match=both + r"\) does.*head=\.\.\."):
+        fitted.initialize(net)
+    with torch.no_grad():
+        net.classifier[1].weight.copy_(torch.from_numpy(HEAD.coef.copy()))
+    new = fitted.initialize(net)
+    assert [new.classifier[1].out_features, new.auxiliary.out_features] == [4, 5]
+    named = fitted.initialize(net, head="auxiliary")
+    assert [named.classifier[1].out_features, named.auxiliary.out_features] == [5, 4]
+
+
+def test_a_head_under_two_names_is_replaced_under_both():
+    net = Net()
+    net.again = net.classifier[1]
+    new = model().fit(X, Y).initialize(net)
+    assert new.again is new.classifier[1] and new.again.out_features == 4
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        ("fc", r"head='fc' is no layer of Net, whose linear layers are 'body' \(4 to 6\)"),
+        ("body", "takes 4 features, but the source head has 6"),
+        ("classifier", "must be one nn.Linear, got Sequential"),
+    ],
+)
+def test_a_head_by_a_wrong_name(head, says):
+    with pytest.raises(ValueError, match=f"SimilarityInitializer: .*{says}"):
+        model().fit(X, Y).initialize(Net(), head=head)
 
 
 def test_initialize_touches_no_random_state_and_takes_a_bare_layer():
@@ -498,21 +668,25 @@ def test_initialize_a_timm_model():
     "network",
     [
         Net(last=nn.Softmax(dim=1)),
-        nn.Sequential(nn.Linear(6, 4), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU()),
         timm.create_model("test_efficientnet", num_classes=0),
         nn.Conv2d(6, 4, 1),
     ],
     ids=["softmax", "relu", "timm without head", "convolution"],
 )
 def test_a_model_whose_head_is_not_linear(network):
-    with pytest.raises(ValueError, match=r"must be one nn.Linear, got .*put coef_ and"):
+    says = r"(must be one nn.Linear, got|none of .* does).*put coef_ and"
+    with pytest.raises(ValueError, match=says):
         model().fit(X, Y).initialize(network)
 
 
 def test_a_model_of_another_width_and_no_model():
     fitted = model().fit(X, Y)
-    with pytest.raises(ValueError, match="takes 7 features, but the source head has 6. Pass the"):
+    says = r"must take 6 features and give 5 outputs.*none of .*'classifier.1' \(7 to 5\)"
+    with pytest.raises(ValueError, match=says):
         fitted.initialize(Net(width=7))
+    with pytest.raises(ValueError, match="takes 7 features, but the source head has 6. Pass the"):
+        fitted.initialize(nn.Linear(7, 5))
     with pytest.raises(TypeError, match="model must be a torch.nn.Module.*got a str"):
         fitted.initialize("resnet50")
     with pytest.raises(NotFittedError):
@@ -547,6 +721,45 @@ def test_training_goes_on_from_the_head():
     steps.partial_fit(X, Y)
     np.testing.assert_allclose(steps.coef_, fitted.coef_, atol=1e-3)
     assert not np.array_equal(steps.coef_, fitted.coef_)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 100])
+@pytest.mark.parametrize("images", [True, False])
+def test_the_first_steps_keep_what_the_head_knows(scale, images):
+    """At scikit-learn's own learning rate they do not."""
+    rng = np.random.default_rng(0)
+    coef = rng.normal(size=(20, 50))  # norms of 7, and of 5 of the features: scores of 15 or so
+    codes = np.repeat(np.arange(20), 30)
+    rows = 0.3 * coef[codes] + 0.6 * rng.normal(size=(600, 50))
+    rows, coef = scale * rows, coef / scale
+    train = np.arange(600) % 30 < 5
+    head = SourceHead(coef, np.zeros(20), [f"source {i}" for i in range(20)])
+    fitted = SimilarityInitializer(head, np.eye(20), n_neighbors=1)
+    fitted.fit(*((rows[train], codes[train]) if images else (None, np.arange(20))))
+    start = fitted.score(rows[~train], codes[~train])
+    assert start > 0.8
+    steps = fitted.as_estimator("sgd", random_state=0)
+    if images:
+        assert steps.eta0 == pytest.approx(0.1 / ((rows[train] ** 2).sum(axis=1).mean() + 1))
+    for _ in range(5):
+        steps.partial_fit(rows[train], codes[train])
+        assert steps.score(rows[~train], codes[~train]) > start - 0.05
+    own = fitted.as_estimator("sgd", learning_rate="optimal", random_state=0)
+    own.partial_fit(rows[train], codes[train])
+    if scale >= 1:
+        assert own.score(rows[~train], codes[~train]) < start - 0.05
+
+
+def test_as_estimator_knows_the_names_of_features():
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    fitted = model().fit(frame, Y)
+    for kind in ("logistic", "sgd"):
+        estimator = fitted.as_estimator(kind)
+        assert estimator.feature_names_in_.tolist() == list("abcdef")
+        np.testing.assert_array_equal(estimator.predict(frame), fitted.predict(frame))
+        with pytest.raises(ValueError, match="feature names should match"):
+            estimator.predict(frame[list("fedcba")])
+    assert not hasattr(model().fit(X, Y).as_estimator(), "feature_names_in_")
 
 
 def test_a_head_in_float32_takes_features_in_float32():
@@ -604,10 +817,50 @@ def test_a_target_class_without_any_neighbour_falls_back_and_says_so():
     assert mixed.score(X, Y) > 0.7
 
 
-@pytest.mark.parametrize("n_neighbors", [6, {"included": 1, "inclusive": 1, "disjoint": 6}])
-def test_more_neighbours_than_sources(n_neighbors):
-    with pytest.raises(ValueError, match="n_neighbors=6.*has only 5 classes. Pass at most 5"):
+def test_what_stands_in_the_row_of_a_class_without_neighbours_is_said_as_it_is():
+    similarity = SIMILARITY.copy()
+    similarity[2] = 0
+    with pytest.warns(LabelWarning, match="source rows, mixed with the mean of their images where"):
+        mixed = model(similarity, mixture="means").fit(X, Y)
+    assert not np.allclose(mixed.coef_[2], HEAD.coef.mean(axis=0))
+    with pytest.warns(LabelWarning, match=r"Their rows are the mean of all source rows\. Pass"):
+        model(similarity, mixture="means").fit(None, TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("n_neighbors", "whose"),
+    [(6, ""), ({"included": 1, "inclusive": 1, "disjoint": 6}, " for disjoint classes")],
+)
+def test_more_neighbours_than_sources(n_neighbors, whose):
+    says = f"n_neighbors=6{whose}, but the source head has only 5 classes. Pass at most 5"
+    with pytest.raises(ValueError, match=says):
         model(SIMILARITY, n_neighbors=n_neighbors).fit(None, TARGETS)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", WordNetSimilarity, object()])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_wrong_similarity_is_reported_before_a_number_of_neighbours(similarity, inside):
+    given = MixtureSimilarity([(SIMILARITY, 1), (similarity, 1)]) if inside else similarity
+    with pytest.raises((TypeError, ValueError), match="SimilarityInitializer: similarity must be"):
+        model(given, n_neighbors=6).fit(None, TARGETS)
+
+
+@pytest.mark.parametrize("value", [5, None, ["lion.n.01"], np.int64(3), b"lion"])
+def test_synsets_that_are_none(value):
+    says = "SimilarityInitializer: synsets must give wnids.* got .* for 'dog'"
+    with pytest.raises(TypeError, match=says):
+        model(SIMILARITY, synsets={"dog": value}).fit(None, TARGETS)
+
+
+@pytest.mark.parametrize("value", ["n99999999", "lion.n.77", "brzflk"])
+@pytest.mark.parametrize("similarity", [SIMILARITY, "wordnet", "inference"], ids=str)
+def test_synsets_and_wnids_that_wordnet_lacks(value, similarity):
+    says = f"SimilarityInitializer has no noun synset for 1 of {{}} \\('{value}'"
+    with pytest.raises(UnknownLabelError, match=says.format("1 values of synsets")):
+        model(similarity, synsets={"dog": value}).fit(X, Y)
+    head = SourceHead(HEAD.coef, HEAD.intercept, SOURCES, [*WNIDS[:4], value])
+    with pytest.raises(UnknownLabelError, match=says.format("5 source.wnids")):
+        SimilarityInitializer(head, similarity, n_neighbors=3).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -654,7 +907,7 @@ def test_features_that_are_not_finite():
         (SIMILARITY * np.nan, ValueError, "NaN or infinity"),
         ("cosine", ValueError, "similarity must be one of 'inference', 'wordnet', got 'cosine'"),
         (object(), TypeError, r"similarity must be an object with matrix"),
-        (None, ValueError, r"shape \(\), expected"),
+        (None, TypeError, "similarity must be an object with matrix.*got NoneType"),
     ],
     ids=["transposed", "rows", "negative", "nan", "name", "object", "none"],
 )
@@ -691,7 +944,7 @@ def test_labels_that_are_none():
         model("wordnet").fit(None, [])
     with pytest.raises(ValueError, match="Unknown label type: y"):
         model().fit(X, [*Y[:23].tolist(), np.nan])
-    with pytest.raises(ValueError, match="has no noun synset for 1 of 2 labels .'brzflk'"):
+    with pytest.raises(ValueError, match="for 1 of 2 targets .'brzflk'.*synsets=.'brzflk': 'n"):
         model("wordnet").fit(None, ["brzflk", "dog"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from zeroshot.exceptions import UnknownLabelError
-from zeroshot.label_embeddings import AttributeTable, HashEmbedding
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
+from zeroshot.label_embeddings import (
+    AttributeTable,
+    HashEmbedding,
+    WordNetEmbedding,
+    WordVectors,
+)
 from zeroshot.similarity import (
     MixtureSimilarity,
     Similarity,
@@ -234,18 +240,49 @@ def test_an_unknown_measure_says_which_there_are() -> None:
 
 @pytest.mark.parametrize("bad", ["n99999999", "dog.n.99", "girafe"])
 def test_unknown_names_are_named_with_their_side(bad: str) -> None:
-    with pytest.raises(UnknownLabelError, match=f"WordNetSimilarity has no noun synset .*{bad}"):
+    says = f"WordNetSimilarity has no noun synset for 1 of {{}} \\('{bad}'"
+    with pytest.raises(UnknownLabelError, match=says.format("2 sources")):
         WordNetSimilarity().matrix(["dog"], ["cat", bad])
+    with pytest.raises(UnknownLabelError, match=says.format("1 targets")):
+        WordNetSimilarity().matrix([bad], ["dog", "cat"])
 
 
 def test_labels_that_are_numbers_or_one_string() -> None:
-    with pytest.raises(ValueError, match="targets must be class names, wnids or nltk names"):
+    with pytest.raises(UnknownLabelError, match=r"for 2 of 2 targets \(1, 2\)\. Numbers name no"):
         WordNetSimilarity().matrix([1, 2], ["dog"])
     with pytest.raises(TypeError, match=r"sources must be a list .* Write \['dog'\]"):
         WordNetSimilarity().matrix(["dog"], "dog")
 
 
-@pytest.mark.parametrize("bad", [{"v": {}}, {"n": {}}, {"n": {0: 0.0}}, "ic-brown.dat"])
+def test_arguments_that_are_no_lists() -> None:
+    with pytest.raises(TypeError, match="WordNetSimilarity: targets must be a list or 1-D array"):
+        WordNetSimilarity().matrix(None, ["dog"])
+    with pytest.raises(TypeError, match="WordVectorSimilarity: sources must be a list or 1-D"):
+        WordVectorSimilarity(HashEmbedding(4)).matrix(["dog"], synset("dog.n.01"))
+    with pytest.raises(TypeError, match="me: targets must be a list of labels, got None"):
+        as_similarity_matrix([[1.0]], None, ["x"], owner="me")
+    with pytest.raises(TypeError, match=r"overrides must be a dict .*got \['x'\]"):
+        WordNetSimilarity(overrides=["x"]).matrix(["dog"], ["cat"])  # type: ignore[arg-type]
+
+
+def test_generators_are_lists_that_run_once() -> None:
+    targets, sources = ["dog", "lion"], ["cat", "n02084071", "oak"]
+    similarity = WordNetSimilarity()
+    table = HashEmbedding(4)
+    for each in (
+        similarity,
+        WordVectorSimilarity(table),
+        MixtureSimilarity([(similarity, 1), (WordVectorSimilarity(table), 1)]),
+    ):
+        expected = each.matrix(targets, sources)
+        np.testing.assert_array_equal(each.matrix(iter(targets), iter(sources)), expected)
+        got = as_similarity_matrix(each, iter(targets), iter(sources))
+        np.testing.assert_array_equal(got, np.maximum(expected, 0))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"v": {}}, {"n": {}}, {"n": {0: 0.0}}, {"n": None}, {"n": [1]}, "ic-brown.dat"]
+)
 def test_information_content_that_is_none(bad: Any) -> None:
     with pytest.raises(ValueError, match="WordNetICCorpusReader"):
         WordNetSimilarity("res", information_content=bad).matrix(["dog"], ["cat"])
@@ -270,6 +307,54 @@ def test_word_vectors_need_a_label_embedding() -> None:
         WordVectorSimilarity({}).matrix(["a"], ["b"])  # type: ignore[arg-type]
     with pytest.raises(UnknownLabelError, match="'okapi'"):
         WordVectorSimilarity(AttributeTable([[1.0]], ["zebra"])).matrix(["okapi"], ["zebra"])
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> WordVectors:
+    """Word vectors that have the letter n and a number, as large ones do."""
+    names = ["n", "01", "02084071", "dog", "domestic", "cat", "true", "oak", "tree", "canis"]
+    vectors = np.random.default_rng(0).normal(size=(len(names), 6))
+    lines = [" ".join([name, *map(str, row)]) for name, row in zip(names, vectors, strict=True)]
+    (tmp_path / "words.txt").write_text("\n".join(lines) + "\n")
+    return WordVectors(tmp_path / "words.txt")
+
+
+def test_word_vectors_of_wnids_names_and_synsets_are_those_of_their_lemmas(
+    words: WordVectors,
+) -> None:
+    similarity = WordVectorSimilarity(words)
+    lemmas = ["dog, domestic_dog, Canis_familiaris", "cat, true_cat", "oak, oak_tree"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelWarning)  # "familiaris" has no vector
+        expected = similarity.matrix(lemmas, lemmas)
+    names = ["dog.n.01", "cat.n.01", "oak.n.02"]
+    items = [synset(name) for name in names]
+    for targets in (names, items, [item.wnid for item in items], np.array(names)):
+        np.testing.assert_allclose(similarity.matrix(targets, targets), expected, atol=1e-12)
+    assert similarity.matrix(["n02084071"], ["n12268246"])[0, 0] < 0.99
+    mixed = similarity.matrix(["dog"], ["cat", "cat.n.01"])
+    np.testing.assert_allclose(mixed[:, :1], similarity.matrix(["dog"], ["cat"]))
+
+
+@pytest.mark.parametrize("bad", ["n99999999", "dog.n.99"])
+def test_word_vectors_of_unknown_identifiers(words: WordVectors, bad: str) -> None:
+    says = f"WordVectorSimilarity has no noun synset for 1 of 2 {{}} \\('{bad}'"
+    for given, name in (((["dog", bad], ["cat"]), "targets"), ((["cat"], ["dog", bad]), "sources")):
+        with pytest.raises(UnknownLabelError, match=says.format(name)):
+            WordVectorSimilarity(words).matrix(*given)
+    with pytest.raises(UnknownLabelError, match=r"no vector for 1 of 1 targets \('xyzzyx'"):
+        WordVectorSimilarity(words).matrix(["xyzzyx"], ["cat"])
+
+
+def test_an_embedding_that_knows_an_identifier_keeps_it() -> None:
+    wnids = ["n02084071", "n02121620"]
+    table = AttributeTable([[1.0, 0.0], [3.0, 4.0]], wnids)
+    np.testing.assert_allclose(WordVectorSimilarity(table).matrix(*[wnids] * 2)[0], [1, 0.6])
+    named = AttributeTable([[1.0, 0.0], [3.0, 4.0]], ["a", "b"], overrides={"dog.n.01": "b"})
+    assert WordVectorSimilarity(named).matrix(["dog.n.01"], ["b"]) == pytest.approx(1)
+    bird = WordVectorSimilarity(WordNetEmbedding(vocabulary=["crane.n.05", "crane.n.04", "dog"]))
+    matrix = bird.matrix(["crane.n.05"], ["crane.n.04", "n02012849"])
+    assert matrix[0, 0] < 0.5 and matrix[0, 1] == pytest.approx(1)
 
 
 def test_sources_without_a_vector_resemble_nothing() -> None:
@@ -347,6 +432,8 @@ def test_a_matrix_is_copied_and_converted() -> None:
         ([[np.inf, 1.0]], "NaN or infinity for target 0 and source 0"),
         ([[1.0, -0.1]], r"negative for target 0 and source 1.*np.maximum"),
         ("inference", "an object with matrix"),
+        (WordNetSimilarity, "an object with matrix.*got the class WordNetSimilarity. Pass W"),
+        (None, "an object with matrix.*got NoneType"),
         ([["a", "b"]], "an object with matrix"),
     ],
 )

@@ -198,6 +198,9 @@ def test_a_node_that_is_not_there(node: int) -> None:
         ("n99999999", ""),
         ("dog.n.99", "Did you mean, for 'dog.n.99': 'dog.n.01'"),
         ("doog.n.01", "dog.n.01"),
+        ("dog", "'dog.n.01', 'dog.n.02'"),
+        ("pickup truck", "pickup_truck.n.01"),
+        ("girafe", "giraffe.n.01"),
         ("dog.v.01", ""),
         ("", ""),
     ],
@@ -235,6 +238,20 @@ def test_relations_are_tested_in_order() -> None:
     assert [relation(target, sources) for target in targets] == expected
     # below one source and above another
     assert relation("domestic_cat.n.01", ["feline.n.01", "tabby.n.01"]) == "included"
+
+
+def test_relations_to_what_is_no_list_or_empty() -> None:
+    dog = synset("dog.n.01")
+    with pytest.raises(TypeError, match=r"sources must be a list .* Write \[Synset\('dog"):
+        relation(dog, dog)
+    with pytest.raises(TypeError, match="relations: sources must be a list or 1-D array"):
+        relation("dog", None)
+    with pytest.raises(ValueError, match="relations: sources is empty. Name at least one"):
+        relation("dog", [])
+    with pytest.raises(UnknownLabelError, match=r"relations has .* for 1 of 2 sources \('girafe'"):
+        relation("dog", ["cat", "girafe"])
+    assert relations([], ["dog"]).shape == (0,)
+    assert relations(iter(["dog"]), iter(["beagle"])).tolist() == ["inclusive"]
 
 
 def test_relations_against_a_naive_reference() -> None:
@@ -372,8 +389,11 @@ def test_labels_without_a_word_are_unknown(labels: list[str]) -> None:
 
 
 def test_labels_that_are_no_names() -> None:
-    with pytest.raises(ValueError, match="must be class names, wnids or nltk names"):
-        resolve([1, 2])
+    for numbers in ([1, 2], np.array([1, 2]), [1.0, 2.0]):
+        with pytest.raises(UnknownLabelError, match=r"for 2 of 2 labels \(1, 2\)\. Numbers name"):
+            resolve(numbers)
+    with pytest.raises(UnknownLabelError, match=r"for 1 of 2 labels \(1\)\. Numbers name nothing"):
+        resolve(["dog", 1])
     with pytest.raises(TypeError, match=r"Write \['dog'\]"):
         resolve("dog")
     with pytest.raises(ValueError, match="context must be None, 'labels' or a list"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -133,6 +134,14 @@ def test_damaged_states_say_so() -> None:
     for damaged in ({}, {"basis": arrays["basis"][:3]}, {"basis": arrays["basis"].astype(float)}):
         with pytest.raises(IntegrityError, match="state of a saved WordNetEmbedding is damaged"):
             embedding_from_state(state, damaged)
+
+
+def test_a_number_of_numpys_is_a_number() -> None:
+    embedding = WordNetEmbedding(np.int64(3), vocabulary=LABELS)
+    assert type(embedding.n_dims) is int
+    assert type(embedding.reference()["n_dims"]) is int
+    assert embedding.fingerprint() == WordNetEmbedding(3, vocabulary=LABELS).fingerprint()
+    json.dumps(embedding_to_state(embedding, LABELS)[0])
 
 
 def test_it_is_a_part_of_a_concat_embedding() -> None:

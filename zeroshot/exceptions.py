@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 _NAMED = 100
 """How many labels a message names: a whole vocabulary would be megabytes of text."""
@@ -29,6 +30,8 @@ class UnknownLabelError(ZeroShotError, ValueError):
         For a label, known labels or words that are spelled alike.
     what : str, default="vector"
         What the labels lack.
+    name : str, default="labels"
+        What the labels are, such as ``"targets"`` or ``"sources"``.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class UnknownLabelError(ZeroShotError, ValueError):
         remedy: str,
         close_matches: Mapping[object, Sequence[str]] | None = None,
         what: str = "vector",
+        name: str = "labels",
     ) -> None:
         self.labels = list(labels)
         self.n_labels = n_labels
@@ -53,10 +57,11 @@ class UnknownLabelError(ZeroShotError, ValueError):
         self.remedy = remedy
         self.close_matches = dict(close_matches or {})
         self.what = what
+        self.name = name
         named = ", ".join(repr(label) for label in self.labels[:_NAMED])
         if len(self.labels) > _NAMED:
             named += f" and {len(self.labels) - _NAMED} more, all in the error's `labels`"
-        message = f"{owner} has no {what} for {len(self.labels)} of {n_labels} labels ({named})."
+        message = f"{owner} has no {what} for {len(self.labels)} of {n_labels} {name} ({named})."
         near = [
             f"for {label!r}: {', '.join(map(repr, matches))}"
             for label, matches in self.close_matches.items()
@@ -68,22 +73,20 @@ class UnknownLabelError(ZeroShotError, ValueError):
 
     def __reduce__(self) -> tuple:
         """Survive the trip back from a worker process."""
-        return _rebuild_unknown_label_error, (
-            self.labels,
-            self.n_labels,
-            self.owner,
-            self.remedy,
-            self.close_matches,
-            self.what,
-        )
+        state = tuple(getattr(self, name) for name in _PARAMETERS)
+        return _rebuild_unknown_label_error, state
+
+    def replace(self, **changes: Any) -> UnknownLabelError:
+        """Return the error with some of its parameters changed, for those who know more."""
+        state = {name: getattr(self, name) for name in _PARAMETERS}
+        return UnknownLabelError(**{**state, **changes})
 
 
-def _rebuild_unknown_label_error(
-    labels: list, n_labels: int, owner: str, remedy: str, close_matches: dict, what: str
-) -> UnknownLabelError:
-    return UnknownLabelError(
-        labels, n_labels, owner=owner, remedy=remedy, close_matches=close_matches, what=what
-    )
+_PARAMETERS = ("labels", "n_labels", "owner", "remedy", "close_matches", "what", "name")
+
+
+def _rebuild_unknown_label_error(*state: Any) -> UnknownLabelError:
+    return UnknownLabelError(**dict(zip(_PARAMETERS, state, strict=True)))
 
 
 class MissingDependencyError(ZeroShotError, ImportError):

@@ -22,22 +22,33 @@ from zeroshot._validation import (
     check_missing_labels,
     check_number,
     check_option,
-    check_unique,
 )
 from zeroshot.backbones import SourceHead
-from zeroshot.estimators._head_transfer import replace_head, warm_started
+from zeroshot.estimators._head_transfer import (
+    mean_square_norm,
+    replace_head,
+    step_size,
+    warm_started,
+)
 from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, CrossValidation
-from zeroshot.estimators._measuring import Names, measure
+from zeroshot.estimators._measuring import Names, check_measurable, measure
+from zeroshot.estimators._naming import (
+    check_candidates,
+    name_classes,
+    taxonomy_names,
+    with_remedy,
+)
 from zeroshot.estimators._neighbors import (
     NeighborTable,
     check_n_neighbors,
     convex_weights,
     default_n_neighbors,
+    lonely_message,
     neighbor_table,
     relations_of,
 )
 from zeroshot.estimators._transferred_rows import TransferRule
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 
 _OWNER = "SimilarityInitializer"
 
@@ -86,9 +97,10 @@ class SimilarityInitializer(
         training images, and takes 0.5 where no class has two images.
     candidates : array-like of shape (n_classes,), optional
         The target classes; the labels of ``fit`` if None.
-    synsets : mapping of str to str, optional
+    synsets : mapping of label to str or Synset, optional
         For target labels, the wnids or nltk names of their synsets, such as
-        ``class_synsets("cifar100")``. Labels not in it are looked up by name.
+        ``class_synsets("cifar100")``. Labels not in it are looked up by name, or as the
+        ``overrides`` of a `WordNetSimilarity` have it; integers have no synset.
 
     Attributes
     ----------
@@ -106,6 +118,8 @@ class SimilarityInitializer(
         ``"same"``, ``"included"``, ``"inclusive"``, ``"disjoint"``, or ``"unknown"``.
     n_neighbors_ : dict of str to int
         K for each relation.
+    mean_square_norm_ : float or None
+        Mean squared norm of the images' features; None without images.
     prior_images_ : float
         How many images the source rows count as, if there is a mixture.
     neighbors_ : NeighborTable
@@ -197,24 +211,26 @@ class SimilarityInitializer(
         Raises
         ------
         TypeError
-            `source` is no `SourceHead`, or `similarity` has no ``matrix``.
+            `source` is no `SourceHead`, `similarity` has no ``matrix``, or `synsets` gives
+            something else than names and synsets.
         ValueError
             A parameter is out of range; X is not finite or of another width than the source
             head; a target class has no image and the similarity needs one; the matrix of
             similarities is of another shape, or has negative entries.
         UnknownLabelError
-            The similarity does not know a label.
+            The similarity does not know a label; or a value of `synsets`, or a wnid of the source
+            head, is that of no noun synset.
         """
         self._check_params()
         X, y = self._check_data(X, y)
-        names = self._names()
-        self.relations_ = relations_of(names.target_synsets, names.source_synsets)
+        names = name_classes(self.classes_, self.source, self.synsets, owner=_OWNER)
+        self.relations_ = relations_of(*taxonomy_names(names, self.similarity))
         positions = np.searchsorted(self.classes_, y)
         logits = None if X is None else self.source.decision_function(X)
         wanted, self.prior_images_ = self._choose(names, X, logits, y, positions)
         present = set(self.relations_.tolist())
         self.n_neighbors_ = {name: k for name, k in wanted.items() if name in present}
-        self.similarity_ = measure(self.similarity, names, logits, y, owner=_OWNER)
+        self.similarity_ = self._measure(names, logits, y)
         counts = np.array([wanted[relation] for relation in self.relations_])
         self.weights_ = convex_weights(self.similarity_, counts)
         rule = TransferRule(self.source, self.normalize, self.mixture, self.prior_images_)
@@ -222,7 +238,11 @@ class SimilarityInitializer(
         coef, intercept = rule.finish(*rule.combine(self.weights_), lonely, X, positions)
         self.coef_ = coef.astype(self.source.coef.dtype)
         self.intercept_ = intercept.astype(self.source.coef.dtype)
-        self._warn_of_lonely_classes()
+        self.mean_square_norm_ = None if X is None else mean_square_norm(X)
+        if lonely.any():
+            mixed = self.mixture is not None and X is not None
+            message = lonely_message(self.classes_, lonely, mixed=mixed, owner=_OWNER)
+            warnings.warn(message, LabelWarning, stacklevel=2)
         return self
 
     @property
@@ -294,14 +314,18 @@ class SimilarityInitializer(
         """
         return self._scores(X)
 
-    def initialize(self, model: Any) -> Any:
+    def initialize(self, model: Any, *, head: str | None = None) -> Any:
         """Return a copy of a torch model with the new head in place of its own.
+
+        Its own is what ``get_classifier`` gives, as timm's models have it; else the ``nn.Linear``
+        with the weights of the source head; else the only one with as many features and outputs.
 
         Parameters
         ----------
         model : torch.nn.Module
-            Of timm, or any whose last layer is an ``nn.Linear``: the network that the source
-            head was cut from.
+            The network that the source head was cut from.
+        head : str, optional
+            The name of the layer to replace, such as ``"classifier.1"``, where it is not found.
 
         Returns
         -------
@@ -313,10 +337,10 @@ class SimilarityInitializer(
         TypeError
             `model` is no torch module.
         ValueError
-            Its head is not linear, or takes another number of features.
+            Its head is not found, is not linear, or takes another number of features.
         """
         check_is_fitted(self)
-        return replace_head(model, self.coef_, self.intercept_, owner=_OWNER)
+        return replace_head(model, self.coef_, self.intercept_, self.source, head, owner=_OWNER)
 
     def as_estimator(self, kind: str = "logistic", **params: Any) -> Any:
         """Return scikit-learn's own linear model with this head, to predict or to train on.
@@ -328,12 +352,19 @@ class SimilarityInitializer(
             ``partial_fit``. Both have ``warm_start=True``, so that ``fit`` goes on from this head.
             Logistic regression trained to convergence ends at the same optimum from any start.
         **params : object
-            For the constructor.
+            For the constructor. ``"sgd"`` has ``learning_rate="constant"``, and ``eta0`` such that
+            a step changes the score of the image that it is taken on by 0.1 at most: 0.1 over the
+            mean squared norm of the features in ``fit``, plus one for the offset. scikit-learn's
+            own rate starts with steps that throw the head away. Without images, the norm is taken
+            for 20 over that of the source rows.
 
         Returns
         -------
         LogisticRegression or SGDClassifier
-            Ready to predict; its ``fit`` must see images of every class.
+            Ready to predict. The head is a fitted attribute, not a parameter: what clones the
+            model first, as ``clone``, ``GridSearchCV`` and ``cross_val_score`` do, starts without
+            it. Its ``fit`` must see images of just these classes; ``partial_fit`` takes any of
+            them.
 
         Raises
         ------
@@ -341,7 +372,13 @@ class SimilarityInitializer(
             `kind` is unknown, or there is one class only.
         """
         check_is_fitted(self)
-        return warm_started(kind, self.coef_, self.intercept_, self.classes_, params, owner=_OWNER)
+        step = step_size(self.mean_square_norm_, self.source.coef)
+        model = warm_started(
+            kind, self.coef_, self.intercept_, self.classes_, params, step=step, owner=_OWNER
+        )
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_.copy()
+        return model
 
     def _check_params(self) -> None:
         if not isinstance(self.source, SourceHead):
@@ -354,10 +391,7 @@ class SimilarityInitializer(
                 check_option(getattr(self, name), options, owner=_OWNER, name=name)
         if self.prior_images != "auto":
             check_number(self.prior_images, owner=_OWNER, name="prior_images", at_least=0)
-        if self.synsets is not None and not isinstance(self.synsets, Mapping):
-            raise ValueError(
-                f"{_OWNER}: synsets must be a dict from labels to wnids, got {self.synsets!r}."
-            )
+        check_measurable(self.similarity, owner=_OWNER)
 
     def _check_data(self, X: Any, y: Any) -> tuple[np.ndarray | None, np.ndarray]:
         """Set the target classes, and return features, or None, and labels."""
@@ -382,32 +416,14 @@ class SimilarityInitializer(
             raise ValueError(f"{_OWNER}: y is empty. Name at least one target class.")
         self.classes_ = np.unique(y)
         if self.candidates is not None:
-            self.classes_ = self._check_candidates(self.classes_)
+            self.classes_ = check_candidates(self.candidates, self.classes_, owner=_OWNER)
         return X, y
 
-    def _check_candidates(self, labels: np.ndarray) -> np.ndarray:
-        candidates = check_labels(self.candidates, owner=_OWNER, name="candidates")
-        check_unique(candidates, owner=_OWNER, name="candidates")
-        if (candidates.dtype.kind == "U") != (labels.dtype.kind == "U"):
-            raise ValueError(
-                f"{_OWNER}: candidates and y must be of one type, got candidates such as "
-                f"{candidates[:1].tolist()} and labels such as {labels[:1].tolist()}."
-            )
-        extra = np.setdiff1d(labels, candidates).tolist()
-        if extra:
-            raise ValueError(
-                f"{_OWNER}: y holds {len(extra)} labels that candidates lacks "
-                f"({', '.join(map(repr, extra[:10]))}). Add them, or leave their images out."
-            )
-        return np.sort(candidates)
-
-    def _names(self) -> Names:
-        given = self.synsets or {}
-        synsets = self.classes_
-        if given:
-            synsets = np.array([str(given.get(label, label)) for label in synsets.tolist()])
-        labels, wnids = self.source.labels, self.source.wnids
-        return Names(self.classes_, labels, synsets, labels if wnids is None else wnids)
+    def _measure(self, names: Names, logits: np.ndarray | None, y: np.ndarray) -> np.ndarray:
+        try:
+            return measure(self.similarity, names, logits, y, owner=_OWNER)
+        except UnknownLabelError as error:
+            raise with_remedy(error, owner=_OWNER) from None
 
     def _choose(
         self,
@@ -428,7 +444,7 @@ class SimilarityInitializer(
             return wanted, prior_images
 
         def measured(train: np.ndarray) -> np.ndarray:
-            return measure(self.similarity, names, logits[train], y[train], owner=_OWNER)
+            return self._measure(names, logits[train], y[train])
 
         rule = TransferRule(self.source, self.normalize, self.mixture, prior_images)
         validation = CrossValidation(rule, measured, X, positions, self.relations_)
@@ -437,18 +453,6 @@ class SimilarityInitializer(
         if auto_prior:
             prior_images = validation.choose_prior_images(wanted)
         return wanted, prior_images
-
-    def _warn_of_lonely_classes(self) -> None:
-        lonely = self.classes_[~self.weights_.any(axis=1)].tolist()
-        if lonely:
-            warnings.warn(
-                f"{_OWNER}: {len(lonely)} of {len(self.classes_)} target classes resemble no "
-                f"source class ({', '.join(map(repr, lonely[:10]))}): all their similarities are "
-                "zero. Their rows are the mean of all source rows. Pass another similarity, such "
-                "as InferenceSimilarity('soft').",
-                LabelWarning,
-                stacklevel=3,
-            )
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -18,17 +18,24 @@ DEFAULT_PRIOR_IMAGES = 0.5
 PRIOR_GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
-def deal_folds(positions: np.ndarray) -> np.ndarray:
-    """Deal the images of each class out to folds in turn, in their order.
+def deal_folds(X: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Deal the images of each class out to folds in turn, whatever order they come in.
 
     A class with one image is in no fold (-1), so that every class has an image outside of any
     fold. There are as many folds as the largest class has images, five at most.
     """
-    folds = np.empty(len(positions), dtype=np.int64)
+    folds = np.full(len(positions), -1)
     for position in np.unique(positions):
         rows = np.flatnonzero(positions == position)
-        folds[rows] = np.arange(len(rows)) % MAX_FOLDS if len(rows) > 1 else -1
+        if len(rows) > 1:
+            folds[rows[_order_by_content(X[rows])]] = np.arange(len(rows)) % MAX_FOLDS
     return folds
+
+
+def _order_by_content(rows: np.ndarray) -> list[int]:
+    """Return an order of rows that depends on what is in them alone, and not on their dtype."""
+    content = [row.tobytes() for row in rows.astype(np.float64) + 0.0]  # 0.0 + -0.0 is 0.0
+    return sorted(range(len(rows)), key=content.__getitem__)
 
 
 class Fold:
@@ -110,7 +117,7 @@ class CrossValidation:
         positions: np.ndarray,
         relations: np.ndarray,
     ) -> None:
-        folds = deal_folds(positions)
+        folds = deal_folds(X, positions)
         self._scored = folds >= 0
         self._positions = positions
         self._relations = relations

@@ -15,6 +15,7 @@ from zeroshot.similarity import (
     WordNetSimilarity,
     as_similarity_matrix,
 )
+from zeroshot.similarity._base import check_similarity
 from zeroshot.similarity._mixture import _check_pairs
 
 SIMILARITIES = ("inference", "wordnet")
@@ -29,13 +30,33 @@ class Names:
     targets, sources : ndarray
         Their labels, which images and word vectors go by.
     target_synsets, source_synsets : ndarray
-        What the taxonomy goes by: wnids where they are known, else the labels.
+        What the taxonomy goes by: wnids where they are known, else the labels. Integers among
+        them have no synset.
     """
 
     targets: np.ndarray
     sources: np.ndarray
     target_synsets: np.ndarray
     source_synsets: np.ndarray
+
+
+def check_measurable(similarity: Any, *, owner: str) -> None:
+    """Raise unless `measure` takes a similarity, as far as can be told before it is measured.
+
+    Raises
+    ------
+    ValueError
+        It is a string that is no option.
+    TypeError
+        It has no ``matrix`` and is no array of numbers, or is a class; also inside a mixture.
+    """
+    if isinstance(similarity, str):
+        check_option(similarity, SIMILARITIES, owner=owner, name="similarity")
+    elif isinstance(similarity, MixtureSimilarity):
+        for part, _ in _check_pairs(similarity.similarities):
+            check_measurable(part, owner=owner)
+    else:
+        check_similarity(similarity, owner=owner)
 
 
 def measure(
@@ -76,7 +97,9 @@ def measure(
     elif isinstance(similarity, WordNetSimilarity):
         targets, sources = names.target_synsets, names.source_synsets
     elif hasattr(similarity, "fit") and logits is not None:
-        similarity = clone(similarity).fit(logits, y)
+        # Not only scikit-learn's own estimators: safe=False copies anything else as deepcopy does.
+        similarity = clone(similarity, safe=False)
+        similarity.fit(logits, y)
     elif isinstance(similarity, InferenceSimilarity) and not hasattr(similarity, "classes_"):
         raise ValueError(
             f"{owner}: similarity={similarity!r} needs images of the target classes. Pass X and y, "

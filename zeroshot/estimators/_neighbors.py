@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from zeroshot._validation import check_number
-from zeroshot.exceptions import UnknownLabelError
 
 RELATIONS = ("same", "included", "inclusive", "disjoint", "unknown")
 PUBLISHED = ("included", "inclusive", "disjoint")
@@ -88,6 +87,20 @@ def neighbor_table(
     return NeighborTable(records)
 
 
+def lonely_message(classes: np.ndarray, lonely: np.ndarray, *, mixed: bool, owner: str) -> str:
+    """Say which of the classes are `lonely`, and what stands in their rows.
+
+    `mixed` says whether class means are mixed into the rows of classes with images.
+    """
+    named = ", ".join(map(repr, classes[lonely][:10].tolist()))
+    images = ", mixed with the mean of their images where there are any" if mixed else ""
+    return (
+        f"{owner}: {int(lonely.sum())} of {len(classes)} target classes resemble no source class "
+        f"({named}): all their similarities are zero. Their rows are the mean of all source "
+        f"rows{images}. Pass another similarity, such as InferenceSimilarity('soft')."
+    )
+
+
 def convex_weights(similarity: np.ndarray, n_neighbors: np.ndarray) -> np.ndarray:
     r"""Return :math:`\mathrm{sim}(i, j) / \sum_{j' \in N_i} \mathrm{sim}(i, j')`.
 
@@ -140,11 +153,13 @@ def check_n_neighbors(n_neighbors: Any, n_sources: int, *, owner: str) -> dict[s
         )
     else:
         wanted = dict.fromkeys(RELATIONS, n_neighbors)
-    for relation, k in wanted.items():
+    by_relation = isinstance(n_neighbors, Mapping)
+    for relation, k in (n_neighbors if by_relation else wanted).items():
         check_number(k, owner=owner, name="n_neighbors", at_least=1, integer=True)
         if k > n_sources:
+            whose = f" for {relation} classes" if by_relation else ""
             raise ValueError(
-                f"{owner}: n_neighbors={k} for {relation} classes, but the source head has only "
+                f"{owner}: n_neighbors={k}{whose}, but the source head has only "
                 f"{n_sources} classes. Pass at most {n_sources}."
             )
     return {relation: int(k) for relation, k in wanted.items()}
@@ -153,7 +168,7 @@ def check_n_neighbors(n_neighbors: Any, n_sources: int, *, owner: str) -> dict[s
 def relations_of(targets: np.ndarray, sources: np.ndarray) -> np.ndarray:
     """Return the taxonomy's relation of each target; ``"unknown"`` if it has no synset.
 
-    Sources without a synset are left out.
+    Numbers have none, and sources without a synset are left out.
     """
     found = np.full(len(targets), "unknown", dtype="<U9")
     named, known_sources = _with_synset(targets), _with_synset(sources)
@@ -165,15 +180,10 @@ def relations_of(targets: np.ndarray, sources: np.ndarray) -> np.ndarray:
 
 
 def _with_synset(labels: np.ndarray) -> np.ndarray:
-    from zeroshot.taxonomy import resolve
+    from zeroshot.taxonomy._resolve import has_synset
 
-    if labels.dtype.kind != "U":
-        return np.zeros(len(labels), dtype=bool)
-    try:
-        resolve(labels)
-    except UnknownLabelError as error:
-        return ~np.isin(labels, np.array(error.labels))
-    return np.ones(len(labels), dtype=bool)
+    known = [isinstance(label, str) and has_synset(label) for label in labels.tolist()]
+    return np.array(known, dtype=bool)
 
 
 def neighbor_grid(n_sources: int) -> list[int]:

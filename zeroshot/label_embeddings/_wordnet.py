@@ -85,11 +85,13 @@ class WordNetEmbedding(LabelEmbedding):
         overrides: Mapping[Any, Label] | None = None,
     ) -> None:
         super().__init__(overrides=overrides)
+        if n_dims is not None:
+            check_number(n_dims, owner=_OWNER, name="n_dims", at_least=1, integer=True)
+            n_dims = int(n_dims)  # JSON knows no integers of numpy
         self._rank = n_dims
         self._vocabulary = None if vocabulary is None else self._check_vocabulary(vocabulary)
         self._columns = self._find_columns()
         if n_dims is not None:
-            check_number(n_dims, owner=_OWNER, name="n_dims", at_least=1, integer=True)
             n_rows = len(noun_graph()) if self._vocabulary is None else len(self._vocabulary)
             limit = min(n_rows, len(self._columns)) - 1
             if n_dims > limit:

@@ -27,16 +27,20 @@ CLASSES = {
     "LeaveOneClassOut": "zeroshot.model_selection:LeaveOneClassOut",
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
     "MinMaxScaler": "sklearn.preprocessing:MinMaxScaler",
+    "MixtureSimilarity": "zeroshot.similarity:MixtureSimilarity",
     "Normalizer": "sklearn.preprocessing:Normalizer",
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
+    "SGDClassifier": "sklearn.linear_model:SGDClassifier",
     "SJEClassifier": "zeroshot.estimators:SJEClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",
     "TimmFeatures": "zeroshot.backbones:TimmFeatures",
+    "WordNetSimilarity": "zeroshot.similarity:WordNetSimilarity",
+    "WordVectorSimilarity": "zeroshot.similarity:WordVectorSimilarity",
 }
 """Name to module and class: nothing else is ever imported or called for a saved model.
 
@@ -47,9 +51,18 @@ PRIVATE = {
     "EmbeddingRegressor": {"_y_ndim"},
     "EmbeddingRegressorCV": {"_y_ndim"},
     "PCA": {"_fit_svd_solver"},
+    "SGDClassifier": {
+        "_average_coef",
+        "_average_intercept",
+        "_standard_coef",
+        "_standard_intercept",
+    },
     "TimmFeatures": {"_seed", "_n_features_out"},
 }
 """Fitted attributes that do not end in an underscore, by class."""
+
+DERIVED = {"SGDClassifier": {"_expanded_class_weight", "_loss_function_"}}
+"""Attributes that are made anew before they are used, by class: they are not saved."""
 
 FIXED = {"Pipeline": {"memory": None}}
 """Parameters with one permitted value, by class: joblib's cache is made of pickles."""
@@ -107,7 +120,7 @@ def attributes_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, BaseEstimator):
         return {}  # immutable: the constructor's parameters are all there is
     cls = type(value)
-    derived = {"_sklearn_version", *parameter_names(cls)}
+    derived = {"_sklearn_version", *parameter_names(cls), *DERIVED.get(cls.__name__, ())}
     state = {name: item for name, item in value.__getstate__().items() if name not in derived}
     unknown = [name for name in state if not is_fitted_attribute(name, cls)]
     if unknown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections import defaultdict
 from pathlib import PurePath
 from typing import Any
 
@@ -20,6 +21,7 @@ from zeroshot.persistence._classes import (
     class_name,
     parameters_of,
 )
+from zeroshot.taxonomy import Synset
 
 MAX_DEPTH = 32
 """How deep lists, dicts and estimators may be nested."""
@@ -80,10 +82,14 @@ class Encoder:
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"kind": "float", "value": repr(value)}
+        if type(value) is defaultdict:
+            value = dict(value)  # nltk counts in them
         if type(value) in (list, tuple, dict):
             return self._container(value, place, depth + 1)
         if isinstance(value, np.generic):
             return _scalar(value, place)
+        if isinstance(value, Synset):
+            return value.wnid  # which is taken wherever a synset is
         if isinstance(value, PurePath):
             return {"kind": "path", "value": str(value)}
         if (torch := sys.modules.get("torch")) and isinstance(value, torch.device):

@@ -31,7 +31,8 @@ def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) 
     estimator : estimator or Pipeline
         Fitted or not: an estimator of this package, `TimmFeatures`, `SourceHead`, or a
         ``Pipeline`` of these and of scikit-learn's ``StandardScaler``, ``MinMaxScaler``,
-        ``Normalizer``, ``PCA``, ``LogisticRegression`` and ``FrozenEstimator``.
+        ``Normalizer``, ``PCA``, ``LogisticRegression``, ``SGDClassifier`` and ``FrozenEstimator``;
+        with the similarities of this package as parameters.
     folder : path
         The folder to make. It appears when it is complete.
     overwrite : bool, default=False

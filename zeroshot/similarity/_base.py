@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,7 +52,8 @@ def as_similarity_matrix(
     ValueError
         The shape is wrong, an entry is NaN or infinite, or a precomputed one is negative.
     TypeError
-        `similarity` has no ``matrix`` and is no array of numbers.
+        `similarity` has no ``matrix`` and is no array of numbers, or is a class; `targets` or
+        `sources` are no list.
 
     Examples
     --------
@@ -60,17 +61,17 @@ def as_similarity_matrix(
     >>> as_similarity_matrix([[0.5, 0.0]], ["lion"], ["cat", "oboe"])
     array([[0.5, 0. ]])
     """
-    shape = (_length(targets), _length(sources))
+    check_similarity(similarity, owner=owner)
+    targets = sized(targets, owner=owner, name="targets")
+    sources = sized(sources, owner=owner, name="sources")
+    shape = (len(targets), len(sources))
     computed = hasattr(similarity, "matrix")
     given = similarity.matrix(targets, sources) if computed else similarity
     name = type(similarity).__name__ + ".matrix" if computed else "the similarity matrix"
     try:
         matrix = np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{owner}: similarity must be an object with matrix(targets, sources) or an array of "
-            f"numbers, got {type(similarity).__name__}. Pass WordNetSimilarity(), for example."
-        ) from error
+        raise TypeError(f"{owner}: {name} holds something else than numbers: {error}.") from error
     if matrix.shape != shape:
         raise ValueError(
             f"{owner}: {name} has shape {matrix.shape}, expected {shape}: one row for each of the "
@@ -89,8 +90,42 @@ def as_similarity_matrix(
     return np.maximum(matrix, 0)
 
 
-def _length(items: Any) -> int:
-    return len(items) if isinstance(items, Sized) else len(list(items))
+def check_similarity(similarity: Any, *, owner: str) -> None:
+    """Raise unless `similarity` is an object with ``matrix``, or an array of numbers.
+
+    Raises
+    ------
+    TypeError
+        It is something else, such as a class.
+    """
+    if hasattr(similarity, "matrix") and not isinstance(similarity, type):
+        return
+    try:
+        numbers = similarity is not None and np.asarray(similarity, dtype=np.float64) is not None
+    except (TypeError, ValueError):
+        numbers = False
+    if not numbers:
+        a_class = isinstance(similarity, type)
+        got = f"the class {similarity.__name__}" if a_class else type(similarity).__name__
+        raise TypeError(
+            f"{owner}: similarity must be an object with matrix(targets, sources) or an array of "
+            f"numbers, got {got}. Pass WordNetSimilarity(), for example."
+        )
+
+
+def sized(items: Any, *, owner: str, name: str) -> Any:
+    """Return `items` if they can be counted, else a list of them: a generator runs only once.
+
+    Raises
+    ------
+    TypeError
+        They are no list.
+    """
+    if isinstance(items, Sized):
+        return items
+    if not isinstance(items, Iterable):
+        raise TypeError(f"{owner}: {name} must be a list of labels, got {items!r}.")
+    return list(items)
 
 
 def _place(bad: np.ndarray) -> str:

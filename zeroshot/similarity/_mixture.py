@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.similarity._base import as_similarity_matrix
+from zeroshot.similarity._base import as_similarity_matrix, sized
 
 SCALES = ("sum", "max", "none")
 
@@ -68,6 +68,8 @@ class MixtureSimilarity(BaseEstimator):
         """
         check_option(self.scale, SCALES, owner="MixtureSimilarity", name="scale")
         pairs = _check_pairs(self.similarities)
+        targets = sized(targets, owner="MixtureSimilarity", name="targets")
+        sources = sized(sources, owner="MixtureSimilarity", name="sources")
         total = sum(weight for _, weight in pairs)
         mixed = None
         for similarity, weight in pairs:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._validation import check_labels
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.taxonomy import Synset
+from zeroshot.taxonomy._resolve import nodes_of
+from zeroshot.taxonomy._synset import looks_like_identifier
+
+_OWNER = "WordVectorSimilarity"
 
 
 class WordVectorSimilarity(BaseEstimator):
@@ -23,6 +29,9 @@ class WordVectorSimilarity(BaseEstimator):
 
     Notes
     -----
+    A wnid or an nltk name is embedded as its synset's lemmas, a list of synonyms, unless the
+    embedding itself holds it: an `AttributeTable` may be labelled so, and `WordNetEmbedding` is.
+
     Cosines may be negative; where they become the weights of a convex combination, negative ones
     count as 0. A label whose vector is zero has similarity 0 to all others, and so has a source
     without a vector: a pretrained head's own labels are nothing that its user can mend.
@@ -50,9 +59,9 @@ class WordVectorSimilarity(BaseEstimator):
         Parameters
         ----------
         targets : array-like of shape (n_targets,)
-            Labels.
+            Class names, wnids, nltk names, or `Synset` objects.
         sources : array-like of shape (n_sources,)
-            Labels.
+            Of the same kinds.
 
         Returns
         -------
@@ -62,30 +71,66 @@ class WordVectorSimilarity(BaseEstimator):
         Raises
         ------
         UnknownLabelError
-            A target has no vector, or none of the sources has.
+            A target has no vector, or none of the sources has; or a wnid or nltk name is that of
+            no noun synset.
         TypeError
             `label_embedding` is no `LabelEmbedding`.
         """
         if not isinstance(self.label_embedding, LabelEmbedding):
             raise TypeError(
-                "WordVectorSimilarity: label_embedding must be a LabelEmbedding, got "
+                f"{_OWNER}: label_embedding must be a LabelEmbedding, got "
                 f"{self.label_embedding!r}. Pass WordVectors('glove-wiki-gigaword-50'), for "
                 "example."
             )
-        targets = check_labels(targets, owner="WordVectorSimilarity", name="targets")
-        sources = check_labels(sources, owner="WordVectorSimilarity", name="sources")
+        targets, of_synsets = self._texts(targets, "targets")
+        sources, _ = self._texts(sources, "sources")
         covered = self.label_embedding.covers(sources)
         # With no source covered, all are embedded, and the error names them.
         covered = covered if covered.any() else np.ones_like(covered)
         cosines = np.zeros((len(targets), len(sources)))
-        with warnings.catch_warnings():
-            # Words of a source's label that have no vector are left out of its mean.
-            warnings.simplefilter("ignore", LabelWarning)
-            known = self._unit(sources[covered])
-        cosines[:, covered] = self._unit(targets) @ known.T
+        # Words of a source's label, or of a synset, that have no vector are left out of its mean.
+        known = self._unit(sources[covered], np.ones(covered.sum(), dtype=bool), "sources")
+        cosines[:, covered] = self._unit(targets, of_synsets, "targets") @ known.T
         return cosines
 
-    def _unit(self, labels: Any) -> np.ndarray:
-        vectors = self.label_embedding.embed(labels).astype(np.float64)
+    def _texts(self, labels: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is embedded for each label, and where that is a synset's lemmas."""
+        if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes)):
+            labels = [label.wnid if isinstance(label, Synset) else label for label in labels]
+        given = check_labels(labels, owner=_OWNER, name=name)
+        texts = given.tolist()
+        rows = [row for row, text in enumerate(texts) if self._is_foreign_identifier(text)]
+        is_synset = np.zeros(len(texts), dtype=bool)
+        if not rows:
+            return given, is_synset
+        try:
+            nodes = nodes_of([texts[row] for row in rows], owner=_OWNER, name=name)
+        except UnknownLabelError as error:
+            raise error.replace(n_labels=len(texts)) from None
+        for row, node in zip(rows, nodes.tolist(), strict=True):
+            texts[row] = ", ".join(Synset(node).lemmas)
+        is_synset[rows] = True
+        return np.array(texts), is_synset
+
+    def _is_foreign_identifier(self, text: Any) -> bool:
+        """Return whether `text` names a synset that the embedding does not know as such."""
+        embedding = self.label_embedding
+        if not isinstance(text, str) or not looks_like_identifier(text):
+            return False
+        if text in embedding.overrides:
+            return False
+        # What also knows a synset that cannot be reads it as words, such as "n" and "01".
+        nowhere = text.rpartition(".")[0] + ".00" if "." in text else "n00000000"
+        return embedding.covers([text, nowhere]).tolist() != [True, False]
+
+    def _unit(self, texts: np.ndarray, quiet: np.ndarray, name: str) -> np.ndarray:
+        vectors = np.empty((len(texts), self.label_embedding.n_dims))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LabelWarning)
+                vectors[quiet] = self.label_embedding.embed(texts[quiet])
+            vectors[~quiet] = self.label_embedding.embed(texts[~quiet])
+        except UnknownLabelError as error:
+            raise error.replace(name=name) from None
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)

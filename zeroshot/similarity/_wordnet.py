@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class WordNetSimilarity(BaseEstimator):
     information_content : dict, optional
         For the last three: counts as nltk reads them, ``{"n": {offset: count, 0: total}}``. None
         means intrinsic information content (Seco et al. 2004), which needs no corpus.
-    overrides : mapping of str to str, optional
+    overrides : mapping of label to str, optional
         The wnid or nltk name that a label stands for, such as ``class_synsets("cifar100")``.
         Other class names are taken for their most frequent sense, as `resolve` has it.
 
@@ -116,6 +116,8 @@ class WordNetSimilarity(BaseEstimator):
             A name has no noun synset; the message names it, with near matches.
         ValueError
             `measure` is unknown, or `information_content` has no nouns.
+        TypeError
+            `targets` or `sources` are no list, or `overrides` no mapping.
         """
         check_option(self.measure, MEASURES, owner="WordNetSimilarity", name="measure")
         counts = _noun_counts(self.information_content)
@@ -132,15 +134,7 @@ class WordNetSimilarity(BaseEstimator):
         return np.concatenate(parts)[:, place.reshape(-1)]
 
     def _nodes(self, items: Any, name: str) -> np.ndarray:
-        if not isinstance(items, (str, bytes)):
-            items = list(items)
-            if not items:
-                return np.empty(0, dtype=np.int64)
-            if self.overrides is not None:
-                items = [
-                    item if isinstance(item, Synset) else self.overrides.get(item, item)
-                    for item in items
-                ]
+        items = replace_names(items, self.overrides)
         return nodes_of(items, owner="WordNetSimilarity", name=name)
 
 
@@ -268,6 +262,24 @@ _OF_INFORMATION: dict[str, Callable[..., np.ndarray]] = {
 MEASURES = ("wup", *_OF_LENGTH, *_OF_INFORMATION)
 
 
+def replace_names(items: Any, overrides: Mapping[str, str] | None) -> Any:
+    """Return what a list of labels stands for by `overrides`; anything else as it is.
+
+    Raises
+    ------
+    TypeError
+        `overrides` are no mapping.
+    """
+    if overrides is None or isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        return items
+    if not isinstance(overrides, Mapping):
+        raise TypeError(
+            "WordNetSimilarity: overrides must be a dict from labels to wnids or nltk names, got "
+            f"{overrides!r}. Pass class_synsets('cifar100'), for example."
+        )
+    return [item if isinstance(item, Synset) else overrides.get(item, item) for item in items]
+
+
 def _noun_counts(
     information_content: Mapping[str, Mapping[int, float]] | None,
 ) -> Mapping[int, float] | None:
@@ -280,6 +292,11 @@ def _noun_counts(
             "nltk's WordNetICCorpusReader.ic reads."
         )
     counts = information_content["n"]
+    if not isinstance(counts, Mapping):
+        raise ValueError(
+            "WordNetSimilarity: information_content['n'] must be a dict from offsets to counts, "
+            f"got {counts!r}. Pass what nltk's WordNetICCorpusReader.ic reads."
+        )
     if not counts.get(0, 0) > 0:
         raise ValueError(
             "WordNetSimilarity: information_content['n'] must hold the total count under 0, got "

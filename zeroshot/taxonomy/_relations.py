@@ -33,6 +33,10 @@ def relation(target: str | Synset, sources: Any) -> str:
     ------
     UnknownLabelError
         A name has no noun synset.
+    TypeError
+        `sources` is no list.
+    ValueError
+        `sources` is empty.
 
     References
     ----------
@@ -64,6 +68,11 @@ def relations(targets: Any, sources: Any) -> np.ndarray:
     ndarray of str of shape (n_targets,)
         ``"same"``, ``"included"``, ``"inclusive"`` or ``"disjoint"``.
 
+    Raises
+    ------
+    UnknownLabelError, TypeError, ValueError
+        As `relation`; `targets` may be empty.
+
     Examples
     --------
     >>> from zeroshot.taxonomy import relations
@@ -72,6 +81,8 @@ def relations(targets: Any, sources: Any) -> np.ndarray:
     """
     wanted = nodes_of(targets, owner="relations", name="targets")
     given = nodes_of(sources, owner="relations", name="sources")
+    if not given.size:
+        raise ValueError("relations: sources is empty. Name at least one class.")
     rows, above, distances = ancestor_pairs(wanted)
     included = np.zeros(len(wanted), dtype=bool)
     included[rows[(distances > 0) & np.isin(above, given)]] = True

@@ -16,7 +16,7 @@ A class name is read so, the first rule that gives a synset being the one that c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -128,9 +128,12 @@ def resolve(labels: Any, *, context: Any = None) -> Resolution:
     Raises
     ------
     UnknownLabelError
-        A label has no noun synset; the message names every such label, with near matches.
+        A label has no noun synset, or is a number; the message names every such label, with near
+        matches.
+    TypeError
+        `labels` is no list.
     ValueError
-        `labels` are no strings.
+        A label is neither a string nor a number.
 
     Notes
     -----
@@ -154,7 +157,7 @@ def resolve(labels: Any, *, context: Any = None) -> Resolution:
     ['n02012849']
     """
     texts = _check_texts(labels, owner="resolve", name="labels")
-    candidates = _find_all(texts, owner="resolve")
+    candidates = _find_all(texts, owner="resolve", name="labels")
     chosen = [found.nodes[0] for found in candidates]
     near: dict[int, int] = {}
     if context is not None:
@@ -178,15 +181,17 @@ def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
     Raises
     ------
     UnknownLabelError
-        An item has no noun synset.
+        An item has no noun synset, or is a number.
+    TypeError
+        `items` is no list.
     ValueError
-        `items` is empty, or holds something else.
+        `items` holds something else.
     """
-    if not isinstance(items, (str, bytes)):
+    if isinstance(items, Iterable) and not isinstance(items, (str, bytes)):
         items = [item.wnid if isinstance(item, Synset) else item for item in items]
     texts = _check_texts(items, owner=owner, name=name)
     known: dict[str, int] = {}
-    for text, found in zip(texts, _find_all(texts, owner=owner), strict=True):
+    for text, found in zip(texts, _find_all(texts, owner=owner, name=name), strict=True):
         known[text] = found.nodes[0]
         if found.hint and len(found.nodes) > 1:
             known[text] = resolve([text])[0].synset.node
@@ -199,16 +204,26 @@ def has_synset(text: str) -> bool:
 
 
 def _check_texts(labels: Any, *, owner: str, name: str) -> list[str]:
-    checked = check_labels(labels, owner=owner, name=name)
-    if checked.size and checked.dtype.kind != "U":
-        raise ValueError(
-            f"{owner}: {name} must be class names, wnids or nltk names, got the integer "
-            f"{checked[0]}. Pass the names of the classes."
-        )
-    return checked.tolist()
+    given = labels if isinstance(labels, list) else []
+    numbers = [int(label) for label in given if isinstance(label, (int, np.integer))]
+    if len(numbers) == len(given) or not numbers:  # check_labels takes no mixture
+        checked = check_labels(labels, owner=owner, name=name)
+        if checked.dtype.kind == "U":
+            return checked.tolist()
+        given = numbers = checked.tolist()
+    if not numbers:
+        return []
+    raise UnknownLabelError(
+        numbers,
+        len(given),
+        owner=owner,
+        what="noun synset",
+        name=name,
+        remedy="Numbers name nothing: pass class names, wnids or nltk names.",
+    )
 
 
-def _find_all(texts: list[str], *, owner: str) -> list[Candidates]:
+def _find_all(texts: list[str], *, owner: str, name: str) -> list[Candidates]:
     known = {text: find_candidates(text) for text in dict.fromkeys(texts)}
     unknown = [text for text, found in known.items() if not found.nodes]
     if unknown:
@@ -217,6 +232,7 @@ def _find_all(texts: list[str], *, owner: str) -> list[Candidates]:
             len(texts),
             owner=owner,
             what="noun synset",
+            name=name,
             remedy="Give such a label another name, or the wnid of a synset, such as 'n02084071'.",
             close_matches={text: _near(text) for text in unknown[:20]},
         )
@@ -241,7 +257,7 @@ def _by_context(texts: list[str], candidates: list[Candidates], context: Any) ->
         own = np.array(rows, dtype=np.intp)
     else:
         names = _check_texts(context, owner="resolve", name="context")
-        others = [found.nodes for found in _find_all(names, owner="resolve")]
+        others = [found.nodes for found in _find_all(names, owner="resolve", name="context")]
         own = np.array(
             [names.index(texts[r]) if texts[r] in names else -1 for r in rows], dtype=np.intp
         )

@@ -260,11 +260,13 @@ def looks_like_identifier(text: str) -> bool:
 
 def near_names(identifier: str) -> list[str]:
     """Return names of synsets that are spelled like `identifier`."""
+    if _WNID.fullmatch(identifier):
+        return []
     name = _NAME.fullmatch(identifier)
-    if not name:
-        return near_lemmas(identifier) if not _WNID.fullmatch(identifier) else []
+    word = name[1] if name else identifier
     graph = noun_graph()
-    lemmas = [name[1].lower()] if graph.senses(name[1].lower()) else near_lemmas(name[1])
+    lemma, _ = find_lemma(word)
+    lemmas = [lemma] if lemma else near_lemmas(word)
     found = [f"{lemma}.n.{i + 1:02d}" for lemma in lemmas for i in range(len(graph.senses(lemma)))]
     return found[:3]
 
