@@ -6,16 +6,19 @@
 Prints, for CIFAR-100 and for Tiny ImageNet (or for a folder of synsets, by the paper's protocol):
 macro F-score right after initialisation against K (their Fig. 3), first and best macro F-score
 while the head is trained on frozen features (Table 2), and which classes were matched (Table 1).
-With --output, draws them, and writes all figures to similarity_transfer.json.
+With --output, draws them, and writes all figures as JSON, a file a task.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import platform
+import shlex
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,14 @@ from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import normalize
-from transfer_tasks import Task, cifar100_task, folder_task, source_photos, tiny_imagenet_task
+from transfer_tasks import (
+    Task,
+    cifar100_task,
+    folder_task,
+    slug,
+    source_photos,
+    tiny_imagenet_task,
+)
 
 from zeroshot import (
     InferenceSimilarity,
@@ -48,8 +58,8 @@ class Preset:
 
     Attributes
     ----------
-    tasks : tuple of callable
-        ``task(limit)`` makes each.
+    tasks : tuple of str
+        Which of `TASKS`.
     limit : int or None
         Images a class that are used at all.
     draws : int
@@ -60,22 +70,23 @@ class Preset:
         Training steps after which the head is judged.
     """
 
-    tasks: tuple[Callable[[int | None], Task], ...]
+    tasks: tuple[str, ...]
     limit: int | None
     draws: int
     shots: tuple[int, ...]
     steps: tuple[int, ...]
 
 
+TASKS = {"cifar100": cifar100_task, "tiny_imagenet": tiny_imagenet_task}
 PRESETS = {
     "full": Preset(
-        tasks=(cifar100_task, tiny_imagenet_task),
+        tasks=tuple(TASKS),
         limit=None,
         draws=10,
         shots=(100, 50, 25, 10, 5, 2, 1),
         steps=(0, 1, 2, 5, 10, 20, 50, 100, 200, 500),
     ),
-    "tiny": Preset(tasks=(cifar100_task,), limit=2, draws=2, shots=(2, 1), steps=(0, 1, 5)),
+    "tiny": Preset(tasks=("cifar100",), limit=2, draws=2, shots=(2, 1), steps=(0, 1, 5)),
 }
 
 
@@ -444,29 +455,42 @@ def rounded(results: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(results), parse_float=lambda digits: round(float(digits), 4))
 
 
+def keep(task: Task, results: dict[str, Any], folder: Path, command: str) -> None:
+    """Write the figures of a task, with the command that made them, and draw them."""
+    from transfer_figures import draw_all
+
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"command": command, "machine": platform.machine(), "results": results}
+    path = folder / f"similarity_transfer-{slug(task.name)}.json"
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    draw_all(task, results, folder)
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """Run the study, print it, and return its figures."""
+    """Run the study, print it, and return its figures by task."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="full")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, help="which data sets")
+    parser.add_argument("--draws", type=int, help="how often the few images are drawn")
     parser.add_argument("--output", type=Path, help="a folder for the JSON and the pictures")
     parser.add_argument("--targets", help="a folder of folders of images, named by wnids")
     parser.add_argument("--synsets", help="a file with the wnids of the targets, one a line")
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(given)
     preset = PRESETS[options.preset]
-    if options.targets:
-        tasks = [folder_task(options.targets, options.synsets)]
-    else:
-        tasks = [make(preset.limit) for make in preset.tasks]
-    results = rounded({task.name: study(task, preset) for task in tasks})
-    if options.output:
-        from transfer_figures import draw_all
-
-        options.output.mkdir(parents=True, exist_ok=True)
-        command = f"python examples/similarity_transfer.py --preset {options.preset}"
-        record = {"command": command, "machine": platform.machine(), "results": results}
-        text = json.dumps(record)
-        (options.output / "similarity_transfer.json").write_text(text + "\n", encoding="utf-8")
-        draw_all(tasks, results, options.output)
+    if options.draws is not None:
+        preset = dataclasses.replace(preset, draws=options.draws)
+    results = {}
+    names = ["the folder"] if options.targets else options.tasks or preset.tasks
+    for name in names:
+        if options.targets:
+            task = folder_task(options.targets, options.synsets)
+        else:
+            task = TASKS[name](preset.limit)
+        results[task.name] = rounded(study(task, preset))
+        if options.output:
+            command = shlex.join(["python", "examples/similarity_transfer.py", *given])
+            keep(task, results[task.name], options.output, command)
     return results
 
 

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from transfer_tasks import Task, source_photos
+from transfer_tasks import Task, slug, source_photos
 
 # Okabe and Ito's colours, told apart by line style too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -20,7 +20,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 SHOWN = (
     "random (Xavier)",
     "hard inference, K = 10",
-    "soft inference, all, equal",
+    "soft, temperature 4, all, equal",
     "WordNet wup, K = 10",
     "WordNet jcn, K = 10, + class means",
     "nearest class mean",
@@ -28,18 +28,16 @@ SHOWN = (
 )
 
 
-def draw_all(tasks: list[Task], results: dict[str, Any], folder: Path) -> None:
-    """Draw every picture of every task into a folder."""
-    for task in tasks:
-        stem = task.name.lower().replace(" ", "-")
-        pictures = {
-            "neighbors": neighbor_curves(results[task.name]["neighbors"], task.name),
-            "few-images": few_images(results[task.name]["few images"], task.name),
-            "matched": matched_classes(task, results[task.name]["matched"]),
-        }
-        for name, figure in pictures.items():
-            figure.savefig(folder / f"similarity_transfer-{stem}-{name}.png", dpi=110)
-            plt.close(figure)
+def draw_all(task: Task, results: dict[str, Any], folder: Path) -> None:
+    """Draw every picture of a task into a folder."""
+    pictures = {
+        "neighbors": neighbor_curves(results["neighbors"], task.name),
+        "few-images": few_images(results["few images"], task.name),
+        "matched": matched_classes(task, results["matched"]),
+    }
+    for name, figure in pictures.items():
+        figure.savefig(folder / f"similarity_transfer-{slug(task.name)}-{name}.png")
+        plt.close(figure)
 
 
 def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Figure:
@@ -48,7 +46,7 @@ def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Fi
     similarities = [name for name in curves if name != "K"]
     relations = list(curves[similarities[0]])
     figure, axes = plt.subplots(
-        1, len(relations), figsize=(3.6 * len(relations), 3.6), sharey=True, squeeze=False,
+        1, len(relations), figsize=(3.6 * len(relations), 3.6), dpi=110, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for ax, relation in zip(axes[0], relations, strict=True):
@@ -65,7 +63,7 @@ def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Fi
 
 def few_images(table: dict[str, dict[str, dict[str, list[float]]]], title: str) -> Figure:
     """Draw first and best macro F-score against images a class (Table 2)."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), dpi=110, sharey=True, layout="constrained")
     panels = (("macro F", "right after initialisation"), ("best", "best while trained"))
     for ax, (key, name) in zip(axes, panels, strict=True):
         for position, row in enumerate(SHOWN):
@@ -87,7 +85,12 @@ def matched_classes(task: Task, records: list[dict[str, Any]]) -> Figure:
     """Draw a target class and its three first sources by two similarities, a row each (Table 1)."""
     photos = source_photos(task)
     figure, axes = plt.subplots(
-        len(records), 7, figsize=(10, 1.75 * len(records)), squeeze=False, layout="constrained"
+        len(records),
+        7,
+        figsize=(10, 1.7 * len(records)),
+        dpi=70,
+        squeeze=False,
+        layout="constrained",
     )
     for ax in axes.ravel():
         ax.set_axis_off()

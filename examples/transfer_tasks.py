@@ -201,6 +201,11 @@ def source_photos(task: Task) -> dict[str, Path]:
     return {label: by_wnid[wnid] for label, wnid in pairs if wnid in by_wnid}
 
 
+def slug(name: str) -> str:
+    """Return a name as a file's name has it."""
+    return name.lower().replace(" ", "-")
+
+
 def synonym_texts(synsets: dict[str, str]) -> dict[str, str]:
     """Return the synonyms of each class, as one text: ``"gasmask, respirator, gas helmet"``."""
     return {label: ", ".join(synset(wnid).lemmas) for label, wnid in synsets.items()}

@@ -64,8 +64,8 @@ def test_the_study_keeps_what_it_printed_and_draws_it(
     data_home: Path, results: tuple[dict, Path]
 ) -> None:
     figures, folder = results
-    kept = json.loads((folder / "similarity_transfer.json").read_text())
-    assert kept["results"] == figures
+    kept = json.loads((folder / "similarity_transfer-cifar-100.json").read_text())
+    assert kept["results"] == figures["CIFAR-100"]
     assert kept["command"].startswith("python examples/similarity_transfer.py")
     for name in ("neighbors", "few-images", "matched"):
         with Image.open(folder / f"similarity_transfer-cifar-100-{name}.png") as picture:
