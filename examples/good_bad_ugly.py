@@ -10,7 +10,8 @@ In percent: the mean class accuracy on images of unseen classes, where only unse
 answered (T1), or all classes (u); that on held-out images of seen classes, where all can be
 answered (s); and the harmonic mean of u and s (H). Parameters are chosen by three folds of the
 classes in ``trainval``. Rows of features have unit length, and attributes are centred on the mean
-of the seen classes', which the published figures do without.
+of the seen classes', which the published figures do without. These are of the first version of the
+proposed split; an archive may hold the second.
 """
 
 from __future__ import annotations
