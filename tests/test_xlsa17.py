@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -429,3 +431,56 @@ def test_other_variables_are_not_read(tables: Tables, tmp_path: Path) -> None:
     tables["res101"]["rest"] = {"nested": np.zeros((2, 2)), "text": "never read"}
     write_folder(tmp_path, tables)
     assert fetch_xlsa17("CUB", data_home=tmp_path).data.shape == (N, N_FEATURES)
+
+
+# The example
+
+
+@pytest.fixture(scope="module")
+def study() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+        import good_bad_ugly
+
+        yield good_bad_ugly
+    for name in ("good_bad_ugly", "methods"):
+        sys.modules.pop(name, None)
+
+
+def test_the_example_prints_ours_beside_the_published(
+    study: ModuleType, tables: Tables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path, tables, "AWA2")
+    results = study.main(["AWA2", "--preset", "tiny", "--data-home", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert list(results) == ["AWA2"]
+    for name, (T1, u, s, H) in results["AWA2"].items():
+        line = next(line for line in out.splitlines() if line.startswith(name))
+        published = study.PUBLISHED["AWA2"].get(name, ("-",) * 4)
+        expected = [f"{figure:.1f}" for figure in (T1, u, s, H)] + [str(cell) for cell in published]
+        assert line.removeprefix(name).split() == expected
+        assert H == pytest.approx(2 * u * s / (u + s) if u + s else 0)
+        assert u <= T1  # more answers, more ways to be wrong
+    constant = results["AWA2"]["control: best constant"]
+    assert constant.T1 == pytest.approx(100 / N_UNSEEN)
+    for name in ("ESZSL", "SAE", "ConSE"):
+        assert results["AWA2"][name].T1 > constant.T1 + 10
+
+
+def test_the_example_says_what_it_did_not_run(
+    study: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.main(["--data-home", str(tmp_path)]) == {}
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert [line.split(".")[0] for line in lines] == [
+        f"{name}: loader tested, not run" for name in ("SUN", "CUB", "AWA2", "APY")
+    ]
+    assert all(_xlsa17.URL in line for line in lines)
+
+
+def test_published_harmonic_means_fit_the_published_accuracies(study: ModuleType) -> None:
+    """A figure mistyped in the table would show, up to the rounding of u and s."""
+    for methods in study.PUBLISHED.values():
+        for figures in methods.values():
+            u, s = figures.u, figures.s
+            assert figures.H == pytest.approx(2 * u * s / (u + s), abs=0.11)

@@ -102,6 +102,8 @@ def _attempt(function: Callable[..., Any], file: BinaryIO, **options: Any) -> An
     file.seek(0)
     try:
         return function(file, appendmat=False, **options)
+    except MemoryError:  # a whole file may be too large for this machine
+        raise
     except Exception as error:  # broken files raise nearly anything; all of it means one thing
         raise _Refused(f"cannot be read ({type(error).__name__}: {error})") from error
 

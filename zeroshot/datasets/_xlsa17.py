@@ -59,13 +59,13 @@ DESCR = """\
 {about}
 
 Features: the 2,048 top-layer pooling units of a ResNet-101 trained on ImageNet-1k, of the whole
-image; no unseen class of the proposed split is among ImageNet-1k's. Attributes: one vector a
-class, of unit length. Split: the proposed one.
+image, or of the thing's bounding box (APY). Attributes: one vector a class, of unit length. Split:
+the proposed one, whose unseen classes were chosen so that none is a class of ImageNet-1k.
 
-Source: {url}. The archive states no licence; cite Y. Xian, C. H. Lampert,
-B. Schiele, Z. Akata (2018), "Zero-Shot Learning - A Comprehensive Evaluation of the Good, the Bad
-and the Ugly", TPAMI, and the data set above. The authors have published two versions of the
-proposed split under the same names; which of them a file holds does not show in it.
+Source: {url}. Its licence is not known to us; cite Y. Xian,
+C. H. Lampert, B. Schiele, Z. Akata (2018), "Zero-Shot Learning - A Comprehensive Evaluation of the Good, the Bad
+and the Ugly", TPAMI, and the data set above. The authors have since published a second version of
+the proposed split; which of the two a file holds does not show in it.
 """
 
 
