@@ -17,8 +17,17 @@ _SAMPLE = 1000
 
 
 def take(X: Any, rows: Any) -> Any:
-    """Return rows of an array or a data frame."""
+    """Return rows of an array, a data frame or series, or a list."""
+    if isinstance(X, (list, tuple)):
+        return [X[row] for row in rows]
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+def _slice_of(rows: np.ndarray) -> np.ndarray | slice:
+    """Return consecutive row numbers as a slice, which reads without a copy."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 class Rows:
@@ -38,7 +47,7 @@ class Rows:
     def __init__(self, X: Any, steps: list[Any]) -> None:
         self._X = X
         self._steps = steps
-        sample = self._read(np.arange(0, len(X), max(1, len(X) // _SAMPLE)))
+        sample = self._read(np.arange(0, len(X), max(1, len(X) // _SAMPLE))).astype(np.float64)
         # Constant features become exact zeros, which their mean, being rounded, would not make.
         self.shift = np.where(np.ptp(sample, axis=0) == 0, sample[0], sample.mean(axis=0))
 
@@ -47,14 +56,11 @@ class Rows:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows with these numbers, (n_rows, n_features), C-contiguous."""
-        block = self._read(rows)
-        block -= self.shift
-        return block
+        return np.subtract(self._read(rows), self.shift, dtype=np.float64, order="C")
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
-        block = take(self._X, rows)
-        values = np.asarray(block)
-        finite = np.isfinite(values).all(axis=1)
+        block = take(self._X, _slice_of(rows))
+        finite = np.isfinite(np.asarray(block)).all(axis=1)
         if not finite.all():
             raise ValueError(
                 f"cross_validate_classes: X holds NaN or infinity in {np.sum(~finite)} of the rows "
@@ -63,7 +69,7 @@ class Rows:
             )
         for step in self._steps:
             block = step.transform(block)
-        return np.array(block, dtype=np.float64, order="C")
+        return np.asarray(block)
 
     def blocks(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield row numbers, some thousands at a time, and those rows."""

@@ -115,7 +115,7 @@ def cross_validate_classes(
     (10,)
     """
     check_consistent_length(X, y, groups)
-    splits, scoring = _Splits(cv, X, groups), _named(scoring)
+    splits, scoring = _Splits(cv, X, y, groups), _named(scoring)
     options = {
         "cv": splits,
         "verbose": verbose,
@@ -131,7 +131,7 @@ def cross_validate_classes(
             EfficiencyWarning,
             stacklevel=2,
         )
-    if reason or refitting_is_cheaper(estimator, X, splits.get_n_splits(X, y)):
+    if reason or refitting_is_cheaper(estimator, X, splits.get_n_splits()):
         return cross_validate(estimator, X, y, scoring=scoring, n_jobs=n_jobs, **options)
     start = time.perf_counter()
     one_pass = OnePass(estimator, X, y)
@@ -139,8 +139,7 @@ def cross_validate_classes(
     results = cross_validate(
         _FoldFit(one_pass),
         np.arange(len(X)),
-        y,
-        scoring=_on_rows(scoring, estimator, X),
+        scoring=_on_rows(scoring, one_pass),
         n_jobs=1,
         **options,
     )
@@ -167,20 +166,21 @@ class _FoldFit(BaseEstimator):
     def __sklearn_clone__(self) -> Self:
         return type(self)(self.one_pass)  # a deep copy would copy X
 
-    def fit(self, rows: np.ndarray, y: Any) -> Self:
-        self.fitted_ = self.one_pass.fit(rows, y)
+    def fit(self, rows: np.ndarray, y: None = None) -> Self:
+        self.fitted_ = self.one_pass.fit(rows)
         return self
 
 
 class _OnRows:
-    """A scorer of the estimator proper, on the rows of X with the given numbers."""
+    """A scorer of the estimator proper, on the rows with the given numbers."""
 
-    def __init__(self, scorer: Any, X: Any) -> None:
+    def __init__(self, scorer: Any, one_pass: OnePass) -> None:
         self.scorer = scorer
-        self.X = X
+        self.one_pass = one_pass
 
-    def __call__(self, fold: _FoldFit, rows: np.ndarray, y: Any) -> Any:
-        return self.scorer(fold.fitted_, take(self.X, rows), y)
+    def __call__(self, fold: _FoldFit, rows: np.ndarray) -> Any:
+        X, y = (take(each, rows) for each in (self.one_pass.X, self.one_pass.y))
+        return self.scorer(fold.fitted_, X, y)
 
 
 def _named(scoring: Any) -> Any:
@@ -195,33 +195,36 @@ def _named(scoring: Any) -> Any:
     return scoring
 
 
-def _on_rows(scoring: Any, estimator: Any, X: Any) -> Any:
+def _on_rows(scoring: Any, one_pass: OnePass) -> Any:
     """Return `scoring` as `cross_validate` takes it, for a `_FoldFit`."""
-    scorer = check_scoring(estimator, scoring=scoring)  # raises what is wrong with it
+
+    def on_rows(one: Any) -> _OnRows:
+        return _OnRows(check_scoring(one_pass.estimator, scoring=one), one_pass)
+
+    check_scoring(one_pass.estimator, scoring=scoring)  # raises what is wrong with it
     if scoring is None or isinstance(scoring, str) or callable(scoring):
-        return _OnRows(scorer, X)
+        return on_rows(scoring)
     named = scoring.items() if isinstance(scoring, dict) else zip(scoring, scoring, strict=True)
-    return {name: _OnRows(check_scoring(estimator, scoring=one), X) for name, one in named}
+    return {name: on_rows(one) for name, one in named}
 
 
 class _Splits:
-    """A splitter over the X that the user passed, whose folds have rows on both sides."""
+    """A splitter over what the user passed, whose folds have rows on both sides."""
 
-    def __init__(self, cv: Any, X: Any, groups: Any) -> None:
+    def __init__(self, cv: Any, X: Any, y: Any, groups: Any) -> None:
         if cv is None or isinstance(cv, (int, np.integer)):
             cv = ClassKFold(5 if cv is None else int(cv))
         self.cv = check_cv(cv)
-        self.X = X
-        self.groups = groups
+        self.data = X, y, groups
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        return self.cv.get_n_splits(self.X, y, self.groups)
+        return self.cv.get_n_splits(*self.data)
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        row_numbers = np.arange(len(y))
-        for fold, (train, test) in enumerate(self.cv.split(self.X, y, self.groups)):
+        row_numbers = np.arange(len(self.data[1]))
+        for fold, (train, test) in enumerate(self.cv.split(*self.data)):
             for name, rows in (("training", train), ("test", test)):
                 if not len(row_numbers[rows]):
                     raise ValueError(

@@ -119,6 +119,7 @@ class OnePass:
     def __init__(self, estimator: Any, X: Any, y: Any) -> None:
         self.estimator = estimator
         self.X = X
+        self.y = y
         self.n_refitted = 0
         labels = check_labels(check_missing_labels(y, owner=OWNER, name="y"), owner=OWNER, name="y")
         self.classes, codes = np.unique(labels, return_inverse=True)
@@ -128,13 +129,13 @@ class OnePass:
             head = step.set_params(copy=True).fit_transform(head)
         self.folds = RidgeFolds(Rows(X, normalizers), codes, len(self.classes))
 
-    def fit(self, train: np.ndarray, y: Any) -> Any:
-        """Return a fitted clone of the estimator; y are the labels of the training rows."""
+    def fit(self, train: np.ndarray) -> Any:
+        """Return a clone of the estimator, fitted to the rows with these numbers."""
         try:
             return self._fit_from_sums(RidgeFold(self.folds, train))
         except np.linalg.LinAlgError:
             self.n_refitted += 1
-            return clone(self.estimator).fit(take(self.X, train), y)
+            return clone(self.estimator).fit(take(self.X, train), take(self.y, train))
 
     def _fit_from_sums(self, fold: RidgeFold) -> Any:
         model = clone(self.estimator)
