@@ -36,9 +36,11 @@ from zeroshot import (
     EmbeddingRegressor,
     HashEmbedding,
     LabelEmbedding,
+    SimilarityClassifier,
     SourceHead,
     TimmFeatures,
     WordVectors,
+    WordVectorSimilarity,
 )
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
@@ -122,6 +124,9 @@ ESTIMATORS = {
     "dummy, mean": DummyZeroShotClassifier(HASH, candidates=ALL),
     "dummy, constant": DummyZeroShotClassifier(HASH, strategy="constant", candidates=ALL),
     "dummy, random": DummyZeroShotClassifier(HASH, strategy="random", random_state=3),
+    "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
+    "similarity, default": SimilarityClassifier(),
+    "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -159,7 +164,15 @@ def test_a_loaded_estimator_can_be_cloned_and_fitted_again(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["devise, hinge", "devise, gamma", "conse, head", "conse, logistic", "dummy, constant"]
+    "name",
+    [
+        "devise, hinge",
+        "devise, gamma",
+        "conse, head",
+        "conse, logistic",
+        "dummy, constant",
+        "similarity, head",
+    ],
 )
 def test_with_candidates_works_after_loading(name, tmp_path):
     fitted = clone(ESTIMATORS[name]).fit(X, Y)
@@ -538,6 +551,7 @@ MODELS_ON = {
     "conse": lambda e: ConSEClassifier(None, e, candidates=ALL),
     "conse, head": lambda e: ConSEClassifier(head([*SEEN, "xyzzy"]), e, candidates=ALL),
     "dummy": lambda e: DummyZeroShotClassifier(e, candidates=ALL, strategy="constant"),
+    "similarity": lambda e: SimilarityClassifier(None, WordVectorSimilarity(e), candidates=ALL),
     "concat": lambda e: DeViSEClassifier(ConcatEmbedding([e, HASH]), loss="mse", candidates=ALL),
 }
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        SimilarityClassifier,
         SimilarityInitializer,
     )
     from zeroshot.label_embeddings import (
@@ -51,6 +52,7 @@ _HOMES = {
     "LabelEmbedding": "label_embeddings",
     "MixtureSimilarity": "similarity",
     "OneHotEmbedding": "label_embeddings",
+    "SimilarityClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
@@ -75,6 +77,7 @@ __all__ = [
     "LabelEmbedding",
     "MixtureSimilarity",
     "OneHotEmbedding",
+    "SimilarityClassifier",
     "SimilarityInitializer",
     "SourceHead",
     "TimmFeatures",

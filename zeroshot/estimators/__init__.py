@@ -6,12 +6,14 @@ from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._regressor import EmbeddingRegressor
+from zeroshot.estimators._similarity import SimilarityClassifier
 
 __all__ = [
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
     "EmbeddingRegressor",
+    "SimilarityClassifier",
     "SimilarityInitializer",
     "ZeroShotClassifier",
 ]

@@ -17,13 +17,17 @@ CLASSES = {
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
     "MinMaxScaler": "sklearn.preprocessing:MinMaxScaler",
+    "MixtureSimilarity": "zeroshot.similarity:MixtureSimilarity",
     "Normalizer": "sklearn.preprocessing:Normalizer",
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
+    "SimilarityClassifier": "zeroshot.estimators:SimilarityClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",
     "TimmFeatures": "zeroshot.backbones:TimmFeatures",
+    "WordNetSimilarity": "zeroshot.similarity:WordNetSimilarity",
+    "WordVectorSimilarity": "zeroshot.similarity:WordVectorSimilarity",
 }
 """Name to module and class: nothing else is ever imported or called for a saved model.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._validation import check_labels, check_option
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -17,6 +18,9 @@ class WordVectorSimilarity(BaseEstimator):
     ----------
     label_embedding : LabelEmbedding
         Where the vectors come from. Its ``overrides`` say what is embedded instead of a label.
+    on_missing : {"raise", "zero"}, default="raise"
+        What becomes of a label without a vector: `UnknownLabelError`, or similarity 0 to
+        everything.
 
     Notes
     -----
@@ -37,8 +41,9 @@ class WordVectorSimilarity(BaseEstimator):
     array([[ 0.96, -0.6 ]])
     """
 
-    def __init__(self, label_embedding: LabelEmbedding) -> None:
+    def __init__(self, label_embedding: LabelEmbedding, *, on_missing: str = "raise") -> None:
         self.label_embedding = label_embedding
+        self.on_missing = on_missing
 
     def matrix(self, targets: Any, sources: Any) -> np.ndarray:
         """Return the cosine of each target's vector with each source's.
@@ -58,10 +63,15 @@ class WordVectorSimilarity(BaseEstimator):
         Raises
         ------
         UnknownLabelError
-            A label has no vector.
+            A label has no vector, and ``on_missing="raise"``.
         TypeError
             `label_embedding` is no `LabelEmbedding`.
+        ValueError
+            `on_missing` is none of its options.
         """
+        check_option(
+            self.on_missing, ("raise", "zero"), owner="WordVectorSimilarity", name="on_missing"
+        )
         if not isinstance(self.label_embedding, LabelEmbedding):
             raise TypeError(
                 "WordVectorSimilarity: label_embedding must be a LabelEmbedding, got "
@@ -71,6 +81,11 @@ class WordVectorSimilarity(BaseEstimator):
         return self._unit(targets) @ self._unit(sources).T
 
     def _unit(self, labels: Any) -> np.ndarray:
-        vectors = self.label_embedding.embed(labels).astype(np.float64)
+        given = check_labels(labels, owner="WordVectorSimilarity")
+        known = np.ones(len(given), dtype=bool)
+        if self.on_missing == "zero":
+            known = self.label_embedding.covers(given)
+        vectors = np.zeros((len(given), self.label_embedding.n_dims))
+        vectors[known] = self.label_embedding.embed(given[known])
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
