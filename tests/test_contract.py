@@ -32,8 +32,10 @@ from zeroshot import (
     ESZSLClassifierCV,
     HashEmbedding,
     SAEClassifier,
+    SimilarityClassifier,
     SJEClassifier,
     SourceHead,
+    WordVectorSimilarity,
 )
 from zeroshot.estimators import _many_candidates
 from zeroshot.exceptions import LabelWarning
@@ -51,6 +53,7 @@ IN_SCIKIT_LEARNS_SUITE = [
     SJEClassifier(),
     CalibratedStacking(DeViSEClassifier(HashEmbedding(8), loss="mse")),
     CalibratedStacking(DeViSEClassifier(loss="mse"), gamma=0.1),
+    SimilarityClassifier(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -119,6 +122,7 @@ Y = SEEN[CODES]
 X = RNG.normal(size=(6, 7))[CODES] + 0.3 * RNG.normal(size=(60, 7))
 EMBEDDING = HashEmbedding(8)
 HEAD = SourceHead(RNG.normal(size=(6, 7)), np.zeros(6), SEEN)
+COSINE = WordVectorSimilarity(EMBEDDING)
 ZERO_SHOT = {"candidates": CANDIDATES}
 SHORT = {"epochs": 2, "random_state": 0, "device": "cpu"}
 
@@ -155,12 +159,14 @@ MODELS = {
     "calibrated-given": CalibratedStacking(
         ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT), gamma=0.2
     ),
+    "similarity": SimilarityClassifier(None, COSINE, **ZERO_SHOT),
+    "similarity-head": SimilarityClassifier(HEAD, COSINE, **ZERO_SHOT),
 }
 CLASSIFIERS = {name: model for name, model in MODELS.items() if is_classifier(model)}
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS.values(), ids=CLASSIFIERS)
 # With a SourceHead, `fit` reads neither X nor y.
-LEARNERS = {name: model for name, model in MODELS.items() if name != "conse-head"}
+LEARNERS = {name: model for name, model in MODELS.items() if not name.endswith("-head")}
 every_learner = pytest.mark.parametrize("model", LEARNERS.values(), ids=LEARNERS)
 # Its draws follow the position of a row, whatever stands in it.
 ROW_BY_ROW = {name: model for name, model in MODELS.items() if name != "dummy-random"}
@@ -228,7 +234,8 @@ def test_a_clone_is_unfitted_and_independent(model):
     second.fit(X[::-1], Y)
     assert_same_answers(answers(first, X[:9]), before)
     # Cloning must never copy a gigabyte of vectors.
-    assert inner(second).label_embedding is inner(first).label_embedding
+    for one in (inner(first), inner(second)):
+        assert getattr(one, "similarity", one).label_embedding in (None, EMBEDDING)
 
 
 @every_learner
@@ -530,7 +537,10 @@ def test_a_missing_label_never_becomes_a_class(model, missing):
             fitted(model, X, y)
 
 
-@every_model
+EMBEDDED = {name: m for name, m in MODELS.items() if "label_embedding" in m.get_params()}
+
+
+@pytest.mark.parametrize("model", EMBEDDED.values(), ids=EMBEDDED)
 def test_a_label_embedding_must_be_one(model):
     for wrong in ("glove-wiki-gigaword-50", HashEmbedding):
         with pytest.raises(TypeError, match=r"label_embedding must be .* Pass an object such as"):

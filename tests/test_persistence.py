@@ -42,10 +42,12 @@ from zeroshot import (
     HashEmbedding,
     LabelEmbedding,
     SAEClassifier,
+    SimilarityClassifier,
     SJEClassifier,
     SourceHead,
     TimmFeatures,
     WordVectors,
+    WordVectorSimilarity,
 )
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
@@ -142,6 +144,9 @@ ESTIMATORS = {
     "calibrated, pipeline": CalibratedStacking(
         make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)), gamma=0.5
     ),
+    "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
+    "similarity, default": SimilarityClassifier(),
+    "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -187,6 +192,7 @@ def test_a_loaded_estimator_can_be_cloned_and_fitted_again(name, tmp_path):
         "conse, logistic",
         "dummy, constant",
         "calibrated",
+        "similarity, head",
     ],
 )
 def test_with_candidates_works_after_loading(name, tmp_path):
@@ -566,6 +572,7 @@ MODELS_ON = {
     "conse": lambda e: ConSEClassifier(None, e, candidates=ALL),
     "conse, head": lambda e: ConSEClassifier(head([*SEEN, "xyzzy"]), e, candidates=ALL),
     "dummy": lambda e: DummyZeroShotClassifier(e, candidates=ALL, strategy="constant"),
+    "similarity": lambda e: SimilarityClassifier(None, WordVectorSimilarity(e), candidates=ALL),
     "concat": lambda e: DeViSEClassifier(ConcatEmbedding([e, HASH]), loss="mse", candidates=ALL),
 }
 

@@ -28,7 +28,7 @@ from zeroshot.similarity import (
     as_similarity_matrix,
 )
 from zeroshot.similarity import _wordnet as wordnet_module
-from zeroshot.taxonomy import Synset, class_synsets, synset
+from zeroshot.taxonomy import Synset, class_synsets, synset, synsets
 from zeroshot.taxonomy._ancestors import ancestor_pairs
 from zeroshot.taxonomy._graph import noun_graph
 
@@ -411,7 +411,7 @@ def test_mixtures_that_cannot_be(similarities: Any, message: str) -> None:
 
 
 def test_a_mixture_knows_its_scales() -> None:
-    with pytest.raises(ValueError, match="scale must be one of 'sum', 'max', 'none'"):
+    with pytest.raises(ValueError, match="scale must be one of 'sum', 'max', 'zscore', 'none'"):
         MixtureSimilarity([(np.ones((1, 1)), 1)], scale="softmax").matrix(["a"], ["x"])
 
 
@@ -453,3 +453,64 @@ def test_objects_of_others_are_checked_too() -> None:
     assert as_similarity_matrix(Own([[-1, 2]]), ["a"], ["x", "y"]).tolist() == [[0, 2]]
     with pytest.raises(ValueError, match=r"Own.matrix has shape \(1, 1\), expected \(1, 2\)"):
         as_similarity_matrix(Own([[1.0]]), ["a"], ["x", "y"])
+
+
+def test_an_ambiguous_name_is_as_similar_as_its_nearest_sense() -> None:
+    names = ["crane", "lift", "n02084071"]
+    senses = {"n02084071": ["n02084071"]}
+    senses |= {name: [item.wnid for item in synsets(name)] for name in names[:2]}
+    for measure in MEASURES:
+        ours = WordNetSimilarity(measure, senses="nearest").matrix(names, names)
+        for i, target in enumerate(names):
+            for j, source in enumerate(names):
+                all_pairs = WordNetSimilarity(measure).matrix(senses[target], senses[source])
+                assert ours[i, j] == all_pairs.max()
+    # A hint, an identifier and an override leave one sense.
+    path = WordNetSimilarity("path", senses="nearest", overrides={"crane": "n02012849"})
+    bird = WordNetSimilarity("path").matrix(["n02012849"], ["elevator"])
+    for name in ("crane", "n02012849", "crane (bird)", "crane.n.05"):
+        np.testing.assert_array_equal(path.matrix([name], ["elevator"]), bird)
+
+
+def test_what_is_not_known_is_similar_to_nothing_on_request() -> None:
+    path = WordNetSimilarity("path", on_missing="zero")
+    matrix = path.matrix(["qqxyzzy", "dog"], ["cat", "zzkwwv"])
+    np.testing.assert_array_equal(
+        matrix, [[0, 0], [WordNetSimilarity("path").matrix(["dog"], ["cat"])[0, 0], 0]]
+    )
+    np.testing.assert_array_equal(path.matrix(["qqxyzzy"], ["zzkwwv"]), [[0]])
+    table = AttributeTable([[1.0, 0.0]], ["zebra"])
+    words = WordVectorSimilarity(table, on_missing="zero")
+    np.testing.assert_array_equal(words.matrix(["okapi", "zebra"], ["zebra"]), [[0], [1]])
+
+
+@pytest.mark.parametrize(
+    ("similarity", "name"),
+    [
+        (WordNetSimilarity(senses="all"), "WordNetSimilarity: senses must be one of"),
+        (WordNetSimilarity(on_missing="drop"), "WordNetSimilarity: on_missing must be one of"),
+        (
+            WordVectorSimilarity(HashEmbedding(), on_missing="drop"),
+            "WordVectorSimilarity: on_missing must be one of",
+        ),
+    ],
+)
+def test_unknown_options(similarity: Similarity, name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        similarity.matrix(["dog"], ["cat"])
+
+
+def test_a_mixture_of_standardised_similarities() -> None:
+    one, other = np.array([[1.0, 3.0, 5.0], [2.0, 2.0, 2.0]]), np.array([[0, 0, 9.0], [1, 2, 3]])
+    mix = MixtureSimilarity([(one, 1), (other, 3)], scale="zscore").matrix("ab", "xyz")
+
+    def z(row: list[float]) -> np.ndarray:
+        return (np.array(row) - np.mean(row)) / np.std(row)
+
+    np.testing.assert_allclose(mix[0], 0.25 * z([1, 3, 5]) + 0.75 * z([0, 0, 9]))
+    np.testing.assert_allclose(mix[1], 0.75 * z([1, 2, 3]))  # the other says nothing
+    huge = MixtureSimilarity([(WordNetSimilarity("jcn"), 1)], scale="zscore")
+    np.testing.assert_allclose(
+        huge.matrix(["dog"], ["dog", "cat", "lion"]), [z([1, 0, 0])], atol=1e-12
+    )
+    assert (as_similarity_matrix(huge, ["dog"], ["dog", "cat"]) >= 0).all()

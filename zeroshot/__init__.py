@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ESZSLClassifier,
         ESZSLClassifierCV,
         SAEClassifier,
+        SimilarityClassifier,
         SimilarityInitializer,
         SJEClassifier,
     )
@@ -67,6 +68,7 @@ _HOMES = {
     "OneHotEmbedding": "label_embeddings",
     "SAEClassifier": "estimators",
     "SJEClassifier": "estimators",
+    "SimilarityClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
@@ -100,6 +102,7 @@ __all__ = [
     "OneHotEmbedding",
     "SAEClassifier",
     "SJEClassifier",
+    "SimilarityClassifier",
     "SimilarityInitializer",
     "SourceHead",
     "TimmFeatures",

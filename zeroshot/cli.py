@@ -28,7 +28,8 @@ DEMO_EXAMPLES = """examples:
 """
 
 PREDICT_HELP = """Name what is on images, from labels of your own, without any training: the guesses
-of a network trained on ImageNet are carried over to your labels by their word vectors (ConSE)."""
+of a network trained on ImageNet are carried over to your labels by how similar these are to its
+classes, in WordNet and by their words' vectors."""
 
 PREDICT_EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
@@ -201,7 +202,7 @@ def _predict(args: argparse.Namespace) -> int:
     except UnknownLabelError as error:
         raise UnknownLabelError(
             error.labels,
-            error.n_labels,
+            len(labels),
             owner="predict",
             remedy="Respell them in --labels, or leave them out.",
             close_matches=error.close_matches,

@@ -15,13 +15,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 from tqdm.auto import tqdm
 
-from zeroshot.backbones import TimmFeatures
+from zeroshot.backbones import SourceHead, TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
 from zeroshot.estimators import (
-    ConSEClassifier,
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    SimilarityClassifier,
 )
 from zeroshot.label_embeddings import WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
@@ -31,6 +31,8 @@ from zeroshot.model_selection import (
     LeaveOneClassOut,
     with_candidates,
 )
+from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
+from zeroshot.taxonomy._resolve import has_synset
 
 N_SPLITS, N_UNSEEN = 5, 20
 DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
@@ -244,12 +246,12 @@ def name_photos(
     Raises
     ------
     UnknownLabelError
-        Labels have no vector; all of them are named.
+        Labels have neither a noun synset nor a word vector; all of them are named.
     MissingDependencyError
         The word vectors or the network's weights are not installed.
     """
     backbone = TimmFeatures(device=device).fit()
-    model = ConSEClassifier(backbone.source_head_, WordVectors(), candidates=labels).fit()
+    model = open_label_classifier(backbone.source_head_, labels)
     extracted = backbone.extract(list(paths))
     unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
@@ -260,6 +262,49 @@ def name_photos(
         for i, best, row in zip(extracted.indices, names, scores, strict=True)
     ]
     return photos, unreadable
+
+
+def open_label_classifier(head: SourceHead, labels: Sequence[str]) -> SimilarityClassifier:
+    """Return the classifier behind ``zeroshot predict``, ready to name features of the network.
+
+    Labels are as similar to the head's classes as WordNet's shortest path between their nearest
+    senses, and the cosine of their words' vectors, say together. What either does not know is left
+    to the other. Both count alike; this, the path, and the source temperature were chosen on
+    other data than is reported (``docs/results.md``).
+
+    Parameters
+    ----------
+    head : SourceHead
+        A pretrained network's own classifier.
+    labels : sequence of str
+        What the images may show.
+
+    Raises
+    ------
+    UnknownLabelError
+        Labels have neither a noun synset nor a word vector; all of them are named.
+    MissingDependencyError
+        The word vectors are not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import SourceHead
+    >>> from zeroshot.demo import open_label_classifier
+    >>> head = SourceHead(np.eye(3), np.zeros(3), ["tench, Tinca tinca", "oboe", "lion"])
+    >>> model = open_label_classifier(head, ["big cat", "carp", "flute"])
+    >>> model.predict(np.eye(3)).tolist()
+    ['carp', 'flute', 'big cat']
+    """
+    vectors = WordVectors(missing_words="ignore")
+    unknown = [label for label, has in zip(labels, vectors.covers(labels), strict=True) if not has]
+    unknown = [label for label in unknown if not has_synset(label)]
+    if unknown:
+        vectors.embed(unknown)  # raises, with near matches
+    by_kind = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+    by_use = WordVectorSimilarity(vectors, on_missing="zero")
+    similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
+    return SimilarityClassifier(head, similarity, candidates=labels).fit()
 
 
 def everyday_labels() -> list[str]:

@@ -12,6 +12,7 @@ from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
 from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
 from zeroshot.estimators._sae import SAEClassifier
+from zeroshot.estimators._similarity import SimilarityClassifier
 
 __all__ = [
     "ALEClassifier",
@@ -25,6 +26,7 @@ __all__ = [
     "EmbeddingRegressorCV",
     "SAEClassifier",
     "SJEClassifier",
+    "SimilarityClassifier",
     "SimilarityInitializer",
     "ZeroShotClassifier",
 ]

@@ -145,7 +145,7 @@ class ConSEClassifier(ZeroShotClassifier):
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         classifier = LogisticRegression(max_iter=1000)
         if self.classifier is not None:
-            classifier = clone(_check_classifier(self.classifier))
+            classifier = clone(check_classifier(self.classifier, owner="ConSEClassifier"))
         source = classifier.fit(X, self.seen_classes_[y])
         positions = np.searchsorted(self.seen_classes_, source.classes_)
         self._set_source(source, np.arange(len(positions)), class_vectors[positions])
@@ -163,10 +163,17 @@ class ConSEClassifier(ZeroShotClassifier):
         return vectors.astype(X.dtype, copy=False)
 
 
-def _check_classifier(classifier: Any) -> Any:
+def check_classifier(classifier: Any, *, owner: str) -> Any:
+    """Return `classifier` if it can be fitted and has probabilities.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``predict_proba``.
+    """
     if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
         raise TypeError(
-            "ConSEClassifier: classifier must have predict_proba, as LogisticRegression() has, or "
+            f"{owner}: classifier must have predict_proba, as LogisticRegression() has, or "
             f"be a SourceHead, got {classifier!r}. For one without probabilities, pass "
             "CalibratedClassifierCV(classifier)."
         )

@@ -15,7 +15,7 @@ from zeroshot.similarity import (
     WordNetSimilarity,
     as_similarity_matrix,
 )
-from zeroshot.similarity._base import check_similarity
+from zeroshot.similarity._base import check_similarity, checked_matrix
 from zeroshot.similarity._mixture import _check_pairs
 
 SIMILARITIES = ("inference", "wordnet")
@@ -60,9 +60,15 @@ def check_measurable(similarity: Any, *, owner: str) -> None:
 
 
 def measure(
-    similarity: Any, names: Names, logits: np.ndarray | None, y: np.ndarray, *, owner: str
+    similarity: Any,
+    names: Names,
+    logits: np.ndarray | None,
+    y: np.ndarray,
+    *,
+    owner: str,
+    signed: bool = False,
 ) -> np.ndarray:
-    """Return the similarity of each target to each source, (n_targets, n_sources), not negative.
+    """Return the similarity of each target to each source, (n_targets, n_sources).
 
     Parameters
     ----------
@@ -76,6 +82,8 @@ def measure(
         Their labels.
     owner : str
         Whose parameter it is, for the messages.
+    signed : bool, default=False
+        Keep negative similarities, which count as 0 otherwise.
 
     Raises
     ------
@@ -105,4 +113,5 @@ def measure(
             f"{owner}: similarity={similarity!r} needs images of the target classes. Pass X and y, "
             "or similarity='wordnet', which needs none."
         )
-    return as_similarity_matrix(similarity, targets, sources, owner=owner)
+    check = checked_matrix if signed else as_similarity_matrix
+    return check(similarity, targets, sources, owner=owner)

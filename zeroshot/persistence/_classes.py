@@ -35,6 +35,7 @@ CLASSES = {
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
     "SGDClassifier": "sklearn.linear_model:SGDClassifier",
     "SJEClassifier": "zeroshot.estimators:SJEClassifier",
+    "SimilarityClassifier": "zeroshot.estimators:SimilarityClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",

@@ -144,7 +144,7 @@ class Encoder:
                     f"save: {name} has {parameter}={params[parameter]!r}, which is not saved. "
                     f"Call set_params({parameter}={permitted!r}) before saving."
                 )
-        if "label_embedding" in params:
+        if hasattr(value, "label_embedding"):
             self._note_labels({**params, **attributes}, name)
         node = {
             "class": name,

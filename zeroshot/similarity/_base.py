@@ -61,6 +61,17 @@ def as_similarity_matrix(
     >>> as_similarity_matrix([[0.5, 0.0]], ["lion"], ["cat", "oboe"])
     array([[0.5, 0. ]])
     """
+    matrix = checked_matrix(similarity, targets, sources, owner=owner)
+    if not hasattr(similarity, "matrix") and (matrix < 0).any():
+        raise ValueError(
+            f"{owner}: the similarity matrix is negative for {_place(matrix < 0)}. Similarities "
+            f"are weights and must be 0 or more: clip it with np.maximum(matrix, 0)."
+        )
+    return np.maximum(matrix, 0)
+
+
+def checked_matrix(similarity: Any, targets: Any, sources: Any, *, owner: str) -> np.ndarray:
+    """Return a matrix of similarities as `as_similarity_matrix` does, negative ones as they are."""
     check_similarity(similarity, owner=owner)
     targets = sized(targets, owner=owner, name="targets")
     sources = sized(sources, owner=owner, name="sources")
@@ -82,12 +93,7 @@ def as_similarity_matrix(
             f"{owner}: {name} holds NaN or infinity for {_place(~np.isfinite(matrix))}. "
             f"Give every pair a finite similarity."
         )
-    if not computed and (matrix < 0).any():
-        raise ValueError(
-            f"{owner}: {name} is negative for {_place(matrix < 0)}. Similarities are weights and "
-            f"must be 0 or more: clip it with np.maximum(matrix, 0)."
-        )
-    return np.maximum(matrix, 0)
+    return matrix
 
 
 def check_similarity(similarity: Any, *, owner: str) -> None:

@@ -11,21 +11,24 @@ from sklearn.base import BaseEstimator
 from zeroshot._validation import check_number, check_option
 from zeroshot.similarity._base import as_similarity_matrix, sized
 
-SCALES = ("sum", "max", "none")
+SCALES = ("sum", "max", "zscore", "none")
 
 
 class MixtureSimilarity(BaseEstimator):
-    r"""Convex combination of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
+    r"""Weighted mean of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
 
     Parameters
     ----------
     similarities : sequence of (similarity, weight)
         Each similarity is an object with ``matrix(targets, sources)`` or a precomputed matrix;
         each weight is 0 or more, and one is positive. They need not sum to 1.
-    scale : {"sum", "max", "none"}, default="sum"
+    scale : {"sum", "max", "zscore", "none"}, default="sum"
         What each target's similarities are divided by before they are mixed: measures differ in
         range, and a mixture of raw ones would follow the widest. ``"sum"`` mixes the weights of
-        the convex combinations that each would give on its own.
+        the convex combinations that each would give on its own. ``"zscore"`` subtracts the mean
+        over the sources and divides by the standard deviation; what a similarity says about a
+        target then counts by how much it sets some sources apart. Half of the result is negative,
+        which `SimilarityClassifier` takes as it is, and convex combinations count as 0.
 
     Notes
     -----
@@ -57,7 +60,7 @@ class MixtureSimilarity(BaseEstimator):
         Returns
         -------
         ndarray of float64 of shape (n_targets, n_sources)
-            0 or more.
+            0 or more, except with ``scale="zscore"``.
 
         Raises
         ------
@@ -79,9 +82,31 @@ class MixtureSimilarity(BaseEstimator):
         return np.asarray(mixed)
 
 
+def standardized(matrix: np.ndarray) -> np.ndarray:
+    """Return rows with mean 0 and standard deviation 1; a row of equal numbers gives zeros.
+
+    Examples
+    --------
+    >>> from zeroshot.similarity._mixture import standardized
+    >>> standardized([[1.0, 3.0], [0.1, 0.1]])
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+    rows = np.asarray(matrix, dtype=np.float64)
+    # By the largest first: 1e300, which "jcn" has, must not overflow in the squares.
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    rows = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
+    rows -= rows.mean(axis=1, keepdims=True)
+    spread = np.sqrt(np.square(rows).mean(axis=1, keepdims=True))
+    equal = spread <= 1e-12  # but for rounding
+    return np.where(equal, 0.0, rows / np.where(equal, 1.0, spread))
+
+
 def _scaled(matrix: np.ndarray, scale: str) -> np.ndarray:
     if scale == "none" or matrix.shape[1] == 0:
         return matrix
+    if scale == "zscore":
+        return standardized(matrix)
     # By the largest first: 1e300, which "jcn" has, must not overflow in the sum.
     for size in (matrix.max(axis=1, keepdims=True), None):
         if size is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from zeroshot._validation import check_labels
+from zeroshot._validation import check_labels, check_option
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.taxonomy import Synset
@@ -26,6 +26,9 @@ class WordVectorSimilarity(BaseEstimator):
     ----------
     label_embedding : LabelEmbedding
         Where the vectors come from. Its ``overrides`` say what is embedded instead of a label.
+    on_missing : {"raise", "zero"}, default="raise"
+        What becomes of a target without a vector: `UnknownLabelError`, or similarity 0 to
+        everything, which is what a source without one has in any case.
 
     Notes
     -----
@@ -50,8 +53,9 @@ class WordVectorSimilarity(BaseEstimator):
     array([[ 0.96, -0.6 ]])
     """
 
-    def __init__(self, label_embedding: LabelEmbedding) -> None:
+    def __init__(self, label_embedding: LabelEmbedding, *, on_missing: str = "raise") -> None:
         self.label_embedding = label_embedding
+        self.on_missing = on_missing
 
     def matrix(self, targets: Any, sources: Any) -> np.ndarray:
         """Return the cosine of each target's vector with each source's.
@@ -71,11 +75,14 @@ class WordVectorSimilarity(BaseEstimator):
         Raises
         ------
         UnknownLabelError
-            A target has no vector, or none of the sources has; or a wnid or nltk name is that of
-            no noun synset.
+            A target has no vector and ``on_missing="raise"``, and then also where none of the
+            sources has; or a wnid or nltk name is that of no noun synset.
         TypeError
             `label_embedding` is no `LabelEmbedding`.
+        ValueError
+            `on_missing` is none of its options.
         """
+        check_option(self.on_missing, ("raise", "zero"), owner=_OWNER, name="on_missing")
         if not isinstance(self.label_embedding, LabelEmbedding):
             raise TypeError(
                 f"{_OWNER}: label_embedding must be a LabelEmbedding, got "
@@ -84,13 +91,19 @@ class WordVectorSimilarity(BaseEstimator):
             )
         targets, of_synsets = self._texts(targets, "targets")
         sources, _ = self._texts(sources, "sources")
-        covered = self.label_embedding.covers(sources)
-        # With no source covered, all are embedded, and the error names them.
-        covered = covered if covered.any() else np.ones_like(covered)
+        columns = self.label_embedding.covers(sources)
+        rows = np.ones(len(targets), dtype=bool)
+        if self.on_missing == "zero":
+            rows = self.label_embedding.covers(targets)
+        elif not columns.any():
+            columns[:] = True  # all are embedded, and the error names them
         cosines = np.zeros((len(targets), len(sources)))
-        # Words of a source's label, or of a synset, that have no vector are left out of its mean.
-        known = self._unit(sources[covered], np.ones(covered.sum(), dtype=bool), "sources")
-        cosines[:, covered] = self._unit(targets, of_synsets, "targets") @ known.T
+        if rows.any() and columns.any():
+            # Words of a source's label, or of a synset, without a vector are left out of its mean.
+            quiet = np.ones(columns.sum(), dtype=bool)
+            known = self._unit(sources[columns], quiet, "sources")
+            vectors = self._unit(targets[rows], of_synsets[rows], "targets")
+            cosines[np.ix_(rows, columns)] = vectors @ known.T
         return cosines
 
     def _texts(self, labels: Any, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._validation import check_option
+from zeroshot.similarity._wordnet_measures import (
+    IDENTICAL,
+    MEASURES,
+    OF_INFORMATION,
+    OF_LENGTH,
+    wu_palmer,
+)
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._ancestors import (
-    FAR,
     common_ancestors,
     distance_table,
     shortest_paths,
@@ -20,10 +26,9 @@ from zeroshot.taxonomy._ancestors import (
 )
 from zeroshot.taxonomy._graph import noun_graph
 from zeroshot.taxonomy._information import intrinsic_information
-from zeroshot.taxonomy._resolve import nodes_of
+from zeroshot.taxonomy._resolve import senses_of
 
-IDENTICAL = 1e300
-"""What nltk has for the Jiang-Conrath similarity of a synset to itself, and for log 0."""
+SENSES = ("first", "nearest")
 
 _BLOCK = 1 << 24
 """Pairs of rows that are held at once."""
@@ -55,7 +60,12 @@ class WordNetSimilarity(BaseEstimator):
         means intrinsic information content (Seco et al. 2004), which needs no corpus.
     overrides : mapping of label to str, optional
         The wnid or nltk name that a label stands for, such as ``class_synsets("cifar100")``.
-        Other class names are taken for their most frequent sense, as `resolve` has it.
+    senses : {"first", "nearest"}, default="first"
+        Whether any other class name stands for its most frequent sense, as `resolve` has it, or
+        for each of its senses at once: it is then as similar as its nearest sense is.
+    on_missing : {"raise", "zero"}, default="raise"
+        What becomes of a label that has no noun synset: `UnknownLabelError`, or similarity 0 to
+        everything.
 
     See Also
     --------
@@ -90,10 +100,14 @@ class WordNetSimilarity(BaseEstimator):
         *,
         information_content: Mapping[str, Mapping[int, float]] | None = None,
         overrides: Mapping[str, str] | None = None,
+        senses: str = "first",
+        on_missing: str = "raise",
     ) -> None:
         self.measure = measure
         self.information_content = information_content
         self.overrides = overrides
+        self.senses = senses
+        self.on_missing = on_missing
 
     def matrix(self, targets: Any, sources: Any) -> np.ndarray:
         """Return the similarity of each target to each source.
@@ -113,29 +127,54 @@ class WordNetSimilarity(BaseEstimator):
         Raises
         ------
         UnknownLabelError
-            A name has no noun synset; the message names it, with near matches.
+            A name has no noun synset, and ``on_missing="raise"``; the message names it, with near
+            matches.
         ValueError
-            `measure` is unknown, or `information_content` has no nouns.
+            A parameter is none of its options, or `information_content` has no nouns.
         TypeError
             `targets` or `sources` are no list, or `overrides` no mapping.
         """
-        check_option(self.measure, MEASURES, owner="WordNetSimilarity", name="measure")
+        owner = "WordNetSimilarity"
+        check_option(self.measure, MEASURES, owner=owner, name="measure")
+        check_option(self.senses, SENSES, owner=owner, name="senses")
+        check_option(self.on_missing, ("raise", "zero"), owner=owner, name="on_missing")
         counts = _noun_counts(self.information_content)
-        rows = self._nodes(targets, "targets")
-        columns = self._nodes(sources, "sources")
-        if not (len(rows) and len(columns)):
-            return np.empty((len(rows), len(columns)))
-        distinct, place = np.unique(columns, return_inverse=True)
-        step = max(1, _BLOCK // max(1, len(distinct)))
-        parts = [
-            _block(self.measure, rows[start : start + step], distinct, counts)
-            for start in range(0, len(rows), step)
-        ]
-        return np.concatenate(parts)[:, place.reshape(-1)]
+        rows, columns = self._senses(targets, "targets"), self._senses(sources, "sources")
+        result = np.zeros((len(rows), len(columns)))
+        known_rows, known_columns = ([i for i, s in enumerate(x) if s] for x in (rows, columns))
+        if known_rows and known_columns:
+            known = self._of_senses(
+                [rows[i] for i in known_rows], [columns[i] for i in known_columns], counts
+            )
+            result[np.ix_(known_rows, known_columns)] = known
+        return result
 
-    def _nodes(self, items: Any, name: str) -> np.ndarray:
+    def _of_senses(
+        self, rows: list[list[int]], columns: list[list[int]], counts: Mapping[int, float] | None
+    ) -> np.ndarray:
+        """Return the similarity of the nearest senses, (n_rows, n_columns)."""
+        nodes, starts = _flat(rows)
+        distinct, place = np.unique(_flat(columns)[0], return_inverse=True)
+        step = max(1, _BLOCK // len(distinct))
+        parts = [
+            _block(self.measure, nodes[start : start + step], distinct, counts)
+            for start in range(0, len(nodes), step)
+        ]
+        near = np.maximum.reduceat(np.concatenate(parts), starts, axis=0)
+        return np.maximum.reduceat(near[:, place.reshape(-1)], _flat(columns)[1], axis=1)
+
+    def _senses(self, items: Any, name: str) -> list[list[int]]:
+        """Return the senses that count of each item; none where it has none."""
         items = replace_names(items, self.overrides)
-        return nodes_of(items, owner="WordNetSimilarity", name=name)
+        missing = self.on_missing == "zero"
+        found = senses_of(items, owner="WordNetSimilarity", name=name, missing=missing)
+        return found if self.senses == "nearest" else [senses[:1] for senses in found]
+
+
+def _flat(senses: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all senses in one array, and where those of each item start."""
+    lengths = [len(nodes) for nodes in senses]
+    return np.concatenate(senses).astype(np.int64), np.cumsum([0, *lengths[:-1]])
 
 
 def _block(
@@ -148,118 +187,13 @@ def _block(
     if measure in ("path", "lch"):
         lengths = shortest_paths(first, second)
         # A synset is no distance from itself; for any other pair this is 1 or more already.
-        return _OF_LENGTH[measure](int(lengths.max()))[lengths]
+        return OF_LENGTH[measure](int(lengths.max()))[lengths]
     information = _information(shared, counts)
     best = top_common(first, second, np.argsort(information, kind="stable"))
     of_rows, of_columns = _information(rows, counts), _information(columns, counts)
-    return _OF_INFORMATION[measure](
+    return OF_INFORMATION[measure](
         of_rows[:, None], of_columns, information[best], rows[:, None] == columns
     )
-
-
-def wu_palmer(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    shared: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-) -> np.ndarray:
-    """Return Wu-Palmer similarities as nltk has them.
-
-    Parameters
-    ----------
-    rows, columns : ndarray of int of shape (n_rows,), (n_columns,)
-        Synsets; `columns` are distinct.
-    shared : ndarray of int of shape (n_shared,)
-        Their common ancestors, ascending.
-    first, second : ndarray of shape (n_rows, n_shared), (n_columns, n_shared)
-        Distances to these, from `distance_table`.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_rows, n_columns)
-        2D / (len1 + len2 + 2D).
-    """
-    graph = noun_graph()
-    names = np.array([graph.name(node) for node in shared.tolist()], dtype=object)
-    by_name = np.argsort(names, kind="stable")[::-1]
-    lowest = graph.min_depths[shared]
-    best = top_common(first, second, by_name[np.argsort(lowest[by_name], kind="stable")])
-    own = np.searchsorted(shared, rows)
-    own[own == len(shared)] = 0
-    # The synset of the row itself wins among common ancestors of the same min_depth.
-    is_shared = shared[own] == rows
-    own_common = is_shared[:, None] & (second[:, own] < FAR).T
-    best = np.where(own_common & (lowest[own][:, None] == lowest[best]), own[:, None], best)
-    up = distance_table(shared, shared)
-    len1 = np.take_along_axis(_to_ancestors(rows, first, shared, up), best, axis=1)
-    len2 = np.take_along_axis(_to_ancestors(columns, second, shared, up), best.T, axis=1).T
-    depth = graph.max_depths[shared].astype(np.int64)[best] + 1
-    return (2.0 * depth) / (len1 + depth + len2 + depth)
-
-
-def _to_ancestors(
-    nodes: np.ndarray, table: np.ndarray, shared: np.ndarray, up: np.ndarray
-) -> np.ndarray:
-    """Return how far each of a synset's ancestors is, where a detour above it counts too.
-
-    A way up to an ancestor of the ancestor and down again can be shorter than the way straight up.
-    """
-    lengths = table.astype(np.int64)
-    rows, places = np.nonzero(table < FAR)
-    # For each pair of a synset and its ancestor, all ancestors of that ancestor, in flat arrays.
-    below, above = np.nonzero(up < FAR)
-    starts = np.searchsorted(below, np.arange(len(shared) + 1))
-    repeats = np.diff(starts)[places]
-    first = np.repeat(starts[places] - (np.cumsum(repeats) - repeats), repeats)
-    via = above[first + np.arange(repeats.sum())]
-    ways = lengths[np.repeat(rows, repeats), via] + up[np.repeat(places, repeats), via]
-    if repeats.size:
-        lengths[rows, places] = np.minimum.reduceat(ways, np.cumsum(repeats) - repeats)
-    return lengths
-
-
-def _path_of_length(longest: int) -> np.ndarray:
-    return np.array([1.0 / (length + 1) for length in range(longest + 1)])
-
-
-def _lch_of_length(longest: int) -> np.ndarray:
-    depth = int(noun_graph().max_depths.max())
-    return np.array([-math.log((length + 1) / (2.0 * depth)) for length in range(longest + 1)])
-
-
-def _resnik(
-    first: np.ndarray, second: np.ndarray, shared: np.ndarray, same: np.ndarray
-) -> np.ndarray:
-    return shared
-
-
-def _jiang_conrath(
-    first: np.ndarray, second: np.ndarray, shared: np.ndarray, same: np.ndarray
-) -> np.ndarray:
-    difference = first + second - 2 * shared
-    with np.errstate(divide="ignore"):
-        similarity = np.where(difference == 0, IDENTICAL, 1 / difference)
-    similarity[(first == 0) | (second == 0)] = 0
-    similarity[same] = IDENTICAL
-    return similarity
-
-
-def _lin(first: np.ndarray, second: np.ndarray, shared: np.ndarray, same: np.ndarray) -> np.ndarray:
-    total = first + second
-    return np.divide(2.0 * shared, total, out=np.zeros_like(total), where=total != 0)
-
-
-_OF_LENGTH: dict[str, Callable[[int], np.ndarray]] = {
-    "path": _path_of_length,
-    "lch": _lch_of_length,
-}
-_OF_INFORMATION: dict[str, Callable[..., np.ndarray]] = {
-    "res": _resnik,
-    "jcn": _jiang_conrath,
-    "lin": _lin,
-}
-MEASURES = ("wup", *_OF_LENGTH, *_OF_INFORMATION)
 
 
 def replace_names(items: Any, overrides: Mapping[str, str] | None) -> Any:

@@ -187,15 +187,34 @@ def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
     ValueError
         `items` holds something else.
     """
+    senses = senses_of(items, owner=owner, name=name)
+    return np.array([nodes[0] for nodes in senses], dtype=np.int64)
+
+
+def senses_of(items: Any, *, owner: str, name: str, missing: bool = False) -> list[list[int]]:
+    """Return the nodes of all senses of wnids, nltk names, class names or synsets, likeliest first.
+
+    Where a name has a hint (``"crane (bird)"``), the sense meant is the only one.
+
+    Raises
+    ------
+    UnknownLabelError
+        An item has no noun synset (with `missing`, it has an empty list instead), or is a number.
+    TypeError
+        `items` is no list.
+    ValueError
+        `items` holds something else.
+    """
     if isinstance(items, Iterable) and not isinstance(items, (str, bytes)):
         items = [item.wnid if isinstance(item, Synset) else item for item in items]
     texts = _check_texts(items, owner=owner, name=name)
-    known: dict[str, int] = {}
-    for text, found in zip(texts, _find_all(texts, owner=owner, name=name), strict=True):
-        known[text] = found.nodes[0]
+    known: dict[str, list[int]] = {}
+    every = _find_all(texts, owner=owner, name=name, missing=missing)
+    for text, found in zip(texts, every, strict=True):
+        known[text] = found.nodes
         if found.hint and len(found.nodes) > 1:
-            known[text] = resolve([text])[0].synset.node
-    return np.array([known[text] for text in texts], dtype=np.int64)
+            known[text] = [resolve([text])[0].synset.node]
+    return [known[text] for text in texts]
 
 
 def has_synset(text: str) -> bool:
@@ -223,10 +242,12 @@ def _check_texts(labels: Any, *, owner: str, name: str) -> list[str]:
     )
 
 
-def _find_all(texts: list[str], *, owner: str, name: str) -> list[Candidates]:
+def _find_all(
+    texts: list[str], *, owner: str, name: str, missing: bool = False
+) -> list[Candidates]:
     known = {text: find_candidates(text) for text in dict.fromkeys(texts)}
     unknown = [text for text, found in known.items() if not found.nodes]
-    if unknown:
+    if unknown and not missing:
         raise UnknownLabelError(
             unknown,
             len(texts),

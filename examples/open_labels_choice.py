@@ -1,0 +1,173 @@
+"""The data on which the model of ``zeroshot predict`` was chosen, and what was chosen from.
+
+    ZEROSHOT_DATA=FOLDER python examples/open_labels_choice.py
+
+No photo and no label list here is reported elsewhere. Classes are taken out of the ImageNet head,
+and are to be named by those that are left: "rest". Where the head keeps some of the candidates,
+these stand apart: "synonyms".
+
+- ImageNet photos: five times 100 of 500 classes, none of which the head keeps; and eight times 60,
+  of which it keeps 24.
+- CIFAR-100, ten test images a class, and Tiny ImageNet, five validation images a class: all
+  classes are candidates. CIFAR-100's may share a name with one of the head's; of Tiny ImageNet's,
+  the head keeps 80.
+
+Each figure is the mean over the sets. Features of the two archives are computed once and kept.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from archive_features import archive_features, first_of_each_class
+
+from zeroshot import (
+    ConSEClassifier,
+    MixtureSimilarity,
+    SimilarityClassifier,
+    SourceHead,
+    TimmFeatures,
+    WordNetSimilarity,
+    WordVectors,
+    WordVectorSimilarity,
+)
+from zeroshot.datasets._home import resolve_data_home
+from zeroshot.exceptions import LabelWarning
+from zeroshot.metrics import hit_at_k_score
+from zeroshot.taxonomy import class_synsets
+
+
+@dataclass(frozen=True)
+class Task:
+    """Images to be named, the head that is left, the candidates, and which of them it knows."""
+
+    X: np.ndarray
+    y: np.ndarray
+    head: SourceHead
+    candidates: np.ndarray
+    known: np.ndarray
+
+
+def imagenet_tasks(head: SourceHead, backbone: TimmFeatures) -> Iterator[Task]:
+    """Yield tasks on the photos, whose classes go by their first synonym."""
+    paths = sorted((resolve_data_home() / "imagenet-photos").glob("*.jpg"))
+    X = backbone.transform([str(path) for path in paths])
+    wnids = np.array([path.name.partition("_")[0] for path in paths])
+    first = {w: text.partition(",")[0] for w, text in zip(head.wnids, head.labels, strict=True)}
+    names = np.array([first[wnid] for wnid in wnids])
+    rng = np.random.default_rng(0)
+    draws = [(fold, 100) for fold in np.split(rng.permutation(len(paths)), 5)]
+    draws += [(rng.choice(len(paths), 60, replace=False), 36) for _ in range(8)]
+    for rows, n_hidden in draws:
+        rows = rows[np.unique(names[rows], return_index=True)[1]]  # two classes are called "crane"
+        rows = rng.permutation(rows)
+        left = without(head, wnids[rows[:n_hidden]])
+        known = np.isin(wnids[rows], left.wnids)
+        yield Task(X[rows], names[rows], left, np.sort(names[rows]), known)
+
+
+def archive_tasks(head: SourceHead) -> Iterator[Task]:
+    """Yield one task on CIFAR-100 and one on Tiny ImageNet."""
+    synonyms = {name.strip().lower() for text in head.labels for name in text.split(",")}
+    X, y = first_images("cifar100", "test", 10)
+    y = np.char.replace(y, "_", " ")
+    yield Task(X, y, head, np.unique(y), np.isin(np.char.lower(y), list(synonyms)))
+    X, y = first_images("tiny_imagenet", "val", 5)
+    synsets = class_synsets("tiny_imagenet")
+    hidden = np.random.default_rng(0).choice(list(synsets), 120, replace=False)
+    left = without(head, [synsets[name] for name in hidden])
+    kept = [name for name, wnid in synsets.items() if wnid in left.wnids]
+    yield Task(X, y, left, np.unique(y), np.isin(y, kept))
+
+
+def first_images(data_set: str, subset: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels of the first images of each class."""
+    bunch = archive_features(data_set, subset)
+    rows = first_of_each_class(bunch.target, limit)
+    return bunch.data[rows], bunch.target[rows]
+
+
+def without(head: SourceHead, wnids: object) -> SourceHead:
+    """Return the head with the classes of these wnids taken out."""
+    kept = ~np.isin(head.wnids, wnids)
+    return SourceHead(head.coef[kept], head.intercept[kept], head.labels[kept], head.wnids[kept])
+
+
+def main() -> dict[str, dict[str, float]]:
+    """Print the figures of every model on every kind of data, and return them."""
+    backbone = TimmFeatures(precision="float32").fit()
+    head = backbone.source_head_
+    photos = list(imagenet_tasks(head, backbone))
+    cifar, tiny = archive_tasks(head)
+    sets = {"100 hidden": photos[:5], "60, 36 hidden": photos[5:], "CIFAR-100": [cifar]}
+    sets["Tiny ImageNet"] = [tiny]
+    results: dict[str, dict[str, float]] = {}
+    for title, make in models().items():
+        results[title] = {}
+        for name, tasks in sets.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LabelWarning)  # some words have no vector
+                rows = [figures_of(make(task.head, task.candidates), task) for task in tasks]
+            for figure in rows[0]:
+                results[title][f"{name}, {figure}"] = float(np.mean([row[figure] for row in rows]))
+        if len(results) == 1:
+            columns = [name.removesuffix(" top-1") for name in results[title] if "top" in name]
+            print("top-1 and hit@5 on", *(f"({i}) {c}" for i, c in enumerate(columns, 1)))
+            print(f"{'':<40}" + "".join(f"{f'({i})':>15}" for i in range(1, len(columns) + 1)))
+        values = list(results[title].values())
+        cells = (f"{a:9.3f}{b:6.3f}" for a, b in zip(values[::2], values[1::2], strict=True))
+        print(f"{title:<40}", *cells, sep="", flush=True)
+    return results
+
+
+def models() -> dict[str, Any]:
+    """Return functions from a head and candidates to a fitted model, by name."""
+    vectors = WordVectors(missing_words="ignore", on_missing="zero")
+    words = WordVectorSimilarity(vectors)
+    path, lin, first = (
+        WordNetSimilarity(measure, senses=senses, on_missing="zero")
+        for measure, senses in (("path", "nearest"), ("lin", "nearest"), ("path", "first"))
+    )
+    made: dict[str, Any] = {
+        "ConSE, word vectors": lambda head, names: ConSEClassifier(
+            head, vectors, candidates=names
+        ).fit()
+    }
+    for title, parts, softer in (
+        ("path, most frequent sense", [first], 2.0),
+        ("path", [path], 2.0),
+        ("lin + words", [lin, words], 2.0),
+        ("path + words, source_temperature=1", [path, words], 1.0),
+        ("path + words", [path, words], 2.0),
+    ):
+        made[title] = similarity_model(parts, softer)
+    return made
+
+
+def similarity_model(parts: list[Any], source_temperature: float) -> Any:
+    """Return the function for a mixture of equal weights."""
+    similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
+    return lambda head, names: SimilarityClassifier(
+        head, similarity, source_temperature=source_temperature, candidates=names
+    ).fit()
+
+
+def figures_of(model: Any, task: Task) -> dict[str, float]:
+    """Return top-1 and hit@5 of each group of a task's images."""
+    figures = {}
+    for group, rows in (("rest", ~task.known), ("synonyms", task.known)):
+        if rows.any():
+            scores = model.decision_function(task.X[rows])
+            for name, k in (("top-1", 1), ("hit@5", 5)):
+                figures[f"{group} {name}"] = hit_at_k_score(
+                    task.y[rows], scores, k=k, labels=model.classes_, average="micro"
+                )
+    return figures
+
+
+if __name__ == "__main__":
+    main()

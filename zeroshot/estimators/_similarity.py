@@ -1,0 +1,219 @@
+"""Classes scored by how similar they are to what a classifier sees."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._validation import check_labels, check_number
+from zeroshot.backbones import SourceHead
+from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._conse import check_classifier
+from zeroshot.estimators._label_space import warn_of_degenerate_vectors
+from zeroshot.estimators._measuring import Names, measure
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.similarity._mixture import standardized
+
+_OWNER = "SimilarityClassifier"
+
+
+class SimilarityClassifier(ZeroShotClassifier):
+    r"""Direct similarity: a class scores by how similar it is to the classifier's guesses.
+
+    .. math::
+
+        f_c(x) = \sum_j p(y_j | x)\, z_{cj}, \qquad
+        z_{cj} = \frac{\mathrm{sim}(c, y_j) - \mu_c}{\sigma_c},
+
+    with the classes :math:`y_j` of the classifier, and the mean and standard deviation over them of
+    the similarities of class c. So what a class shares with all of them counts
+    for nothing, and a class that is similar to few has as much to say as one that is similar to
+    many. Where ConSE needs a vector for each label, this takes any similarity: the taxonomy knows
+    that a candidate is a kind of, or the same as, one of the classifier's classes, and how far it
+    is from each.
+
+    Parameters
+    ----------
+    classifier : classifier with ``predict_proba``, or SourceHead, optional
+        Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
+        own classes and needs no training at all: they are the seen classes.
+    similarity : object with ``matrix``, optional
+        Such as a `MixtureSimilarity`: ``matrix(targets, sources)`` is asked for the candidates and
+        the classifier's classes. `WordNetSimilarity` gets these by their wnids, where a
+        `SourceHead` has them, and all others by their labels. None means that every label is
+        similar to itself alone: an ordinary classifier, which knows no unseen class.
+    source_temperature : float, default=2.0
+        The classifier's probabilities are raised to the power of its inverse and scaled to sum to
+        one: above 1, what it thought possible counts for more.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from; the seen classes if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen.
+    temperature : float, default=0.1
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it the classifier knows.
+    class_vectors_ : ndarray of shape (n_classes, n_source)
+        z, the similarities of ``classes_`` to the classifier's classes: of mean 0 and standard
+        deviation 1. They stay as they are where the classifier has one or two classes only.
+    source_ : classifier
+        The fitted classifier, or the `SourceHead`.
+
+    See Also
+    --------
+    ConSEClassifier : The same probabilities, with label vectors.
+    SimilarityInitializer : A head from the same similarities, to be trained on.
+
+    References
+    ----------
+    M. Rohrbach et al., "What Helps Where -- and Why? Semantic Relatedness for Knowledge
+    Transfer", CVPR 2010, direct similarity.
+
+    Examples
+    --------
+    From a pretrained head to labels that it does not have, without an image:
+
+    >>> import numpy as np
+    >>> from zeroshot import SimilarityClassifier, SourceHead, WordNetSimilarity
+    >>> head = SourceHead(5 * np.eye(3), np.zeros(3), ["tiger cat", "oboe", "fire engine"])
+    >>> similarity = WordNetSimilarity("path", senses="nearest")
+    >>> labels = ["lion", "truck", "musical instrument"]
+    >>> model = SimilarityClassifier(head, similarity, candidates=labels).fit()
+    >>> model.predict(np.eye(3)).tolist()
+    ['lion', 'musical instrument', 'truck']
+    """
+
+    # Of ZeroShotClassifier, and without meaning here: there are no label vectors to centre.
+    label_embedding = None
+    center = True
+
+    def __init__(
+        self,
+        classifier: Any = None,
+        similarity: Any = None,
+        *,
+        source_temperature: float = 2.0,
+        candidates: Any = None,
+        scenario: str = "generalized",
+        temperature: float = 0.1,
+    ) -> None:
+        self.classifier = classifier
+        self.similarity = similarity
+        self.source_temperature = source_temperature
+        self.candidates = candidates
+        self.scenario = scenario
+        self.temperature = temperature
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Fit the classifier on the seen classes; with a `SourceHead`, only look up similarities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), optional
+            Features; not used with a `SourceHead`.
+        y : array-like of shape (n_samples,), optional
+            Labels; not used with a `SourceHead`.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            The similarity does not know a candidate, or tells no class of the classifier from
+            another by it.
+        TypeError
+            `classifier` has no probabilities, or `similarity` no ``matrix``.
+        ValueError
+            A parameter is out of range, or X and y are not as they should be.
+        """
+        for name in ("source_temperature", "temperature"):
+            check_number(getattr(self, name), owner=_OWNER, name=name, above=0)
+        _check_similarity(self.similarity)
+        if not isinstance(self.classifier, SourceHead):
+            return super().fit(X, y)
+        self.n_features_in_ = self.classifier.n_features_in_
+        self._fit_seen(self.classifier.labels)
+        self._embed_vocabulary()
+        self.source_ = self.classifier
+        return self
+
+    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.seen_classes_, positions = np.unique(y, return_inverse=True)
+        self.similarity_ = self.similarity
+        self._set_vocabulary(self.candidates)
+        return positions, np.empty((len(self.seen_classes_), 0))
+
+    def _embed_vocabulary(self) -> None:
+        similarities = self._similarities(self.classes_)
+        few = similarities.shape[1] < 3  # standardised, all classes would look like one of two
+        self.class_vectors_ = similarities if few else standardized(similarities)
+        alike = self.classes_[~self.class_vectors_.any(axis=1)].tolist()
+        if alike:
+            raise UnknownLabelError(
+                alike,
+                len(self.classes_),
+                owner=_OWNER,
+                what="similarity that tells the classifier's classes apart",
+                remedy="Leave these labels out, spell them as the similarity knows them, or pass "
+                "similarity= one that does (a MixtureSimilarity asks several).",
+            )
+        warn_of_degenerate_vectors(
+            self.class_vectors_, self.classes_, self.classes_, owner=_OWNER, stacklevel=4
+        )
+
+    def _similarities(self, labels: np.ndarray) -> np.ndarray:
+        """Return how similar labels are to the classifier's classes, (n_labels, n_source)."""
+        sources, synsets = self.seen_classes_, self.seen_classes_
+        if isinstance(self.classifier, SourceHead):
+            sources, wnids = self.classifier.labels, self.classifier.wnids
+            synsets = sources if wnids is None else wnids
+        if self.similarity_ is None:
+            return (labels[:, None] == sources).astype(np.float64)
+        names = Names(labels, sources, labels, synsets)
+        return measure(self.similarity_, names, None, labels, owner=_OWNER, signed=True)
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return how similar labels are to the classifier's classes: neither centred nor scaled.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the similarity knows.
+
+        Returns
+        -------
+        similarities : ndarray of shape (n_labels, n_source)
+            Columns in the order of ``source_.classes_``.
+        """
+        check_is_fitted(self)
+        return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        classifier = LogisticRegression(max_iter=1000)
+        if self.classifier is not None:
+            classifier = clone(check_classifier(self.classifier, owner=_OWNER))
+        self.source_ = classifier.fit(X, self.seen_classes_[y])
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        softened = self.source_.predict_proba(X) ** (1 / self.source_temperature)
+        softened /= softened.sum(axis=1, keepdims=True)
+        return softened.astype(X.dtype, copy=False)
+
+
+def _check_similarity(similarity: Any) -> None:
+    if isinstance(similarity, type) or not (similarity is None or hasattr(similarity, "matrix")):
+        raise TypeError(
+            f"{_OWNER}: similarity must have matrix(targets, sources), as WordNetSimilarity() has, "
+            f"or be None, got {similarity!r}. A matrix made beforehand would not fit other "
+            "candidates."
+        )
