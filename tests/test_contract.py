@@ -179,6 +179,8 @@ def inner(model):
 
 def with_params(model, **params):
     prefix = "" if inner(model) is model else "estimator__"
+    if hasattr(model, "similarity") and "label_embedding" in params:
+        params["similarity__label_embedding"] = params.pop("label_embedding")
     return clone(model).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
 
 

@@ -164,6 +164,10 @@ class ZeroShotClassifier(
             return vocabulary_of(embedding, owner=type(self).__name__)
         return candidates
 
+    def _vocabulary_embedding(self) -> Any:
+        """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
+        return self.label_space_.embedding
+
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
         check_option(self.scenario, SCENARIOS, owner=owner, name="scenario")
@@ -214,7 +218,7 @@ class ZeroShotClassifier(
         if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
             view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
-        view._set_vocabulary(self._named(labels, self.label_space_.embedding))
+        view._set_vocabulary(self._named(labels, self._vocabulary_embedding()))
         view._embed_vocabulary()
         return view
 

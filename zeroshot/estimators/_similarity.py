@@ -150,8 +150,11 @@ class SimilarityClassifier(ZeroShotClassifier):
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         self.similarity_ = self.similarity
-        self._set_vocabulary(self.candidates)
+        self._set_vocabulary(self._named(self.candidates, self._vocabulary_embedding()))
         return positions, np.empty((len(self.seen_classes_), 0))
+
+    def _vocabulary_embedding(self) -> Any:
+        return getattr(self.similarity_, "label_embedding", self.similarity_)
 
     def _embed_vocabulary(self) -> None:
         similarities = self._similarities(self.classes_)
