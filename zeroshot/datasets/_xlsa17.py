@@ -62,10 +62,10 @@ Features: the 2,048 top-layer pooling units of a ResNet-101 trained on ImageNet-
 image, or of the thing's bounding box (APY). Attributes: one vector a class, of unit length. Split:
 the proposed one, whose unseen classes were chosen so that none is a class of ImageNet-1k.
 
-Source: {url}. Its licence is not known to us; cite Y. Xian,
-C. H. Lampert, B. Schiele, Z. Akata (2018), "Zero-Shot Learning - A Comprehensive Evaluation of the
-Good, the Bad and the Ugly", TPAMI, and the data set above. The authors have since published a second version of
-the proposed split; which of the two a file holds does not show in it.
+Source: {url}. Its licence is not known to us.
+Cite Y. Xian, C. H. Lampert, B. Schiele, Z. Akata (2018), "Zero-Shot Learning - A Comprehensive
+Evaluation of the Good, the Bad and the Ugly", TPAMI, and the data set above. The authors have since
+published a second version of the proposed split; which of the two a file holds does not show in it.
 """
 
 
