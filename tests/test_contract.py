@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import zeroshot
 from zeroshot import (
+    ALEClassifier,
     ConSEClassifier,
     DeViSEClassifier,
     DummyZeroShotClassifier,
@@ -28,6 +29,8 @@ from zeroshot import (
     ESZSLClassifier,
     ESZSLClassifierCV,
     HashEmbedding,
+    SAEClassifier,
+    SJEClassifier,
     SourceHead,
 )
 from zeroshot.exceptions import LabelWarning
@@ -40,6 +43,9 @@ IN_SCIKIT_LEARNS_SUITE = [
     EmbeddingRegressorCV(),
     ESZSLClassifier(),
     ESZSLClassifierCV(),
+    SAEClassifier(),
+    ALEClassifier(),
+    SJEClassifier(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -131,6 +137,10 @@ MODELS = {
     ),
     "ridge-cv": EmbeddingRegressorCV(EMBEDDING, cv=3),
     "eszsl-cv": ESZSLClassifierCV(EMBEDDING, cv=3, **ZERO_SHOT),
+    "sae": SAEClassifier(EMBEDDING, **ZERO_SHOT),
+    "sae-decode": SAEClassifier(EMBEDDING, direction="decode", **ZERO_SHOT),
+    "ale": ALEClassifier(EMBEDDING, **ZERO_SHOT, **SHORT),
+    "sje": SJEClassifier(EMBEDDING, gamma=2.0, **ZERO_SHOT, **SHORT),
     "dummy-mean": DummyZeroShotClassifier(EMBEDDING, **ZERO_SHOT),
     "dummy-constant": DummyZeroShotClassifier(EMBEDDING, strategy="constant", **ZERO_SHOT),
     "dummy-random": DummyZeroShotClassifier(

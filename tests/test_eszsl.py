@@ -24,7 +24,7 @@ PENALTIES = [(0.5, 2.0), (30.0, 1e-3)]
 
 
 def naive(X, codes, S, gamma, lam):
-    """Equation 4 as it is written, with every matrix in full."""
+    """The formula as it is written, with every matrix in full."""
     signs = -np.ones((len(X), len(S)))
     signs[np.arange(len(X)), codes] = 1
     left = np.linalg.inv(X.T @ X + gamma * np.eye(X.shape[1]))
@@ -89,7 +89,7 @@ def test_gamma_describes_labels_and_penalises_nothing():
     clf = fitted(gamma=2.0, candidates=LABELS)
     devise = DeViSEClassifier(TABLE, loss="mse", gamma=2.0, candidates=LABELS).fit(X, Y)
     np.testing.assert_array_equal(clf.class_vectors_, devise.class_vectors_)
-    V = naive(X - X.mean(axis=0), CODES, clf.class_vectors_[:4], 10.0, 1.0)
+    V = naive(X - X.mean(axis=0), CODES, clf.class_vectors_[:4], 10.0, 10.0)
     np.testing.assert_allclose(clf.coef_, V, rtol=1e-8, atol=1e-10)
 
 

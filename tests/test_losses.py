@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from zeroshot._torch import generator
-from zeroshot.losses import CosineLoss, CosineMarginLoss, HingeRankLoss, MSELoss
+from zeroshot.losses import (
+    CosineLoss,
+    CosineMarginLoss,
+    HingeRankLoss,
+    MSELoss,
+    StructuredHingeLoss,
+    WeightedRankLoss,
+)
 
 N, D, CLASSES = 9, 5, 4
 
@@ -60,6 +67,28 @@ def naive_hinge(predicted, targets, vectors, margin):
     return total / N
 
 
+def naive_violations(row, y, vectors, margin):
+    """What each wrong class costs, where it costs anything."""
+    true = dot(vectors[y], row)
+    costs = [margin - true + dot(vectors[j], row) for j in range(len(vectors)) if j != y]
+    return [cost for cost in costs if cost > 0]
+
+
+def naive_weighted_rank(predicted, targets, vectors, margin):
+    total = 0.0
+    for row, y in zip(predicted, targets, strict=True):
+        costs = naive_violations(row, y, vectors, margin)
+        r = len(costs)
+        if r:
+            total += sum(1 / i for i in range(1, r + 1)) / r * sum(costs)
+    return total / N
+
+
+def naive_structured_hinge(predicted, targets, vectors, margin):
+    rows = zip(predicted, targets, strict=True)
+    return sum(max(naive_violations(row, y, vectors, margin), default=0) for row, y in rows) / N
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_mse(seed):
     assert MSELoss()(*example(seed)).item() == pytest.approx(naive_mse(*example(seed)), rel=1e-12)
@@ -76,6 +105,31 @@ def test_cosine(seed):
 def test_hinge_rank(seed, margin):
     got = HingeRankLoss(margin)(*example(seed)).item()
     assert got == pytest.approx(naive_hinge(*example(seed), margin), rel=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_weighted_rank(seed, margin):
+    """Samples with no, some, and all wrong classes within the margin are among these."""
+    got = WeightedRankLoss(margin)(*example(seed)).item()
+    assert got == pytest.approx(naive_weighted_rank(*example(seed), margin), rel=1e-12)
+
+
+def test_weighted_rank_of_one_violating_class_is_the_hinge():
+    predicted, vectors = torch.tensor([[0.0, 0.4, -2.0]]), torch.eye(3)
+    got = WeightedRankLoss(1.0)(predicted, torch.tensor([0]), vectors).item()
+    assert (
+        got
+        == pytest.approx(1.4)
+        == StructuredHingeLoss(1.0)(predicted, torch.tensor([0]), vectors).item()
+    )
+
+
+@pytest.mark.parametrize("margin", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_structured_hinge(seed, margin):
+    got = StructuredHingeLoss(margin)(*example(seed)).item()
+    assert got == pytest.approx(naive_structured_hinge(*example(seed), margin), rel=1e-12)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 1.0])
@@ -114,7 +168,8 @@ def test_cosine_margin_without_a_generator_follows_torchs_seed():
 def test_one_class_has_no_wrong_class():
     predicted, _, vectors = example()
     targets = torch.zeros(N, dtype=torch.int64)
-    assert HingeRankLoss(0.3)(predicted, targets, vectors[:1]).item() == pytest.approx(0, abs=1e-12)
+    for loss in (HingeRankLoss(0.3), WeightedRankLoss(), StructuredHingeLoss()):
+        assert loss(predicted, targets, vectors[:1]).item() == pytest.approx(0, abs=1e-12)
     assert CosineMarginLoss(0.3)(predicted, targets, vectors[:1]).item() == pytest.approx(
         naive_cosine(predicted, targets, vectors[:1])
     )
@@ -132,6 +187,8 @@ LOSSES = {
     "cosine": CosineLoss,
     "hinge": lambda: HingeRankLoss(0.1),
     "cosine-margin": lambda: CosineMarginLoss(0.1, generator(5)),
+    "weighted-rank": WeightedRankLoss,
+    "structured-hinge": StructuredHingeLoss,
 }
 
 

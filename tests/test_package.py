@@ -61,8 +61,13 @@ def test_the_parts_that_need_no_network_load_no_torch(statement):
 
 def test_closed_forms_load_no_torch():
     statement = (
-        "from zeroshot import DeViSEClassifier, EmbeddingRegressor, HashEmbedding; "
-        "X, y = [[0.0], [1.0], [2.0]], ['a', 'b', 'c']; "
+        "from zeroshot import DeViSEClassifier, EmbeddingRegressor, EmbeddingRegressorCV; "
+        "from zeroshot import ESZSLClassifier, ESZSLClassifierCV, HashEmbedding, SAEClassifier; "
+        "X, y = [[0.0], [1.0], [2.0], [3.0]], ['a', 'b', 'c', 'd']; "
+        "EmbeddingRegressorCV(HashEmbedding(4), cv=2).fit(X, y).predict(X); "
+        "ESZSLClassifier(HashEmbedding(4)).fit(X, y).predict(X); "
+        "ESZSLClassifierCV(HashEmbedding(4), cv=2).fit(X, y).predict(X); "
+        "SAEClassifier(HashEmbedding(4)).fit(X, y).predict(X); "
         "EmbeddingRegressor(HashEmbedding(4)).fit(X, y).predict(X); "
         "DeViSEClassifier(HashEmbedding(4), loss='mse').fit(X, y).predict(X)"
     )

@@ -301,6 +301,12 @@ def test_an_unknown_scoring_is_scikit_learns_error():
         ESZSLClassifierCV(TABLE, scoring="sharpness").fit(X, Y)
 
 
+@every_model
+def test_one_figure_decides(model):
+    with pytest.raises(ValueError, match=r"scoring must be one name or callable, got \['accuracy"):
+        fit_with(model, scoring=["accuracy", "hit_at_5"])
+
+
 def test_duplicate_vectors_are_reported_once(recwarn):
     twins = AttributeTable([*TABLE.vectors[:9], TABLE.vectors[8], *TABLE.vectors[10:]], NAMES)
     ESZSLClassifierCV(twins, cv=FOLDS).fit(X, Y)

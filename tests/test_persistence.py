@@ -28,6 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import zeroshot
 from zeroshot import (
+    ALEClassifier,
     AttributeTable,
     ConcatEmbedding,
     ConSEClassifier,
@@ -39,6 +40,8 @@ from zeroshot import (
     ESZSLClassifierCV,
     HashEmbedding,
     LabelEmbedding,
+    SAEClassifier,
+    SJEClassifier,
     SourceHead,
     TimmFeatures,
     WordVectors,
@@ -131,6 +134,9 @@ ESTIMATORS = {
     "ridge, searched": EmbeddingRegressorCV(
         HASH, alphas=np.array([0.1, 10.0]), cv=ClassKFold(2), scoring="neg_relative_loss"
     ),
+    "sae": SAEClassifier(TABLE, direction="decode", candidates=ALL),
+    "ale": ALEClassifier(HASH, candidates=ALL, **fast()),
+    "sje": SJEClassifier(TABLE, candidates=ALL, **fast()),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zeroshot.backbones import SourceHead, TimmFeatures
     from zeroshot.estimators import (
+        ALEClassifier,
         ConSEClassifier,
         DeViSEClassifier,
         DummyZeroShotClassifier,
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
         EmbeddingRegressorCV,
         ESZSLClassifier,
         ESZSLClassifierCV,
+        SAEClassifier,
         SimilarityInitializer,
+        SJEClassifier,
     )
     from zeroshot.label_embeddings import (
         AttributeTable,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ALEClassifier": "estimators",
     "AttributeTable": "label_embeddings",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
@@ -57,6 +61,8 @@ _HOMES = {
     "LabelEmbedding": "label_embeddings",
     "MixtureSimilarity": "similarity",
     "OneHotEmbedding": "label_embeddings",
+    "SAEClassifier": "estimators",
+    "SJEClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
@@ -70,6 +76,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ALEClassifier",
     "AttributeTable",
     "ConSEClassifier",
     "ConcatEmbedding",
@@ -84,6 +91,8 @@ __all__ = [
     "LabelEmbedding",
     "MixtureSimilarity",
     "OneHotEmbedding",
+    "SAEClassifier",
+    "SJEClassifier",
     "SimilarityInitializer",
     "SourceHead",
     "TimmFeatures",

@@ -126,3 +126,85 @@ class HingeRankLoss(nn.Module):
         violation = F.relu(self.margin - true + scores)
         # The true class violates its own margin by exactly `margin`: a constant, taken out.
         return violation.sum(dim=1).mean() - self.margin
+
+
+class WeightedRankLoss(nn.Module):
+    r"""Hinge rank loss weighted by the rank of the true class, the top of the ranking most.
+
+    :math:`\frac{\beta_r}{r} \sum_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`,
+    with r the number of wrong classes that cost something and :math:`\beta_r = \sum_{i=1}^r 1/i`.
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        By how much the true class's score must exceed each other's; 1 is the 0/1 loss of the paper.
+
+    References
+    ----------
+    Z. Akata, F. Perronnin, Z. Harchaoui, C. Schmid, "Label-Embedding for Image Classification",
+    TPAMI 2016. N. Usunier, D. Buffoni, P. Gallinari, "Ranking with Ordered
+    Weighted Pairwise Classification", ICML 2009, for the weights.
+
+    Examples
+    --------
+    Both wrong classes cost 1.5: half of (1 + 1/2) times their sum of 3.
+
+    >>> import torch
+    >>> from zeroshot.losses import WeightedRankLoss
+    >>> scores = torch.tensor([[0.0, 0.5, 0.5]])
+    >>> WeightedRankLoss()(scores, torch.tensor([0]), torch.eye(3)).item()
+    2.25
+    """
+
+    def __init__(self, margin: float = 1.0) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        violation = _violations(predicted, targets, class_vectors, self.margin)
+        rank = (violation > 0).sum(dim=1)
+        steps = 1 / torch.arange(1, len(class_vectors) + 1).to(violation)
+        beta = F.pad(steps.cumsum(0), (1, 0))
+        return (beta[rank] / rank.clamp(min=1) * violation.sum(dim=1)).mean()
+
+
+class StructuredHingeLoss(nn.Module):
+    r"""Hinge loss over the most violating class alone.
+
+    :math:`\max_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`.
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        By how much the true class's score must exceed the best other's; 1 is the 0/1 loss of the
+        paper.
+
+    References
+    ----------
+    Z. Akata, S. Reed, D. Walter, H. Lee, B. Schiele, "Evaluation of Output Embeddings for
+    Fine-Grained Image Classification", CVPR 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.losses import StructuredHingeLoss
+    >>> scores = torch.tensor([[0.0, 0.5, 0.25]])
+    >>> StructuredHingeLoss()(scores, torch.tensor([0]), torch.eye(3)).item()
+    1.5
+    """
+
+    def __init__(self, margin: float = 1.0) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        return _violations(predicted, targets, class_vectors, self.margin).amax(dim=1).mean()
+
+
+def _violations(predicted: Tensor, targets: Tensor, class_vectors: Tensor, margin: float) -> Tensor:
+    """Return what each wrong class costs, (n, n_classes); the true one costs nothing."""
+    scores = predicted @ class_vectors.T
+    true = scores.gather(1, targets[:, None])
+    return F.relu(margin - true + scores).scatter(1, targets[:, None], 0.0)

@@ -7,10 +7,13 @@ from zeroshot.estimators._dummy import DummyZeroShotClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
 from zeroshot.estimators._initializer import SimilarityInitializer
+from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
 from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
+from zeroshot.estimators._sae import SAEClassifier
 
 __all__ = [
+    "ALEClassifier",
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
@@ -18,6 +21,8 @@ __all__ = [
     "ESZSLClassifierCV",
     "EmbeddingRegressor",
     "EmbeddingRegressorCV",
+    "SAEClassifier",
+    "SJEClassifier",
     "SimilarityInitializer",
     "ZeroShotClassifier",
 ]

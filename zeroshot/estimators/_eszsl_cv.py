@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from zeroshot.estimators._penalty_search import (
 from zeroshot.estimators._ridge import NormalEquations, one_hot, product
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.metrics import SCORERS
+from zeroshot.metrics._classification import class_mean
 
 
 class ESZSLClassifierCV(ZeroShotClassifier):
@@ -153,15 +155,19 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         systems = fold_equations(
             X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
         )
-        scorer = make_scorer(self.scoring, ESZSLClassifier())
+        scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
         for number, (train, test) in enumerate(folds):
             model, factors = self._fold_model(number, labels[train], labels[test])
             equations = next(systems)
             seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
             equations = replace(equations, right=equations.right[:, seen])
-            grid = model, equations, factors, gammas, lambdas
-            scores.append([scorer(*point, labels[test]) for point in _points(*grid, X[test])])
+            reduced = _reduce(X[test], equations, gammas, factors)
+            maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
+            if scorer == SCORERS["mean_class_accuracy"]:
+                scores.append(_class_accuracies(model, reduced, maps, labels[test]))
+            else:
+                scores.append(_scores(scorer, model, reduced, maps, labels[test]))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
             np.array(scores).T,
@@ -203,24 +209,41 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         return apply_map(X, [self.coef_], [self.intercept_])
 
 
-def _points(
-    model: ESZSLClassifier,
-    equations: NormalEquations,
-    factors: LabelFactors,
-    gammas: list[float],
-    lambdas: list[float],
-    X: np.ndarray,
-) -> Iterator[tuple[ESZSLClassifier, np.ndarray]]:
-    """Yield, for each point of the grid, lambda by lambda, what answers as its model does for X.
-
-    The weights W of a gamma are n_factors wide, whatever lambda: the model takes X W for its
-    features, so that a point costs as little as these are wide.
-    """
+def _reduce(
+    X: np.ndarray, equations: NormalEquations, gammas: list[float], factors: LabelFactors
+) -> Iterator[np.ndarray]:
+    """Yield, for each gamma, features as narrow as the label factors: what all lambdas share."""
     rows = np.subtract(X, equations.mean, dtype=np.float64, order="C")
-    maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
-    model.n_features_in_ = len(factors.sigma)
-    model.intercept_ = np.zeros(factors.Rt.shape[1])
     for weights in equations.solve(gammas, factors.codes()):
-        reduced = product(rows, weights)
+        yield product(rows, weights)
+
+
+def _scores(
+    scorer: Callable[[Any, np.ndarray, np.ndarray], float],
+    model: ESZSLClassifier,
+    reduced: Iterable[np.ndarray],
+    maps: list[np.ndarray],
+    y: np.ndarray,
+) -> list[float]:
+    """Return the score of each point, of a model whose features are the reduced ones."""
+    model.n_features_in_, n_dims = maps[0].shape
+    model.intercept_ = np.zeros(n_dims)
+    scores = []
+    for rows in reduced:
         for model.coef_ in maps:
-            yield model, reduced
+            scores.append(scorer(model, rows, y))
+    return scores
+
+
+def _class_accuracies(
+    model: ESZSLClassifier, reduced: Iterable[np.ndarray], maps: list[np.ndarray], y: np.ndarray
+) -> list[float]:
+    """Return what `_scores` does for the mean class accuracy, on positions instead of labels."""
+    allowed = model._allowed()
+    ends = [product(each, model.class_vectors_[allowed].T) for each in maps]
+    codes = np.searchsorted(model.classes_[allowed], y)
+    scores = []
+    for rows in reduced:
+        answers = (product(rows, end).argmax(axis=1) for end in ends)
+        scores += [class_mean(codes, answer == codes) for answer in answers]
+    return scores

@@ -16,7 +16,7 @@ from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import ClassKFold
 
 DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
-"""Those of Romera-Paredes and Torr (2015), section 4."""
+"""Those of Romera-Paredes and Torr (2015)."""
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -123,11 +123,20 @@ def fold_equations(
     yield NormalEquations.of_sums(whole)
 
 
-def make_scorer(scoring: Any, estimator: Any) -> Callable[[Any, np.ndarray, np.ndarray], float]:
+def make_scorer(
+    scoring: Any, estimator: Any, *, owner: str
+) -> Callable[[Any, np.ndarray, np.ndarray], float]:
     """Return ``scorer(estimator, X, y)`` for a name, of `SCORERS` or scikit-learn's, or a callable.
 
     None is the estimator's own ``score``.
+
+    Raises
+    ------
+    ValueError
+        `scoring` is something else, such as several names.
     """
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"{owner}: scoring must be one name or callable, got {scoring!r}.")
     if isinstance(scoring, str) and scoring in SCORERS:
         return SCORERS[scoring]
     return check_scoring(estimator, scoring)

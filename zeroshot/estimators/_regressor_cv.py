@@ -122,7 +122,7 @@ class EmbeddingRegressorCV(VectorRegressor):
         else:
             targets, meaning = one_hot(codes, len(vectors)), vectors - shift
         systems = fold_equations(X, targets, folds, center=True)
-        scorer = make_scorer(self.scoring, EmbeddingRegressor())
+        scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
         scores = np.empty((len(alphas), len(folds)))
         for number, (train, test) in enumerate(folds):
             equations = next(systems)

@@ -153,13 +153,31 @@ class NormalEquations:
         R : ndarray of shape (n_targets, n_outputs), optional
             What a unit target stands for; the identity if None.
         """
-        right = self.right.toarray() if issparse(self.right) and R is None else self.right
-        if R is not None:
-            right = self.right @ R if issparse(self.right) else product(self.right, R)
-        weights = solve_shifted(self.gram, right, penalties)
-        if self.rows is None:
-            return weights
-        return np.stack([product(self.rows.T, dual) for dual in weights])
+        weights = solve_shifted(self.gram, self._right(R), penalties)
+        return np.stack([self._back(each) for each in weights])
+
+    def solve_each(self, penalties: np.ndarray, R: np.ndarray) -> np.ndarray:
+        """Return the weights of outputs with a penalty each, (n_features, n_outputs).
+
+        Parameters
+        ----------
+        penalties : ndarray of shape (n_outputs,)
+            Not negative.
+        R : ndarray of shape (n_targets, n_outputs)
+            What a unit target stands for.
+        """
+        values, vectors = psd_eigh(self.gram)
+        rotated = product(vectors.T, self._right(R))
+        rotated *= inverse_or_zero(values[:, None] + penalties, values[:, None])
+        return self._back(product(vectors, rotated))
+
+    def _right(self, R: np.ndarray | None) -> np.ndarray:
+        if R is None:
+            return self.right.toarray() if issparse(self.right) else self.right
+        return self.right @ R if issparse(self.right) else product(self.right, R)
+
+    def _back(self, solution: np.ndarray) -> np.ndarray:
+        return solution if self.rows is None else product(self.rows.T, solution)
 
 
 def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 CLASSES = {
+    "ALEClassifier": "zeroshot.estimators:ALEClassifier",
     "ClassKFold": "zeroshot.model_selection:ClassKFold",
     "ClassShuffleSplit": "zeroshot.model_selection:ClassShuffleSplit",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
@@ -28,6 +29,8 @@ CLASSES = {
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
+    "SAEClassifier": "zeroshot.estimators:SAEClassifier",
+    "SJEClassifier": "zeroshot.estimators:SJEClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",

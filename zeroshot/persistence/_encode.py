@@ -203,7 +203,7 @@ def _unsupported(value: object, place: str) -> TypeError:
     if hasattr(value, "best_estimator_"):
         return TypeError(f"{what} Save its best_estimator_.")
     return TypeError(
-        f"{what} Estimators and splitters that can be: {', '.join(CLASSES)}; label embeddings; and, as "
-        "parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. Give it "
-        "such a value with set_params, or save the parts that can be."
+        f"{what} Estimators and splitters that can be: {', '.join(CLASSES)}; label embeddings; "
+        "and, as parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. "
+        "Give it such a value with set_params, or save the parts that can be."
     )
