@@ -26,6 +26,8 @@ from zeroshot._validation import (
     check_same_kind,
     check_unique,
 )
+from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
+from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
     LabelSpace,
     check_label_embedding,
@@ -49,7 +51,8 @@ class ZeroShotClassifier(
     A subclass has the parameters ``label_embedding``, ``candidates``, ``scenario``, ``center``
     and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
     is the inner product of a sample's predicted vector with the class's vector, which is centred
-    on the mean of the seen classes' vectors and of unit length.
+    on the mean of the seen classes' vectors and of unit length. The parameters ``gamma`` and
+    ``hubness`` are handled here, and off in a subclass that does not have them.
 
     Attributes
     ----------
@@ -77,7 +80,9 @@ class ZeroShotClassifier(
     scenario: str
     center: bool
     gamma: float | None = None
+    hubness: str | None = None
     temperature: float
+    hub_correction_: HubCorrection | None
 
     @abstractmethod
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
@@ -116,6 +121,7 @@ class ZeroShotClassifier(
         positions, seen_vectors = self._fit_seen(check_labels(y, owner=owner, name="y"))
         self._embed_vocabulary()
         self._fit_map(X, positions, seen_vectors)
+        self._fit_hubness(X)
         return self
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,6 +138,8 @@ class ZeroShotClassifier(
         check_number(self.temperature, owner=owner, name="temperature", above=0)
         if self.gamma is not None:
             check_number(self.gamma, owner=owner, name="gamma", above=0)
+        if self.hubness is not None:
+            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
         if not isinstance(self.center, (bool, np.bool_)):
             raise ValueError(f"{owner}: center must be True or False, got {self.center!r}.")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
@@ -168,6 +176,17 @@ class ZeroShotClassifier(
             stacklevel=4,
         )
 
+    def _fit_hubness(self, X: np.ndarray) -> None:
+        """Learn the correction against hubs from the rows of ``fit``; None if there is none."""
+        self.hub_correction_ = None
+        if self.hubness is not None:
+            self.hub_correction_ = fit_correction(self.hubness, X, self._project)
+        self._set_hub_terms()
+
+    def _set_hub_terms(self) -> None:
+        correction = self.hub_correction_
+        self.hub_terms_ = None if correction is None else correction.terms(self.class_vectors_)
+
     def with_candidates(self, labels: Any) -> Self:
         """Return this fitted classifier over another vocabulary, without fitting again.
 
@@ -195,6 +214,7 @@ class ZeroShotClassifier(
         view.candidates = labels
         view._set_vocabulary(labels)
         view._embed_vocabulary()
+        view._set_hub_terms()
         return view
 
     def label_vectors(self, labels: Any) -> np.ndarray:
@@ -363,7 +383,10 @@ class ZeroShotClassifier(
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each class, (n_samples, n_classes), of validated rows X."""
         vectors = self._project(X)
-        return vectors @ self.class_vectors_.T.astype(vectors.dtype, copy=False)
+        class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
+        if self.hub_correction_ is None or self.hub_terms_ is None:
+            return vectors @ class_vectors.T
+        return self.hub_correction_.scores(vectors, class_vectors, self.hub_terms_)
 
     def _masked_scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
