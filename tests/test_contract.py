@@ -15,7 +15,10 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import zeroshot
@@ -24,6 +27,8 @@ from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
+    EnsembleZeroShotClassifier,
+    FewShotClassifier,
     HashEmbedding,
     SourceHead,
 )
@@ -34,6 +39,10 @@ IN_SCIKIT_LEARNS_SUITE = [
     DeViSEClassifier(),
     ConSEClassifier(),
     DummyZeroShotClassifier(),
+    EnsembleZeroShotClassifier(
+        [("map", DeViSEClassifier(loss="mse")), ("guesses", ConSEClassifier())]
+    ),
+    FewShotClassifier(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -116,6 +125,8 @@ MODELS = {
     "mse": DeViSEClassifier(EMBEDDING, loss="mse", **ZERO_SHOT),
     "mse-unseen": DeViSEClassifier(EMBEDDING, loss="mse", scenario="unseen", **ZERO_SHOT),
     "mse-gamma": DeViSEClassifier(EMBEDDING, loss="mse", gamma=2.0, **ZERO_SHOT),
+    "mse-zscore": DeViSEClassifier(EMBEDDING, loss="mse", hubness="zscore", **ZERO_SHOT),
+    "mse-csls": DeViSEClassifier(EMBEDDING, loss="mse", hubness="csls", **ZERO_SHOT),
     "conse": ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT),
     "conse-neighbours": ConSEClassifier(KNeighborsClassifier(), EMBEDDING, **ZERO_SHOT),
     "conse-head": ConSEClassifier(HEAD, EMBEDDING, n_top=3, **ZERO_SHOT),
@@ -124,15 +135,42 @@ MODELS = {
     "dummy-random": DummyZeroShotClassifier(
         EMBEDDING, strategy="random", random_state=0, **ZERO_SHOT
     ),
+    "ensemble": EnsembleZeroShotClassifier(
+        [
+            ("map", DeViSEClassifier(EMBEDDING, loss="mse")),
+            ("scaled", make_pipeline(StandardScaler(), ConSEClassifier(None, EMBEDDING))),
+        ],
+        weights=[2, 1],
+        **ZERO_SHOT,
+    ),
+    "ensemble-head": EnsembleZeroShotClassifier(
+        [
+            ("map", FrozenEstimator(DeViSEClassifier(EMBEDDING, loss="mse").fit(X, Y))),
+            ("head", ConSEClassifier(HEAD, EMBEDDING)),
+        ],
+        **ZERO_SHOT,
+    ),
+    "few-shot": FewShotClassifier(ConSEClassifier(HEAD, EMBEDDING), **ZERO_SHOT),
 }
+# Members over vectors of their own: the classifier itself has no label embedding.
+COMPOSITES = ("ensemble", "ensemble-head", "few-shot")
 CLASSIFIERS = {name: model for name, model in MODELS.items() if is_classifier(model)}
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS.values(), ids=CLASSIFIERS)
+every_embedding_user = pytest.mark.parametrize(
+    "model",
+    [m for n, m in MODELS.items() if n not in COMPOSITES],
+    ids=[n for n in MODELS if n not in COMPOSITES],
+)
 # With a SourceHead, `fit` reads neither X nor y.
 LEARNERS = {name: model for name, model in MODELS.items() if name != "conse-head"}
 every_learner = pytest.mark.parametrize("model", LEARNERS.values(), ids=LEARNERS)
 # Its draws follow the position of a row, whatever stands in it.
 ROW_BY_ROW = {name: model for name, model in MODELS.items() if name != "dummy-random"}
+
+
+CLOSED_FORMS = ["ridge", "mse", "mse-gamma", "mse-zscore", "mse-csls", "dummy-mean"]
+CLOSED_FORMS += ["dummy-constant", "few-shot"]
 
 
 def answers(model, X):
@@ -190,8 +228,10 @@ def test_a_clone_is_unfitted_and_independent(model):
     assert second.label_embedding is first.label_embedding
 
 
-@every_learner
-def test_fitting_again_forgets_the_first_fit(model):
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name not in COMPOSITES[1:]])
+def test_fitting_again_forgets_the_first_fit(name):
+    """On features of another width, which only what has a head inside cannot take."""
+    model = MODELS[name]
     twice = fitted(model).fit(X[:30, :5], Y[:30])
     once = fitted(model, X[:30, :5], Y[:30])
     assert_same_answers(answers(twice, X[:9, :5]), answers(once, X[:9, :5]))
@@ -233,7 +273,7 @@ def test_order_and_subset_of_rows_change_nothing(model):
                 np.testing.assert_allclose(part, expected, rtol=1e-10, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize("name", ["ridge", "mse", "mse-gamma", "dummy-mean", "dummy-constant"])
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_order_of_training_rows_changes_nothing(name):
     """In closed form; what is trained in batches depends on the order by its nature."""
     order = np.random.default_rng(3).permutation(len(X))
@@ -297,6 +337,10 @@ def test_containers_of_labels_change_nothing(model, kind):
     assert_same_answers(answers(fitted(model, X, given), X), answers(fitted(model), X))
 
 
+OF_A_VOCABULARY = {"candidates", "classes_", "unseen_classes_", "class_vectors_", "hub_terms_"}
+OF_A_VOCABULARY |= {"estimators_", "prior_"}  # views
+
+
 @every_classifier
 def test_with_candidates_shares_what_was_learnt_and_changes_nothing(model):
     original = fitted(model)
@@ -307,7 +351,7 @@ def test_with_candidates_shares_what_was_learnt_and_changes_nothing(model):
     assert view.classes_.tolist() == sorted(new)
     assert view.unseen_classes_.tolist() == ["ant", "emu", "zebu"]
     for name in vars(original):
-        if name not in {"candidates", "classes_", "unseen_classes_", "class_vectors_"}:
+        if name not in OF_A_VOCABULARY:
             assert getattr(view, name) is getattr(original, name), name
     answers(view, X)
     np.testing.assert_array_equal(original.classes_, classes)
@@ -315,9 +359,11 @@ def test_with_candidates_shares_what_was_learnt_and_changes_nothing(model):
     assert_same_answers(answers(original, X), before)
 
 
-@every_classifier
-def test_a_view_is_the_model_fitted_with_those_candidates(model):
-    new = ["emu", "ant", "cat", "zebu"]
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_view_is_the_model_fitted_with_those_candidates(name):
+    model, new = CLASSIFIERS[name], ["emu", "ant", "cat", "zebu"]
+    if name == "few-shot":
+        new = [*new, *SEEN[SEEN != "cat"]]  # it refuses images of what is no candidate
     view = fitted(model).with_candidates(new)
     again = clone(view)
     assert again.candidates == new
@@ -454,7 +500,7 @@ def test_a_missing_label_never_becomes_a_class(model, missing):
             fitted(model, X, y)
 
 
-@every_model
+@every_embedding_user
 def test_a_label_embedding_must_be_one(model):
     for wrong in ("glove-wiki-gigaword-50", HashEmbedding):
         with pytest.raises(TypeError, match=r"label_embedding must be .* Pass an object such as"):

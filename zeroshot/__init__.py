@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        EnsembleZeroShotClassifier,
+        FewShotClassifier,
         SimilarityInitializer,
     )
     from zeroshot.label_embeddings import (
@@ -46,6 +48,8 @@ _HOMES = {
     "DeViSEClassifier": "estimators",
     "DummyZeroShotClassifier": "estimators",
     "EmbeddingRegressor": "estimators",
+    "EnsembleZeroShotClassifier": "estimators",
+    "FewShotClassifier": "estimators",
     "HashEmbedding": "label_embeddings",
     "InferenceSimilarity": "similarity",
     "LabelEmbedding": "label_embeddings",
@@ -70,6 +74,8 @@ __all__ = [
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
     "EmbeddingRegressor",
+    "EnsembleZeroShotClassifier",
+    "FewShotClassifier",
     "HashEmbedding",
     "InferenceSimilarity",
     "LabelEmbedding",

@@ -9,10 +9,16 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 CLASSES = {
+    "BlendRule": "zeroshot.estimators._blend:BlendRule",
+    "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
+    "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",
     "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
     "DummyZeroShotClassifier": "zeroshot.estimators:DummyZeroShotClassifier",
     "EmbeddingRegressor": "zeroshot.estimators:EmbeddingRegressor",
+    "EnsembleZeroShotClassifier": "zeroshot.estimators:EnsembleZeroShotClassifier",
+    "FewShotClassifier": "zeroshot.estimators:FewShotClassifier",
+    "FrozenEstimator": "sklearn.frozen:FrozenEstimator",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
