@@ -586,7 +586,7 @@ def test_weights_from_a_file(tmp_path: Path, pixels: np.ndarray, suffix: str) ->
         torch.save({"state_dict": model.state_dict()}, path)
     else:
         save_file(model.state_dict(), path)
-    estimator = _tiny(weights=path).fit()
+    estimator = _tiny(weights=path, precision="float32").fit()
     assert estimator.weights_hash_ == _weights.weights_hash(model)
     images = [Image.fromarray(image) for image in pixels]
     _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)

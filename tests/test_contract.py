@@ -15,7 +15,10 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import zeroshot
@@ -28,8 +31,10 @@ from zeroshot import (
     DummyZeroShotClassifier,
     EmbeddingRegressor,
     EmbeddingRegressorCV,
+    EnsembleZeroShotClassifier,
     ESZSLClassifier,
     ESZSLClassifierCV,
+    FewShotClassifier,
     HashEmbedding,
     SAEClassifier,
     SimilarityClassifier,
@@ -54,6 +59,10 @@ IN_SCIKIT_LEARNS_SUITE = [
     CalibratedStacking(DeViSEClassifier(HashEmbedding(8), loss="mse")),
     CalibratedStacking(DeViSEClassifier(loss="mse"), gamma=0.1),
     SimilarityClassifier(),
+    EnsembleZeroShotClassifier(
+        [("map", DeViSEClassifier(loss="mse")), ("guesses", ConSEClassifier())]
+    ),
+    FewShotClassifier(),
 ]
 
 # name: (why scikit-learn's suite cannot take it, where its own contract tests are)
@@ -137,6 +146,8 @@ MODELS = {
     "mse": DeViSEClassifier(EMBEDDING, loss="mse", **ZERO_SHOT),
     "mse-unseen": DeViSEClassifier(EMBEDDING, loss="mse", scenario="unseen", **ZERO_SHOT),
     "mse-gamma": DeViSEClassifier(EMBEDDING, loss="mse", gamma=2.0, **ZERO_SHOT),
+    "mse-zscore": DeViSEClassifier(EMBEDDING, loss="mse", hubness="zscore", **ZERO_SHOT),
+    "mse-csls": DeViSEClassifier(EMBEDDING, loss="mse", hubness="csls", **ZERO_SHOT),
     "conse": ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT),
     "conse-neighbours": ConSEClassifier(KNeighborsClassifier(), EMBEDDING, **ZERO_SHOT),
     "conse-head": ConSEClassifier(HEAD, EMBEDDING, n_top=3, **ZERO_SHOT),
@@ -161,10 +172,36 @@ MODELS = {
     ),
     "similarity": SimilarityClassifier(None, COSINE, **ZERO_SHOT),
     "similarity-head": SimilarityClassifier(HEAD, COSINE, **ZERO_SHOT),
+    "ensemble": EnsembleZeroShotClassifier(
+        [
+            ("map", DeViSEClassifier(EMBEDDING, loss="mse")),
+            ("scaled", make_pipeline(StandardScaler(), ConSEClassifier(None, EMBEDDING))),
+        ],
+        weights=[2, 1],
+        **ZERO_SHOT,
+    ),
+    "ensemble-head": EnsembleZeroShotClassifier(
+        [
+            ("map", FrozenEstimator(DeViSEClassifier(EMBEDDING, loss="mse").fit(X, Y))),
+            ("head", ConSEClassifier(HEAD, EMBEDDING)),
+        ],
+        **ZERO_SHOT,
+    ),
+    "few-shot": FewShotClassifier(ConSEClassifier(HEAD, EMBEDDING), **ZERO_SHOT),
 }
+# Members over vectors of their own: the classifier itself has no label embedding.
+COMPOSITES = ("ensemble", "ensemble-head", "few-shot")
 CLASSIFIERS = {name: model for name, model in MODELS.items() if is_classifier(model)}
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS.values(), ids=CLASSIFIERS)
+EMBEDDING_USERS = {
+    name: model
+    for name, model in MODELS.items()
+    if "label_embedding" in getattr(model, "estimator", model).get_params()
+}
+every_embedding_user = pytest.mark.parametrize(
+    "model", EMBEDDING_USERS.values(), ids=EMBEDDING_USERS
+)
 # With a SourceHead, `fit` reads neither X nor y.
 LEARNERS = {name: model for name, model in MODELS.items() if not name.endswith("-head")}
 every_learner = pytest.mark.parametrize("model", LEARNERS.values(), ids=LEARNERS)
@@ -182,6 +219,10 @@ def with_params(model, **params):
     if hasattr(model, "similarity") and "label_embedding" in params:
         params["similarity__label_embedding"] = params.pop("label_embedding")
     return clone(model).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
+
+
+CLOSED_FORMS = ["ridge", "mse", "mse-gamma", "mse-zscore", "mse-csls", "eszsl", "eszsl-cv"]
+CLOSED_FORMS += ["ridge-cv", "dummy-mean", "dummy-constant", "few-shot"]
 
 
 def answers(model, X):
@@ -240,8 +281,10 @@ def test_a_clone_is_unfitted_and_independent(model):
         assert getattr(one, "similarity", one).label_embedding in (None, EMBEDDING)
 
 
-@every_learner
-def test_fitting_again_forgets_the_first_fit(model):
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name not in COMPOSITES[1:]])
+def test_fitting_again_forgets_the_first_fit(name):
+    """On features of another width, which only what has a head inside cannot take."""
+    model = MODELS[name]
     twice = fitted(model).fit(X[:30, :5], Y[:30])
     once = fitted(model, X[:30, :5], Y[:30])
     assert_same_answers(answers(twice, X[:9, :5]), answers(once, X[:9, :5]))
@@ -283,10 +326,7 @@ def test_order_and_subset_of_rows_change_nothing(model):
                 np.testing.assert_allclose(part, expected, rtol=1e-10, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["ridge", "mse", "mse-gamma", "eszsl", "eszsl-cv", "ridge-cv", "dummy-mean", "dummy-constant"],
-)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_order_of_training_rows_changes_nothing(name):
     """In closed form; what is trained in batches depends on the order by its nature."""
     order = np.random.default_rng(3).permutation(len(X))
@@ -351,11 +391,14 @@ def test_containers_of_labels_change_nothing(model, kind):
 
 
 # What a view has of its own.
-VOCABULARY = {"candidates", "classes_", "unseen_classes_", "class_vectors_"}
-VOCABULARY |= {"estimator", "estimator_"}
+VOCABULARY = {"candidates", "classes_", "unseen_classes_", "class_vectors_", "hub_terms_"}
+VOCABULARY |= {"estimator", "estimator_", "estimators_", "prior_"}  # views
 
 
-@every_classifier
+VOCABULARY_USERS = {n: m for n, m in CLASSIFIERS.items() if n not in COMPOSITES}
+
+
+@pytest.mark.parametrize("model", VOCABULARY_USERS.values(), ids=VOCABULARY_USERS)
 def test_the_vocabulary_of_the_embedding_as_candidates(model):
     table = AttributeTable(EMBEDDING.embed(CANDIDATES), labels=CANDIDATES)
     listed = fitted(with_params(model, label_embedding=table))
@@ -364,6 +407,22 @@ def test_the_vocabulary_of_the_embedding_as_candidates(model):
     assert inner(clone(named)).candidates == "vocabulary"
     assert_same_answers(answers(named, X), answers(listed, X))
     view = listed.with_candidates(["emu", "ant", "cat"]).with_candidates("vocabulary")
+    assert_same_answers(answers(view, X), answers(listed, X))
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_the_vocabulary_of_a_member_as_candidates(name):
+    table = AttributeTable(EMBEDDING.embed(CANDIDATES), labels=CANDIDATES)
+    members = {
+        "ensemble": {"map__label_embedding": table},
+        "ensemble-head": {"map": DeViSEClassifier(table, loss="mse")},
+        "few-shot": {"prior__label_embedding": table},
+    }[name]
+    listed = fitted(clone(MODELS[name]).set_params(**members))
+    named = fitted(clone(listed).set_params(candidates="vocabulary"))
+    assert named.classes_.tolist() == sorted(CANDIDATES)
+    assert_same_answers(answers(named, X), answers(listed, X))
+    view = listed.with_candidates([*np.unique(Y), "emu"]).with_candidates("vocabulary")
     assert_same_answers(answers(view, X), answers(listed, X))
 
 
@@ -400,9 +459,11 @@ def test_with_candidates_shares_what_was_learnt_and_changes_nothing(model):
     assert_same_answers(answers(original, X), before)
 
 
-@every_classifier
-def test_a_view_is_the_model_fitted_with_those_candidates(model):
-    new = ["emu", "ant", "cat", "zebu"]
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_view_is_the_model_fitted_with_those_candidates(name):
+    model, new = CLASSIFIERS[name], ["emu", "ant", "cat", "zebu"]
+    if name == "few-shot":
+        new = [*new, *SEEN[SEEN != "cat"]]  # it refuses images of what is no candidate
     view = fitted(model).with_candidates(new)
     again = clone(view)
     assert inner(again).candidates == new
@@ -539,10 +600,7 @@ def test_a_missing_label_never_becomes_a_class(model, missing):
             fitted(model, X, y)
 
 
-EMBEDDED = {name: m for name, m in MODELS.items() if "label_embedding" in m.get_params()}
-
-
-@pytest.mark.parametrize("model", EMBEDDED.values(), ids=EMBEDDED)
+@every_embedding_user
 def test_a_label_embedding_must_be_one(model):
     for wrong in ("glove-wiki-gigaword-50", HashEmbedding):
         with pytest.raises(TypeError, match=r"label_embedding must be .* Pass an object such as"):

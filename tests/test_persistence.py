@@ -37,8 +37,10 @@ from zeroshot import (
     DummyZeroShotClassifier,
     EmbeddingRegressor,
     EmbeddingRegressorCV,
+    EnsembleZeroShotClassifier,
     ESZSLClassifier,
     ESZSLClassifierCV,
+    FewShotClassifier,
     HashEmbedding,
     LabelEmbedding,
     SAEClassifier,
@@ -147,6 +149,12 @@ ESTIMATORS = {
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),
     "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
+    "ensemble": EnsembleZeroShotClassifier(
+        [("map", DeViSEClassifier(HASH, loss="mse")), ("guesses", ConSEClassifier(None, TABLE))],
+        candidates=ALL,
+    ),
+    "few-shot": FewShotClassifier(ConSEClassifier(head(), HASH), candidates=ALL),
+    "devise, csls": DeViSEClassifier(HASH, loss="mse", hubness="csls", candidates=ALL),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),

@@ -5,8 +5,10 @@ from zeroshot.estimators._calibrated import CalibratedStacking
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._ensemble import EnsembleZeroShotClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
+from zeroshot.estimators._few_shot import FewShotClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
@@ -24,6 +26,8 @@ __all__ = [
     "ESZSLClassifierCV",
     "EmbeddingRegressor",
     "EmbeddingRegressorCV",
+    "EnsembleZeroShotClassifier",
+    "FewShotClassifier",
     "SAEClassifier",
     "SJEClassifier",
     "SimilarityClassifier",

@@ -28,6 +28,8 @@ from zeroshot._validation import (
     check_same_kind,
     check_unique,
 )
+from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
+from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
     LabelSpace,
     check_label_embedding,
@@ -58,7 +60,8 @@ class ZeroShotClassifier(
     A subclass has the parameters ``label_embedding``, ``candidates``, ``scenario``, ``center``
     and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
     is the inner product of a sample's predicted vector with the class's vector, which is centred
-    on the mean of the seen classes' vectors and of unit length.
+    on the mean of the seen classes' vectors and of unit length. The parameters ``gamma`` and
+    ``hubness`` are handled here, and off in a subclass that does not have them.
 
     ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
     vocabulary of candidates: memory holds the class vectors in float64 and 128 MB of scores.
@@ -90,7 +93,10 @@ class ZeroShotClassifier(
     scenario: str
     center: bool
     gamma: float | None = None
+    hubness: str | None = None
     temperature: float
+    hub_correction_: HubCorrection | None
+    hub_terms_: Any
 
     @abstractmethod
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
@@ -129,6 +135,7 @@ class ZeroShotClassifier(
         positions, seen_vectors = self._fit_seen(check_labels(y, owner=owner, name="y"))
         self._embed_vocabulary()
         self._fit_map(X, positions, seen_vectors)
+        self._fit_hubness(X)
         return self
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +152,8 @@ class ZeroShotClassifier(
         check_number(self.temperature, owner=owner, name="temperature", above=0)
         if self.gamma is not None:
             check_number(self.gamma, owner=owner, name="gamma", above=0)
+        if self.hubness is not None:
+            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
         check_flag(self.center, owner=owner, name="center")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         embedding = self.label_embedding
@@ -152,21 +161,24 @@ class ZeroShotClassifier(
             embedding = OneHotEmbedding(self.seen_classes_)
         embedding = check_label_embedding(embedding, owner=owner)
         # Before labels of the wrong kind are embedded.
-        self._set_vocabulary(self._named(self.candidates, embedding))
+        self.hub_correction_ = self.hub_terms_ = None
+        self._set_vocabulary(self._named(self.candidates))
         self.label_space_, seen_vectors = LabelSpace.of_seen(
             embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
         )
         return positions, seen_vectors
 
-    def _named(self, candidates: Any, embedding: LabelEmbedding) -> Any:
+    def _named(self, candidates: Any) -> Any:
         """Return `candidates`, or all labels of the embedding where they are so called."""
         if isinstance(candidates, str) and candidates == "vocabulary":
-            return vocabulary_of(embedding, owner=type(self).__name__)
+            return vocabulary_of(self._vocabulary_embedding(), owner=type(self).__name__)
         return candidates
 
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
-        return self.label_space_.embedding
+        if self.label_embedding is None:
+            return OneHotEmbedding(self.seen_classes_)
+        return self.label_embedding
 
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
@@ -190,6 +202,16 @@ class ZeroShotClassifier(
             owner=type(self).__name__,
             stacklevel=4,
         )
+
+    def _fit_hubness(self, X: np.ndarray) -> None:
+        """Learn the correction against hubs, if there is one, from the rows of ``fit``."""
+        if self.hubness is not None:
+            self.hub_correction_ = fit_correction(self.hubness, X, self._project)
+        self._set_hub_terms()
+
+    def _set_hub_terms(self) -> None:
+        correction = self.hub_correction_
+        self.hub_terms_ = None if correction is None else correction.terms(self.class_vectors_)
 
     def with_candidates(self, labels: Any) -> Self:
         """Return this fitted classifier over another vocabulary, without fitting again.
@@ -218,8 +240,9 @@ class ZeroShotClassifier(
         if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
             view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
-        view._set_vocabulary(self._named(labels, self._vocabulary_embedding()))
+        view._set_vocabulary(self._named(labels))
         view._embed_vocabulary()
+        view._set_hub_terms()
         return view
 
     def label_vectors(self, labels: Any) -> np.ndarray:
@@ -392,7 +415,11 @@ class ZeroShotClassifier(
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each class, (n_samples, n_classes), of validated rows X."""
-        return vector_scores(self._project(X), self.class_vectors_)
+        vectors = self._project(X)
+        if self.hub_correction_ is None or self.hub_terms_ is None:
+            return vector_scores(vectors, self.class_vectors_)
+        class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
+        return self.hub_correction_.scores(vectors, class_vectors, self.hub_terms_)
 
     def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""

@@ -41,6 +41,12 @@ class ConSEClassifier(ZeroShotClassifier):
         Whether all candidates may win, or only those not seen.
     center : bool, default=True
         Subtract the mean of the seen classes' vectors before scaling to unit length.
+    hubness : {"zscore", "csls"}, optional
+        Correct the scores against hubs, labels that win far more images than they should: each
+        label's scores less their mean, over their standard deviation, close to the normalised
+        columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
+        of ``fit``, of which a `SourceHead` sees none, and keep n_dims squared floats, or at most
+        4,096 vectors.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
 
@@ -61,6 +67,11 @@ class ConSEClassifier(ZeroShotClassifier):
     ----------
     M. Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
     ICLR 2014.
+
+    G. Dinu, A. Lazaridou, M. Baroni, "Improving Zero-Shot Learning by Mitigating the Hubness
+    Problem", ICLR workshop 2015, and A. Conneau et al., "Word Translation Without Parallel Data",
+    ICLR 2018, for `hubness`; hubs in zero-shot learning are described by A. Lazaridou, G. Dinu,
+    M. Baroni, "Hubness and Pollution", ACL 2015.
 
     Examples
     --------
@@ -87,6 +98,7 @@ class ConSEClassifier(ZeroShotClassifier):
         candidates: Any = None,
         scenario: str = "generalized",
         center: bool = True,
+        hubness: str | None = None,
         temperature: float = 0.1,
     ) -> None:
         self.classifier = classifier
@@ -95,6 +107,7 @@ class ConSEClassifier(ZeroShotClassifier):
         self.candidates = candidates
         self.scenario = scenario
         self.center = center
+        self.hubness = hubness
         self.temperature = temperature
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
@@ -119,7 +132,8 @@ class ConSEClassifier(ZeroShotClassifier):
         TypeError
             `classifier` has no probabilities.
         ValueError
-            A `SourceHead` comes without a label embedding, or X and y are not as they should be.
+            A `SourceHead` comes without a label embedding or with `hubness`, or X and y are not as
+            they should be.
         """
         check_number(self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True)
         if not isinstance(self.classifier, SourceHead):
@@ -130,6 +144,12 @@ class ConSEClassifier(ZeroShotClassifier):
                 "Pass label_embedding=WordVectors()."
             )
         check_label_embedding(self.label_embedding, owner="ConSEClassifier")
+        if self.hubness is not None:
+            raise ValueError(
+                f"ConSEClassifier: hubness={self.hubness!r} takes its statistics from the images "
+                "of fit, and a SourceHead is fitted without any. Pass hubness=None, or another "
+                "classifier."
+            )
         self.n_features_in_ = self.classifier.n_features_in_
         covered = self.label_embedding.covers(self.classifier.labels)
         # With no label covered, all are embedded, and the error names them.
@@ -140,6 +160,7 @@ class ConSEClassifier(ZeroShotClassifier):
             positions, seen_vectors = self._fit_seen(labels)
         self._embed_vocabulary()
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
+        self.hub_correction_ = self.hub_terms_ = None
         return self
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:

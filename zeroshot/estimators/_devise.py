@@ -55,6 +55,11 @@ class DeViSEClassifier(ZeroShotClassifier):
         Describe each label by its RBF-kernel similarities to the seen classes rather than by its
         vector (semantic similarity embedding): a label is then placed by the seen classes that it
         resembles most. Useful from about 1 to 4 for word vectors; None uses the vectors.
+    hubness : {"zscore", "csls"}, optional
+        Correct the scores against hubs, labels that win far more images than they should: each
+        label's scores less their mean, over their standard deviation, close to the normalised
+        columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
+        of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
     epochs : int, default=20
@@ -93,6 +98,11 @@ class DeViSEClassifier(ZeroShotClassifier):
     Z. Zhang, V. Saligrama, "Zero-Shot Learning via Semantic Similarity Embedding", ICCV 2015, for
     `gamma`.
 
+    G. Dinu, A. Lazaridou, M. Baroni, "Improving Zero-Shot Learning by Mitigating the Hubness
+    Problem", ICLR workshop 2015, and A. Conneau et al., "Word Translation Without Parallel Data",
+    ICLR 2018, for `hubness`; hubs in zero-shot learning are described by A. Lazaridou, G. Dinu,
+    M. Baroni, "Hubness and Pollution", ACL 2015.
+
     Examples
     --------
     A label that was never seen is recognised by the vector that its image is mapped to:
@@ -121,6 +131,7 @@ class DeViSEClassifier(ZeroShotClassifier):
         scenario: str = "generalized",
         center: bool = True,
         gamma: float | None = None,
+        hubness: str | None = None,
         temperature: float = 0.1,
         epochs: int = 20,
         batch_size: int = 64,
@@ -138,6 +149,7 @@ class DeViSEClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.center = center
         self.gamma = gamma
+        self.hubness = hubness
         self.temperature = temperature
         self.epochs = epochs
         self.batch_size = batch_size
@@ -152,7 +164,7 @@ class DeViSEClassifier(ZeroShotClassifier):
 
     def _learns_by_class(self) -> bool:
         """Tell whether ``fit`` is ridge regression: see `cross_validate_classes`."""
-        return self.loss == "mse" and is_linear(self.hidden)
+        return self.loss == "mse" and is_linear(self.hidden) and self.hubness is None
 
     def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
         """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""

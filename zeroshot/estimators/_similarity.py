@@ -149,8 +149,8 @@ class SimilarityClassifier(ZeroShotClassifier):
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
-        self.similarity_ = self.similarity
-        self._set_vocabulary(self._named(self.candidates, self._vocabulary_embedding()))
+        self.similarity_, self.hub_correction_, self.hub_terms_ = self.similarity, None, None
+        self._set_vocabulary(self._named(self.candidates))
         return positions, np.empty((len(self.seen_classes_), 0))
 
     def _vocabulary_embedding(self) -> Any:

@@ -1,0 +1,178 @@
+"""How much a prior and the means of few images say of a class, and their blend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+HALF_STRENGTH_IMAGES = 4.0
+"""κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
+
+DEFAULT_STRENGTH = 5.0
+"""What the mean of infinitely many images is taken to be worth before there is evidence."""
+
+TOTAL_WEIGHT = 2
+"""As how many degrees of freedom the spread over all classes, right and wrong, counts."""
+
+
+@dataclass(frozen=True)
+class BlendRule:
+    r"""What turns the scores of a prior and of class means into one score a class.
+
+    Both are taken less their mean over the classes with images, and over their spread. On that
+    scale the right class stands :math:`\delta_p` above the others by the prior, and
+    :math:`\delta_m(n) = \delta_\infty \sqrt{n/(n + \kappa)}` by the mean of n images; the two
+    correlate by :math:`\rho`. Fisher's discriminant between right and wrong classes weights them by
+    :math:`\delta_p - \rho\,\delta_m` and :math:`\delta_m - \rho\,\delta_p`.
+
+    Parameters
+    ----------
+    prior_spread, means_spread : float
+        Standard deviation of an image's scores over the wrong classes.
+    prior_strength : float
+        :math:`\delta_p`.
+    means_strength : float
+        :math:`\delta_\infty`.
+    correlation : float
+        :math:`\rho`.
+    prior_images : float, optional
+        m: weights of m/(n+m) and n/(n+m) in place of Fisher's.
+    """
+
+    prior_spread: float
+    means_spread: float
+    prior_strength: float
+    means_strength: float
+    correlation: float
+    prior_images: float | None = None
+
+    def weights(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        r"""Return the weights of both z-scores for classes with so many images, and thresholds.
+
+        The weights make the blend a z-score again, so that classes with few or no images compete
+        with the rest on one scale, and the threshold that is taken off is half of what the right
+        class is expected to reach: beyond it, an image is rather of the class than not.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (n_classes,)
+            Images of each class.
+
+        Returns
+        -------
+        prior, means, thresholds : ndarray of shape (n_classes,)
+            What the z-scores are multiplied with, and what is subtracted from their sum.
+        """
+        n = counts.astype(np.float64)
+        rho = self.correlation
+        strength = self.means_strength * _share(n)
+        if self.prior_images is None:
+            prior = np.maximum(self.prior_strength - rho * strength, 0)
+            means = np.maximum(strength - rho * self.prior_strength, 0)
+        else:
+            total = np.where(n > 0, n + self.prior_images, 1)
+            prior, means = self.prior_images / total, n / total
+        prior = np.where(n == 0, 1.0, prior)
+        means = np.where(n == 0, 0.0, np.where((prior == 0) & (means == 0), 1.0, means))
+        deviation = np.sqrt(prior**2 + means**2 + 2 * rho * prior * means)
+        prior, means = prior / deviation, means / deviation
+        reached = prior * self.prior_strength + means * strength
+        return prior, means, np.maximum(reached, 0) / 2
+
+
+def measure_blend(
+    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    *,
+    default_spread: float,
+    prior_images: float | None = None,
+) -> BlendRule:
+    r"""Return the rule that training images call for.
+
+    The prior has not seen them, and class means are judged on images left out of them, so that
+    both are measured as on new images. Spreads and correlation are those within right and wrong
+    classes, pooled, of an image's scores less their mean over the wrong ones. Where there are few,
+    they lean on the spread over all classes, which counts as `TOTAL_WEIGHT` degrees of freedom; the
+    means' strength leans on `DEFAULT_STRENGTH`, which counts as one image.
+
+    Parameters
+    ----------
+    batches : iterable of (prior, means, positions, counts)
+        Scores of training images by the prior and by class means without the image, both
+        (n_batch, n_classes), two classes at least, NaN where an image was the only one of its
+        class; the class of each image; and how many images that has.
+    default_spread : float
+        Of the means' scores where leaving an image out leaves nothing to compare, as with one image
+        of each of two classes.
+    prior_images : float, optional
+        Fixed weights for the rule.
+    """
+    scatter, leads, left = np.zeros((2, 2)), [], []
+    for prior, means, positions, counts in batches:
+        n_classes = prior.shape[1]
+        wrong = np.ones(prior.shape, dtype=bool)
+        wrong[np.arange(len(positions)), positions] = False
+        scores = np.stack([prior, means]).astype(np.float64)
+        scores -= np.where(wrong, scores, 0).sum(axis=2, keepdims=True) / (n_classes - 1)
+        scatter += scores[:, wrong] @ scores[:, wrong].T
+        leads.append(scores[:, ~wrong])
+        left.append(counts - 1.0)
+    lead, share = np.concatenate(leads, axis=1), _share(np.concatenate(left))
+    judged = np.isfinite(lead[1])
+    spreads, correlation = _within(scatter, lead, judged, n_classes, default_spread)
+    z = lead / spreads[:, None]
+    return BlendRule(
+        prior_spread=float(spreads[0]),
+        means_spread=float(spreads[1]),
+        prior_strength=float(z[0].mean()),
+        means_strength=float(
+            (DEFAULT_STRENGTH + z[1, judged] @ share[judged]) / (1 + np.square(share[judged]).sum())
+        ),
+        correlation=correlation,
+        prior_images=prior_images,
+    )
+
+
+def _within(
+    scatter: np.ndarray,
+    lead: np.ndarray,
+    judged: np.ndarray,
+    n_classes: int,
+    default_spread: float,
+) -> tuple[np.ndarray, float]:
+    """Return spreads and correlation within wrong and right classes.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (2, 2)
+        Of the wrong classes about their mean in each image.
+    lead : ndarray of shape (2, n_images)
+        Of the right class over that mean.
+    judged : ndarray of bool of shape (n_images,)
+        Where both leads are known.
+    n_classes : int
+        Right and wrong.
+    default_spread : float
+        Of the means where nothing is known.
+    """
+    n_images = lead.shape[1]
+    freedom = n_images * (n_classes - 2)
+    # A lead over the mean of C - 1 scores varies C / (C - 1) times as much as a score.
+    shrink = (n_classes - 1) / n_classes
+    known = np.where(judged, lead, 0)
+    total = np.diag(scatter) + shrink * np.square(known).sum(axis=1)
+    total = total / (n_images * (n_classes - 1))
+    total = np.where(total > 0, total, [1.0, default_spread**2])
+    if judged.sum() > 1:
+        deviations = lead[:, judged] - lead[:, judged].mean(axis=1, keepdims=True)
+        scatter = scatter + shrink * deviations @ deviations.T
+        freedom += int(judged.sum()) - 1
+    covariance = (scatter + TOTAL_WEIGHT * np.diag(total)) / (freedom + TOTAL_WEIGHT)
+    spreads = np.sqrt(np.diag(covariance))
+    return spreads, float(covariance[0, 1] / spreads.prod())
+
+
+def _share(n_images: np.ndarray) -> np.ndarray:
+    """Return what part of the strength of infinitely many images so many have."""
+    return np.sqrt(n_images / (n_images + HALF_STRENGTH_IMAGES))

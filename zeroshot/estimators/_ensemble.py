@@ -1,0 +1,276 @@
+"""Several zero-shot classifiers, their scores brought to one scale and added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch, gen_batches
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._pipelines import unwrap
+from zeroshot._validation import check_number
+from zeroshot.estimators._composite import CompositeClassifier
+from zeroshot.estimators._members import (
+    check_member,
+    scores_of,
+    thawed,
+    unfitted_copy,
+    view_over,
+)
+
+_OWNER = "EnsembleZeroShotClassifier"
+_BATCH = 4096
+
+
+class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
+    r"""Sum of the z-scores of several zero-shot classifiers.
+
+    The z-score of a class is its score less the mean over the candidates that may win, for the same
+    image, over the member's own spread :math:`\sigma_m`: the standard deviation over the seen
+    classes of the scores of an image, averaged over the images of ``fit``. With weights
+    :math:`w_m`, the ensemble's score of class c for an image x is
+
+    .. math::
+
+        f_c(x) = \sum_m \frac{w_m}{\sum_k w_k}
+        \frac{f^m_c(x) - \frac{1}{|A|} \sum_{a \in A} f^m_a(x)}{\sigma_m}.
+
+    Neither the order of the images scored nor their company changes a score. A spread taken from
+    each image alone would leave two candidates with nothing but the signs of their members' votes.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator) tuples
+        The members: zero-shot classifiers of this package, or any classifier with
+        ``decision_function``; in a ``Pipeline`` where they need their own preprocessing. They are
+        fitted on copies, with the ensemble's `candidates`, except those that are fitted already
+        and wrapped in scikit-learn's ``FrozenEstimator``. A `ConSEClassifier` of a `SourceHead`
+        needs no images. ``"drop"`` in place of an estimator leaves it out.
+    weights : sequence of float of shape (n_estimators,), optional
+        Of the z-scores, not negative; equal if None.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from, and that all members share; the labels of
+        ``fit`` if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen in ``fit``. The members' own
+        scenarios play no part.
+    temperature : float, default=1.0
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit`` of the ensemble.
+    names_ : list of str
+        Of the members, without the dropped ones.
+    estimators_ : list of estimators
+        The fitted members, over the candidates.
+    named_estimators_ : Bunch
+        The same by name.
+    spreads_ : ndarray of shape (n_members,)
+        :math:`\sigma_m`, 1 where a member gives all seen classes the same score.
+    weights_ : ndarray of shape (n_members,)
+        Weights that sum to one.
+
+    See Also
+    --------
+    FewShotClassifier : One classifier, blended with class means.
+
+    Examples
+    --------
+    A map learnt from images, and a pretrained head that needs none:
+
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, ConSEClassifier, DeViSEClassifier
+    >>> from zeroshot import EnsembleZeroShotClassifier, SourceHead
+    >>> traits = AttributeTable(
+    ...     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], labels=["horse", "tiger", "fish", "zebra"]
+    ... )
+    >>> head = SourceHead(np.eye(3), np.zeros(3), ["horse", "tiger", "fish"])
+    >>> model = EnsembleZeroShotClassifier(
+    ...     [
+    ...         ("map", DeViSEClassifier(traits, loss="mse")),
+    ...         ("head", ConSEClassifier(head, traits)),
+    ...     ],
+    ...     candidates=["horse", "tiger", "fish", "zebra"],
+    ... )
+    >>> X, y = np.repeat(np.eye(3), 4, axis=0), np.repeat(["horse", "tiger", "fish"], 4)
+    >>> model.fit(X, y).predict([[0.6, 0.6, 0.0]]).tolist()
+    ['zebra']
+    """
+
+    def __init__(
+        self,
+        estimators: list[tuple[str, Any]],
+        *,
+        weights: Sequence[float] | None = None,
+        candidates: Any = None,
+        scenario: str = "generalized",
+        temperature: float = 1.0,
+    ) -> None:
+        self.estimators = estimators
+        self.weights = weights
+        self.candidates = candidates
+        self.scenario = scenario
+        self.temperature = temperature
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with `deep` those of the members too, as ``name__parameter``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether members and their parameters are among them.
+
+        Returns
+        -------
+        params : dict
+            By name.
+        """
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of members (``name__parameter``) or whole members (``name``).
+
+        Parameters
+        ----------
+        **params : object
+            By name.
+
+        Returns
+        -------
+        self : object
+            The ensemble.
+        """
+        return self._set_params("estimators", **params)
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the members that are not frozen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features of images of the seen classes.
+        y : array-like of shape (n_samples,)
+            Labels: all strings, or all integers.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        TypeError
+            A member is no classifier with ``decision_function``.
+        ValueError
+            There is no member, names are repeated or clash with parameters, `weights` are not as
+            described, or a member does not know a candidate; and what the members raise.
+        NotFittedError
+            A frozen member is not fitted.
+        """
+        self._members()
+        return super().fit(X, y)
+
+    def _members(self) -> tuple[list[str], list[Any], np.ndarray]:
+        """Return names, estimators and weights of the members that are not dropped, checked."""
+        pairs = self.estimators
+        if not isinstance(pairs, (list, tuple)) or not all(
+            isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
+            for pair in pairs
+        ):
+            raise ValueError(
+                f"{_OWNER}: estimators must be a list of (name, estimator) tuples, got {pairs!r}."
+            )
+        self._validate_names([name for name, _ in pairs])
+        weights = _check_weights(self.weights, len(pairs))
+        kept = [i for i, (_, member) in enumerate(pairs) if not _is_dropped(member)]
+        if not kept or not weights[kept].any():
+            raise ValueError(
+                f"{_OWNER}: there is no member with a weight above 0. Pass estimators="
+                "[('map', DeViSEClassifier(WordVectors())), ...]."
+            )
+        for i in kept:
+            check_member(pairs[i][1], owner=_OWNER, name=repr(pairs[i][0]))
+        members = [pairs[i][1] for i in kept]
+        return [pairs[i][0] for i in kept], members, weights[kept] / weights[kept].sum()
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        self.names_, members, self.weights_ = self._members()
+        labels = self.seen_classes_[y]
+        candidates = None if self.candidates is None else self.classes_
+        self.estimators_ = [
+            member
+            if isinstance(member, FrozenEstimator)
+            else unfitted_copy(member, candidates).fit(X, labels)
+            for member in members
+        ]
+        self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
+        self._set_views()
+
+    def _spread(self, member: Any, X: np.ndarray) -> float:
+        """Return the standard deviation of an image's scores over classes, averaged over rows X.
+
+        Over the seen classes, so that it is the same whatever the candidates are; by a member that
+        can score its own classes only, over these.
+        """
+        if hasattr(unwrap(thawed(member)), "with_candidates"):
+            member = view_over(member, self.seen_classes_, owner=_OWNER, name="a member")
+        labels = np.asarray(member.classes_)
+        batches = gen_batches(len(X), _BATCH)
+        total = sum(float(_deviations(scores_of(member, X[b], labels)).sum()) for b in batches)
+        return total / len(X) if total > 0 else 1.0
+
+    def _set_views(self) -> None:
+        self.estimators_ = [
+            view_over(member, self.classes_, owner=_OWNER, name=repr(name))
+            for name, member in zip(self.names_, self.estimators_, strict=True)
+        ]
+
+    def _given_members(self) -> list[Any]:
+        return self._members()[1]
+
+    def _fitted_members(self) -> list[Any]:
+        return self.estimators_
+
+    @property
+    def named_estimators_(self) -> Bunch:
+        """The fitted members, by name."""
+        check_is_fitted(self)
+        return Bunch(**dict(zip(self.names_, self.estimators_, strict=True)))
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        total = np.zeros((len(X), len(self.classes_)))
+        for member, weight, spread in zip(
+            self.estimators_, self.weights_, self.spreads_, strict=True
+        ):
+            total += weight / spread * scores_of(member, X, self.classes_)
+        allowed = self._allowed()
+        if allowed.any():
+            total -= total[:, allowed].mean(axis=1, keepdims=True)
+        return total.astype(X.dtype, copy=False)
+
+
+def _is_dropped(member: Any) -> bool:
+    return isinstance(member, str) and member == "drop"
+
+
+def _check_weights(weights: Any, n_members: int) -> np.ndarray:
+    if weights is None:
+        return np.ones(n_members)
+    values = list(weights)
+    if len(values) != n_members:
+        raise ValueError(
+            f"{_OWNER}: weights must be {n_members} numbers, one a member, got {len(values)}."
+        )
+    for value in values:
+        check_number(value, owner=_OWNER, name="each weight", at_least=0)
+    return np.array(values, dtype=np.float64)
+
+
+def _deviations(scores: np.ndarray) -> np.ndarray:
+    return scores.std(axis=1, dtype=np.float64)

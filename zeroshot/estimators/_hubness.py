@@ -1,0 +1,155 @@
+"""Corrections against hubs: labels that win far more images than they should."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.utils import check_random_state, gen_batches
+
+METHODS = ("zscore", "csls")
+N_NEIGHBORS = 10
+"""k of CSLS, as published."""
+
+MAX_SAMPLE = 4096
+"""How many training projections CSLS keeps, drawn with a fixed seed where there are more."""
+
+_BATCH = 4096
+_MAX_ENTRIES = 2**24
+
+Project = Callable[[np.ndarray], np.ndarray]
+
+
+class HubCorrection(ABC):
+    """Interface: what the rows of ``fit`` say of any label vector, images unseen.
+
+    Nothing is taken from the images that are scored, so that neither their order nor their company
+    changes a score, and any vocabulary can be corrected without fitting again.
+    """
+
+    @abstractmethod
+    def terms(self, class_vectors: np.ndarray) -> np.ndarray:
+        """Return what is known of each label, (n_terms, n_classes), from its unit vector."""
+
+    @abstractmethod
+    def scores(
+        self, vectors: np.ndarray, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> np.ndarray:
+        """Return corrected scores, (n_samples, n_classes), of predicted vectors."""
+
+
+class ColumnZScore(HubCorrection):
+    r"""Each label's scores, standardised as the training rows' scores of that label would be.
+
+    With the mean :math:`\mu` and covariance :math:`\Sigma` of the training projections, the scores
+    :math:`p^\top s_c` have mean :math:`s_c^\top \mu` and variance
+    :math:`s_c^\top \Sigma s_c` over the training rows: ``n_dims`` squared floats serve all labels.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_dims,)
+        Of the training projections.
+    covariance : ndarray of shape (n_dims, n_dims)
+        Of the training projections.
+    """
+
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
+        self.mean = mean
+        self.covariance = covariance
+
+    @classmethod
+    def of_rows(cls, X: np.ndarray, project: Project) -> ColumnZScore:
+        """Return the correction by the projections of rows X, made in batches."""
+        total: np.ndarray | float = 0.0
+        for rows in gen_batches(len(X), _BATCH):
+            total = total + project(X[rows]).astype(np.float64).sum(axis=0)
+        mean = np.asarray(total) / len(X)
+        scatter = np.zeros((len(mean), len(mean)))
+        for rows in gen_batches(len(X), _BATCH):
+            centred = project(X[rows]).astype(np.float64) - mean
+            scatter += centred.T @ centred
+        return cls(mean, scatter / len(X))
+
+    def terms(self, class_vectors: np.ndarray) -> np.ndarray:
+        """Return mean and standard deviation of each label's scores; 1 where that is 0."""
+        variance = ((class_vectors @ self.covariance) * class_vectors).sum(axis=1)
+        deviation = np.sqrt(np.maximum(variance, 0))
+        means = class_vectors @ self.mean
+        scale = np.sqrt(np.trace(self.covariance)) + np.abs(means)
+        return np.stack([means, np.where(deviation > 1e-12 * scale, deviation, 1.0)])
+
+    def scores(
+        self, vectors: np.ndarray, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> np.ndarray:
+        """Return (p·s_c - mean_c) / deviation_c."""
+        means, deviations = terms.astype(vectors.dtype, copy=False)
+        return (vectors @ class_vectors.T - means) / deviations
+
+
+class CrossDomainScaling(HubCorrection):
+    r"""Cross-domain similarity local scaling (CSLS).
+
+    :math:`2 \cos(p, s_c) - r_T(p) - r_S(s_c)`: :math:`r_S(s_c)` is the mean cosine of a label to
+    its k nearest training projections, and :math:`r_T(p)` that of a projection to its k nearest
+    labels, which is one number a row.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_sample, n_dims)
+        Unit-length training projections.
+    """
+
+    def __init__(self, sample: np.ndarray) -> None:
+        self.sample = sample
+
+    @classmethod
+    def of_rows(cls, X: np.ndarray, project: Project) -> CrossDomainScaling:
+        """Return the correction by the projections of rows X, or of a seeded sample of them."""
+        if len(X) > MAX_SAMPLE:
+            X = X[np.sort(check_random_state(0).permutation(len(X))[:MAX_SAMPLE])]
+        return cls(_unit(project(X).astype(np.float64)))
+
+    def terms(self, class_vectors: np.ndarray) -> np.ndarray:
+        """Return the mean cosine of each label to its k nearest training projections."""
+        nearness = np.empty((1, len(class_vectors)))
+        for labels in gen_batches(len(class_vectors), max(1, _MAX_ENTRIES // len(self.sample))):
+            nearness[0, labels] = _mean_of_largest(class_vectors[labels] @ self.sample.T)
+        return nearness
+
+    def scores(
+        self, vectors: np.ndarray, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> np.ndarray:
+        """Return 2 cos(p, s_c) - r_T(p) - r_S(s_c)."""
+        cosines = _unit(vectors) @ class_vectors.T
+        nearness = terms.astype(vectors.dtype, copy=False)
+        return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
+
+
+def fit_correction(method: str, X: np.ndarray, project: Project) -> HubCorrection:
+    """Return the correction by the projections of the rows X of ``fit``.
+
+    Parameters
+    ----------
+    method : {"zscore", "csls"}
+        Which.
+    X : ndarray of shape (n_samples, n_features)
+        The rows of ``fit``.
+    project : callable
+        From rows to predicted vectors.
+    """
+    if method == "zscore":
+        return ColumnZScore.of_rows(X, project)
+    return CrossDomainScaling.of_rows(X, project)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms == 0, 1, norms)
+
+
+def _mean_of_largest(rows: np.ndarray) -> np.ndarray:
+    """Return the mean of the k largest entries of each row, or of all where there are fewer."""
+    if rows.shape[1] > N_NEIGHBORS:
+        rows = np.partition(rows, -N_NEIGHBORS, axis=1)[:, -N_NEIGHBORS:]
+    return rows.mean(axis=1)
