@@ -6,9 +6,10 @@ CIFAR-100 at 128 pixels, else on the features that ship::
     python -m benchmarks.closed_forms [--repeats 5] [--no-grid] [--bundled]
 
 First one fit of each. Then 49 pairs of ESZSL's penalties with five folds over the classes, which
-the formula answers by 245 fits. The peers are written as a paper has them, but for the order of
-their products, which is the cheapest. Both sides take turns in one run, start from float64 rows of
-unit length, and do all of the work: the label vectors are looked up and centred by both.
+the formula answers by 245 fits: some minutes. The peers are written as a paper has them, but for
+the order of their products, which is the cheapest. Both sides take turns in one run, start from
+float64 rows of unit length, and do all of the work: label vectors are looked up and centred by
+both.
 """
 
 from __future__ import annotations
@@ -82,21 +83,21 @@ def pairs_of_fits(
 ) -> dict[str, tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
     """Return, for each closed form, a function that is the formula and one that is ours."""
 
-    def vectors() -> tuple[np.ndarray, np.ndarray]:
+    def codes_and_vectors() -> tuple[np.ndarray, np.ndarray]:
         _, S, _, codes = label_vectors(embedding, y)
-        return S, codes
+        return codes, S
 
     def raw() -> np.ndarray:
         classes, codes = np.unique(y, return_inverse=True)
         return embedding.embed(classes).astype(np.float64)[codes]
 
     def targets() -> np.ndarray:
-        S, codes = vectors()
+        codes, S = codes_and_vectors()
         return S[codes]
 
     return {
         "ESZSLClassifier": (
-            lambda: eszsl(X, *reversed(vectors()), 10.0, 10.0),
+            lambda: eszsl(X, *codes_and_vectors(), 10.0, 10.0),
             lambda: ESZSLClassifier(embedding).fit(X, y).coef_,
         ),
         "EmbeddingRegressor, ridge": (

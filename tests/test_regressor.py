@@ -36,6 +36,25 @@ def test_labels_are_regressed_on_their_raw_vectors(alpha):
     assert model.seen_classes_.tolist() == LABELS and model.history_ == []
 
 
+@pytest.mark.parametrize("kind", ["tall", "wide", "repeated columns"])
+@pytest.mark.parametrize("y", [Y, VECTORS, VECTORS[:, 0]], ids=["labels", "vectors", "numbers"])
+def test_without_a_penalty_it_is_the_shortest_least_squares_map(kind, y):
+    """Also where the normal equations are singular, which only a penalty would have hidden."""
+    wide = np.random.default_rng(3).normal(size=(len(X), 50))
+    features = {"tall": X, "wide": wide, "repeated columns": np.hstack([X, X])}[kind]
+    embedding = None if np.ndim(y) == 1 and y is not Y else EMBEDDING
+    model = EmbeddingRegressor(embedding, alpha=0).fit(features, y)
+    target = VECTORS if y is Y else y.reshape(len(y), -1)
+    Z = features - features.mean(axis=0)
+    expected, *_ = np.linalg.lstsq(Z, target - target.mean(axis=0), rcond=None)
+    np.testing.assert_allclose(model.coefs_[0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_numbers_far_from_zero_lose_nothing():
+    near, far = (EmbeddingRegressor().fit(X, CODES + shift).predict(X) for shift in (0, 1e9))
+    np.testing.assert_allclose(far - 1e9, near, atol=1e-5)
+
+
 def test_vectors_and_labels_give_the_same_map():
     labels, vectors = EmbeddingRegressor(EMBEDDING).fit(X, Y), EmbeddingRegressor(EMBEDDING)
     vectors.fit(X, EMBEDDING.embed(Y))

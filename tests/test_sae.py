@@ -140,15 +140,16 @@ def test_one_class(direction):
     assert np.isfinite(clf.decision_function(X)).all()
 
 
+@pytest.mark.parametrize("features", [X, WIDE], ids=["tall", "wide"])
 @pytest.mark.parametrize("direction", ["encode", "decode"])
-def test_nothing_to_learn_from(direction):
+def test_nothing_to_learn_from(direction, features):
     constant = fitted(X=np.full((len(Y), 3), 1e8), direction=direction, candidates=LABELS)
     assert not constant.decision_function(np.full((2, 3), 1e8)).any()
     table = AttributeTable([[0.0, 0.0], [1.0, 0.0]], labels=["a", "z"])
     with pytest.warns(LabelWarning, match=r"vectors of \['a'\] lie at the mean"):
         clf = SAEClassifier(table, candidates=["a", "z"], direction=direction)
-        clf.fit(X, ["a"] * len(X))
-    assert not clf.coef_.any() and not clf.decision_function(X).any()
+        clf.fit(features, ["a"] * len(X))
+    assert not clf.coef_.any() and not clf.decision_function(features).any()
 
 
 @pytest.mark.parametrize("direction", ["encode", "decode"])

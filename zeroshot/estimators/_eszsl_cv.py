@@ -24,7 +24,7 @@ from zeroshot.estimators._penalty_search import (
 )
 from zeroshot.estimators._ridge import NormalEquations, one_hot, product
 from zeroshot.exceptions import LabelWarning
-from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._classification import class_mean
 
@@ -34,8 +34,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
 
     Every point of the grid is scored on images of classes that its fold's model never saw, each
     fold with the mean of the features, the centre of the label space, and the kernel of its own
-    seen classes: to the same scores that fitting every point anew would give. The work is done
-    once a fold instead, and the data are passed over twice in all.
+    seen classes: to the same scores that fitting every point anew would give (in float64, whatever
+    the features are in). But the data are passed over twice in all.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         A name in `zeroshot.metrics.SCORERS`, another of scikit-learn's, or
         ``scorer(estimator, X, y)``. A fold's held-out classes compete among themselves; where its
         test rows hold images of seen classes too, as `GeneralizedClassKFold` has them, all
-        classes of ``y`` compete. A callable meets a model on reduced features, with the same
-        answers.
+        classes of ``y`` compete. A callable meets a model with the same answers, but on reduced
+        features, and with vectors of the labels of ``y`` only.
     center_features : bool, default=True
         As in `ESZSLClassifier`.
     candidates : array-like of shape (n_classes,), optional
@@ -149,16 +149,18 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         check_flag(self.center_features, owner=owner, name="center_features")
         gammas = check_penalties(self.alphas_features, owner=owner, name="alphas_features", above=0)
         lambdas = check_penalties(self.alphas_labels, owner=owner, name="alphas_labels", above=0)
-        labels = self.seen_classes_[y]
-        of_classes = self.label_embedding is not None
-        folds = make_folds(self.cv, X, labels, of_classes=of_classes, owner=owner)
+        labels, table = self.seen_classes_[y], None
+        if self.label_embedding is not None:  # looked up once, not in every fold
+            raw = self.label_space_.raw_vectors(self.seen_classes_)
+            table = AttributeTable(raw, labels=self.seen_classes_)
+        folds = make_folds(self.cv, X, labels, of_classes=table is not None, owner=owner)
         systems = fold_equations(
             X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
         )
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
         for number, (train, test) in enumerate(folds):
-            model, factors = self._fold_model(number, labels[train], labels[test])
+            model, factors = self._fold_model(number, table, labels[train], labels[test])
             equations = next(systems)
             seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
             equations = replace(equations, right=equations.right[:, seen])
@@ -175,7 +177,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         self._set_best(next(systems), LabelFactors.of(class_vectors))
 
     def _fold_model(
-        self, number: int, train: np.ndarray, test: np.ndarray
+        self, number: int, table: LabelEmbedding | None, train: np.ndarray, test: np.ndarray
     ) -> tuple[ESZSLClassifier, LabelFactors]:
         """Return a classifier that knows its classes, but has no map yet, and their factors."""
         held_out = np.setdiff1d(test, train)
@@ -186,7 +188,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
                 f"{held_out[0]!s}, which is then the only answer. Pass a cv with fewer folds."
             )
         model = ESZSLClassifier(
-            self.label_embedding,
+            table,
             candidates=self.seen_classes_,
             scenario="unseen" if unseen_only else "generalized",
             center=self.center,
