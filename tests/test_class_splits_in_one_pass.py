@@ -288,7 +288,8 @@ def test_data_frames_keep_their_names():
 
 @pytest.mark.parametrize("name", ["scaler", "mean only", "scale only", "neither"])
 def test_scalers_are_fitted_as_by_themselves(name):
-    features = np.column_stack([X, np.full(len(Y), 1e5), X[:, 0] + 1e5])
+    constants = np.tile([1e5, 0.1, 1 / 3], (len(Y), 1))
+    features = np.column_stack([X, constants, X[:, 0] + 1e5])
     model = make_pipeline(*BEFORE[name], MODELS["regressor"])
     got, expected = assert_equal_results(model, features, cv=LeaveOneClassOut(), atol=1e-6)
     for one, other in zip(got["estimator"], expected["estimator"], strict=True):
@@ -511,10 +512,17 @@ def test_folds_near_to_singular_are_fitted_anew_and_say_so(features, alpha, n_re
         assert_equal_results(model, features, cv=LeaveOneClassOut())
 
 
-def test_a_feature_of_one_class_is_scaled_exactly():
-    model = make_pipeline(StandardScaler(), MODELS["regressor"])
+@pytest.mark.parametrize("alpha", [0.3, 1e12])
+@pytest.mark.parametrize("step", [1.0, 1e9])
+def test_a_feature_of_one_class_is_scaled_exactly(step, alpha):
+    features = one_class_varies()
+    features[:, 0] *= step
+    features[:, 1] = features[:, 0] + 1e-3 * X[:, 1]
+    model = make_pipeline(StandardScaler(), EmbeddingRegressor(TABLE, alpha=alpha))
     with pytest.warns(EfficiencyWarning, match="1 of 9 folds"):
-        got, _ = assert_equal_results(model, one_class_varies(), cv=LeaveOneClassOut())
+        got, expected = assert_equal_results(model, features, cv=LeaveOneClassOut(), atol=1e-7)
+    for one, other in zip(got["estimator"], expected["estimator"], strict=True):
+        np.testing.assert_allclose(one[0].scale_, other[0].scale_, rtol=1e-7)
     assert got["estimator"][4][0].scale_[0] == 1.0
 
 
