@@ -130,7 +130,14 @@ def test_pairs_that_need_the_quirks_of_nltk_equal_it(oracle: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("measure", ["wup", "path", "lch"])
-def test_all_pairs_of_imagenet_classes_equal_nltk(oracle: Any, measure: str) -> None:
+def test_all_pairs_of_imagenet_classes_equal_nltk(
+    oracle: Any, measure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nltk.corpus.reader.wordnet import Synset as TheirSynset
+
+    # nltk's own answer, remembered: it would climb from both synsets anew for every pair.
+    climb = cache(TheirSynset._shortest_hypernym_paths)
+    monkeypatch.setattr(TheirSynset, "_shortest_hypernym_paths", climb)
     wnids = list(class_synsets("imagenet1k").values())
     ours = WordNetSimilarity(measure).matrix(wnids, wnids)
     oracle._max_depth.clear()
