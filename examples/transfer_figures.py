@@ -46,7 +46,7 @@ def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Fi
     similarities = [name for name in curves if name != "K"]
     relations = list(curves[similarities[0]])
     figure, axes = plt.subplots(
-        1, len(relations), figsize=(3.6 * len(relations), 3.6), dpi=110, sharey=True, squeeze=False,
+        1, len(relations), figsize=(max(6.4, 3.6 * len(relations)), 3.6), dpi=110, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for ax, relation in zip(axes[0], relations, strict=True):
