@@ -45,10 +45,10 @@ def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Fi
     grid = curves["K"]["K"]
     similarities = [name for name in curves if name != "K"]
     relations = list(curves[similarities[0]])
+    size = (max(6.4, 3.6 * len(relations)), 3.6)
     figure, axes = plt.subplots(
-        1, len(relations), figsize=(max(6.4, 3.6 * len(relations)), 3.6), dpi=110, sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+        1, len(relations), figsize=size, dpi=110, sharey=True, squeeze=False, layout="constrained"
+    )
     for ax, relation in zip(axes[0], relations, strict=True):
         for position, name in enumerate(similarities):
             style = {"color": COLOURS[position], "linestyle": STYLES[position], "label": name}

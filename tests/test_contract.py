@@ -152,6 +152,7 @@ MODELS = {
     "conse-neighbours": ConSEClassifier(KNeighborsClassifier(), EMBEDDING, **ZERO_SHOT),
     "conse-head": ConSEClassifier(HEAD, EMBEDDING, n_top=3, **ZERO_SHOT),
     "eszsl": ESZSLClassifier(EMBEDDING, **ZERO_SHOT),
+    "eszsl-csls": ESZSLClassifier(EMBEDDING, hubness="csls", **ZERO_SHOT),
     "eszsl-gamma-unseen": ESZSLClassifier(
         EMBEDDING, gamma=2.0, center_features=False, scenario="unseen", **ZERO_SHOT
     ),
@@ -221,7 +222,16 @@ def with_params(model, **params):
     return clone(model).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
 
 
-CLOSED_FORMS = ["ridge", "mse", "mse-gamma", "mse-zscore", "mse-csls", "eszsl", "eszsl-cv"]
+CLOSED_FORMS = [
+    "ridge",
+    "mse",
+    "mse-gamma",
+    "mse-zscore",
+    "mse-csls",
+    "eszsl",
+    "eszsl-cv",
+    "eszsl-csls",
+]
 CLOSED_FORMS += ["ridge-cv", "dummy-mean", "dummy-constant", "few-shot"]
 
 

@@ -113,6 +113,9 @@ class ESZSLClassifier(ZeroShotClassifier):
     gamma : float, optional
         As in every classifier here, and not the paper's gamma: describe each label by its
         RBF-kernel similarities to the seen classes rather than by its vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
 
@@ -161,6 +164,7 @@ class ESZSLClassifier(ZeroShotClassifier):
         scenario: str = "generalized",
         center: bool = True,
         gamma: float | None = None,
+        hubness: str | None = None,
         temperature: float = 0.1,
     ) -> None:
         self.label_embedding = label_embedding
@@ -171,6 +175,7 @@ class ESZSLClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.center = center
         self.gamma = gamma
+        self.hubness = hubness
         self.temperature = temperature
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
@@ -182,8 +187,8 @@ class ESZSLClassifier(ZeroShotClassifier):
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
 
     def _learns_by_class(self) -> bool:
-        """Tell that ``fit`` is ridge regression, to `LabelFactors.codes`."""
-        return True
+        """Tell whether ``fit`` is ridge regression, to `LabelFactors.codes`."""
+        return self.hubness is None
 
     def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
         """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""

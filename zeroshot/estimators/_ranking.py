@@ -28,6 +28,7 @@ class RankingClassifier(ZeroShotClassifier):
         scenario: str = "generalized",
         center: bool = True,
         gamma: float | None = None,
+        hubness: str | None = None,
         temperature: float = 0.1,
         epochs: int = 20,
         batch_size: int = 64,
@@ -42,6 +43,7 @@ class RankingClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.center = center
         self.gamma = gamma
+        self.hubness = hubness
         self.temperature = temperature
         self.epochs = epochs
         self.batch_size = batch_size
@@ -92,6 +94,9 @@ class ALEClassifier(RankingClassifier):
     gamma : float, optional
         Describe each label by its RBF-kernel similarities to the seen classes rather than by its
         vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
     epochs : int, default=20
@@ -176,6 +181,9 @@ class SJEClassifier(RankingClassifier):
     gamma : float, optional
         Describe each label by its RBF-kernel similarities to the seen classes rather than by its
         vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
     epochs : int, default=20
