@@ -163,9 +163,7 @@ def models(known: dict[str, Any]) -> dict[str, Any]:
     """Return what is compared at each number of images."""
     return {
         "nearest class mean": NearestMean(),
-        "logistic regression": make_pipeline(
-            Normalizer(), LogisticRegression(C=10, max_iter=1000, tol=1e-3)
-        ),
+        "logistic regression": make_pipeline(Normalizer(), LogisticRegression(C=10, max_iter=1000)),
         "ours, no prior": FewShotClassifier(),
         **{f"ours, {name}": FewShotClassifier(FrozenEstimator(p)) for name, p in known.items()},
     }
@@ -255,7 +253,7 @@ def main(preset: str = "full", file: str | None = None) -> dict[str, Any]:
     study = load()
     known = study.known
     groups = {"all classes": np.ones(len(known), dtype=bool)}
-    if known.any():
+    if preset != "development":  # there, what the head knows under the same name was taken out
         groups |= {"ImageNet synonyms": known, "the rest": ~known}
     accuracies: dict[str, dict[tuple[str, int], list[float]]] = {group: {} for group in groups}
     for name, n_images, _, hits in run(study, draws):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -314,3 +319,42 @@ def test_bad_parameters_of_its_own():
         ensemble(scenario="seen").fit(X, Y)
     with pytest.raises(ValueError, match="temperature must be a number above 0, got 0"):
         ensemble(temperature=0).fit(X, Y)
+
+
+# The studies -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def load_study(monkeypatch):
+    """Import an example, which may import another."""
+    folder = Path(__file__).parents[1] / "examples"
+    monkeypatch.syspath_prepend(str(folder))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+def test_the_study_puts_the_map_and_the_head_together_above_either(load_study, tmp_path):
+    study = load_study("ensemble")
+    study.GRID = {"deviseclassifier__alpha": [10], "deviseclassifier__gamma": [2]}
+    results = study.main(n_splits=1, file=str(tmp_path / "results.json"))
+    assert json.loads((tmp_path / "results.json").read_text())["results"] == results
+    both = results["both, ConSE, words and WordNet"]
+    for part in ("map, words and WordNet", "head, ConSE, words and WordNet"):
+        assert both["all"] > results[part]["all"] + 0.03
+    assert results["control: best constant"]["all"] == pytest.approx(0.05)
+    assert both["the rest"] > 0.3
+
+
+def test_the_study_of_hubs_shrinks_the_largest(load_study, capsys):
+    results = load_study("hubs").main(n_splits=1)
+    raw, zscore, csls = results["  center=False"].values()
+    assert zscore[0] > raw[0] + 0.03 and zscore[1] < raw[1]
+    assert csls[0] > raw[0] and csls[1] < raw[1]
+    assert "ConSE on logistic regression" in capsys.readouterr().out

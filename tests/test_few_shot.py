@@ -24,6 +24,7 @@ from zeroshot import (
     ConSEClassifier,
     DeViSEClassifier,
     DummyZeroShotClassifier,
+    EnsembleZeroShotClassifier,
     FewShotClassifier,
     SimilarityInitializer,
     SourceHead,
@@ -121,6 +122,13 @@ def test_the_scale_of_the_features_changes_nothing():
     model = few_shot(prior=FrozenEstimator(DummyZeroShotClassifier(TABLE).fit(X, Y)))
     first = model.fit(X, Y).decision_function(NEW)
     np.testing.assert_allclose(model.fit(1e4 * X, Y).decision_function(1e4 * NEW), first, rtol=1e-6)
+
+
+def test_a_class_at_the_mean_of_all_has_no_direction_not_one_of_rounding():
+    x = np.array([[-0.3], [0.1], [0.5]])
+    directions = ClassDirections.of_images(x, np.arange(3), 3)
+    assert directions.coef[1] == 0 and directions.coef[0] == -directions.coef[2] != 0
+    assert np.isfinite(directions.leave_one_out(x, np.arange(3))[[0, 0, 2], [1, 2, 0]]).all()
 
 
 # No image ----------------------------------------------------------------------------------------
@@ -358,6 +366,23 @@ def test_any_frozen_classifier_can_be_the_prior():
     model = few_shot(prior=FrozenEstimator(given)).fit(X, Y)
     assert model.score(NEW, TRUE) > 0.5
     assert clone(model).prior.estimator is given
+
+
+def test_a_bare_head_can_be_the_prior_for_the_classes_that_it_has():
+    model = FewShotClassifier(HEAD, candidates=LABELS[:6]).fit(X, Y)
+    judged = np.isin(TRUE, LABELS[:6])
+    assert model.score(NEW[judged], TRUE[judged]) > 0.4
+    with pytest.raises(ValueError, match=r"SourceHead, does not know 2 of the 8 .*'gnu', 'hen'"):
+        few_shot(prior=HEAD).fit(X, Y)
+
+
+def test_an_ensemble_can_be_the_prior():
+    members = [("head", prior()), ("map", DeViSEClassifier(TABLE, loss="mse"))]
+    given = EnsembleZeroShotClassifier(members, candidates=SEEN).fit(*images([9] * 5, seed=4))
+    model = few_shot(prior=FrozenEstimator(given)).fit(X, Y)
+    assert model.with_candidates(UNSEEN).predict(NEW).tolist() == (
+        given.with_candidates(UNSEEN).predict(NEW).tolist()
+    )
 
 
 def test_a_frozen_priors_own_candidates_and_scenario_play_no_part():

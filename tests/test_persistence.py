@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -120,6 +121,8 @@ ESTIMATORS = {
     "devise, mse": DeViSEClassifier(HASH, loss="mse", candidates=np.array(ALL), center=False),
     "devise, hidden": DeViSEClassifier(HASH, loss="mse", hidden=(7,), **fast()),
     "devise, gamma": DeViSEClassifier(TABLE, loss="mse", gamma=1.5, candidates=ALL),
+    "devise, zscore": DeViSEClassifier(HASH, loss="mse", hubness="zscore", candidates=ALL),
+    "devise, csls": DeViSEClassifier(TABLE, loss="mse", hubness="csls", candidates=ALL),
     "devise, unseen": DeViSEClassifier(HASH, loss="mse", scenario="unseen", candidates=ALL),
     "devise, two": DeViSEClassifier(HASH, loss="mse", candidates=["okapi", "ship"]),
     "devise, concat": DeViSEClassifier(
@@ -150,11 +153,16 @@ ESTIMATORS = {
     "similarity, default": SimilarityClassifier(),
     "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
     "ensemble": EnsembleZeroShotClassifier(
-        [("map", DeViSEClassifier(HASH, loss="mse")), ("guesses", ConSEClassifier(None, TABLE))],
+        [
+            ("map", make_pipeline(StandardScaler(), DeViSEClassifier(HASH, loss="mse"))),
+            ("frozen", FrozenEstimator(DeViSEClassifier(TABLE, loss="mse").fit(X, Y))),
+            ("head", ConSEClassifier(head(), HASH)),
+        ],
+        weights=[1, 2, 1.5],
         candidates=ALL,
     ),
     "few-shot": FewShotClassifier(ConSEClassifier(head(), HASH), candidates=ALL),
-    "devise, csls": DeViSEClassifier(HASH, loss="mse", hubness="csls", candidates=ALL),
+    "few-shot, no prior": FewShotClassifier(prior_images=0.5),
     "pipeline": make_pipeline(
         StandardScaler(), Normalizer(), DeViSEClassifier(HASH, candidates=ALL, **fast())
     ),
@@ -201,6 +209,8 @@ def test_a_loaded_estimator_can_be_cloned_and_fitted_again(name, tmp_path):
         "dummy, constant",
         "calibrated",
         "similarity, head",
+        *("devise, hinge", "devise, gamma", "devise, zscore", "devise, csls", "conse, head"),
+        *("conse, logistic", "dummy, constant", "ensemble", "few-shot"),
     ],
 )
 def test_with_candidates_works_after_loading(name, tmp_path):

@@ -61,7 +61,7 @@ class ZeroShotClassifier(
     and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
     is the inner product of a sample's predicted vector with the class's vector, which is centred
     on the mean of the seen classes' vectors and of unit length. The parameters ``gamma`` and
-    ``hubness`` are handled here, and off in a subclass that does not have them.
+    ``hubness`` are handled here, for every subclass that has them in its constructor.
 
     ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
     vocabulary of candidates: memory holds the class vectors in float64 and 128 MB of scores.

@@ -78,7 +78,10 @@ class ClassDirections:
         means = sums / counts[:, None]
         solved = cho_solve((factor, True), means.T).T
         lengths = np.sqrt(np.maximum((means * solved).sum(axis=1), 0))
-        coef = solved / np.where(lengths == 0, 1, lengths)[:, None]
+        lengths = np.where(
+            lengths > 1e-9 * lengths.max(), lengths, 0
+        )  # at the mean but for rounding
+        coef = np.where(lengths > 0, 1 / np.where(lengths > 0, lengths, 1), 0)[:, None] * solved
         return cls(center, coef, factor, lengths, counts)
 
     def leave_one_out(self, X: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -59,7 +59,8 @@ class DeViSEClassifier(ZeroShotClassifier):
         Correct the scores against hubs, labels that win far more images than they should: each
         label's scores less their mean, over their standard deviation, close to the normalised
         columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
-        of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors.
+        of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors. In
+        ``examples/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
     epochs : int, default=20

@@ -83,7 +83,8 @@ class FewShotClassifier(CompositeClassifier):
     means' score is :math:`z^\top A m_c / \sqrt{m_c^\top A m_c}` with :math:`A = (Z^\top Z +
     \lambda I)^{-1}` and :math:`\lambda` the mean squared length of the rows: a linear discriminant
     that is shrunk as if as many images again as there are features had been seen. X is otherwise
-    taken as it is.
+    taken as it is. Means are directions from the mean of all images: a class that lies there, as
+    one may in few dimensions, has none. ``fit`` works on n_features squared floats.
 
     Prior and means are each divided by their spread over the wrong classes of an image. How far
     either sets the right class apart on that scale (:math:`\delta`) is measured on the training
@@ -267,12 +268,9 @@ class FewShotClassifier(CompositeClassifier):
 
     def _prior_over(self, labels: np.ndarray) -> Any:
         prior = thawed(self.prior_)
-        if not isinstance(self.prior, FrozenEstimator) and not hasattr(
-            unwrap(prior), "with_candidates"
-        ):
-            if np.isin(labels, prior.classes_).all():
-                return prior
-            return fitted_from_names(prior, labels, owner=_OWNER, name="prior")
+        views = isinstance(self.prior, FrozenEstimator) or hasattr(unwrap(prior), "with_candidates")
+        if not views and not np.isin(labels, prior.classes_).all():
+            prior = fitted_from_names(prior, labels, owner=_OWNER, name="prior")
         return view_over(prior, labels, owner=_OWNER, name="prior")
 
     def _labels(self) -> np.ndarray:

@@ -208,8 +208,9 @@ def _unsupported(value: object, place: str) -> TypeError:
         return TypeError(f"{what} Pass an int seed: set_params(random_state=0).")
     if hasattr(value, "best_estimator_"):
         return TypeError(f"{what} Save its best_estimator_.")
+    public = [name for name, home in CLASSES.items() if "._" not in home]  # not what is inside them
     return TypeError(
-        f"{what} Estimators and splitters that can be: {', '.join(CLASSES)}; label embeddings; "
-        "and, as parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. "
-        "Give it such a value with set_params, or save the parts that can be."
+        f"{what} Estimators and splitters that can be: {', '.join(public)}; label embeddings; "
+        "and, as parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. Give it "
+        "such a value with set_params, or save the parts that can be."
     )
