@@ -11,21 +11,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zeroshot.backbones import SourceHead, TimmFeatures
+    from zeroshot.backbones import OpenCLIPFeatures, SourceHead, TimmFeatures
     from zeroshot.estimators import (
         ConSEClassifier,
         DeViSEClassifier,
         DummyZeroShotClassifier,
         EmbeddingRegressor,
+        NearestLabelClassifier,
         SimilarityClassifier,
         SimilarityInitializer,
     )
     from zeroshot.label_embeddings import (
         AttributeTable,
+        CLIPTextEmbedding,
         ConcatEmbedding,
         HashEmbedding,
+        HierarchicalEmbedding,
         LabelEmbedding,
         OneHotEmbedding,
+        SentenceEmbedding,
         WordNetEmbedding,
         WordVectors,
         nearest_labels,
@@ -42,16 +46,21 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AttributeTable": "label_embeddings",
+    "CLIPTextEmbedding": "label_embeddings",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
     "DeViSEClassifier": "estimators",
     "DummyZeroShotClassifier": "estimators",
     "EmbeddingRegressor": "estimators",
     "HashEmbedding": "label_embeddings",
+    "HierarchicalEmbedding": "label_embeddings",
     "InferenceSimilarity": "similarity",
     "LabelEmbedding": "label_embeddings",
     "MixtureSimilarity": "similarity",
+    "NearestLabelClassifier": "estimators",
     "OneHotEmbedding": "label_embeddings",
+    "OpenCLIPFeatures": "backbones",
+    "SentenceEmbedding": "label_embeddings",
     "SimilarityClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
@@ -67,16 +76,21 @@ _HOMES = {
 
 __all__ = [
     "AttributeTable",
+    "CLIPTextEmbedding",
     "ConSEClassifier",
     "ConcatEmbedding",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
     "EmbeddingRegressor",
     "HashEmbedding",
+    "HierarchicalEmbedding",
     "InferenceSimilarity",
     "LabelEmbedding",
     "MixtureSimilarity",
+    "NearestLabelClassifier",
     "OneHotEmbedding",
+    "OpenCLIPFeatures",
+    "SentenceEmbedding",
     "SimilarityClassifier",
     "SimilarityInitializer",
     "SourceHead",
