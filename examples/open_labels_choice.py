@@ -20,14 +20,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from archive_features import archive_features, first_of_each_class
 
 from zeroshot import (
+    AttributeTable,
     ConSEClassifier,
     MixtureSimilarity,
+    SentenceEmbedding,
     SimilarityClassifier,
     SourceHead,
     TimmFeatures,
@@ -106,7 +109,10 @@ def main() -> dict[str, dict[str, float]]:
     sets = {"100 hidden": photos[:5], "60, 36 hidden": photos[5:], "CIFAR-100": [cifar]}
     sets["Tiny ImageNet"] = [tiny]
     results: dict[str, dict[str, float]] = {}
-    for title, make in models().items():
+    names = np.unique(
+        np.concatenate([head.labels, *(task.candidates for part in sets.values() for task in part)])
+    )
+    for title, make in models(names).items():
         results[title] = {}
         for name, tasks in sets.items():
             with warnings.catch_warnings():
@@ -124,8 +130,14 @@ def main() -> dict[str, dict[str, float]]:
     return results
 
 
-def models() -> dict[str, Any]:
-    """Return functions from a head and candidates to a fitted model, by name."""
+def models(names: np.ndarray) -> dict[str, Any]:
+    """Return functions from a head and candidates to a fitted model, by name.
+
+    Parameters
+    ----------
+    names : ndarray of str
+        All labels there are, which are put into sentences once.
+    """
     vectors = WordVectors(missing_words="ignore", on_missing="zero")
     words = WordVectorSimilarity(vectors)
     path, lin, first = (
@@ -137,13 +149,22 @@ def models() -> dict[str, Any]:
             head, vectors, candidates=names
         ).fit()
     }
-    for title, parts, softer in (
+    mixtures = [
         ("path, most frequent sense", [first], 2.0),
         ("path", [path], 2.0),
         ("lin + words", [lin, words], 2.0),
         ("path + words, source_temperature=1", [path, words], 1.0),
         ("path + words", [path, words], 2.0),
-    ):
+    ]
+    if find_spec("sentence_transformers") is not None:  # the extra "text"
+        table = AttributeTable(SentenceEmbedding().embed(names), names)
+        sentences = WordVectorSimilarity(table)
+        mixtures += [
+            ("sentences", [sentences], 2.0),
+            ("path + sentences", [path, sentences], 2.0),
+            ("path + words + sentences", [path, words, sentences], 2.0),
+        ]
+    for title, parts, softer in mixtures:
         made[title] = similarity_model(parts, softer)
     return made
 

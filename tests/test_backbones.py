@@ -587,7 +587,7 @@ def test_weights_from_a_file(tmp_path: Path, pixels: np.ndarray, suffix: str) ->
     else:
         save_file(model.state_dict(), path)
     estimator = _tiny(weights=path, precision="float32").fit()
-    assert estimator.weights_hash_ == _weights.weights_hash(model)
+    assert estimator.weights_hash_ == _torch.weights_hash(model)
     images = [Image.fromarray(image) for image in pixels]
     _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
     assert estimator.source_head_.n_features_in_ == 256

@@ -71,6 +71,14 @@ ELSEWHERE = {
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
         "test_backbones.py",
     ),
+    "NearestLabelClassifier": (
+        "its X lies in the space of its label vectors, where the suite passes any features",
+        "test_clip.py",
+    ),
+    "OpenCLIPFeatures": (
+        "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
+        "test_clip.py",
+    ),
     "InferenceSimilarity": (
         "its X is the logits of a source network, and it has matrix instead of predict",
         "test_inference_similarity.py",

@@ -17,6 +17,7 @@ from zeroshot.label_embeddings import (
     AttributeTable,
     ConcatEmbedding,
     HashEmbedding,
+    HierarchicalEmbedding,
     LabelEmbedding,
     OneHotEmbedding,
     WordVectors,
@@ -50,6 +51,9 @@ EMBEDDINGS = {
     "HashEmbedding": lambda: HashEmbedding(5, seed=3),
     "ConcatEmbedding": lambda: ConcatEmbedding(
         [WordVectors(keyed_vectors()), table(), HashEmbedding(4)], weights=[1, 0.3, 2]
+    ),
+    "HierarchicalEmbedding": lambda: HierarchicalEmbedding(
+        HashEmbedding(6), decay=0.5, synsets={"cat": "n02121808"}, overrides={"kitty": "cat"}
     ),
 }
 
@@ -141,7 +145,7 @@ def test_fingerprint_tells_embeddings_apart():
     ]
     assert len(set(fingerprints)) == len(fingerprints)
     assert all(len(fingerprint) == 64 for fingerprint in fingerprints)
-    assert [make().fingerprint() for make in EMBEDDINGS.values()] == fingerprints[:5]
+    assert [make().fingerprint() for make in EMBEDDINGS.values()] == fingerprints[:6]
 
 
 def test_importing_brings_no_heavy_package():

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zeroshot.backbones import SourceHead, TimmFeatures
+    from zeroshot.backbones import OpenCLIPFeatures, SourceHead, TimmFeatures
     from zeroshot.estimators import (
         ALEClassifier,
         CalibratedStacking,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ESZSLClassifier,
         ESZSLClassifierCV,
         FewShotClassifier,
+        NearestLabelClassifier,
         SAEClassifier,
         SimilarityClassifier,
         SimilarityInitializer,
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     from zeroshot.evaluation import evaluate_zero_shot
     from zeroshot.label_embeddings import (
         AttributeTable,
+        CLIPTextEmbedding,
         ConcatEmbedding,
         HashEmbedding,
+        HierarchicalEmbedding,
         LabelEmbedding,
         OneHotEmbedding,
+        SentenceEmbedding,
         WordNetEmbedding,
         WordVectors,
         nearest_labels,
@@ -54,6 +58,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ALEClassifier": "estimators",
     "AttributeTable": "label_embeddings",
+    "CLIPTextEmbedding": "label_embeddings",
     "CalibratedStacking": "estimators",
     "ConSEClassifier": "estimators",
     "ConcatEmbedding": "label_embeddings",
@@ -66,12 +71,16 @@ _HOMES = {
     "EnsembleZeroShotClassifier": "estimators",
     "FewShotClassifier": "estimators",
     "HashEmbedding": "label_embeddings",
+    "HierarchicalEmbedding": "label_embeddings",
     "InferenceSimilarity": "similarity",
     "LabelEmbedding": "label_embeddings",
     "MixtureSimilarity": "similarity",
+    "NearestLabelClassifier": "estimators",
     "OneHotEmbedding": "label_embeddings",
+    "OpenCLIPFeatures": "backbones",
     "SAEClassifier": "estimators",
     "SJEClassifier": "estimators",
+    "SentenceEmbedding": "label_embeddings",
     "SimilarityClassifier": "estimators",
     "SimilarityInitializer": "estimators",
     "SourceHead": "backbones",
@@ -90,6 +99,7 @@ _HOMES = {
 __all__ = [
     "ALEClassifier",
     "AttributeTable",
+    "CLIPTextEmbedding",
     "CalibratedStacking",
     "ConSEClassifier",
     "ConcatEmbedding",
@@ -102,12 +112,16 @@ __all__ = [
     "EnsembleZeroShotClassifier",
     "FewShotClassifier",
     "HashEmbedding",
+    "HierarchicalEmbedding",
     "InferenceSimilarity",
     "LabelEmbedding",
     "MixtureSimilarity",
+    "NearestLabelClassifier",
     "OneHotEmbedding",
+    "OpenCLIPFeatures",
     "SAEClassifier",
     "SJEClassifier",
+    "SentenceEmbedding",
     "SimilarityClassifier",
     "SimilarityInitializer",
     "SourceHead",

@@ -1,7 +1,8 @@
-"""Device, precision, seeds, and the way of arrays to tensors and back, in one place."""
+"""Device, precision, seeds, weights, and the way of arrays to tensors and back, in one place."""
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -119,3 +120,15 @@ def generator(seed: int, stream: int = 0) -> torch.Generator:
     """
     state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))
+
+
+def weights_hash(network: torch.nn.Module) -> str:
+    """Return the SHA-256 of a network's weights: names, shapes and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue  # counts training steps, and changes no output
+        array = tensor.detach().cpu().contiguous().float().numpy()
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Images to features: networks that others have trained, behind scikit-learn's interface.
 
 Importing this package imports neither torch nor timm; the first use of
-:class:`TimmFeatures` does.
+:class:`TimmFeatures` or :class:`OpenCLIPFeatures` does.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zeroshot.backbones._open_clip import OpenCLIPFeatures
     from zeroshot.backbones._source_head import SourceHead
     from zeroshot.backbones._timm import TimmFeatures
 
-__all__ = ["SourceHead", "TimmFeatures"]
+__all__ = ["OpenCLIPFeatures", "SourceHead", "TimmFeatures"]
 
-_HOMES = {"SourceHead": "_source_head", "TimmFeatures": "_timm"}
+_HOMES = {
+    "OpenCLIPFeatures": "_open_clip",
+    "SourceHead": "_source_head",
+    "TimmFeatures": "_timm",
+}
 
 
 def __getattr__(name: str) -> object:

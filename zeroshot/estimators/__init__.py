@@ -10,6 +10,7 @@ from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
 from zeroshot.estimators._few_shot import FewShotClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
+from zeroshot.estimators._nearest_label import NearestLabelClassifier
 from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
 from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
@@ -28,6 +29,7 @@ __all__ = [
     "EmbeddingRegressorCV",
     "EnsembleZeroShotClassifier",
     "FewShotClassifier",
+    "NearestLabelClassifier",
     "SAEClassifier",
     "SJEClassifier",
     "SimilarityClassifier",

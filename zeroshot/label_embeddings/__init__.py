@@ -7,9 +7,12 @@ Every one of them is a `LabelEmbedding`: ``embed(labels)`` gives float32 vectors
 from __future__ import annotations
 
 from zeroshot.label_embeddings._base import LabelEmbedding
+from zeroshot.label_embeddings._clip_text import CLIPTextEmbedding
 from zeroshot.label_embeddings._concat import ConcatEmbedding
 from zeroshot.label_embeddings._hash import HashEmbedding
+from zeroshot.label_embeddings._hierarchical import HierarchicalEmbedding
 from zeroshot.label_embeddings._nearest import nearest_labels
+from zeroshot.label_embeddings._sentence import SentenceEmbedding
 from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
 from zeroshot.label_embeddings._vocabulary_words import vocabulary_words
 from zeroshot.label_embeddings._word_vectors import WordVectors
@@ -17,10 +20,13 @@ from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 
 __all__ = [
     "AttributeTable",
+    "CLIPTextEmbedding",
     "ConcatEmbedding",
     "HashEmbedding",
+    "HierarchicalEmbedding",
     "LabelEmbedding",
     "OneHotEmbedding",
+    "SentenceEmbedding",
     "WordNetEmbedding",
     "WordVectors",
     "nearest_labels",

@@ -9,8 +9,11 @@ import numpy as np
 
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
 from zeroshot.label_embeddings._base import Label, LabelEmbedding, overrides_from_json, read_only
+from zeroshot.label_embeddings._clip_text import CLIPTextEmbedding
 from zeroshot.label_embeddings._concat import ConcatEmbedding
 from zeroshot.label_embeddings._hash import HashEmbedding
+from zeroshot.label_embeddings._hierarchical import HierarchicalEmbedding
+from zeroshot.label_embeddings._sentence import SentenceEmbedding
 from zeroshot.label_embeddings._tables import OneHotEmbedding
 from zeroshot.label_embeddings._word_vectors import WordVectors
 from zeroshot.label_embeddings._wordnet import WordNetEmbedding
@@ -190,6 +193,23 @@ _OPENERS: dict[str, Callable[[Mapping[str, Any]], LabelEmbedding]] = {
     "WordNetEmbedding": lambda reference: WordNetEmbedding(
         reference["n_dims"],
         vocabulary=reference["vocabulary"],
+        overrides=overrides_from_json(reference["overrides"]),
+    ),
+    "SentenceEmbedding": lambda reference: SentenceEmbedding(
+        reference["model"],
+        templates=reference["templates"],
+        overrides=overrides_from_json(reference["overrides"]),
+    ),
+    "CLIPTextEmbedding": lambda reference: CLIPTextEmbedding(
+        reference["model_name"],
+        reference["pretrained"],
+        templates=reference["templates"],
+        overrides=overrides_from_json(reference["overrides"]),
+    ),
+    "HierarchicalEmbedding": lambda reference: HierarchicalEmbedding(
+        open_reference(reference["base"]),
+        decay=reference["decay"],
+        synsets=overrides_from_json(reference["synsets"]),
         overrides=overrides_from_json(reference["overrides"]),
     ),
     "ConcatEmbedding": lambda reference: ConcatEmbedding(

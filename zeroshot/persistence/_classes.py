@@ -33,7 +33,9 @@ CLASSES = {
     "LogisticRegression": "sklearn.linear_model:LogisticRegression",
     "MinMaxScaler": "sklearn.preprocessing:MinMaxScaler",
     "MixtureSimilarity": "zeroshot.similarity:MixtureSimilarity",
+    "NearestLabelClassifier": "zeroshot.estimators:NearestLabelClassifier",
     "Normalizer": "sklearn.preprocessing:Normalizer",
+    "OpenCLIPFeatures": "zeroshot.backbones:OpenCLIPFeatures",
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
@@ -56,6 +58,7 @@ Label embeddings have a table of their own, in ``zeroshot.label_embeddings._stor
 PRIVATE = {
     "EmbeddingRegressor": {"_y_ndim"},
     "EmbeddingRegressorCV": {"_y_ndim"},
+    "OpenCLIPFeatures": {"_seed", "_n_features_out"},
     "PCA": {"_fit_svd_solver"},
     "SGDClassifier": {
         "_average_coef",

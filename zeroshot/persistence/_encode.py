@@ -211,6 +211,6 @@ def _unsupported(value: object, place: str) -> TypeError:
     public = [name for name, home in CLASSES.items() if "._" not in home]  # not what is inside them
     return TypeError(
         f"{what} Estimators and splitters that can be: {', '.join(public)}; label embeddings; "
-        "and, as parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. Give it "
-        "such a value with set_params, or save the parts that can be."
+        "and, as parameters, None, numbers, strings, paths, lists, tuples, dicts and numpy arrays. "
+        "Give it such a value with set_params, or save the parts that can be."
     )

@@ -1,0 +1,74 @@
+"""The image tower of a model of open_clip, with timm's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from zeroshot._clip import create_clip
+from zeroshot._torch import resolve_device, resolve_precision
+from zeroshot.backbones._network import Network, build_network
+
+# How open_clip and timm call what is done with images that are not square.
+_CROPS = {"shortest": "center", "squash": "squash", "longest": "border"}
+
+
+class ImageTower(nn.Module):
+    """An image tower that answers to timm's calls: its features are what it projects to.
+
+    Parameters
+    ----------
+    visual : torch.nn.Module
+        As a model of open_clip has it.
+    """
+
+    num_classes = 0
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def forward_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the projected features of images, (n_images, n_features)."""
+        features = self.visual(pixels)
+        return features[0] if isinstance(features, tuple) else features  # CoCa adds its tokens
+
+    def forward_head(self, features: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """Return the features: there is no classifier."""
+        return features
+
+
+def open_image_tower(
+    model_name: Any, pretrained: Any, *, device: Any, precision: str, seed: int, owner: str
+) -> Network:
+    """Create the model, keep its image tower, and find out by one image what it gives.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, DownloadError, MissingDependencyError, IntegrityError
+        As `create_clip`; ValueError also where it takes no square images.
+    """
+    target = resolve_device(device, owner=owner)
+    dtype = resolve_precision(precision, target, owner=owner)
+    visual: Any = create_clip(model_name, pretrained, seed=seed, owner=owner).visual
+    tower, given = ImageTower(visual).eval(), visual.preprocess_cfg
+    size = given["size"]
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    if height != width:
+        raise ValueError(
+            f"{owner}: {str(model_name)!r} takes images of {height} x {width} pixels, not squares. "
+            "Choose another model_name."
+        )
+    config = {
+        "input_size": (3, height, width),
+        "mean": tuple(given["mean"]),
+        "std": tuple(given["std"]),
+        "interpolation": given["interpolation"],
+        "crop_pct": 1.0,
+        "crop_mode": _CROPS[given["resize_mode"]],
+    }
+    with torch.inference_mode():
+        n_features = tower.forward_features(torch.zeros(1, 3, height, width)).shape[1]
+    return build_network(tower, config, width=n_features, head=None, device=target, dtype=dtype)

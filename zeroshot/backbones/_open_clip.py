@@ -1,0 +1,106 @@
+"""Features of images from CLIP's image tower, as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from zeroshot.backbones._features import ImageFeatures
+from zeroshot.backbones._network import Network
+
+
+class OpenCLIPFeatures(ImageFeatures):
+    """Image features of CLIP, in the space of its text tower's label vectors.
+
+    With `CLIPTextEmbedding` of the same model and `NearestLabelClassifier` this is CLIP. Images are
+    read as `TimmFeatures` reads them, brought to the network's input as open_clip does, and run
+    through the image tower and its projection; features are not scaled to unit length.
+
+    Parameters
+    ----------
+    model_name : str or path, default="ViT-B-32"
+        An architecture of open_clip, or a folder with an ``open_clip_config.json``.
+    pretrained : str, path or None, default="laion2b_s34b_b79k"
+        A tag of open_clip's (``open_clip.list_pretrained()``), downloaded only if it is not in the
+        local cache; or a file of weights of this architecture, read without unpickling. None is
+        random initialisation.
+    batch_size : int, default=64
+        How many images run at once, at most: on a CPU it is fewer, for speed. It changes no
+        result beyond rounding.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA, else MPS, else the CPU.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        What convolutions and matrix products run in; ``"auto"`` is bfloat16 where the hardware
+        has instructions for it. Features are float32 in any case.
+    num_workers : int, optional
+        Threads that read images; by default one a processor, four at most. 0 reads in the
+        calling thread.
+    on_error : {"raise", "skip", "nan"}, default="raise"
+        What to do with an image that cannot be read, as for `TimmFeatures`.
+    progress : bool or "auto", default="auto"
+        Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
+    random_state : int, RandomState instance or None, default=None
+        Of the initialisation with ``pretrained=None``; nothing else is random.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Width of the features.
+    image_size_ : int
+        Side of the network's input, in pixels.
+    weights_hash_ : str
+        SHA-256 of the image tower's weights.
+
+    See Also
+    --------
+    zeroshot.label_embeddings.CLIPTextEmbedding : The text tower.
+    zeroshot.estimators.NearestLabelClassifier : The classifier between the two.
+
+    References
+    ----------
+    A. Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+    ICML 2021. G. Ilharco et al., OpenCLIP, 2021.
+
+    Examples
+    --------
+    >>> from zeroshot.backbones import OpenCLIPFeatures
+    >>> OpenCLIPFeatures("ViT-B-23").fit()
+    Traceback (most recent call last):
+        ...
+    ValueError: OpenCLIPFeatures: model_name must be an architecture of open_clip, ... 'ViT-B-32'...
+    """
+
+    def __init__(
+        self,
+        model_name: str | os.PathLike = "ViT-B-32",
+        pretrained: str | os.PathLike | None = "laion2b_s34b_b79k",
+        *,
+        batch_size: int = 64,
+        device: Any = "auto",
+        precision: str = "auto",
+        num_workers: int | None = None,
+        on_error: str = "raise",
+        progress: bool | str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.model_name = model_name
+        self.pretrained = pretrained
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.num_workers = num_workers
+        self.on_error = on_error
+        self.progress = progress
+        self.random_state = random_state
+
+    def _open(self) -> Network:
+        from zeroshot.backbones._clip_network import open_image_tower
+
+        return open_image_tower(
+            self.model_name,
+            self.pretrained,
+            device=self.device,
+            precision=self.precision,
+            seed=self._seed,
+            owner="OpenCLIPFeatures",
+        )
