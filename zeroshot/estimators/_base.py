@@ -210,8 +210,13 @@ class ZeroShotClassifier(
         self._set_hub_terms()
 
     def _set_hub_terms(self) -> None:
-        correction = self.hub_correction_
+        correction = self._hub_correction
         self.hub_terms_ = None if correction is None else correction.terms(self.class_vectors_)
+
+    @property
+    def _hub_correction(self) -> HubCorrection | None:
+        """The correction that ``fit`` learnt; None where it learns none, or was not asked for."""
+        return getattr(self, "hub_correction_", None)
 
     def with_candidates(self, labels: Any) -> Self:
         """Return this fitted classifier over another vocabulary, without fitting again.
@@ -415,11 +420,11 @@ class ZeroShotClassifier(
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each class, (n_samples, n_classes), of validated rows X."""
-        vectors = self._project(X)
-        if self.hub_correction_ is None or self.hub_terms_ is None:
+        vectors, correction = self._project(X), self._hub_correction
+        if correction is None or self.hub_terms_ is None:
             return vector_scores(vectors, self.class_vectors_)
         class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
-        return self.hub_correction_.scores(vectors, class_vectors, self.hub_terms_)
+        return correction.scores(vectors, class_vectors, self.hub_terms_)
 
     def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""

@@ -39,7 +39,6 @@ class CompositeClassifier(ZeroShotClassifier):
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         check_number(self.temperature, owner=type(self).__name__, name="temperature", above=0)
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
-        self.hub_correction_ = self.hub_terms_ = None
         self._set_vocabulary(self._named(self.candidates))
         return positions, np.empty((len(self.seen_classes_), 0))
 

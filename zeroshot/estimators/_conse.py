@@ -160,7 +160,6 @@ class ConSEClassifier(ZeroShotClassifier):
             positions, seen_vectors = self._fit_seen(labels)
         self._embed_vocabulary()
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
-        self.hub_correction_ = self.hub_terms_ = None
         return self
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:

@@ -149,7 +149,7 @@ class SimilarityClassifier(ZeroShotClassifier):
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
-        self.similarity_, self.hub_correction_, self.hub_terms_ = self.similarity, None, None
+        self.similarity_ = self.similarity
         self._set_vocabulary(self._named(self.candidates))
         return positions, np.empty((len(self.seen_classes_), 0))
 
