@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +39,20 @@ def main(folder: str | None = None) -> dict[str, dict[str, dict[str, float]]]:
         "ConSE, word vectors": ConSEClassifier(head, WordVectors(), candidates=names).fit(),
         "zeroshot predict": open_label_classifier(head, names),
     }
+    if find_spec("sentence_transformers") is not None:  # the extra "text"
+        models["zeroshot predict --sentences"] = open_label_classifier(head, names, sentences=True)
     synonyms = {name.strip().lower() for text in head.labels for name in text.split(",")}
     known = np.isin(np.char.lower(y), list(synonyms))
     groups = {"all": np.ones(len(y), dtype=bool), "ImageNet synonyms": known, "the rest": ~known}
     print(f"{len(y)} photos, {len(names)} labels; top-1 and hit@5 of")
-    print(f"{'':<24}" + "".join(f"{f'{group}, {m.sum()}':>24}" for group, m in groups.items()))
+    print(f"{'':<30}" + "".join(f"{f'{group}, {m.sum()}':>24}" for group, m in groups.items()))
     results = {}
     for title, model in models.items():
         results[title] = {
             group: figures_of(model, features[rows], y[rows]) for group, rows in groups.items()
         }
         cells = (f"{f['top_1']:16.3f}{f['hit_at_5']:8.3f}" for f in results[title].values())
-        print(f"{title:<24}", *cells, sep="")
+        print(f"{title:<30}", *cells, sep="")
     return results
 
 

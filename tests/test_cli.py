@@ -33,9 +33,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     call: dict[str, Any] = {}
 
     def name_photos(
-        paths: Sequence[str], labels: Sequence[str], k: int = 5, *, device: str = "auto"
+        paths: Sequence[str],
+        labels: Sequence[str],
+        k: int = 5,
+        *,
+        sentences: bool = False,
+        device: str = "auto",
     ) -> tuple[Photos, Photos]:
         call.update(paths=list(paths), labels=list(labels), k=k, device=device)
+        call.update(sentences=sentences)
         scores = [round(0.9 - 0.1 * rank, 6) for rank in range(k)]
         return [{"path": p, "labels": list(labels[:k]), "scores": scores} for p in paths], []
 
@@ -232,7 +238,9 @@ def test_k_out_of_bounds_exits_2(k: str, asked: dict, capsys: pytest.CaptureFixt
 def test_k_and_device_are_passed_on(asked: dict, tmp_path: Path) -> None:
     image = save_image(tmp_path / "a.png")
     assert main(["predict", image, "--labels", "a,b,c", "--k", "2", "--device", "cpu"]) == 0
-    assert (asked["k"], asked["device"]) == (2, "cpu")
+    assert (asked["k"], asked["device"], asked["sentences"]) == (2, "cpu", False)
+    assert main(["predict", image, "--labels", "a,b,c", "--sentences"]) == 0
+    assert asked["sentences"]
 
 
 def test_unknown_labels_are_all_named_with_near_matches(

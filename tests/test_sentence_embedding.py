@@ -27,7 +27,7 @@ from zeroshot.exceptions import (
     UnknownLabelError,
 )
 from zeroshot.label_embeddings import _sentence_models
-from zeroshot.label_embeddings._prompts import average_prompts, label_texts
+from zeroshot.label_embeddings._prompts import average_prompts, synonym_texts
 from zeroshot.label_embeddings._reference import open_reference
 
 if TYPE_CHECKING:  # it takes seconds to import
@@ -102,7 +102,7 @@ def test_each_prompt_is_encoded_once() -> None:
 def test_one_text_for_all_ways_of_writing_a_label(embedding: SentenceEmbedding) -> None:
     vectors = embedding.embed(["lawn_mower", "lawn mower", "LawnMower", "lawn-mower"])
     assert len(np.unique(vectors, axis=0)) == 1
-    assert label_texts("potter's wheel, crane (bird)") == ["potter wheel", "crane bird"]
+    assert synonym_texts("potter's wheel, crane (bird)") == ["potter wheel", "crane bird"]
 
 
 def test_company_and_order_change_nothing_but_rounding(embedding: SentenceEmbedding) -> None:
@@ -179,6 +179,16 @@ def test_a_name_that_cannot_be_had_is_one_clear_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_sentence_models, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[text\]'"):
         SentenceEmbedding()
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_hub_is_not_asked_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **kwargs: pytest.fail("asked"))
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
+        SentenceEmbedding("somebody/no-such")
 
 
 def test_without_the_package(embedding: SentenceEmbedding, monkeypatch: pytest.MonkeyPatch) -> None:

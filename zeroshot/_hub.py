@@ -14,6 +14,8 @@ def check_reachable() -> None:
     """Raise URLError if the model hub cannot be reached: its client would retry for a minute."""
     from huggingface_hub import constants
 
+    if constants.HF_HUB_OFFLINE:
+        raise urllib.error.URLError("HF_HUB_OFFLINE is set")
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=_REACH_SECONDS):

@@ -119,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         help="comma-separated, or a file, one a line",
     )
     predict.add_argument("--k", type=int, metavar="K", help="labels an image (default: 5)")
+    predict.add_argument(
+        "--sentences",
+        action="store_true",
+        help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
+    )
     predict.add_argument("--format", choices=tuple(WRITERS), default="table")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     return parser
@@ -198,14 +203,17 @@ def _predict(args: argparse.Namespace) -> int:
     from zeroshot.demo import name_photos
 
     try:
-        answers, unreadable = name_photos(paths, labels, k, device=args.device)
+        answers, unreadable = name_photos(
+            paths, labels, k, sentences=args.sentences, device=args.device
+        )
     except UnknownLabelError as error:
         raise UnknownLabelError(
             error.labels,
-            len(labels),
+            error.n_labels,
             owner="predict",
             remedy="Respell them in --labels, or leave them out.",
             close_matches=error.close_matches,
+            what=error.what,
         ) from error
     WRITERS[args.format](answers, sys.stdout)
     return _report_unreadable(unreadable, len(paths))

@@ -23,7 +23,8 @@ from zeroshot.estimators import (
     EmbeddingRegressor,
     SimilarityClassifier,
 )
-from zeroshot.label_embeddings import WordVectors
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
 from zeroshot.model_selection import (
     ClassKFold,
@@ -221,7 +222,12 @@ def _relative_losses(
 
 
 def name_photos(
-    paths: Sequence[str], labels: Sequence[str], k: int = 5, *, device: str = "auto"
+    paths: Sequence[str],
+    labels: Sequence[str],
+    k: int = 5,
+    *,
+    sentences: bool = False,
+    device: str = "auto",
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Name what is on photos, from an open list of labels, without any training.
 
@@ -233,6 +239,8 @@ def name_photos(
         What may be on them.
     k : int, default=5
         Labels to give for each.
+    sentences : bool, default=False
+        As for `open_label_classifier`.
     device : str, default="auto"
         Where the network runs.
 
@@ -248,10 +256,10 @@ def name_photos(
     UnknownLabelError
         Labels have neither a noun synset nor a word vector; all of them are named.
     MissingDependencyError
-        The word vectors or the network's weights are not installed.
+        The word vectors, the sentence model, or the network's weights are not installed.
     """
     backbone = TimmFeatures(device=device).fit()
-    model = open_label_classifier(backbone.source_head_, labels)
+    model = open_label_classifier(backbone.source_head_, labels, sentences=sentences)
     extracted = backbone.extract(list(paths))
     unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
@@ -264,7 +272,9 @@ def name_photos(
     return photos, unreadable
 
 
-def open_label_classifier(head: SourceHead, labels: Sequence[str]) -> SimilarityClassifier:
+def open_label_classifier(
+    head: SourceHead, labels: Sequence[str], *, sentences: bool = False
+) -> SimilarityClassifier:
     """Return the classifier behind ``zeroshot predict``, ready to name features of the network.
 
     Labels are as similar to the head's classes as WordNet's shortest path between their nearest
@@ -278,13 +288,16 @@ def open_label_classifier(head: SourceHead, labels: Sequence[str]) -> Similarity
         A pretrained network's own classifier.
     labels : sequence of str
         What the images may show.
+    sentences : bool, default=False
+        Take sentence vectors instead of the words': they know any phrase, and take a while to be
+        loaded and computed.
 
     Raises
     ------
     UnknownLabelError
-        Labels have neither a noun synset nor a word vector; all of them are named.
+        Labels have neither a noun synset nor a vector; all of them are named.
     MissingDependencyError
-        The word vectors are not installed.
+        The word vectors (extra ``demo``) or the sentence model (``text``) are not installed.
 
     Examples
     --------
@@ -296,11 +309,23 @@ def open_label_classifier(head: SourceHead, labels: Sequence[str]) -> Similarity
     >>> model.predict(np.eye(3)).tolist()
     ['carp', 'flute', 'big cat']
     """
-    vectors = WordVectors(missing_words="ignore")
-    unknown = [label for label, has in zip(labels, vectors.covers(labels), strict=True) if not has]
-    unknown = [label for label in unknown if not has_synset(label)]
+    vectors: LabelEmbedding = (
+        SentenceEmbedding() if sentences else WordVectors(missing_words="ignore")
+    )
+    covered = zip(labels, vectors.covers(labels), strict=True)
+    unknown = [label for label, has in covered if not (has or has_synset(label))]
     if unknown:
-        vectors.embed(unknown)  # raises, with near matches
+        try:
+            vectors.embed(unknown)
+        except UnknownLabelError as error:
+            raise UnknownLabelError(
+                error.labels,
+                len(labels),
+                owner="open_label_classifier",
+                remedy="Respell them, or leave them out.",
+                close_matches=error.close_matches,
+                what="noun synset and no vector",
+            ) from error
     by_kind = WordNetSimilarity("path", senses="nearest", on_missing="zero")
     by_use = WordVectorSimilarity(vectors, on_missing="zero")
     similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")

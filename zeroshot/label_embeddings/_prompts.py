@@ -44,7 +44,7 @@ class PromptEmbedding(LabelEmbedding):
         return self._templates
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
-        texts = [label_texts(label) for label in labels]
+        texts = [synonym_texts(label) for label in labels]
         unknown = [label for label, own in zip(labels, texts, strict=True) if not own]
         if unknown:
             raise UnknownLabelError(
@@ -57,16 +57,16 @@ class PromptEmbedding(LabelEmbedding):
         return average_prompts(self._encode, texts, self._templates)
 
     def _covers(self, labels: list[Label]) -> np.ndarray:
-        return np.array([bool(label_texts(label)) for label in labels], dtype=bool)
+        return np.array([bool(synonym_texts(label)) for label in labels], dtype=bool)
 
 
-def label_texts(label: Label) -> list[str]:
+def synonym_texts(label: Label) -> list[str]:
     """Return the text of each synonym of a label, its words in lower case with spaces between.
 
     Examples
     --------
-    >>> from zeroshot.label_embeddings._prompts import label_texts
-    >>> label_texts("pickup_truck"), label_texts("MapleTree, crane (bird)"), label_texts(7)
+    >>> from zeroshot.label_embeddings._prompts import synonym_texts
+    >>> synonym_texts("pickup_truck"), synonym_texts("MapleTree, crane (bird)"), synonym_texts(7)
     (['pickup truck'], ['maple tree', 'crane bird'], [])
     """
     return [" ".join(words) for words in label_words(label)] if isinstance(label, str) else []
