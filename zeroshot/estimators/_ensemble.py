@@ -221,8 +221,9 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         if hasattr(unwrap(thawed(member)), "with_candidates"):
             member = view_over(member, self.seen_classes_, owner=_OWNER, name="a member")
         labels = np.asarray(member.classes_)
-        batches = gen_batches(len(X), _BATCH)
-        total = sum(float(_deviations(scores_of(member, X[b], labels)).sum()) for b in batches)
+        total = 0.0
+        for rows in gen_batches(len(X), _BATCH):
+            total += float(scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64).sum())
         return total / len(X) if total > 0 else 1.0
 
     def _set_views(self) -> None:
@@ -270,7 +271,3 @@ def _check_weights(weights: Any, n_members: int) -> np.ndarray:
     for value in values:
         check_number(value, owner=_OWNER, name="each weight", at_least=0)
     return np.array(values, dtype=np.float64)
-
-
-def _deviations(scores: np.ndarray) -> np.ndarray:
-    return scores.std(axis=1, dtype=np.float64)

@@ -77,7 +77,7 @@ def fitted_from_names(member: Any, labels: np.ndarray, *, owner: str, name: str)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{owner}: {name} is fitted from class names alone, which a {type(copied).__name__} "
-            f"does not do ({error}) Fit it on other images before, and pass "
+            f"does not do ({error}). Fit it on other images before, and pass "
             f"{name}=FrozenEstimator({name})."
         ) from error
 
@@ -122,9 +122,7 @@ def scores_of(view: Any, X: np.ndarray, labels: np.ndarray) -> np.ndarray:
     scores = np.asarray(view.decision_function(X))
     classes = np.asarray(view.classes_)
     if scores.ndim == 1:
-        scores = (
-            np.stack([-scores / 2, scores / 2], axis=1) if len(classes) == 2 else scores[:, None]
-        )
+        scores = np.stack([-scores / 2, scores / 2], axis=1)
     if np.array_equal(classes, labels):
         return scores
     order = np.argsort(classes, kind="stable")
