@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zeroshot.estimators._ridge import product
+
 MAX_SCORES = 2**24
 """How many scores a block of rows may have: 128 MB in float64."""
 
@@ -19,7 +21,7 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 def vector_scores(vectors: np.ndarray, class_vectors: np.ndarray) -> np.ndarray:
     """Return inner products, (n_rows, n_classes), in the dtype of `vectors`."""
-    return vectors @ class_vectors.T.astype(vectors.dtype, copy=False)
+    return product(vectors, class_vectors.T.astype(vectors.dtype, copy=False))
 
 
 def best_columns(scores: np.ndarray, k: int) -> np.ndarray:

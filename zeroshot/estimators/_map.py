@@ -42,7 +42,7 @@ def apply_map(X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarra
     for position, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         if position:
             X = np.maximum(X, 0)
-        X = X @ coef.astype(X.dtype, copy=False) + intercept.astype(X.dtype, copy=False)
+        X = product(X, coef.astype(X.dtype, copy=False)) + intercept.astype(X.dtype, copy=False)
     return X
 
 

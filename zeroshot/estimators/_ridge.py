@@ -23,11 +23,12 @@ EIGEN_FROM = 16
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the matrix product of float64 arrays, in C order, without a copy of either."""
+    """Return the matrix product of two float arrays of one dtype, in C order, without a copy."""
     if 0 in a.shape or 0 in b.shape:
-        return np.zeros((a.shape[0], b.shape[1]))
+        return np.zeros((a.shape[0], b.shape[1]), dtype=a.dtype)
+    gemm = blas.sgemm if a.dtype == np.float32 else blas.dgemm
     (first, trans_a), (second, trans_b) = _for_fortran(b), _for_fortran(a)
-    return blas.dgemm(1.0, first, second, trans_a=trans_a, trans_b=trans_b).T  # (a b)' = b' a'
+    return gemm(1.0, first, second, trans_a=trans_a, trans_b=trans_b).T  # (a b)' = b' a'
 
 
 def _for_fortran(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
