@@ -97,7 +97,7 @@ def cross_validate_classes(
     Notes
     -----
     Beside X, its test rows in one fold, and d numbers for each class, at most five d x d matrices
-    of float64 and a block of 32 MB are in memory, where d is the number of features. Where the
+    of float64 and a block of 8 MB are in memory, where d is the number of features. Where the
     matrices exceed scikit-learn's ``working_memory``, folds are fitted anew.
 
     Results are equal to within rounding. One case rounds differently: a ``StandardScaler`` leaves
