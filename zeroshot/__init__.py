@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SimilarityClassifier,
         SimilarityInitializer,
         SJEClassifier,
+        SoftmaxClassifier,
     )
     from zeroshot.evaluation import evaluate_zero_shot
     from zeroshot.label_embeddings import (
@@ -83,6 +84,7 @@ _HOMES = {
     "SentenceEmbedding": "label_embeddings",
     "SimilarityClassifier": "estimators",
     "SimilarityInitializer": "estimators",
+    "SoftmaxClassifier": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
     "WordNetEmbedding": "label_embeddings",
@@ -124,6 +126,7 @@ __all__ = [
     "SentenceEmbedding",
     "SimilarityClassifier",
     "SimilarityInitializer",
+    "SoftmaxClassifier",
     "SourceHead",
     "TimmFeatures",
     "WordNetEmbedding",

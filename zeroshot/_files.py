@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def sha256_of(path: str | os.PathLike) -> str:
@@ -57,3 +58,27 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
         if old.exists() and not target.exists():
             os.replace(old, target)
         shutil.rmtree(work)
+
+
+@contextmanager
+def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `target` when the block ends well.
+
+    It is on the disk before it does, so that after a power cut there is the old file or the new.
+
+    Parameters
+    ----------
+    target : path
+        The file to write or replace; its folder exists.
+    """
+    target = Path(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise

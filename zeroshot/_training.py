@@ -1,15 +1,70 @@
-"""The one training loop."""
+"""The one training loop, on Hugging Face accelerate.
+
+Devices, mixed precision and several processes (``accelerate launch``) are accelerate's affair;
+here are the order of the samples, the step, the record of each epoch, and going on after an
+interruption. What an epoch draws depends on the seed and on its number alone, so that a run that
+was interrupted ends with the numbers of one that was not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from zeroshot._torch import generator, resolve_device, to_tensor
+from zeroshot._checkpoint import Checkpoint, Progress
+from zeroshot._torch import generator, resolve_device
+
+_MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_PROGRESS_DELAY = 3.0  # seconds of work after which a bar is worth its line
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+Callback = Callable[[nn.Module, list[dict[str, float]]], Any]
+
+
+class Rows(Protocol):
+    """Samples that stay where they are; a batch of them is taken at a time."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs and the targets of the samples with these numbers."""
+
+
+@dataclass(frozen=True)
+class TensorRows:
+    """Inputs and targets in memory.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_samples, ...)
+        What the network takes.
+    targets : Tensor of shape (n_samples, ...)
+        What the objective takes beside the outputs.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs and the targets of the samples with these numbers."""
+        rows = rows.to(self.inputs.device)
+        return self.inputs[rows], self.targets[rows]
 
 
 @dataclass(frozen=True)
@@ -21,15 +76,21 @@ class TrainingSettings:
     epochs : int
         Passes over the data.
     batch_size : int
-        Samples a step; at most as many as there are.
+        Samples a step, over all processes; at most as many as there are.
     learning_rate : float
-        Adam's first step size; it falls to zero along half a cosine.
+        Adam's first step size.
     weight_decay : float
         Decoupled weight decay (AdamW).
     seed : int
-        Of the initial weights and of the order of the samples.
+        Of the order of the samples, and of what the network and the objective draw.
     device : str
         ``"auto"`` or a torch device.
+    precision : {"float32", "bfloat16", "float16"}
+        Of matrix products and convolutions.
+    schedule : {"cosine", "constant"}
+        Whether the step size falls to zero along half a cosine.
+    accumulation : int
+        Into how many parts a batch is cut, to fit into memory.
     """
 
     epochs: int
@@ -38,68 +99,220 @@ class TrainingSettings:
     weight_decay: float
     seed: int
     device: str
+    precision: str = "float32"
+    schedule: str = "cosine"
+    accumulation: int = 1
 
 
 def train(
     network: nn.Module,
-    objective: Callable[[Tensor, Tensor], Tensor],
-    X: np.ndarray,
-    targets: np.ndarray,
+    objective: Objective,
+    data: Rows,
     settings: TrainingSettings,
-) -> list[float]:
-    """Train `network` in place on data in memory.
+    *,
+    metric: Objective | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+    bar: bool | str = False,
+) -> Progress:
+    """Train `network` in place.
 
     Parameters
     ----------
     network : nn.Module
-        Maps (n, n_features) to (n, n_outputs).
+        From inputs to outputs. Parameters that need no gradient stay as they are.
     objective : callable
-        ``objective(outputs, targets)``, a scalar to make small.
-    X : ndarray of shape (n_samples, n_features)
-        Inputs.
-    targets : ndarray of shape (n_samples,)
-        What `objective` takes beside the outputs.
+        ``objective(outputs, targets)``, a scalar to make small: a mean over the samples.
+    data : Rows
+        What to train on.
     settings : TrainingSettings
-        Epochs, batch size, rates, seed and device.
+        Epochs, batch size, rates, seed, device and precision.
+    metric : callable, optional
+        As `objective`, recorded beside it.
+    callbacks : sequence of callable, optional
+        Called as ``callback(network, history)`` after each epoch, in evaluation mode and without
+        gradients; what it writes into ``history[-1]`` is kept, and where it returns True,
+        training stops.
+    checkpoint : Checkpoint, optional
+        Written after each epoch, and gone on from.
+    progress : Progress, optional
+        What an earlier call returned, to go on from.
+    bar : bool or "auto", default=False
+        Whether to show progress; "auto" does when it takes longer than a few seconds.
 
     Returns
     -------
-    history : list of float
-        The mean loss of each epoch.
+    Progress
+        The history, an entry an epoch, of ``"loss"``, ``"metric"``, ``"learning_rate"`` (of the
+        last step) and ``"images_per_second"``; and the optimiser's state.
 
     Raises
     ------
     FloatingPointError
-        The loss became infinite or NaN.
+        The loss became infinite or NaN; the checkpoint is that of the epoch before.
+    IntegrityError
+        The checkpoint is of other data, parameters or another version.
     """
-    device = resolve_device(settings.device)
-    network.to(device).train()
-    inputs, wanted = to_tensor(X, device), to_tensor(targets, device)
-    n_steps = settings.epochs * -(-len(inputs) // settings.batch_size)
+    accelerator = _accelerator(settings)
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        weights, lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(n_steps, 1))
-    order = generator(settings.seed, stream=1)
-    history = []
-    for epoch in range(settings.epochs):
-        total = torch.zeros((), device=device)
-        permutation = torch.randperm(len(inputs), generator=order).to(device)
-        for rows in permutation.split(settings.batch_size):
-            loss = objective(network(inputs[rows]), wanted[rows])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.detach() * len(rows)
-        history.append(float(total) / len(inputs))
-        if not np.isfinite(history[-1]):
+    network.to(accelerator.device)
+    reached = (checkpoint.read(network) if checkpoint else None) or progress or Progress()
+    reached.restore(optimizer)
+    prepared, stepper = accelerator.prepare(network, optimizer)
+    loop = _Loop(accelerator, prepared, stepper, objective, metric, data, settings)
+    try:
+        with _bar(accelerator, settings, reached, bar) as shown:
+            while len(reached.history) < settings.epochs and not reached.stopped:
+                entry = loop.epoch(len(reached.history))
+                reached = Progress([*reached.history, entry], optimizer.state_dict())
+                reached.stopped = _call(callbacks, network, reached.history)
+                if checkpoint and accelerator.is_main_process:
+                    checkpoint.write(network, reached)
+                shown.set_postfix(loss=f"{entry['loss']:.4g}", refresh=False)
+                shown.update()
+    finally:
+        accelerator.wait_for_everyone()
+        accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
+        network.__dict__.pop("forward", None)  # accelerate's wrapper, which no copy should carry
+        network.eval()
+    return reached
+
+
+@dataclass
+class _Record:
+    """Losses and metrics of an epoch, left on the device until its end: no step waits for them."""
+
+    steps: list[int] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+    metrics: list[Tensor] = field(default_factory=list)
+
+    def add(self, step: int, weight: int, loss: Tensor, metric: Tensor | None) -> None:
+        """Note the means over `weight` samples."""
+        self.steps.append(step)
+        self.weights.append(weight)
+        self.losses.append(loss)
+        self.metrics.append(loss if metric is None else metric)
+
+    def sums(self, n_steps: int) -> Tensor:
+        """Return the sums over the samples of each step, (n_steps, 2)."""
+        means = torch.stack([torch.stack(self.losses), torch.stack(self.metrics)], dim=1)
+        sums = means.double().cpu() * torch.tensor(self.weights)[:, None]
+        return torch.zeros(n_steps, 2).double().index_add(0, torch.tensor(self.steps), sums)
+
+
+@dataclass
+class _Loop:
+    accelerator: Accelerator
+    network: nn.Module
+    optimizer: Any
+    objective: Objective
+    metric: Objective | None
+    data: Rows
+    settings: TrainingSettings
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Take one pass over the data, and return its record."""
+        self.network.train()
+        start = time.perf_counter()
+        device, settings = self.accelerator.device, self.settings
+        order = torch.randperm(len(self.data), generator=generator(settings.seed, 1 + number))
+        batches = order.split(settings.batch_size)
+        n_steps = settings.epochs * len(batches)
+        rate, record = settings.learning_rate, _Record()
+        with _drawing_from(settings.seed, number, self.accelerator.process_index, device):
+            for step, rows in enumerate(batches):
+                if settings.schedule == "cosine":
+                    done = (number * len(batches) + step) / n_steps
+                    rate = settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                self._step(rows, step, record)
+        sums = self.accelerator.reduce(record.sums(len(batches)).to(device), reduction="sum").cpu()
+        self._check(sums[:, 0], number)
+        means = (sums.sum(dim=0) / len(order)).tolist()
+        seconds = time.perf_counter() - start
+        entry = (
+            {"loss": means[0]} if self.metric is None else {"loss": means[0], "metric": means[1]}
+        )
+        return {**entry, "learning_rate": rate, "images_per_second": len(order) / seconds}
+
+    def _step(self, rows: Tensor, step: int, record: _Record) -> None:
+        accelerator = self.accelerator
+        own = rows[accelerator.process_index :: accelerator.num_processes]
+        # A process without a sample takes part, or the others would wait for its gradients.
+        own, weight = (own, 1) if len(own) else (rows[:1], 0)
+        parts = own.split(-(-len(own) // self.settings.accumulation))
+        for position, part in enumerate(parts):
+            last = position == len(parts) - 1
+            with nullcontext() if last else accelerator.no_sync(self.network):
+                inputs, targets = self.data.batch(part)
+                inputs = inputs.to(accelerator.device, non_blocking=True)
+                targets = targets.to(accelerator.device, non_blocking=True)
+                outputs = self.network(inputs)
+                loss = self.objective(outputs, targets)
+                share = weight * len(part) * accelerator.num_processes / len(rows)
+                accelerator.backward(loss * share if share != 1 else loss)
+            with torch.no_grad():
+                metric = self.metric(outputs, targets) if self.metric else None
+            record.add(step, weight * len(part), loss.detach(), metric)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def _check(self, losses: Tensor, number: int) -> None:
+        bad = torch.nonzero(~losses.isfinite())
+        if len(bad):
+            step = int(bad[0])
             raise FloatingPointError(
-                f"The loss became {history[-1]} in epoch {epoch + 1} of {settings.epochs}. "
-                "Lower learning_rate, or scale the features."
+                f"The loss became {losses[step]:.3g} at step {step + 1} of {len(losses)} in epoch "
+                f"{number + 1} of {self.settings.epochs}. Lower learning_rate, or scale the "
+                "features. A checkpoint is that of the last whole epoch."
             )
+
+
+def _accelerator(settings: TrainingSettings) -> Accelerator:
+    device = resolve_device(settings.device)
+    # Accelerate keeps one state for the process, and refuses another precision or device in it.
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    AcceleratorState._reset_state(reset_partial_state=alone)
+    if device.type == "cuda" and device.index is not None and alone:
+        torch.cuda.set_device(device)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=_MIXED[settings.precision])
+
+
+@contextmanager
+def _drawing_from(seed: int, epoch: int, process: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's own generators, from which dropout draws, and leave them as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        # The high bit keeps these streams apart from those of the order of the samples.
+        state = generator(seed, stream=2**32 + 2**16 * process + epoch)
+        torch.manual_seed(state.initial_seed() % 2**63)
+        yield
+
+
+@torch.no_grad()
+def _call(
+    callbacks: Sequence[Callback], network: nn.Module, history: list[dict[str, float]]
+) -> bool:
     network.eval()
-    return history
+    return any([callback(network, history) is True for callback in callbacks])
+
+
+def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress, bar: Any) -> tqdm:
+    return tqdm(
+        total=settings.epochs,
+        initial=len(reached.history),
+        desc=f"training ({accelerator.device.type})",
+        unit="epoch",
+        file=sys.stderr,
+        disable=bar is False or not accelerator.is_main_process,
+        delay=_PROGRESS_DELAY if bar == "auto" else 0,
+    )
 
 
 def linear_layers(widths: tuple[int, ...], seed: int) -> list[nn.Linear]:

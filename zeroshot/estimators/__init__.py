@@ -16,6 +16,7 @@ from zeroshot.estimators._regressor import EmbeddingRegressor
 from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
 from zeroshot.estimators._sae import SAEClassifier
 from zeroshot.estimators._similarity import SimilarityClassifier
+from zeroshot.estimators._softmax import SoftmaxClassifier
 
 __all__ = [
     "ALEClassifier",
@@ -34,5 +35,6 @@ __all__ = [
     "SJEClassifier",
     "SimilarityClassifier",
     "SimilarityInitializer",
+    "SoftmaxClassifier",
     "ZeroShotClassifier",
 ]

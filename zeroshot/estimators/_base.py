@@ -129,14 +129,19 @@ class ZeroShotClassifier(
             X is not finite, lengths differ, or the candidates are empty, repeated, or of another
             type than the labels.
         """
-        owner = type(self).__name__
-        y = check_missing_labels(y, owner=owner)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        positions, seen_vectors = self._fit_seen(check_labels(y, owner=owner, name="y"))
+        X, y = self._validate_fit(X, y)
+        positions, seen_vectors = self._fit_seen(y)
         self._embed_vocabulary()
         self._fit_map(X, positions, seen_vectors)
         self._fit_hubness(X)
         return self
+
+    def _validate_fit(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """Return X and the labels y of ``fit``, checked."""
+        owner = type(self).__name__
+        y = check_missing_labels(y, owner=owner)
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        return X, check_labels(y, owner=owner, name="y")
 
     def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Set the seen classes, the vocabulary and the label space.

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from zeroshot._validation import check_number, check_option
+from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._image_training import (
+    check_classes,
+    check_network_fit,
+    find_labels,
+    fit_network,
+    network_tags,
+    run_network,
+    vector_task,
+)
 from zeroshot.estimators._map import (
     FittedMap,
     apply_map,
@@ -40,6 +49,8 @@ class DeViSEClassifier(ZeroShotClassifier):
         is ridge regression in closed form.
     margin : float, default=0.1
         Of the two losses that have one.
+    n_negatives : int, optional
+        How many wrong labels the hinge rank loss draws for each sample; all if None.
     hidden : tuple of int, default=()
         Widths of hidden layers with ReLU; none is the published linear map.
     alpha : float, default=1.0
@@ -67,14 +78,42 @@ class DeViSEClassifier(ZeroShotClassifier):
         Passes over the data, when trained.
     batch_size : int, default=64
         Samples a step, when trained.
-    learning_rate : float, default=1e-2
-        Adam's first step size, when trained; it falls to zero along half a cosine.
-    weight_decay : float, default=10.0
-        Decoupled weight decay, when trained.
+    learning_rate : float, optional
+        Adam's first step size, when trained; it falls to zero along half a cosine. None is 1e-2
+        for features, and 1e-3 for a network.
+    weight_decay : float, optional
+        Decoupled weight decay, when trained. None is 10 for features, and 1e-4 for a network.
     device : str, default="auto"
         Where to train: ``"auto"`` or a torch device.
     random_state : int, RandomState instance or None, default=None
         Of initial weights, sample order and wrong labels, when trained.
+    network : str or torch.nn.Module, optional
+        Train this on images, X being a list of paths or PIL images or a uint8 array (n, height,
+        width, 3): ``"simpnet"``, ``"tiny_cnn"``, ``"timm:<name>"`` (with its weights), or a module
+        from float images (n, 3, height, width) to features (n, n_features), which is copied. The
+        layers of `hidden` and the outputs come after it. None takes features.
+    image_size : int, optional
+        Side of the square that each image is brought to; None takes them as they are.
+    augmentation : "crop_flip" or callable, optional
+        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
+        from uint8 images (n, 3, height, width) to images, such as a transform of
+        ``torchvision.transforms.v2``, which draws once for the whole batch.
+    init_from : fitted estimator, optional
+        Start from the weights of its ``network_``, but for the layers after the features.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of an earlier ``fit``.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
+    accumulation : int, default=1
+        Into how many parts a batch is cut, to fit into memory.
+    checkpoint : path, optional
+        A file that is written after each epoch, and that the same call goes on from after an
+        interruption, to the very same numbers. It needs an integer as `random_state`.
+    callbacks : sequence of callable, optional
+        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
+        and stops training by returning True (`zeroshot.callbacks`).
+    progress : bool or "auto", default="auto"
+        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -86,8 +125,13 @@ class DeViSEClassifier(ZeroShotClassifier):
         Weights, a matrix a layer.
     intercepts_ : list of ndarray of shape (n_outputs,)
         Biases, a vector a layer.
-    history_ : list of float
-        Mean loss of each epoch; empty for the closed form.
+    history_ : list of dict
+        Of each epoch ``"loss"``, ``"metric"`` (accuracy among the seen classes, of a network),
+        ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
+    network_ : torch.nn.Module
+        The trained network, if there is one: from uint8 images (n, 3, height, width) to vectors.
+    image_shape_ : tuple of int
+        Height and width of the images that it was trained on.
 
     References
     ----------
@@ -126,6 +170,7 @@ class DeViSEClassifier(ZeroShotClassifier):
         *,
         loss: str = "hinge",
         margin: float = 0.1,
+        n_negatives: int | None = None,
         hidden: tuple[int, ...] = (),
         alpha: float = 1.0,
         candidates: Any = None,
@@ -136,14 +181,25 @@ class DeViSEClassifier(ZeroShotClassifier):
         temperature: float = 0.1,
         epochs: int = 20,
         batch_size: int = 64,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 10.0,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
         device: str = "auto",
         random_state: Any = None,
+        network: Any = None,
+        image_size: int | None = None,
+        augmentation: Any = None,
+        init_from: Any = None,
+        warm_start: bool = False,
+        precision: str = "auto",
+        accumulation: int = 1,
+        checkpoint: Any = None,
+        callbacks: Any = None,
+        progress: bool | str = "auto",
     ) -> None:
         self.label_embedding = label_embedding
         self.loss = loss
         self.margin = margin
+        self.n_negatives = n_negatives
         self.hidden = hidden
         self.alpha = alpha
         self.candidates = candidates
@@ -158,14 +214,80 @@ class DeViSEClassifier(ZeroShotClassifier):
         self.weight_decay = weight_decay
         self.device = device
         self.random_state = random_state
+        self.network = network
+        self.image_size = image_size
+        self.augmentation = augmentation
+        self.init_from = init_from
+        self.warm_start = warm_start
+        self.precision = precision
+        self.accumulation = accumulation
+        self.checkpoint = checkpoint
+        self.callbacks = callbacks
+        self.progress = progress
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Train the network for one epoch more, at a constant step size.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        classes : array-like of shape (n_classes,), optional
+            In the first call, all labels that later calls may bring; those of `y` if None.
+
+        Returns
+        -------
+        self : object
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            There is no `network`, or `y` has labels that the first call did not know.
+        """
+        owner = type(self).__name__
+        if self.network is None:
+            raise ValueError(f"{owner}: partial_fit trains a network. Pass network=.")
+        X, y = self._validate_fit(X, y)
+        known = hasattr(self, "network_")
+        labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
+        _, vectors = self._fit_seen(self.seen_classes_ if known else labels)
+        self._embed_vocabulary()
+        self._train(X, find_labels(y, self.seen_classes_, owner=owner), vectors, one_more=True)
+        self._fit_hubness(X)
+        return self
+
+    def _validate_fit(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        if self.network is None:
+            return super()._validate_fit(X, y)
+        return check_network_fit(X, y, owner=type(self).__name__)
+
+    def _validate(self, X: Any) -> Any:
+        return super()._validate(X) if self.network is None else X
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        if self.network is not None:
+            self._train(X, y, class_vectors)
+            return
         hidden = self._check_parameters()
         self._keep(self._solve(X, y, class_vectors, hidden))
 
+    def _train(
+        self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
+    ) -> None:
+        hidden = self._check_parameters()
+        check_classes(self.seen_classes_, owner=type(self).__name__)
+        loss = _make_loss(self.loss, self.margin, self.n_negatives)
+        about = {"loss": self.loss, "margin": self.margin, "n_negatives": self.n_negatives}
+        task = vector_task(y, class_vectors, hidden, loss, about, unit_vectors=True)
+        fit_network(self, X, task, one_more=one_more)
+
     def _learns_by_class(self) -> bool:
         """Tell whether ``fit`` is ridge regression: see `cross_validate_classes`."""
-        return self.loss == "mse" and is_linear(self.hidden) and self.hubness is None
+        is_ridge = self.network is None and self.loss == "mse" and is_linear(self.hidden)
+        return is_ridge and self.hubness is None
 
     def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
         """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
@@ -179,6 +301,10 @@ class DeViSEClassifier(ZeroShotClassifier):
         check_option(self.loss, LOSSES, owner=owner, name="loss")
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
         check_number(self.margin, owner=owner, name="margin", at_least=0)
+        if self.n_negatives is not None:
+            check_number(
+                self.n_negatives, owner=owner, name="n_negatives", at_least=1, integer=True
+            )
         return check_hidden(self.hidden, owner=owner)
 
     def _keep(self, fitted: FittedMap) -> None:
@@ -190,20 +316,25 @@ class DeViSEClassifier(ZeroShotClassifier):
     ) -> FittedMap:
         if self.loss == "mse" and not hidden:
             return fit_ridge(X, class_vectors, self.alpha, codes=y)
-        settings = training_settings(self)
-        loss = _make_loss(self.loss, self.margin, settings.seed)
+        loss = _make_loss(self.loss, self.margin, self.n_negatives)
+        settings = training_settings(self, learning_rate=1e-2, weight_decay=10.0)
         return fit_perceptron(X, y, class_vectors, loss, hidden, settings)
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
+    def _project(self, X: Any) -> np.ndarray:
+        if self.network is not None:
+            return run_network(self, X)
         return apply_map(X, self.coefs_, self.intercepts_)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        return tags if self.network is None else network_tags(tags)
 
-def _make_loss(name: str, margin: float, seed: int) -> nn.Module:
-    from zeroshot._torch import generator
+
+def _make_loss(name: str, margin: float, n_negatives: int | None) -> nn.Module:
     from zeroshot.losses import CosineLoss, CosineMarginLoss, HingeRankLoss, MSELoss
 
     if name == "hinge":
-        return HingeRankLoss(margin)
+        return HingeRankLoss(margin, n_negatives)
     if name == "cosine_margin":
-        return CosineMarginLoss(margin, generator(seed, stream=2))
+        return CosineMarginLoss(margin)
     return CosineLoss() if name == "cosine" else MSELoss()

@@ -28,13 +28,13 @@ class FittedMap:
         Weights, float64.
     intercepts : list of ndarray of shape (n_outputs of the layer,)
         Biases, float64.
-    history : list of float
-        The mean loss of each epoch; empty for a closed form.
+    history : list of dict
+        The record of each epoch, as `zeroshot._training.train` has it; empty for a closed form.
     """
 
     coefs: list[np.ndarray]
     intercepts: list[np.ndarray]
-    history: list[float]
+    history: list[dict[str, float]]
 
 
 def apply_map(X: np.ndarray, coefs: list[np.ndarray], intercepts: list[np.ndarray]) -> np.ndarray:
@@ -125,7 +125,7 @@ def fit_perceptron(
     from torch import nn
 
     from zeroshot._torch import resolve_device, to_numpy, to_tensor
-    from zeroshot._training import linear_layers, train
+    from zeroshot._training import TensorRows, linear_layers, train
 
     mean = X.mean(axis=0, dtype=np.float64)
     scale = float(np.sqrt(np.mean((X - mean) ** 2)))
@@ -135,37 +135,52 @@ def fit_perceptron(
     modules: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
         modules += [nn.ReLU(), layer]
-    wanted = to_tensor(vectors.astype(np.float32), resolve_device(settings.device))
-    history = train(
+    device = resolve_device(settings.device)
+    wanted = to_tensor(vectors.astype(np.float32), device)
+    inputs = ((X - mean) / scale).astype(np.float32)
+    progress = train(
         nn.Sequential(*modules),
         lambda outputs, rows: loss(outputs, rows, wanted),
-        ((X - mean) / scale).astype(np.float32),
-        targets,
+        TensorRows(to_tensor(inputs, device), to_tensor(targets, device)),
         settings,
     )
     coefs = [to_numpy(layer.weight).T.astype(np.float64) for layer in layers]
     intercepts = [to_numpy(layer.bias).astype(np.float64) for layer in layers]
     coefs[0] = coefs[0] / scale
     intercepts[0] = intercepts[0] - mean @ coefs[0]
-    return FittedMap(coefs, intercepts, history)
+    return FittedMap(coefs, intercepts, progress.history)
 
 
-def training_settings(estimator: Any) -> TrainingSettings:
-    """Return the training parameters of `estimator`, checked, its random state made a seed."""
+def training_settings(
+    estimator: Any, *, learning_rate: float = 1e-3, weight_decay: float = 1e-4
+) -> TrainingSettings:
+    """Return the training parameters of `estimator`, checked, its random state made a seed.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters of training.
+    learning_rate, weight_decay : float
+        What they are where the estimator has None.
+    """
     from zeroshot._torch import resolve_device
     from zeroshot._training import TrainingSettings
 
     owner = type(estimator).__name__
     for name in ("epochs", "batch_size"):
         check_number(getattr(estimator, name), owner=owner, name=name, at_least=1, integer=True)
-    check_number(estimator.learning_rate, owner=owner, name="learning_rate", above=0)
-    check_number(estimator.weight_decay, owner=owner, name="weight_decay", at_least=0)
+    if estimator.learning_rate is not None:
+        learning_rate = estimator.learning_rate
+    if estimator.weight_decay is not None:
+        weight_decay = estimator.weight_decay
+    check_number(learning_rate, owner=owner, name="learning_rate", above=0)
+    check_number(weight_decay, owner=owner, name="weight_decay", at_least=0)
     seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
     return TrainingSettings(
         epochs=int(estimator.epochs),
         batch_size=int(estimator.batch_size),
-        learning_rate=float(estimator.learning_rate),
-        weight_decay=float(estimator.weight_decay),
+        learning_rate=float(learning_rate),
+        weight_decay=float(weight_decay),
         seed=seed,
         device=str(resolve_device(estimator.device, owner=owner)),
     )

@@ -123,8 +123,8 @@ class ALEClassifier(RankingClassifier):
         W.
     intercept_ : ndarray of shape (n_dims,)
         Biases, which the paper does without: features have a mean.
-    history_ : list of float
-        Mean loss of each epoch.
+    history_ : list of dict
+        Of each epoch ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 
     See Also
     --------
@@ -210,8 +210,8 @@ class SJEClassifier(RankingClassifier):
         W.
     intercept_ : ndarray of shape (n_dims,)
         Biases, which the paper does without: features have a mean.
-    history_ : list of float
-        Mean loss of each epoch.
+    history_ : list of dict
+        Of each epoch ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 
     See Also
     --------

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
+from zeroshot.estimators._image_training import (
+    check_classes,
+    check_image_list,
+    fit_network,
+    network_tags,
+    run_network,
+    vector_task,
+)
 from zeroshot.estimators._map import (
     FittedMap,
     check_hidden,
@@ -18,6 +28,9 @@ from zeroshot.estimators._map import (
 )
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LOSSES = ("mse", "cosine")
 
@@ -51,6 +64,33 @@ class EmbeddingRegressor(VectorRegressor):
         Where to train: ``"auto"`` or a torch device.
     random_state : int, RandomState instance or None, default=None
         Of initial weights and sample order, when trained.
+    network : str or torch.nn.Module, optional
+        Train this on images, X being a list of paths or PIL images or a uint8 array (n, height,
+        width, 3): ``"simpnet"``, ``"tiny_cnn"``, ``"timm:<name>"`` (with its weights), or a module
+        from float images (n, 3, height, width) to features (n, n_features), which is copied. The
+        layers of `hidden` and the outputs come after it. None takes features.
+    image_size : int, optional
+        Side of the square that each image is brought to; None takes them as they are.
+    augmentation : "crop_flip" or callable, optional
+        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
+        from uint8 images (n, 3, height, width) to images, such as a transform of
+        ``torchvision.transforms.v2``, which draws once for the whole batch.
+    init_from : fitted estimator, optional
+        Start from the weights of its ``network_``, but for the layers after the features.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of an earlier ``fit``.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
+    accumulation : int, default=1
+        Into how many parts a batch is cut, to fit into memory.
+    checkpoint : path, optional
+        A file that is written after each epoch, and that the same call goes on from after an
+        interruption, to the very same numbers. It needs an integer as `random_state`.
+    callbacks : sequence of callable, optional
+        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
+        and stops training by returning True (`zeroshot.callbacks`).
+    progress : bool or "auto", default="auto"
+        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -58,8 +98,13 @@ class EmbeddingRegressor(VectorRegressor):
         Weights, a matrix a layer.
     intercepts_ : list of ndarray of shape (n_outputs,)
         Biases, a vector a layer.
-    history_ : list of float
-        Mean loss of each epoch; empty for the closed form.
+    history_ : list of dict
+        Of each epoch ``"loss"``, ``"metric"`` (accuracy among the seen classes, of a network),
+        ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
+    network_ : torch.nn.Module
+        The trained network, if there is one: from uint8 images (n, 3, height, width) to vectors.
+    image_shape_ : tuple of int
+        Height and width of the images that it was trained on.
     seen_classes_ : ndarray of shape (n_seen,) or None
         The sorted labels of ``fit``; None after numbers or vectors.
 
@@ -91,6 +136,16 @@ class EmbeddingRegressor(VectorRegressor):
         weight_decay: float = 1e-4,
         device: str = "auto",
         random_state: Any = None,
+        network: Any = None,
+        image_size: int | None = None,
+        augmentation: Any = None,
+        init_from: Any = None,
+        warm_start: bool = False,
+        precision: str = "auto",
+        accumulation: int = 1,
+        checkpoint: Any = None,
+        callbacks: Any = None,
+        progress: bool | str = "auto",
     ) -> None:
         self.label_embedding = label_embedding
         self.alpha = alpha
@@ -102,6 +157,16 @@ class EmbeddingRegressor(VectorRegressor):
         self.weight_decay = weight_decay
         self.device = device
         self.random_state = random_state
+        self.network = network
+        self.image_size = image_size
+        self.augmentation = augmentation
+        self.init_from = init_from
+        self.warm_start = warm_start
+        self.precision = precision
+        self.accumulation = accumulation
+        self.checkpoint = checkpoint
+        self.callbacks = callbacks
+        self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to predict the vector of each sample's label.
@@ -128,12 +193,69 @@ class EmbeddingRegressor(VectorRegressor):
         hidden = self._check_parameters()
         X, y = self._validate_fit(X, y)
         vectors, targets = self._set_targets(y)
+        if self.network is not None:
+            return self._train(X, targets, vectors, hidden)
         return self._keep(self._fit_map(X, targets, vectors, hidden))
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Train the network for one epoch more, at a constant step size.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            As in ``fit``. Labels that are new are seen from now on.
+
+        Returns
+        -------
+        self : object
+            The regressor.
+
+        Raises
+        ------
+        ValueError
+            There is no `network`.
+        """
+        if self.network is None:
+            raise ValueError(f"{type(self).__name__}: partial_fit trains a network. Pass network=.")
+        hidden = self._check_parameters()
+        before = getattr(self, "seen_classes_", None)
+        X, y = self._validate_fit(X, y)
+        vectors, targets = self._set_targets(y)
+        self._train(X, targets, vectors, hidden, one_more=True)
+        if before is not None and self.seen_classes_ is not None:
+            self.seen_classes_ = np.union1d(before, self.seen_classes_)
+        return self
+
+    def _train(
+        self,
+        X: Any,
+        targets: np.ndarray,
+        vectors: np.ndarray,
+        hidden: tuple[int, ...],
+        *,
+        one_more: bool = False,
+    ) -> Self:
+        if self.seen_classes_ is not None:
+            check_classes(self.seen_classes_, owner=type(self).__name__)
+        about = {"loss": self.loss}
+        task = vector_task(targets, vectors, hidden, self._loss(), about, unit_vectors=False)
+        if self.seen_classes_ is None:
+            task = replace(task, metric=None)  # vectors are no classes
+        fit_network(self, X, task, one_more=one_more)
+        return self
+
+    def _loss(self) -> nn.Module:
+        from zeroshot.losses import CosineLoss, MSELoss
+
+        return MSELoss() if self.loss == "mse" else CosineLoss()
 
     def _learns_by_class(self) -> bool:
         """Tell whether ``fit`` to labels is ridge regression: see `cross_validate_classes`."""
         has_vectors = isinstance(self.label_embedding, LabelEmbedding)
-        return has_vectors and self.loss == "mse" and is_linear(self.hidden)
+        is_ridge = self.network is None and self.loss == "mse" and is_linear(self.hidden)
+        return has_vectors and is_ridge
 
     def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
         """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
@@ -157,7 +279,25 @@ class EmbeddingRegressor(VectorRegressor):
     ) -> FittedMap:
         if self.loss == "mse" and not hidden:
             return fit_ridge(X, vectors, self.alpha, codes=targets)
-        from zeroshot.losses import CosineLoss, MSELoss
+        settings = training_settings(self)
+        return fit_perceptron(X, targets, vectors, self._loss(), hidden, settings)
 
-        loss = MSELoss() if self.loss == "mse" else CosineLoss()
-        return fit_perceptron(X, targets, vectors, loss, hidden, training_settings(self))
+    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
+        if self.network is None:
+            return super()._validate_pair(X, y, **params)
+        y = validate_data(self, "no_validation", y, **params)
+        return check_image_list(X, y, owner=type(self).__name__), y
+
+    def _vectors(self, X: Any) -> np.ndarray:
+        if self.network is None:
+            return super()._vectors(X)
+        check_is_fitted(self)
+        return run_network(self, X).astype(np.float64)
+
+    @property
+    def _n_features_out(self) -> int:
+        return super()._n_features_out if self.network is None else self.network_.n_outputs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        return tags if self.network is None else network_tags(tags)

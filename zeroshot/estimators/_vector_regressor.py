@@ -48,7 +48,6 @@ class VectorRegressor(
 
     def _validate_fit(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return X, and y as float vectors or numbers, or as labels (strings or integers)."""
-        dtypes = [np.float64, np.float32]
         owner = type(self).__name__
         if issparse(y):
             raise TypeError(f"{owner}: y is sparse. Pass y.toarray().")
@@ -58,11 +57,11 @@ class VectorRegressor(
                     f"{owner}: y holds strings, but without a label_embedding it must be numbers. "
                     "Pass label_embedding=, such as WordVectors(), to give labels vectors."
                 )
-            X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True)
+            X, y = self._validate_pair(X, y, multi_output=True, y_numeric=True)
             return X, y.astype(np.float64)
         n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
         y = check_missing_labels(y, owner=owner)
-        X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True)
+        X, y = self._validate_pair(X, y, multi_output=True)
         if y.ndim == 1:
             if y.dtype.kind == "f" and type_of_target(y) == "continuous":
                 raise ValueError(
@@ -79,6 +78,10 @@ class VectorRegressor(
         if _holds_strings(y):
             raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
         return X, y.astype(np.float64)
+
+    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
+        """Return X, and y as an array, as many of the one as of the other."""
+        return validate_data(self, X, y, dtype=[np.float64, np.float32], **params)
 
     def _set_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Set what y was, and return vectors, (n_targets, n_dims), and each sample's row there."""

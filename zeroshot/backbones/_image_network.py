@@ -1,0 +1,178 @@
+"""Networks from pixels to outputs: what estimators train end to end."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zeroshot._torch import to_numpy
+from zeroshot._training import linear_layers
+from zeroshot.backbones.simpnet import SimpNet
+from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
+
+_OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
+_TIMM = "timm:"
+
+
+class ImageNetwork(nn.Module):
+    """Pixels, scaled, through a network to features, and through linear layers to outputs.
+
+    Parameters
+    ----------
+    network : str or nn.Module
+        ``"simpnet"``, ``"tiny_cnn"``, ``"timm:<name>"``, or a module from float images
+        (n, 3, height, width) to features (n, n_features), which is copied.
+    n_outputs : int
+        Width of the outputs.
+    hidden : tuple of int, default=()
+        Widths of the layers between, with ReLU.
+    dropout : float, default=0.0
+        Share of the features that are dropped in training.
+    mean, std : sequence of 3 floats, optional
+        Of the channels of the training images, as shares of 255; those that a timm model was
+        trained with if None.
+    weights : "auto", path or None, default="auto"
+        Of a timm model, as in `TimmFeatures`.
+    seed : int, default=0
+        Of the initial weights.
+    owner : str, default="ImageNetwork"
+        Who asks, for the messages.
+
+    Attributes
+    ----------
+    backbone : nn.Module
+        From scaled images to features.
+    n_features : int
+        Width of the features.
+    head : nn.Sequential
+        From features to outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zeroshot.backbones._image_network import ImageNetwork
+    >>> network = ImageNetwork("tiny_cnn", 5, mean=[0.5] * 3, std=[0.2] * 3).eval()
+    >>> network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
+    torch.Size([2, 5])
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        n_outputs: int,
+        *,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        weights: Any = "auto",
+        seed: int = 0,
+        owner: str = "ImageNetwork",
+    ) -> None:
+        super().__init__()
+        self.network = network if isinstance(network, str) else None
+        self.backbone, config = open_backbone(network, weights, seed=seed, owner=owner)
+        self.mean = list(config["mean"] if mean is None else mean)
+        self.std = list(config["std"] if std is None else std)
+        for name, value in (
+            ("scale", 1 / (255 * np.array(self.std))),
+            ("shift", -np.array(self.mean) / np.array(self.std)),
+        ):
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float32).view(1, 3, 1, 1))
+        self.n_features = self._width(config.get("input_size", (3, 64, 64))[-1], owner)
+        self.n_outputs, self.hidden, self.dropout = n_outputs, tuple(hidden), float(dropout)
+        layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
+        for layer in linear_layers((self.n_features, *hidden, n_outputs), seed):
+            layers += [layer, nn.ReLU()]
+        self.head = nn.Sequential(*layers[:-1])
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return features, (n, n_features), of images, (n, 3, height, width), of 0 to 255."""
+        images = torch.addcmul(self.shift, pixels.float(), self.scale)
+        return self.backbone(images.contiguous(memory_format=torch.channels_last))
+
+    def penultimate(self, pixels: Tensor) -> Tensor:
+        """Return what the last layer takes of images, (n, 3, height, width), of 0 to 255."""
+        return self.head[:-1](self.features(pixels))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return outputs, (n, n_outputs), of images, (n, 3, height, width), of 0 to 255."""
+        return self.head(self.features(pixels))
+
+    @torch.no_grad()
+    def _width(self, size: int, owner: str) -> int:
+        was_training = self.training
+        self.eval()
+        try:
+            features = self.features(torch.zeros(1, 3, size, size))
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{owner}: network gives no features of a {size} x {size} image ({error}). Pass a "
+                "module from float images (n, 3, height, width) to vectors (n, n_features)."
+            ) from error
+        finally:
+            self.train(was_training)
+        if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 1:
+            got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise ValueError(
+                f"{owner}: network must give vectors, (n, n_features), and gives {got} for one "
+                "image. End it with pooling and nn.Flatten()."
+            )
+        return features.shape[1]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the weights as arrays, by name."""
+        return {name: to_numpy(value) for name, value in self.state_dict().items()}
+
+
+def open_backbone(
+    network: Any, weights: Any, *, seed: int, owner: str
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a network from scaled images to features, and how it wants images scaled.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `network` is no module, and names none; those that there are are named.
+    """
+    if isinstance(network, nn.Module):
+        return copy.deepcopy(network), {}
+    if isinstance(network, str) and network.startswith(_TIMM):
+        from timm.data import resolve_model_data_config
+
+        from zeroshot.backbones._weights import create_network
+
+        name = network.removeprefix(_TIMM)
+        module = create_network(name, weights, seed=seed, owner=owner, num_classes=0)
+        return module, dict(resolve_model_data_config(module))
+    if not isinstance(network, str) or network not in _OWN:
+        raise (ValueError if isinstance(network, str) else TypeError)(
+            f"{owner}: network must be {', '.join(map(repr, _OWN))}, 'timm:<name>' or a "
+            f"torch.nn.Module, got {network!r}. zeroshot.backbones has the classes of the first "
+            "two, with more parameters; timm.list_models() lists the names."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _OWN[network](), {}
+
+
+def channel_statistics(pixels: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel, as shares of 255.
+
+    Parameters
+    ----------
+    pixels : uint8 ndarray of shape (n, channels, height, width)
+        Some of the training images.
+    """
+    shares = pixels.transpose(1, 0, 2, 3).reshape(pixels.shape[1], -1) / 255
+    std = shares.std(axis=1)
+    return shares.mean(axis=1).tolist(), np.where(std > 1e-3, std, 1.0).tolist()
