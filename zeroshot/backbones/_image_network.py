@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -51,6 +51,8 @@ class ImageNetwork(nn.Module):
         Width of the features.
     head : nn.Sequential
         From features to outputs.
+    frozen : tuple of str
+        Parts of the backbone that stay in evaluation mode.
 
     Examples
     --------
@@ -78,7 +80,10 @@ class ImageNetwork(nn.Module):
         owner: str = "ImageNetwork",
     ) -> None:
         super().__init__()
-        self.network = network if isinstance(network, str) else None
+        self._name = network if isinstance(network, str) else None
+        self.weights = None  # a copy that is saved brings its own
+        self.seed, self.owner = seed, owner
+        self.frozen: tuple[str, ...] = ()
         self.backbone, config = open_backbone(network, weights, seed=seed, owner=owner)
         self.mean = list(config["mean"] if mean is None else mean)
         self.std = list(config["std"] if std is None else std)
@@ -94,6 +99,18 @@ class ImageNetwork(nn.Module):
             layers += [layer, nn.ReLU()]
         self.head = nn.Sequential(*layers[:-1])
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def network(self) -> str | nn.Module:
+        """What the backbone is called, or the backbone itself where it has no name."""
+        return self.backbone if self._name is None else self._name
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.backbone.get_submodule(name).eval()
+        return self
 
     def features(self, pixels: Tensor) -> Tensor:
         """Return features, (n, n_features), of images, (n, 3, height, width), of 0 to 255."""
@@ -130,8 +147,13 @@ class ImageNetwork(nn.Module):
         return features.shape[1]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the weights as arrays, by name."""
-        return {name: to_numpy(value) for name, value in self.state_dict().items()}
+        """Return the weights as arrays, by name, but for those of a module that `network` is."""
+        named = self._name is not None
+        return {
+            name: to_numpy(value)
+            for name, value in self.state_dict().items()
+            if named or not name.startswith("backbone.")
+        }
 
 
 def open_backbone(

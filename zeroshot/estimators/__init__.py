@@ -9,6 +9,7 @@ from zeroshot.estimators._ensemble import EnsembleZeroShotClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
 from zeroshot.estimators._few_shot import FewShotClassifier
+from zeroshot.estimators._finetune import FineTuneClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._nearest_label import NearestLabelClassifier
 from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
@@ -30,6 +31,7 @@ __all__ = [
     "EmbeddingRegressorCV",
     "EnsembleZeroShotClassifier",
     "FewShotClassifier",
+    "FineTuneClassifier",
     "NearestLabelClassifier",
     "SAEClassifier",
     "SJEClassifier",

@@ -8,15 +8,13 @@ import numpy as np
 
 from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._image_training import (
+from zeroshot.estimators._image_tasks import (
     check_classes,
     check_network_fit,
     find_labels,
-    fit_network,
-    network_tags,
-    run_network,
     vector_task,
 )
+from zeroshot.estimators._image_training import fit_network, network_tags, run_network
 from zeroshot.estimators._map import (
     FittedMap,
     apply_map,

@@ -9,26 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from zeroshot import __version__
-from zeroshot._validation import (
-    check_flag,
-    check_labels,
-    check_missing_labels,
-    check_number,
-    check_option,
-    check_same_kind,
-)
+from zeroshot._validation import check_flag, check_number, check_option
+from zeroshot.estimators._image_tasks import Task
 from zeroshot.estimators._map import training_settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zeroshot._checkpoint import Checkpoint, Progress
-    from zeroshot._training import TrainingSettings
+    from zeroshot._training import Rows, TrainingSettings
     from zeroshot.backbones._image_network import ImageNetwork
     from zeroshot.backbones._pixels import Pixels
+
+Augmentation = Callable[["Tensor"], "Tensor"]
 
 _SAMPLE = 2000  # images that the channels' mean and deviation are taken from
 _PREDICT_BATCH = 256
@@ -40,7 +35,7 @@ class ImageRows:
 
     pixels: Pixels
     targets: Tensor
-    augmentation: Callable[[Tensor], Tensor] | None
+    augmentation: Augmentation | None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -52,130 +47,16 @@ class ImageRows:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a network is to learn.
+class Training:
+    """Checked parameters, and images of one size, of one call of ``fit``."""
 
-    Attributes
-    ----------
-    n_outputs : int
-        Width of the outputs.
-    hidden : tuple of int
-        Widths of the layers before them.
-    targets : ndarray of shape (n_samples, ...)
-        What the objective takes.
-    objective : callable
-        ``objective(outputs, targets)``, a scalar to make small.
-    metric : callable or None
-        ``metric(outputs, targets)``, to watch.
-    facts : dict of str to str
-        What the objective depends on, for checkpoints.
-    """
-
-    n_outputs: int
-    hidden: tuple[int, ...]
-    targets: np.ndarray
-    objective: Callable[[Tensor, Tensor], Tensor]
-    metric: Callable[[Tensor, Tensor], Tensor] | None
-    facts: dict[str, str]
+    settings: TrainingSettings
+    progress: Progress | None
+    pixels: Pixels
 
 
-def check_network_fit(X: Any, y: Any, *, owner: str) -> tuple[Any, Any]:
-    """Return images and labels, as many of the one as of the other.
-
-    Raises
-    ------
-    TypeError, ValueError
-        X is no list of images, or lengths differ.
-    """
-    y = column_or_1d(check_missing_labels(y, owner=owner))
-    return check_image_list(X, y, owner=owner), check_labels(y, owner=owner, name="y")
-
-
-def check_image_list(X: Any, y: Any, *, owner: str) -> Any:
-    """Return images, of which there are as many as of `y`."""
-    from zeroshot.backbones._images import check_images
-
-    X = check_images(X, owner=owner)
-    check_consistent_length(X, y)
-    return X
-
-
-def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray:
-    """Return the positions of labels in sorted classes.
-
-    Raises
-    ------
-    ValueError
-        Some are not among them.
-    """
-    check_same_kind(y, classes, owner=owner, names=("y", "the classes of the first call"))
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(
-            f"{owner}: y has {len(unknown)} labels that the first call did not know "
-            f"({', '.join(map(repr, unknown[:10].tolist()))}). Name all in the first call: "
-            "partial_fit(X, y, classes=labels)."
-        )
-    return np.searchsorted(classes, y)
-
-
-def vector_task(
-    positions: np.ndarray,
-    class_vectors: np.ndarray,
-    hidden: tuple[int, ...],
-    loss: nn.Module,
-    about: dict[str, Any],
-    *,
-    unit_vectors: bool,
-) -> Task:
-    """Return the task of mapping images to the vectors of their classes.
-
-    Parameters
-    ----------
-    positions : ndarray of shape (n_samples,)
-        Of each sample's class.
-    class_vectors : ndarray of shape (n_classes, n_dims)
-        Where outputs should lie.
-    hidden : tuple of int
-        Widths of the layers before the outputs.
-    loss : nn.Module
-        One of `zeroshot.losses`.
-    about : dict
-        What the loss is, for checkpoints.
-    unit_vectors : bool
-        Whether the class with the largest inner product is the answer, rather than the nearest.
-    """
-    import torch
-
-    wanted = torch.from_numpy(class_vectors.astype(np.float32))
-    # The nearest vector has the largest x.s - |s|^2 / 2.
-    offset = torch.zeros(len(wanted)) if unit_vectors else -wanted.square().sum(dim=1) / 2
-
-    def objective(outputs: Tensor, rows: Tensor) -> Tensor:
-        return loss(outputs, rows, wanted.to(outputs.device))
-
-    def metric(outputs: Tensor, rows: Tensor) -> Tensor:
-        vectors = wanted.to(outputs.device)
-        answers = (outputs @ vectors.T + offset.to(outputs.device)).argmax(dim=1)
-        return (answers == rows).float().mean()
-
-    digest = hashlib.sha256(wanted.numpy().tobytes()).hexdigest()
-    facts = {name: str(value) for name, value in {**about, "hidden": hidden}.items()}
-    facts["label vectors"] = digest
-    n_outputs = class_vectors.shape[1]
-    return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts)
-
-
-def fit_network(
-    estimator: Any,
-    X: Any,
-    task: Task,
-    *,
-    one_more: bool = False,
-    network: ImageNetwork | None = None,
-    resize: int | None = None,
-) -> None:
-    """Train the network of `estimator`, and set its fitted attributes.
+def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -> None:
+    """Train the network that the parameters of `estimator` name, and set its fitted attributes.
 
     Parameters
     ----------
@@ -188,12 +69,28 @@ def fit_network(
         What to learn.
     one_more : bool, default=False
         Train one epoch more, at a constant rate, rather than all of them.
-    network : ImageNetwork, optional
-        Made already; that of the parameters if None.
-    resize : int, optional
-        To what the shorter side of the images is brought.
     """
-    from zeroshot._training import train
+    training = open_training(estimator, X, one_more=one_more)
+    network = _network(estimator, task, training, one_more)
+    run_training(estimator, training, network, task)
+
+
+def open_training(
+    estimator: Any, X: Any, *, resize: int | None = None, one_more: bool = False
+) -> Training:
+    """Check the parameters of training, and bring the images to one size.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters of training.
+    X : sequence of images
+        As `check_network_fit` returns them.
+    resize : int, optional
+        To what the shorter side of the images is brought; ``image_size`` if None.
+    one_more : bool, default=False
+        Go on from the epochs that the estimator has trained, for one more.
+    """
     from zeroshot.backbones._pixels import open_pixels
 
     owner = type(estimator).__name__
@@ -204,21 +101,50 @@ def fit_network(
             f"{owner}: batch_size={settings.batch_size}, but there are only {len(pixels)} images. "
             f"Pass batch_size={len(pixels)} or fewer."
         )
-    if network is None:
-        network = _network(estimator, task, pixels, settings.seed, one_more)
-    estimator.image_shape_ = tuple(int(side) for side in pixels.shape)
+    return Training(settings, progress, pixels)
+
+
+def run_training(
+    estimator: Any,
+    training: Training,
+    network: ImageNetwork,
+    task: Task,
+    *,
+    part: tuple[nn.Module, Rows] | None = None,
+) -> None:
+    """Train `network`, and set the fitted attributes of `estimator`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters of training.
+    training : Training
+        What `open_training` returned.
+    network : ImageNetwork
+        It is trained in place.
+    task : Task
+        What to learn.
+    part : pair of nn.Module and Rows, optional
+        The part of the network that is trained, and what it takes of the images.
+    """
+    from zeroshot._training import train
+
+    owner = type(estimator).__name__
+    augmentation = _augmentation(estimator)
+    trained, rows = part or (network, image_rows(training.pixels, task, augmentation))
     progress = train(
-        network,
+        trained,
         task.objective,
-        _rows(estimator, pixels, task),
-        settings,
+        rows,
+        training.settings,
         metric=task.metric,
-        callbacks=_callbacks(estimator, owner),
-        checkpoint=_checkpoint(estimator, settings, task, pixels, network),
-        progress=progress,
+        callbacks=[_on_images(callback, network) for callback in _callbacks(estimator, owner)],
+        checkpoint=_checkpoint(estimator, training, task, network, trained),
+        progress=training.progress,
         bar=estimator.progress,
     )
-    estimator.network_, estimator.history_ = network, progress.history
+    estimator.image_shape_ = tuple(int(side) for side in training.pixels.shape)
+    estimator.network_, estimator.history_ = network.eval(), progress.history
     estimator._progress = progress
 
 
@@ -267,21 +193,6 @@ def network_tags(tags: Any) -> Any:
     return tags
 
 
-def check_classes(classes: np.ndarray, *, owner: str) -> None:
-    """Raise where there is nothing to tell apart.
-
-    Raises
-    ------
-    ValueError
-        There is a single class.
-    """
-    if len(classes) < 2:
-        raise ValueError(
-            f"{owner}: y holds one class only, {classes[0]!r}. A network learns to tell classes "
-            "apart: pass images of at least two."
-        )
-
-
 def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progress | None]:
     import torch
 
@@ -291,7 +202,6 @@ def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progres
     check_number(estimator.accumulation, owner=owner, name="accumulation", at_least=1, integer=True)
     if estimator.image_size is not None:
         check_number(estimator.image_size, owner=owner, name="image_size", at_least=1, integer=True)
-    check_flag(estimator.warm_start, owner=owner, name="warm_start")
     if estimator.progress not in (True, False, "auto"):
         raise ValueError(
             f"{owner}: progress must be True, False or 'auto', got {estimator.progress!r}."
@@ -315,10 +225,11 @@ def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progres
     return replace(settings, epochs=done + 1, schedule="constant"), progress
 
 
-def _network(estimator: Any, task: Task, pixels: Pixels, seed: int, one_more: bool) -> ImageNetwork:
-    from zeroshot.backbones._image_network import ImageNetwork, channel_statistics
+def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> ImageNetwork:
+    from zeroshot.backbones._image_network import ImageNetwork
 
     owner = type(estimator).__name__
+    check_flag(estimator.warm_start, owner=owner, name="warm_start")
     known = getattr(estimator, "network_", None)
     if known is not None and (one_more or estimator.warm_start):
         if known.n_outputs != task.n_outputs:
@@ -327,16 +238,14 @@ def _network(estimator: Any, task: Task, pixels: Pixels, seed: int, one_more: bo
                 "asked for. Fit anew with warm_start=False."
             )
         return known
-    sample = pixels.batch(np.linspace(0, len(pixels) - 1, min(len(pixels), _SAMPLE)).astype(int))
-    is_timm = isinstance(estimator.network, str) and estimator.network.startswith("timm:")
-    mean, std = (None, None) if is_timm else channel_statistics(sample.numpy())
+    mean, std = scaling(estimator.network, training.pixels)
     network = ImageNetwork(
         estimator.network,
         task.n_outputs,
         hidden=task.hidden,
         mean=mean,
         std=std,
-        seed=seed,
+        seed=training.settings.seed,
         owner=owner,
     )
     if estimator.init_from is not None:
@@ -367,9 +276,24 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
     network.shift.copy_(theirs.shift)
 
 
-def _rows(estimator: Any, pixels: Pixels, task: Task) -> ImageRows:
+def scaling(network: Any, pixels: Pixels) -> tuple[list[float] | None, list[float] | None]:
+    """Return mean and deviation of the channels; None each where the network has its own."""
+    from zeroshot.backbones._image_network import channel_statistics
+
+    if isinstance(network, str) and network.startswith("timm:"):
+        return None, None
+    rows = np.linspace(0, len(pixels) - 1, min(len(pixels), _SAMPLE)).astype(int)
+    return channel_statistics(pixels.batch(rows).numpy())
+
+
+def image_rows(pixels: Pixels, task: Task, augmentation: Augmentation | None) -> ImageRows:
+    """Return images and their targets, to be augmented as they are taken."""
     import torch
 
+    return ImageRows(pixels, torch.from_numpy(task.targets), augmentation)
+
+
+def _augmentation(estimator: Any) -> Augmentation | None:
     from zeroshot.backbones._augmentation import crop_and_flip
 
     augmentation = estimator.augmentation
@@ -377,13 +301,22 @@ def _rows(estimator: Any, pixels: Pixels, task: Task) -> ImageRows:
         check_option(
             augmentation, ("crop_flip",), owner=type(estimator).__name__, name="augmentation"
         )
-        augmentation = crop_and_flip
-    elif augmentation is not None and not callable(augmentation):
+        return crop_and_flip
+    if augmentation is not None and not callable(augmentation):
         raise TypeError(
             f"{type(estimator).__name__}: augmentation must be None, 'crop_flip', or a callable "
             f"from uint8 images (n, 3, height, width) to images, got {augmentation!r}."
         )
-    return ImageRows(pixels, torch.from_numpy(task.targets), augmentation)
+    return augmentation
+
+
+def _on_images(callback: Any, network: nn.Module) -> Any:
+    """Let a callback see the whole network, where only a part of it is trained."""
+
+    def call(_: nn.Module, history: list[dict[str, float]]) -> Any:
+        return callback(network.eval(), history)
+
+    return call
 
 
 def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
@@ -398,7 +331,7 @@ def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
 
 
 def _checkpoint(
-    estimator: Any, settings: TrainingSettings, task: Task, pixels: Pixels, network: nn.Module
+    estimator: Any, training: Training, task: Task, network: nn.Module, trained: nn.Module
 ) -> Checkpoint | None:
     """Return the checkpoint, which knows what the run depends on; the device is free."""
     from zeroshot._checkpoint import Checkpoint, checkpoint_path
@@ -407,15 +340,15 @@ def _checkpoint(
     if estimator.checkpoint is None:
         return None
     owner = type(estimator).__name__
-    known = {name: str(value) for name, value in asdict(settings).items() if name != "device"}
+    known = {k: str(value) for k, value in asdict(training.settings).items() if k != "device"}
     facts = {
         **known,
         **task.facts,
         "version": __version__,
         "augmentation": repr(estimator.augmentation),
-        "images": pixels.digest(),
+        "images": training.pixels.digest(),
         "labels": hashlib.sha256(np.ascontiguousarray(task.targets).tobytes()).hexdigest(),
-        "network": hashlib.sha256(str(network).encode()).hexdigest(),
+        "network": hashlib.sha256(str(trained).encode()).hexdigest(),
         "initial weights": weights_hash(network),
     }
     return Checkpoint(checkpoint_path(estimator.checkpoint, owner=owner), facts, owner)

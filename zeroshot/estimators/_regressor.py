@@ -9,14 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._image_training import (
-    check_classes,
-    check_image_list,
-    fit_network,
-    network_tags,
-    run_network,
-    vector_task,
-)
+from zeroshot.estimators._image_tasks import check_classes, check_image_list, vector_task
+from zeroshot.estimators._image_training import fit_network, network_tags, run_network
 from zeroshot.estimators._map import (
     FittedMap,
     check_hidden,

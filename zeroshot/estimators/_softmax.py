@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels
-from zeroshot.backbones import SourceHead
-from zeroshot.estimators._image_training import (
-    Task,
+from zeroshot.estimators._image_tasks import (
     check_classes,
     check_network_fit,
+    classification_task,
     find_labels,
-    fit_network,
-    network_tags,
-    run_network,
 )
+from zeroshot.estimators._image_training import fit_network
 from zeroshot.estimators._map import check_hidden
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from zeroshot.estimators._network_classifier import NetworkClassifier
 
 
-class SoftmaxClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
-):
+class SoftmaxClassifier(NetworkClassifier):
     """Network trained on images by cross-entropy; it knows the classes of ``fit`` only.
 
     What it has learnt is of use beyond them: ``init_from=`` of the estimators that train to label
@@ -214,98 +199,3 @@ class SoftmaxClassifier(
         task = classification_task(positions, len(self.classes_), hidden)
         fit_network(self, X, task, one_more=one_more)
         return self
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score every class.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
-
-        Returns
-        -------
-        scores : float32 ndarray of shape (n_samples, n_classes)
-            Columns follow ``classes_``. With two classes, as everywhere in scikit-learn, the score
-            of the second less that of the first, of shape (n_samples,).
-        """
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Name each image.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            The class with the highest score.
-        """
-        scores = self._scores(X)
-        return self.classes_[scores.argmax(axis=1)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the softmax of the scores.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Each row sums to one.
-        """
-        return softmax(self._scores(X).astype(np.float64), axis=1)
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return what the last layer takes: features, as `source_head_` takes them.
-
-        Parameters
-        ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
-
-        Returns
-        -------
-        features : float32 ndarray of shape (n_samples, n_features)
-            Outputs of the last hidden layer, or of the network itself.
-        """
-        check_is_fitted(self)
-        return run_network(self, X, features=True)
-
-    @property
-    def source_head_(self) -> SourceHead:
-        """The last layer as a classifier of its own, on what ``transform`` gives."""
-        from zeroshot._torch import to_numpy
-
-        check_is_fitted(self)
-        layer = self.network_.head[-1]
-        return SourceHead(to_numpy(layer.weight), to_numpy(layer.bias), self.classes_)
-
-    def _scores(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return run_network(self, X)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.network_.head[-1].in_features
-
-    def __sklearn_tags__(self) -> Any:
-        return network_tags(super().__sklearn_tags__())
-
-
-def classification_task(positions: np.ndarray, n_classes: int, hidden: tuple[int, ...]) -> Task:
-    """Return the task of telling classes apart by cross-entropy."""
-    from torch.nn import functional as F
-
-    def metric(outputs: Tensor, rows: Tensor) -> Tensor:
-        return (outputs.argmax(dim=1) == rows).float().mean()
-
-    facts = {"loss": "cross-entropy", "hidden": str(hidden), "classes": str(n_classes)}
-    return Task(n_classes, hidden, positions.astype(np.int64), F.cross_entropy, metric, facts)

@@ -1,0 +1,172 @@
+"""The stages of a network: which there are, which are frozen, and what comes out of these."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from timm.models import group_parameters
+from torch import Tensor, nn
+
+from zeroshot.backbones._image_network import ImageNetwork
+
+HEAD = "head"
+ALL = "all"
+_TOLERANCE = 1e-4
+
+
+def stages(backbone: nn.Module) -> dict[str, list[str]]:
+    """Return the stages of a network in order, and the parameters of each.
+
+    They are timm's own groups, such as ``"stem"``, ``"layer1"`` or ``"blocks.5"``; of any other
+    module, its children.
+    """
+    matcher = getattr(backbone, "group_matcher", None)
+    if matcher is None:
+        named: dict[str, list[str]] = {}
+        for name, _ in backbone.named_parameters():
+            named.setdefault(name.partition(".")[0], []).append(name)
+        return named
+    patterns = matcher(coarse=True)
+    groups = group_parameters(backbone, patterns)
+    return {_stage_name(patterns, names): names for _, names in sorted(groups.items())}
+
+
+def _stage_name(patterns: dict[str, Any], parameters: list[str]) -> str:
+    """Return what timm's patterns call a group: the part of a path that one matches, or its key."""
+    for key, pattern in patterns.items():
+        for entry in pattern if isinstance(pattern, (list, tuple)) else [pattern]:
+            expression = entry[0] if isinstance(entry, (list, tuple)) else entry
+            match = re.match(expression, parameters[0])
+            if match:
+                return match.group(0) if match.groups() else key
+    return parameters[0].partition(".")[0]
+
+
+def freeze_before(network: ImageNetwork, stage: str | None, *, owner: str) -> str:
+    """Freeze the backbone up to a stage, batch normalisation's statistics included.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        It is changed in place.
+    stage : str or None
+        The first stage that is trained, ``"head"`` or ``"all"``; None is the backbone's last.
+    owner : str
+        Who asks, for the messages.
+
+    Returns
+    -------
+    str
+        The stage's name.
+
+    Raises
+    ------
+    ValueError
+        There is no such stage; those that there are are named.
+    """
+    known = stages(network.backbone)
+    stage = list(known)[-1] if stage is None else stage
+    if stage not in (*known, HEAD, ALL):
+        raise ValueError(
+            f"{owner}: trainable_from must be one of {', '.join(map(repr, known))}, 'head' or "
+            f"'all', or None for the last before the head, got {stage!r}."
+        )
+    before = {ALL: 0, HEAD: len(known)}.get(stage)
+    before = list(known).index(stage) if before is None else before
+    parameters = dict(network.backbone.named_parameters())
+    for names in list(known.values())[:before]:
+        for name in names:
+            parameters[name].requires_grad_(False)
+    network.frozen = tuple(_frozen_modules(network.backbone))
+    network.train(network.training)
+    return stage
+
+
+def _frozen_modules(module: nn.Module, path: str = "") -> Iterator[str]:
+    """Yield the outermost modules that have parameters, none of which is trained."""
+    for name, child in module.named_children():
+        weights = list(child.parameters())
+        inner = f"{path}{name}"
+        if weights and not any(weight.requires_grad for weight in weights):
+            yield inner
+        else:
+            yield from _frozen_modules(child, f"{inner}.")
+
+
+def split(network: ImageNetwork, stage: str, sample: Tensor) -> nn.Module | None:
+    """Return the part of a network that is trained, from what the frozen stages give it.
+
+    It shares its weights with `network`. Which modules stand before the stage is taken from which
+    are frozen, and believed only if the outputs for some images stay what they were.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        Frozen up to `stage`, on its device.
+    stage : str
+        As `freeze_before` returned it.
+    sample : Tensor of shape (n, 3, height, width)
+        Some images.
+
+    Returns
+    -------
+    nn.Module or None
+        None where the frozen stages cannot be told apart.
+    """
+    if stage == HEAD:
+        return network.head
+    if not network.frozen or not _has_module(network.backbone, stage):
+        return None
+    shared = {id(t): t for t in (*network.backbone.parameters(), *network.backbone.buffers())}
+    tail = copy.deepcopy(network.backbone, shared)
+    for path in network.frozen:
+        parent, _, name = path.rpartition(".")
+        setattr(tail.get_submodule(parent), name, nn.Identity())
+    for name, child in tail.named_children():
+        if name not in {path.partition(".")[0] for path in (stage, *network.frozen)}:
+            _drop_if_before(tail, name, child, network.backbone, stage)
+    part = nn.Sequential(tail, network.head)
+    was_training = network.training
+    network.eval()
+    part.eval()
+    try:
+        with torch.inference_mode():
+            wanted, got = network(sample), part(entering(network, stage, sample))
+        same = wanted.shape == got.shape and torch.allclose(wanted, got, atol=_TOLERANCE)
+    except (RuntimeError, TypeError, ValueError, AttributeError):
+        return None
+    finally:
+        network.train(was_training)
+    return part if same else None
+
+
+def _drop_if_before(
+    tail: nn.Module, name: str, child: nn.Module, backbone: nn.Module, stage: str
+) -> None:
+    """Take out a child without weights that stands before the stage, such as a pooling."""
+    names = [own for own, _ in backbone.named_children()]
+    before = names.index(name) < names.index(stage.partition(".")[0])
+    if before and not list(child.parameters()):
+        setattr(tail, name, nn.Identity())
+
+
+def entering(network: ImageNetwork, stage: str, images: Tensor) -> Tensor:
+    """Return what enters a stage, for images of shape (n, 3, height, width)."""
+    if stage == HEAD:
+        return network.features(images)
+    caught: list[Tensor] = []
+    module = network.backbone.get_submodule(stage)
+    handle = module.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    try:
+        network.features(images)
+    finally:
+        handle.remove()
+    return caught[0]
+
+
+def _has_module(backbone: nn.Module, path: str) -> bool:
+    return path in dict(backbone.named_modules())

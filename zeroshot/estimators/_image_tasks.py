@@ -1,0 +1,157 @@
+"""What a network is to learn from images: checked labels, an objective, and what to watch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from zeroshot._validation import check_labels, check_missing_labels, check_same_kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is to learn.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Width of the outputs.
+    hidden : tuple of int
+        Widths of the layers before them.
+    targets : ndarray of shape (n_samples, ...)
+        What the objective takes.
+    objective : callable
+        ``objective(outputs, targets)``, a scalar to make small.
+    metric : callable or None
+        ``metric(outputs, targets)``, to watch.
+    facts : dict of str to str
+        What the objective depends on, for checkpoints.
+    """
+
+    n_outputs: int
+    hidden: tuple[int, ...]
+    targets: np.ndarray
+    objective: Callable[[Tensor, Tensor], Tensor]
+    metric: Callable[[Tensor, Tensor], Tensor] | None
+    facts: dict[str, str]
+
+
+def check_network_fit(X: Any, y: Any, *, owner: str) -> tuple[Any, Any]:
+    """Return images and labels, as many of the one as of the other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        X is no list of images, or lengths differ.
+    """
+    y = column_or_1d(check_missing_labels(y, owner=owner))
+    return check_image_list(X, y, owner=owner), check_labels(y, owner=owner, name="y")
+
+
+def check_image_list(X: Any, y: Any, *, owner: str) -> Any:
+    """Return images, of which there are as many as of `y`."""
+    from zeroshot.backbones._images import check_images
+
+    X = check_images(X, owner=owner)
+    check_consistent_length(X, y)
+    return X
+
+
+def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray:
+    """Return the positions of labels in sorted classes.
+
+    Raises
+    ------
+    ValueError
+        Some are not among them.
+    """
+    check_same_kind(y, classes, owner=owner, names=("y", "the classes of the first call"))
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"{owner}: y has {len(unknown)} labels that the first call did not know "
+            f"({', '.join(map(repr, unknown[:10].tolist()))}). Name all in the first call: "
+            "partial_fit(X, y, classes=labels)."
+        )
+    return np.searchsorted(classes, y)
+
+
+def vector_task(
+    positions: np.ndarray,
+    class_vectors: np.ndarray,
+    hidden: tuple[int, ...],
+    loss: nn.Module,
+    about: dict[str, Any],
+    *,
+    unit_vectors: bool,
+) -> Task:
+    """Return the task of mapping images to the vectors of their classes.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n_samples,)
+        Of each sample's class.
+    class_vectors : ndarray of shape (n_classes, n_dims)
+        Where outputs should lie.
+    hidden : tuple of int
+        Widths of the layers before the outputs.
+    loss : nn.Module
+        One of `zeroshot.losses`.
+    about : dict
+        What the loss is, for checkpoints.
+    unit_vectors : bool
+        Whether the class with the largest inner product is the answer, rather than the nearest.
+    """
+    import torch
+
+    wanted = torch.from_numpy(class_vectors.astype(np.float32))
+    # The nearest vector has the largest x.s - |s|^2 / 2.
+    offset = torch.zeros(len(wanted)) if unit_vectors else -wanted.square().sum(dim=1) / 2
+
+    def objective(outputs: Tensor, rows: Tensor) -> Tensor:
+        return loss(outputs, rows, wanted.to(outputs.device))
+
+    def metric(outputs: Tensor, rows: Tensor) -> Tensor:
+        vectors = wanted.to(outputs.device)
+        answers = (outputs @ vectors.T + offset.to(outputs.device)).argmax(dim=1)
+        return (answers == rows).float().mean()
+
+    digest = hashlib.sha256(wanted.numpy().tobytes()).hexdigest()
+    facts = {name: str(value) for name, value in {**about, "hidden": hidden}.items()}
+    facts["label vectors"] = digest
+    n_outputs = class_vectors.shape[1]
+    return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts)
+
+
+def check_classes(classes: np.ndarray, *, owner: str) -> None:
+    """Raise where there is nothing to tell apart.
+
+    Raises
+    ------
+    ValueError
+        There is a single class.
+    """
+    if len(classes) < 2:
+        raise ValueError(
+            f"{owner}: y holds one class only, {classes[0]!r}. A network learns to tell classes "
+            "apart: pass images of at least two."
+        )
+
+
+def classification_task(positions: np.ndarray, n_classes: int, hidden: tuple[int, ...]) -> Task:
+    """Return the task of telling classes apart by cross-entropy."""
+    from torch.nn import functional as F
+
+    def metric(outputs: Tensor, rows: Tensor) -> Tensor:
+        return (outputs.argmax(dim=1) == rows).float().mean()
+
+    facts = {"loss": "cross-entropy", "hidden": str(hidden), "classes": str(n_classes)}
+    return Task(n_classes, hidden, positions.astype(np.int64), F.cross_entropy, metric, facts)
