@@ -1,7 +1,9 @@
-"""Images to features: networks that others have trained, behind scikit-learn's interface.
+"""Images to features.
 
-Importing this package imports neither torch nor timm; the first use of
-:class:`TimmFeatures` or :class:`OpenCLIPFeatures` does.
+Networks that others have trained, behind scikit-learn's interface (:class:`TimmFeatures`,
+:class:`OpenCLIPFeatures`), and torch modules to be trained from scratch (:class:`SimpNet`,
+:class:`TinyImageNetCNN`). Importing this package imports neither torch nor timm; the first use of
+one of these does.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ if TYPE_CHECKING:
     from zeroshot.backbones._open_clip import OpenCLIPFeatures
     from zeroshot.backbones._source_head import SourceHead
     from zeroshot.backbones._timm import TimmFeatures
+    from zeroshot.backbones.simpnet import SimpNet
+    from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
 
-__all__ = ["OpenCLIPFeatures", "SourceHead", "TimmFeatures"]
+__all__ = ["OpenCLIPFeatures", "SimpNet", "SourceHead", "TimmFeatures", "TinyImageNetCNN"]
 
 _HOMES = {
     "OpenCLIPFeatures": "_open_clip",
+    "SimpNet": "simpnet",
     "SourceHead": "_source_head",
     "TimmFeatures": "_timm",
+    "TinyImageNetCNN": "tiny_cnn",
 }
 
 
