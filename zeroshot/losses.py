@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zeroshot._validation import check_number
+
 
 class MSELoss(nn.Module):
     r"""Mean squared distance to the true class's vector, :math:`\frac1d\|\hat x - s_y\|^2`.
@@ -60,7 +62,7 @@ class CosineMarginLoss(nn.Module):
     margin : float, default=0.1
         Cosine with the wrong class that costs nothing.
     generator : torch.Generator, optional
-        Draws the wrong classes.
+        Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
 
     References
     ----------
@@ -84,16 +86,14 @@ class CosineMarginLoss(nn.Module):
     def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
         """Return the loss, a scalar."""
         attract = 1 - F.cosine_similarity(predicted, class_vectors[targets])
-        n_classes = len(class_vectors)
-        if n_classes == 1:
+        if len(class_vectors) == 1:
             return attract.mean()
-        step = torch.randint(1, n_classes, (len(targets),), generator=self.generator)
-        wrong = class_vectors[(targets + step.to(targets.device)) % n_classes]
+        wrong = class_vectors[_draw_wrong(targets, len(class_vectors), 1, self.generator)[:, 0]]
         return (attract + F.relu(F.cosine_similarity(predicted, wrong) - self.margin)).mean()
 
 
 class HingeRankLoss(nn.Module):
-    r"""Hinge rank loss over every wrong class.
+    r"""Hinge rank loss over every wrong class, or over a sample of them.
 
     :math:`\sum_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`.
 
@@ -101,6 +101,18 @@ class HingeRankLoss(nn.Module):
     ----------
     margin : float, default=0.1
         By how much the true class's score must exceed each other's.
+    n_negatives : int, optional
+        Wrong classes drawn for each sample, uniformly and with replacement. Their sum is
+        multiplied by (n_classes - 1) / `n_negatives`, so that its expectation is the sum over all;
+        it costs as much for many classes as for few, and is faster from about a thousand on. By
+        default, and where there are no more wrong classes than that, all are taken.
+    generator : torch.Generator, optional
+        Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
+
+    Raises
+    ------
+    ValueError
+        `n_negatives` is no integer of at least 1.
 
     References
     ----------
@@ -110,17 +122,39 @@ class HingeRankLoss(nn.Module):
     --------
     >>> import torch
     >>> from zeroshot.losses import HingeRankLoss
-    >>> round(HingeRankLoss(0.1)(torch.tensor([[0.0, 1.0]]), torch.tensor([0]),
-    ...                          torch.eye(2)).item(), 6)
-    1.1
+    >>> predicted, targets = torch.tensor([[0.0, 1.0, 1.0]]), torch.tensor([0])
+    >>> round(HingeRankLoss(0.1)(predicted, targets, torch.eye(3)).item(), 6)
+    2.2
+    >>> round(HingeRankLoss(0.1, n_negatives=1)(predicted, targets, torch.eye(3)).item(), 6)
+    2.2
     """
 
-    def __init__(self, margin: float = 0.1) -> None:
+    def __init__(
+        self,
+        margin: float = 0.1,
+        n_negatives: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
+        if n_negatives is not None:
+            check_number(
+                n_negatives, owner="HingeRankLoss", name="n_negatives", at_least=1, integer=True
+            )
         self.margin = margin
+        self.n_negatives = n_negatives
+        self.generator = generator
 
     def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
         """Return the loss, a scalar."""
+        n_wrong = len(class_vectors) - 1
+        if self.n_negatives is not None and self.n_negatives < n_wrong:
+            drawn = _draw_wrong(targets, n_wrong + 1, self.n_negatives, self.generator)
+            # Only the drawn classes are scored: the product with all of them is what n_negatives
+            # is there to spare.
+            true = (predicted * class_vectors[targets]).sum(dim=1, keepdim=True)
+            scores = torch.einsum("nd,nkd->nk", predicted, class_vectors[drawn])
+            violation = F.relu(self.margin - true + scores)
+            return violation.mean(dim=1).mean() * n_wrong
         scores = predicted @ class_vectors.T
         true = scores.gather(1, targets[:, None])
         violation = F.relu(self.margin - true + scores)
@@ -208,3 +242,15 @@ def _violations(predicted: Tensor, targets: Tensor, class_vectors: Tensor, margi
     scores = predicted @ class_vectors.T
     true = scores.gather(1, targets[:, None])
     return F.relu(margin - true + scores).scatter(1, targets[:, None], 0.0)
+
+
+def _draw_wrong(
+    targets: Tensor, n_classes: int, n_draws: int, generator: torch.Generator | None
+) -> Tensor:
+    """Return positions of wrong classes, (n, n_draws), each as likely as any other."""
+    # On the generator's device, else the CPU, whatever the data's or the default one: the same
+    # seed then gives the same draws everywhere.
+    device = torch.device("cpu") if generator is None else generator.device
+    size = (len(targets), n_draws)
+    step = torch.randint(1, n_classes, size, generator=generator, device=device)
+    return (targets[:, None] + step.to(targets.device)) % n_classes
