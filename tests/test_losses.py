@@ -107,6 +107,71 @@ def test_hinge_rank(seed, margin):
     assert got == pytest.approx(naive_hinge(*example(seed), margin), rel=1e-12)
 
 
+def naive_sampled_hinge(predicted, targets, vectors, margin, wrong):
+    """`wrong` holds the positions of the classes drawn, a row a sample."""
+    total = 0.0
+    for row, y, drawn in zip(predicted, targets, wrong, strict=True):
+        for j in drawn:
+            assert j != y
+            cost = max(0.0, margin - dot(vectors[y], row) + dot(vectors[j], row))
+            total += cost * (len(vectors) - 1) / len(drawn)
+    return total / N
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize("n_negatives", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_sampled_hinge_rank(seed, n_negatives, margin):
+    predicted, targets, vectors = example(seed)
+    steps = torch.randint(1, CLASSES, (N, n_negatives), generator=generator(7))
+    wrong = (targets[:, None] + steps) % CLASSES
+    got = HingeRankLoss(margin, n_negatives, generator(7))(predicted, targets, vectors).item()
+    expected = naive_sampled_hinge(predicted, targets, vectors, margin, wrong)
+    assert got == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_negatives", [1, 2])
+def test_sampled_hinge_rank_is_right_on_average(n_negatives):
+    """Loss and gradient: 4,000 copies of every sample are as many draws."""
+    predicted, targets, vectors = example()
+    predicted.requires_grad_()
+    expected = HingeRankLoss(0.5)(predicted, targets, vectors)
+    (slope,) = torch.autograd.grad(expected, predicted)
+    sampled = HingeRankLoss(0.5, n_negatives, generator(0))
+    got = sampled(predicted.repeat(4000, 1), targets.repeat(4000), vectors)
+    (estimate,) = torch.autograd.grad(got, predicted)
+    assert got.item() == pytest.approx(expected.item(), rel=0.02)
+    assert torch.linalg.norm(estimate - slope) < 0.03 * torch.linalg.norm(slope)
+
+
+@pytest.mark.parametrize("n_negatives", [CLASSES - 1, CLASSES, 1000])
+def test_as_many_negatives_as_wrong_classes_are_all_of_them(n_negatives):
+    source = generator(0)
+    before = source.get_state()
+    got = HingeRankLoss(0.1, n_negatives, source)(*example())
+    assert torch.equal(got, HingeRankLoss(0.1)(*example()))
+    assert torch.equal(source.get_state(), before)  # nothing was left to chance
+
+
+def test_sampled_hinge_rank_draws_every_wrong_class_and_never_the_true_one():
+    """Only a draw of class j costs anything, three times a cost of 1: once on average."""
+    n = 3000
+    loss = HingeRankLoss(0.0, 1, generator(0))
+    targets = torch.full((n,), 2)
+    predicted = torch.eye(CLASSES).repeat_interleave(n, dim=0)
+    costs = [loss(rows, targets, torch.eye(CLASSES)).item() for rows in predicted.split(n)]
+    assert costs[2] == 0
+    np.testing.assert_allclose([costs[j] for j in (0, 1, 3)], 1, atol=0.1)
+
+
+@pytest.mark.parametrize("n_negatives", [0, -1, 1.5, True, "all"])
+def test_bad_numbers_of_negatives_are_named(n_negatives):
+    with pytest.raises(
+        ValueError, match="^HingeRankLoss: n_negatives must be an integer of at least 1, got"
+    ):
+        HingeRankLoss(n_negatives=n_negatives)
+
+
 @pytest.mark.parametrize("margin", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_weighted_rank(seed, margin):
@@ -157,18 +222,35 @@ def test_cosine_margin_draws_every_wrong_class_and_never_the_true_one():
     np.testing.assert_allclose([costs[j] for j in (0, 1, 3)], 1 + 1 / 3, atol=0.03)
 
 
-def test_cosine_margin_without_a_generator_follows_torchs_seed():
+@pytest.mark.parametrize("make", [CosineMarginLoss, lambda: HingeRankLoss(0.1, n_negatives=1)])
+def test_without_a_generator_draws_follow_torchs_seed(make):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        first = CosineMarginLoss()(*example()).item()
+        first, second = (make()(*example()).item() for _ in range(2))
         torch.manual_seed(3)
-        assert CosineMarginLoss()(*example()).item() == first
+        assert make()(*example()).item() == first != second
+
+
+@pytest.mark.parametrize("make", [CosineMarginLoss, lambda: HingeRankLoss(0.1, n_negatives=1)])
+def test_draws_come_from_the_cpu_whatever_the_default_device(make):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = make()(*example()).item()
+        batch = example()
+        torch.manual_seed(3)
+        with torch.device("meta"):
+            assert make()(*batch).item() == expected
 
 
 def test_one_class_has_no_wrong_class():
     predicted, _, vectors = example()
     targets = torch.zeros(N, dtype=torch.int64)
-    for loss in (HingeRankLoss(0.3), WeightedRankLoss(), StructuredHingeLoss()):
+    for loss in (
+        HingeRankLoss(0.3),
+        HingeRankLoss(0.3, n_negatives=2),
+        WeightedRankLoss(),
+        StructuredHingeLoss(),
+    ):
         assert loss(predicted, targets, vectors[:1]).item() == pytest.approx(0, abs=1e-12)
     assert CosineMarginLoss(0.3)(predicted, targets, vectors[:1]).item() == pytest.approx(
         naive_cosine(predicted, targets, vectors[:1])
@@ -186,10 +268,24 @@ LOSSES = {
     "mse": MSELoss,
     "cosine": CosineLoss,
     "hinge": lambda: HingeRankLoss(0.1),
+    "sampled-hinge": lambda: HingeRankLoss(0.1, 2, generator(5)),
     "cosine-margin": lambda: CosineMarginLoss(0.1, generator(5)),
     "weighted-rank": WeightedRankLoss,
     "structured-hinge": StructuredHingeLoss,
 }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_examples_are_away_from_kinks(seed):
+    """Where a hinge starts to cost, or two classes cost the same, there is no gradient to check."""
+    predicted, targets, vectors = example(seed)
+    scores = predicted @ vectors.T
+    gaps = scores - scores.gather(1, targets[:, None])
+    wrong = gaps[gaps != 0].reshape(N, CLASSES - 1)
+    cosines = torch.nn.functional.cosine_similarity(predicted[:, None], vectors[None], dim=2)
+    assert min((wrong + margin).abs().min() for margin in (0.1, 1.0)) > 1e-4
+    assert (cosines - 0.1).abs().min() > 1e-4
+    assert wrong.sort(dim=1).values.diff(dim=1).min() > 1e-4
 
 
 @pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES)

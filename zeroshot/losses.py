@@ -104,8 +104,8 @@ class HingeRankLoss(nn.Module):
     n_negatives : int, optional
         Wrong classes drawn for each sample, uniformly and with replacement. Their sum is
         multiplied by (n_classes - 1) / `n_negatives`, so that its expectation is the sum over all;
-        it costs as much for many classes as for few. By default, and where there are no more
-        wrong classes than that, all are taken.
+        it costs as much for many classes as for few, and is faster from about a thousand on. By
+        default, and where there are no more wrong classes than that, all are taken.
     generator : torch.Generator, optional
         Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
 
