@@ -79,6 +79,14 @@ ELSEWHERE = {
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
         "test_clip.py",
     ),
+    "FineTuneClassifier": (
+        "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
+        "test_finetune.py",
+    ),
+    "SoftmaxClassifier": (
+        "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
+        "test_image_training.py",
+    ),
     "InferenceSimilarity": (
         "its X is the logits of a source network, and it has matrix instead of predict",
         "test_inference_similarity.py",

@@ -24,6 +24,10 @@ X += 0.2 * np.random.default_rng(3).normal(size=X.shape)
 SHORT = {"random_state": 0, "device": "cpu"}
 
 
+def losses(model):
+    return [entry["loss"] for entry in model.history_]
+
+
 def centred_unit(raw, seen=4):
     shifted = raw - raw[:seen].mean(axis=0)
     return np.array([row / math.sqrt(sum(row * row)) for row in shifted])
@@ -69,7 +73,7 @@ def test_gamma_may_be_searched_beside_none():
 
 LOSSES = {
     "hinge": lambda seed: HingeRankLoss(0.1),
-    "cosine_margin": lambda seed: CosineMarginLoss(0.1, generator(seed, stream=2)),
+    "cosine_margin": lambda seed: CosineMarginLoss(0.1, generator(seed, stream=2**32)),
     "cosine": lambda seed: CosineLoss(),
     "mse": lambda seed: MSELoss(),
 }
@@ -97,7 +101,7 @@ def test_training_lowers_the_loss_that_is_named(name):
     else:
         targets = torch.from_numpy(CODES)
     expected = LOSSES[name](order)(outputs, targets, vectors).item()
-    assert clf.history_ == [pytest.approx(expected, rel=1e-4)]
+    assert losses(clf) == [pytest.approx(expected, rel=1e-4)]
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -116,7 +120,7 @@ def test_every_loss_learns_the_seen_classes(name, hidden):
     ).fit(X, Y)
     assert clf.score(X, Y) > 0.85
     if clf.history_:
-        assert len(clf.history_) == 80 and clf.history_[-1] < 0.6 * clf.history_[0]
+        assert len(clf.history_) == 80 and clf.history_[-1]["loss"] < 0.6 * clf.history_[0]["loss"]
 
 
 def test_the_default_is_the_published_hinge_rank_loss_on_a_linear_map():
@@ -128,7 +132,7 @@ def test_the_default_is_the_published_hinge_rank_loss_on_a_linear_map():
 
 def test_the_margin_reaches_the_loss():
     first, second = (
-        DeViSEClassifier(TABLE, margin=margin, epochs=1, **SHORT).fit(X, Y).history_
+        losses(DeViSEClassifier(TABLE, margin=margin, epochs=1, **SHORT).fit(X, Y))
         for margin in (0.1, 0.9)
     )
     assert second[0] > first[0]

@@ -235,7 +235,7 @@ def test_dropout_of_the_tiny_cnn_drops_that_share_of_the_features(rate):
 def test_a_given_dropout_takes_the_place_of_every_published_rate():
     assert [m.p for m in kinds(make("full", dropout=0.5), nn.Dropout)] == [0.5] * 13
     assert [m.p for m in kinds(make("slim", dropout=0.5), nn.Dropout)] == [0.5] * 3
-    assert make("tiny").dropout.p == 0.4
+    assert make("tiny").drop.p == 0.4
 
 
 # Training --------------------------------------------------------------------------------------

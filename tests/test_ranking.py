@@ -24,6 +24,10 @@ each = pytest.mark.parametrize("cls", LOSSES, ids=lambda cls: cls.__name__)
 
 @each
 @pytest.mark.parametrize("margin", [0.2, 1.0])
+def losses(model):
+    return [entry["loss"] for entry in model.history_]
+
+
 def test_the_loss_of_its_name_is_what_training_begins_with(cls, margin):
     """The history's first epoch, a single batch, is the loss of the untrained map."""
     clf = cls(
@@ -37,13 +41,13 @@ def test_the_loss_of_its_name_is_what_training_begins_with(cls, margin):
     ).fit(X, Y)
     outputs, vectors = torch.from_numpy(clf.transform(X)), torch.from_numpy(clf.class_vectors_)
     expected = LOSSES[cls](margin)(outputs, torch.from_numpy(CODES), vectors).item()
-    assert clf.history_ == [pytest.approx(expected, rel=1e-4)]
+    assert losses(clf) == [pytest.approx(expected, rel=1e-4)]
 
 
 @each
 def test_it_learns_the_seen_classes(cls):
     clf = cls(TABLE, epochs=60, batch_size=8, weight_decay=1e-3, **SHORT).fit(X, Y)
-    assert len(clf.history_) == 60 and clf.history_[-1] < 0.3 * clf.history_[0]
+    assert len(clf.history_) == 60 and clf.history_[-1]["loss"] < 0.3 * clf.history_[0]["loss"]
     assert clf.score(X, Y) > 0.95
     np.testing.assert_allclose(clf.transform(X), X @ clf.coef_ + clf.intercept_, rtol=1e-12)
 
@@ -74,7 +78,7 @@ def test_the_losses_lead_to_different_maps():
 def test_one_class_costs_nothing(cls):
     rows = Y == "cat"
     clf = cls(TABLE, candidates=LABELS, epochs=2, **SHORT).fit(X[rows], Y[rows])
-    assert clf.history_ == [0.0, 0.0] and np.isfinite(clf.decision_function(X)).all()
+    assert losses(clf) == [0.0, 0.0] and np.isfinite(clf.decision_function(X)).all()
 
 
 @each

@@ -32,6 +32,12 @@ def settings(**changes):
     return TrainingSettings(**{**values, **changes})
 
 
+def fit(network, x=X, targets=TARGETS, chosen=None, **kwargs):
+    """Train on arrays, and return the losses."""
+    rows = TensorRows(*(to_tensor(array, torch.device("cpu")) for array in (x, targets)))
+    return [e["loss"] for e in train(network, mse, rows, chosen or settings(), **kwargs).history]
+
+
 def mse(outputs, rows):
     return MSELoss()(outputs, rows, torch.from_numpy(VECTORS))
 
@@ -41,8 +47,9 @@ def naive_adamw(weight, bias, settings):
     parameters = [weight.astype(np.float64), bias.astype(np.float64)]
     m, v = [0.0, 0.0], [0.0, 0.0]
     n_steps = settings.epochs * -(-len(X) // settings.batch_size)
-    order, t, history = generator(settings.seed, stream=1), 0, []
-    for _ in range(settings.epochs):
+    t, history = 0, []
+    for epoch in range(settings.epochs):
+        order = generator(settings.seed, stream=1 + epoch)
         permutation = torch.randperm(len(X), generator=order).numpy()
         losses = []
         for start in range(0, len(X), settings.batch_size):
@@ -70,7 +77,7 @@ def test_training_is_adamw_along_half_a_cosine(batch_size):
     (weight, bias), expected = naive_adamw(
         layer.weight.detach().numpy(), layer.bias.detach().numpy(), chosen
     )
-    history = train(layer, mse, X, TARGETS, chosen)
+    history = fit(layer, chosen=chosen)
     np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(layer.bias.detach().numpy(), bias, rtol=1e-4, atol=1e-5)
     # The mean over samples, the short last batch weighed by its size.
@@ -81,13 +88,13 @@ def test_the_seed_orders_the_samples():
     histories = []
     for seed in (0, 0, 1):
         (layer,) = linear_layers((4, 2), seed=5)
-        histories.append(train(layer, mse, X, TARGETS, settings(seed=seed)))
+        histories.append(fit(layer, chosen=settings(seed=seed)))
     assert histories[0] == histories[1] != histories[2]
 
 
 def test_the_loss_falls_and_the_network_is_left_in_evaluation():
     network = nn.Sequential(*linear_layers((4, 2), seed=0), nn.Dropout(0.0))
-    history = train(network, mse, X, TARGETS, settings(epochs=20, batch_size=30))
+    history = fit(network, chosen=settings(epochs=20, batch_size=30))
     assert len(history) == 20 and history[-1] < history[0] / 2
     assert not network.training
 
@@ -96,7 +103,7 @@ def test_data_and_global_random_state_are_left_alone():
     x, targets, state = X.copy(), TARGETS.copy(), torch.get_rng_state()
     x.flags.writeable = False
     (layer,) = linear_layers((4, 2), seed=0)
-    train(layer, mse, x, targets, settings())
+    fit(layer, x, targets)
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(targets, TARGETS)
     assert torch.equal(state, torch.get_rng_state())
@@ -104,8 +111,8 @@ def test_data_and_global_random_state_are_left_alone():
 
 def test_a_diverging_loss_says_what_to_change():
     (layer,) = linear_layers((4, 2), seed=0)
-    with pytest.raises(FloatingPointError, match=r"epoch \d+ of 9. Lower learning_rate, or scale"):
-        train(layer, mse, X * 1e10, TARGETS, settings(epochs=9, learning_rate=1e25))
+    with pytest.raises(FloatingPointError, match=r"at step \d of 4 in epoch \d+ of 9. Lower lea"):
+        fit(layer, X * 1e10, chosen=settings(epochs=9, learning_rate=1e25))
 
 
 def test_layers_are_glorot_uniform_from_their_own_generator():
@@ -181,12 +188,12 @@ def test_weights_are_for_features_as_they_are(hidden):
     network = nn.Sequential(*modules)
     scale = np.sqrt(np.mean((x - x.mean(axis=0)) ** 2))
     scaled = ((x - x.mean(axis=0)) / scale).astype(np.float32)
-    history = train(network, mse, scaled, TARGETS, settings())
+    history = fit(network, scaled)
     with torch.no_grad():
         expected = network(torch.from_numpy(scaled)).numpy()
     got = apply_map(x, fitted.coefs, fitted.intercepts)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-    assert fitted.history == history
+    assert [entry["loss"] for entry in fitted.history] == history
     assert [coef.shape for coef in fitted.coefs] == [
         tuple(reversed(layer.weight.shape)) for layer in layers
     ]

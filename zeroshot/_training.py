@@ -9,7 +9,6 @@ was interrupted ends with the numbers of one that was not.
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import get_int_from_env
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -27,6 +27,7 @@ from zeroshot._checkpoint import Checkpoint, Progress
 from zeroshot._torch import generator, resolve_device
 
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_WORLD = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
 _PROGRESS_DELAY = 3.0  # seconds of work after which a bar is worth its line
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -91,6 +92,8 @@ class TrainingSettings:
         Whether the step size falls to zero along half a cosine.
     accumulation : int
         Into how many parts a batch is cut, to fit into memory.
+    owner : str
+        Who trains, for the messages.
     """
 
     epochs: int
@@ -102,6 +105,7 @@ class TrainingSettings:
     precision: str = "float32"
     schedule: str = "cosine"
     accumulation: int = 1
+    owner: str = "train"
 
 
 def train(
@@ -268,16 +272,17 @@ class _Loop:
         if len(bad):
             step = int(bad[0])
             raise FloatingPointError(
-                f"The loss became {losses[step]:.3g} at step {step + 1} of {len(losses)} in epoch "
-                f"{number + 1} of {self.settings.epochs}. Lower learning_rate, or scale the "
-                "features. A checkpoint is that of the last whole epoch."
+                f"{self.settings.owner}: the loss became {losses[step]:.3g} at step {step + 1} of "
+                f"{len(losses)} in epoch {number + 1} of {self.settings.epochs}. Lower "
+                "learning_rate, or scale the features. A checkpoint is that of the last whole "
+                "epoch."
             )
 
 
 def _accelerator(settings: TrainingSettings) -> Accelerator:
     device = resolve_device(settings.device)
     # Accelerate keeps one state for the process, and refuses another precision or device in it.
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    alone = get_int_from_env(_WORLD, 1) == 1
     AcceleratorState._reset_state(reset_partial_state=alone)
     if device.type == "cuda" and device.index is not None and alone:
         torch.cuda.set_device(device)
@@ -290,8 +295,8 @@ def _drawing_from(seed: int, epoch: int, process: int, device: torch.device) -> 
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         # The high bit keeps these streams apart from those of the order of the samples.
-        state = generator(seed, stream=2**32 + 2**16 * process + epoch)
-        torch.manual_seed(state.initial_seed() % 2**63)
+        draws = generator(seed, stream=2**32 + 2**16 * process + epoch)
+        torch.manual_seed(draws.initial_seed())
         yield
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeroshot._torch import to_numpy
 from zeroshot._training import linear_layers
 from zeroshot.backbones.simpnet import SimpNet
 from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
@@ -145,15 +144,6 @@ class ImageNetwork(nn.Module):
                 "image. End it with pooling and nn.Flatten()."
             )
         return features.shape[1]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the weights as arrays, by name, but for those of a module that `network` is."""
-        named = self._name is not None
-        return {
-            name: to_numpy(value)
-            for name, value in self.state_dict().items()
-            if named or not name.startswith("backbone.")
-        }
 
 
 def open_backbone(

@@ -106,7 +106,8 @@ class SimpNet(nn.Module):
             if position < len(rates) and rates[position]:
                 layers.append(nn.Dropout(rates[position]))
         self.layers = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(last)
+        self.variant, self.width, self.dropout = variant, width, dropout
+        self.drop = nn.Dropout(last)
         self.n_features = channels[-1]
         self.apply(_initialise)
 
@@ -130,7 +131,7 @@ class SimpNet(nn.Module):
         """
         check_batch(images, smallest=_SMALLEST, owner="SimpNet")
         # Not adaptive_max_pool2d: on a GPU its gradient depends on the order of additions.
-        return self.dropout(self.layers(images).amax(dim=(2, 3)))
+        return self.drop(self.layers(images).amax(dim=(2, 3)))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -69,7 +69,8 @@ class TinyImageNetCNN(nn.Module):
                 layers.append(nn.MaxPool2d(2))
             layers += convolution(n_in, n_out) + convolution(n_out, n_out)
         self.layers = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
+        self.width, self.dropout = width, dropout
+        self.drop = nn.Dropout(dropout)
         self.n_features = sizes[-1]
         self.apply(_initialise)
 
@@ -92,7 +93,7 @@ class TinyImageNetCNN(nn.Module):
             `images` has another shape, no floats, or too few pixels.
         """
         check_batch(images, smallest=_SMALLEST, owner="TinyImageNetCNN")
-        return self.dropout(self.layers(images).mean(dim=(2, 3)))
+        return self.drop(self.layers(images).mean(dim=(2, 3)))
 
 
 def _initialise(module: nn.Module) -> None:

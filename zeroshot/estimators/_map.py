@@ -183,6 +183,7 @@ def training_settings(
         weight_decay=float(weight_decay),
         seed=seed,
         device=str(resolve_device(estimator.device, owner=owner)),
+        owner=owner,
     )
 
 

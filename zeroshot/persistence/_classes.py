@@ -8,6 +8,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from zeroshot.persistence._networks import network_arrays
+
 CLASSES = {
     "ALEClassifier": "zeroshot.estimators:ALEClassifier",
     "BlendRule": "zeroshot.estimators._blend:BlendRule",
@@ -25,8 +27,10 @@ CLASSES = {
     "EmbeddingRegressorCV": "zeroshot.estimators:EmbeddingRegressorCV",
     "EnsembleZeroShotClassifier": "zeroshot.estimators:EnsembleZeroShotClassifier",
     "FewShotClassifier": "zeroshot.estimators:FewShotClassifier",
+    "FineTuneClassifier": "zeroshot.estimators:FineTuneClassifier",
     "FrozenEstimator": "sklearn.frozen:FrozenEstimator",
     "GeneralizedClassKFold": "zeroshot.model_selection:GeneralizedClassKFold",
+    "ImageNetwork": "zeroshot.backbones._image_network:ImageNetwork",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "LeaveOneClassOut": "zeroshot.model_selection:LeaveOneClassOut",
@@ -42,11 +46,14 @@ CLASSES = {
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
     "SGDClassifier": "sklearn.linear_model:SGDClassifier",
     "SJEClassifier": "zeroshot.estimators:SJEClassifier",
+    "SimpNet": "zeroshot.backbones:SimpNet",
     "SimilarityClassifier": "zeroshot.estimators:SimilarityClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
+    "SoftmaxClassifier": "zeroshot.estimators:SoftmaxClassifier",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",
     "TimmFeatures": "zeroshot.backbones:TimmFeatures",
+    "TinyImageNetCNN": "zeroshot.backbones:TinyImageNetCNN",
     "WordNetSimilarity": "zeroshot.similarity:WordNetSimilarity",
     "WordVectorSimilarity": "zeroshot.similarity:WordVectorSimilarity",
 }
@@ -70,11 +77,25 @@ PRIVATE = {
 }
 """Fitted attributes that do not end in an underscore, by class."""
 
-DERIVED = {"SGDClassifier": {"_expanded_class_weight", "_loss_function_"}}
-"""Attributes that are made anew before they are used, by class: they are not saved."""
+DERIVED = {
+    "DeViSEClassifier": {"_progress"},
+    "EmbeddingRegressor": {"_progress"},
+    "FineTuneClassifier": {"_progress"},
+    "SGDClassifier": {"_expanded_class_weight", "_loss_function_"},
+    "SoftmaxClassifier": {"_progress"},
+}
+"""Attributes that are not saved, by class: made anew before they are used, or an optimiser's state,
+without which training goes on from the same weights."""
 
-FIXED = {"Pipeline": {"memory": None}}
-"""Parameters with one permitted value, by class: joblib's cache is made of pickles."""
+NETWORKS = {"ImageNetwork", "SimpNet", "TinyImageNetCNN"}
+"""Classes that are torch modules: their weights are saved beside their parameters."""
+
+OF_THE_RUN = {"callbacks": None, "checkpoint": None, "init_from": None}
+"""Parameters of training networks that belong to the run, not to the model, and what is saved."""
+
+FIXED = {"ImageNetwork": {"weights": None}, "Pipeline": {"memory": None}}
+"""Parameters with one permitted value, by class: a network brings its weights, and joblib's cache
+is made of pickles."""
 
 _OUTPUT_CONFIG = "_sklearn_output_config"  # what set_output leaves
 
@@ -115,7 +136,8 @@ def is_fitted_attribute(name: str, cls: type) -> bool:
 
 def parameters_of(value: Any) -> dict[str, Any]:
     """Return the constructor's parameters of an object, by name."""
-    return {name: getattr(value, name) for name in parameter_names(type(value))}
+    params = {name: getattr(value, name) for name in parameter_names(type(value))}
+    return params | OF_THE_RUN if OF_THE_RUN.keys() <= params.keys() else params
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
@@ -126,6 +148,8 @@ def attributes_of(value: Any) -> dict[str, Any]:
     TypeError
         An attribute is not one that a saved model may have.
     """
+    if type(value).__name__ in NETWORKS:
+        return network_arrays(value)
     if not isinstance(value, BaseEstimator):
         return {}  # immutable: the constructor's parameters are all there is
     cls = type(value)

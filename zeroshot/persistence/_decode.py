@@ -14,11 +14,13 @@ from zeroshot.label_embeddings._stored import embedding_from_state
 from zeroshot.persistence._classes import (
     CLASSES,
     FIXED,
+    NETWORKS,
     find_class,
     is_fitted_attribute,
     parameter_names,
 )
 from zeroshot.persistence._encode import DTYPE, MAX_DEPTH, Node
+from zeroshot.persistence._networks import load_network_arrays
 
 _LAST_CODE_POINT = 0x10FFFF
 _SOURCE = (
@@ -83,7 +85,8 @@ class Decoder:
         params, attributes = _get(node, "params", dict), _get(node, "attributes", dict)
         cls = find_class(name)
         unknown = [key for key in params if key not in parameter_names(cls)]
-        unknown += [key for key in attributes if not is_fitted_attribute(key, cls)]
+        if name not in NETWORKS:
+            unknown += [key for key in attributes if not is_fitted_attribute(key, cls)]
         if unknown:
             raise IntegrityError(
                 f"A saved {name} has {', '.join(map(repr, unknown))}, which the {name} here does "
@@ -94,8 +97,11 @@ class Decoder:
             if values.get(parameter) != permitted:
                 raise IntegrityError(f"A saved {name} has a {parameter}, which is never saved.")
         restored = _checked(cls, **values)
-        for key, value in attributes.items():
-            setattr(restored, key, self._value(value, 0))
+        state = {key: self._value(value, 0) for key, value in attributes.items()}
+        if name in NETWORKS:
+            _checked(load_network_arrays, restored, state)
+        else:
+            vars(restored).update(state)
         self._objects.append(restored)
         return restored
 
