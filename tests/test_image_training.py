@@ -25,8 +25,11 @@ from zeroshot import (
     ConSEClassifier,
     DeViSEClassifier,
     EmbeddingRegressor,
+    FineTuneClassifier,
     HashEmbedding,
+    SimilarityInitializer,
     SoftmaxClassifier,
+    SourceHead,
     load,
     save,
 )
@@ -608,6 +611,43 @@ def test_networks_are_saved_by_their_names(network, tmp_path):
     loaded = load(tmp_path / "model")
     images = RNG.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     np.testing.assert_array_equal(model.decision_function(images), loaded.decision_function(images))
+
+
+def test_a_fine_tuned_network_is_saved_with_its_head(tmp_path):
+    rows = RNG.normal(size=(3, 256)).astype(np.float32)
+    source = SourceHead(rows, np.zeros(3), ["wolf", "tiger", "eagle"])
+    model = FineTuneClassifier(
+        "test_efficientnet",
+        weights=None,
+        head=SimilarityInitializer(source, "wordnet", n_neighbors=1),
+        epochs=1,
+        batch_size=16,
+        resize=32,
+        image_size=32,
+        random_state=0,
+    ).fit(X, Y)
+    save(model, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert_equal_weights(weights(model), weights(loaded))
+    np.testing.assert_array_equal(model.predict(X), loaded.predict(X))
+    np.testing.assert_array_equal(loaded.head_.coef_, model.head_.coef_)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    from zeroshot.persistence._networks import load_network_arrays, network_arrays
+
+    network = small()
+    arrays = network_arrays(network)
+    name = "layers.0.weight"
+    for damaged in (
+        {**arrays, name: arrays[name][:1]},
+        {**arrays, name: arrays[name].astype(np.float64)},
+        {**arrays, "extra": arrays[name]},
+        {key: value for key, value in arrays.items() if key != name},
+        {**arrays, name: 3},
+    ):
+        with pytest.raises(ValueError, match="the weights '(layers.0.weight|extra)'"):
+            load_network_arrays(network, damaged)
 
 
 def test_a_network_of_ones_own_cannot_be_saved(tmp_path):

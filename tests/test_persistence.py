@@ -542,6 +542,7 @@ def test_every_public_estimator_is_round_tripped_here():
     tested = {type(e).__name__ for e in ESTIMATORS.values()} | {"SourceHead", "TimmFeatures"}
     tested |= {"InferenceSimilarity", "SimilarityInitializer"}  # in their own tests
     tested |= {"NearestLabelClassifier", "OpenCLIPFeatures"}  # in test_clip.py
+    tested |= {"SoftmaxClassifier", "FineTuneClassifier"}  # in test_image_training.py
     assert set(public(with_method="fit")) <= tested
 
 

@@ -101,7 +101,8 @@ class Decoder:
         if name in NETWORKS:
             _checked(load_network_arrays, restored, state)
         else:
-            vars(restored).update(state)
+            for key, value in state.items():
+                setattr(restored, key, value)
         self._objects.append(restored)
         return restored
 
