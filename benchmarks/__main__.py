@@ -23,6 +23,7 @@ NAMES = (
     "word_vectors",
     "wordnet",
     "features",
+    "training",
 )
 
 

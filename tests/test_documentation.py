@@ -116,6 +116,17 @@ def test_python_of_the_evaluation_page_runs(capsys):
             assert estimate.value > trivial or name == "hit_at_20", name
 
 
+def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/networks.md").read_text(), re.DOTALL
+    )
+    scope = {}
+    exec(compile(block, "networks.md", "exec"), scope)
+    assert (tmp_path / "run" / "devise.safetensors").exists()
+    assert len(scope["devise"].history_) == 2
+
+
 @pytest.mark.data
 def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home, capsys):
     shares = load_example("analogy").main(["--preset", "tiny"])["piano -> pianist"]
