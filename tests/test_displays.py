@@ -496,6 +496,17 @@ def test_grid_names_the_first_images_by_every_model(task):
     assert any(text.startswith("✓") for text in assert_readable(display.figure_))
 
 
+def test_grid_on_given_axes_shows_as_many_images_as_can_be_read():
+    figure, ax = plt.subplots(figsize=(5, 6))
+    grid = grid_of(["a", "b"], n=40).plot(ax)
+    shown = assert_readable(figure)
+    images = len(ax.get_images())
+    assert 3 < images < 40
+    assert any(f"{images} of 900 images" in text for text in shown)
+    assert min(text.get_fontsize() for text in ax.texts) >= 5
+    assert len(grid.images) == 40
+
+
 @pytest.mark.parametrize("n_classes", [2, 8])
 def test_ordinary_classifiers_stand_beside_zero_shot_ones(task, n_classes):
     rows = np.isin(task.y, task.names[:n_classes])

@@ -275,7 +275,8 @@ class EmbeddingMapDisplay:
             unseen_first = np.argsort(seen, kind="stable").tolist()
             n = place_names(
                 self.ax_, self.label_points, self.label_names.tolist(), unseen_first,
-                bold=~seen, fontsize=SMALL - 1, max_tried=MAX_TRIED, owner=owner,
+                bold=~seen, on_points=not self.placed, fontsize=SMALL - 1,
+                max_tried=MAX_TRIED, owner=owner,
             )  # fmt: skip
             self._add_note(n)
         return self

@@ -45,6 +45,19 @@ class Cell:
         full = self.size(n, n_columns)
         return FONT * min(1.0, width / full[0], height / full[1])
 
+    def most(self, n: int, n_columns: int, width: float, height: float) -> tuple[int, int]:
+        """Return how many of `n` cells can be read in a space, at least one, in how many columns.
+
+        The columns are `n_columns`, or fewer where more cells can then be read.
+        """
+        readable = [
+            (count, columns)
+            for columns in range(1, n_columns + 1)
+            for count in range(1, n + 1)
+            if self.font(count, columns, width, height) >= SMALLEST_FONT
+        ]
+        return max(readable, default=(1, 1))
+
     def draw(self, display: PredictionGridDisplay, n: int, n_columns: int, font: float) -> None:
         """Draw the first cells of a display on its axes."""
         ax = display.ax_
@@ -94,7 +107,7 @@ class Cell:
                 if right:
                     shown = f"✓ {shown}"
                 texts.append(ax.text(*at, shown, va="top", fontsize=font, **style))
-            fit_texts(texts, (COLUMN - PAD) * scale)
+            fit_texts(texts, (COLUMN - 2 * PAD) * scale)
 
 
 def _draw_image(ax: Axes, image: Any, left: float, top: float, font: float) -> None:

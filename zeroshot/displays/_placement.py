@@ -24,6 +24,7 @@ SIDES = (
     ((-0.7, 0.7), "right", "bottom"),
     ((-0.7, -0.7), "right", "top"),
 )
+ON = ((0, 0), "center", "center")
 GAP = 5  # points between a point and its name
 
 
@@ -34,6 +35,7 @@ def place_names(
     order: Sequence[int],
     *,
     bold: np.ndarray,
+    on_points: bool,
     fontsize: float,
     max_tried: int,
     owner: str,
@@ -45,13 +47,15 @@ def place_names(
     ax : Axes
         Whatever else it shows stands already: its size must not change afterwards.
     points : ndarray of shape (n_points, 2)
-        In data units. No name covers one of them.
+        In data units. No name covers one of them, unless `on_points`.
     names : sequence of str of length n_points
         As they are; they are made literal here.
     order : sequence of int
         Which to try, the most important first.
     bold : ndarray of bool of shape (n_points,)
         Which to write in bold letters.
+    on_points : bool
+        Nothing is drawn at the points: names may stand on them.
     fontsize : float
         In typographic points.
     max_tried : int
@@ -75,8 +79,9 @@ def place_names(
         weight = "bold" if bold[place] else "normal"
         probe.set(text=name, fontweight=weight)
         extent = probe.get_window_extent()
-        obstacles = np.vstack([taken, np.delete(marks, place, axis=0)])
-        for direction, ha, va in SIDES:
+        others = taken[:0] if on_points else np.delete(marks, place, axis=0)
+        obstacles = np.vstack([taken, others])
+        for direction, ha, va in (ON, *SIDES) if on_points else SIDES:
             box = _box(pixels[place], direction, extent.width, extent.height, GAP * scale)
             if not _free(box, obstacles, np.asarray(frame.extents)):
                 continue

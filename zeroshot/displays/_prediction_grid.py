@@ -11,7 +11,7 @@ from zeroshot._optional import import_optional
 from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.displays._checks import check_mapping, check_matrix, plural, top_labels
 from zeroshot.displays._drawing import axes_or_new, settle
-from zeroshot.displays._grid_cell import SMALLEST_FONT, Cell
+from zeroshot.displays._grid_cell import Cell
 from zeroshot.displays._grid_data import label_rows, small
 
 OWNER = "PredictionGridDisplay"
@@ -289,7 +289,7 @@ class PredictionGridDisplay:
             self.ax_.set_axis_off()
             settle(self.ax_)
         width, height = self.ax_.get_window_extent().size / self.ax_.figure.dpi
-        while n > 1 and cell.font(n, n_columns, width, height) < SMALLEST_FONT:
-            n, n_columns = n - 1, min(n_columns, n - 1)
+        if ax is not None:
+            n, n_columns = cell.most(n, n_columns, width, height)
         cell.draw(self, n, n_columns, cell.font(n, n_columns, width, height))
         return self

@@ -239,11 +239,14 @@ class RelativeLossDisplay:
         for position, values in enumerate(series):
             color, line = looks[position]["color"], (0, ("-", "--")[position])
             _, _, patches = self.ax_.hist(values, edges, **looks[position])
-            middle = self.ax_.axvline(np.median(values), color=color, linestyle=line[1])
-            handles += [patches[0], middle]
+            self.ax_.axvline(np.median(values), color=color, linestyle=line[1])
+            handles.append(patches[0])
             better = f"{int((values < 0).sum()):,} of {plural(len(values), 'class')} below 0"
-            labels += [literal(names[position]), f"its median {np.median(values):+.1%}\n{better}"]
+            median = f"median (line) {np.median(values):+.1%}"
+            labels.append(f"{literal(names[position])}\n{median}\n{better}")
         handles.append(self.ax_.axvline(0, color=GREY, linestyle=":"))
+        if not outside:
+            self.ax_.set_ylim(top=1.6 * self.ax_.get_ylim()[1])  # room for the legend
         add_legend(self.ax_, handles, [*labels, "the reference"], outside=outside)
         self.ax_.set(xlabel="relative loss (below 0 is better)", ylabel="classes")
         self.ax_.yaxis.get_major_locator().set_params(integer=True)
