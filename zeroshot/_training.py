@@ -178,8 +178,8 @@ def train(
                     checkpoint.write(network, reached)
                 shown.set_postfix(loss=f"{entry['loss']:.4g}", refresh=False)
                 shown.update()
+        accelerator.wait_for_everyone()  # for the checkpoint, before it is read again
     finally:
-        accelerator.wait_for_everyone()
         accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
         network.__dict__.pop("forward", None)  # accelerate's wrapper, which no copy should carry
         network.eval()
