@@ -73,25 +73,40 @@ PRESETS = {
         n_classes=70,
         resize=32,
         image_size=32,
-        shots=(1, 2),
+        shots=(2,),
         draws=2,
         test_images=2,
         iterations=6,
         min_epochs=2,
         measured=2,
-        course_shots=1,
+        course_shots=2,
         course_draws=1,
-        scratch_shots=(1,),
+        scratch_shots=(2,),
         scratch_size=32,
         scratch_epochs=1,
     ),
 }
 
 
+def changed(preset: Preset, options: argparse.Namespace) -> Preset:
+    """Return a preset with what was asked for in place of its own."""
+    wanted: dict[str, Any] = {}
+    if options.iterations is not None:
+        wanted["iterations"] = options.iterations
+    if options.shots is not None:
+        wanted["shots"] = tuple(options.shots)
+    if options.table_only:
+        wanted |= {"course_draws": 0, "scratch_shots": ()}
+    return dataclasses.replace(preset, **wanted)
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the study, print it, and return its figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--iterations", type=int, help="train for so many steps at least")
+    parser.add_argument("--shots", nargs="+", type=int, help="only these numbers of images a class")
+    parser.add_argument("--table-only", action="store_true", help="no one class, no scratch")
     parser.add_argument("--work", type=Path, required=True, help="a folder for finished runs")
     parser.add_argument("--jobs", type=int, default=1, help="how many runs at a time")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="0 only sums up")
@@ -99,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--plot", help="how the names of the pictures begin")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given)
-    preset = PRESETS[options.preset]
+    preset = changed(PRESETS[options.preset], options)
     make_runs(preset, options.work, minutes=options.minutes, jobs=options.jobs)
     target = Target(preset, options.work)
     done = finished(preset, options.work)

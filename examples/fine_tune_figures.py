@@ -24,6 +24,8 @@ def draw_all(record: dict[str, Any], prefix: str) -> None:
     """Draw every picture, into files whose names begin with `prefix`."""
     pictures = {"courses": courses, "one-class": one_class, "images-a-class": images_a_class}
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    if not any(record["one class"]["sources"].values()):
+        del pictures["one-class"]
     for name, draw in pictures.items():
         figure = draw(record)
         figure.savefig(f"{prefix}-{name}.png")

@@ -57,15 +57,15 @@ class Run:
 
 def planned(preset: Preset) -> Iterator[Run]:
     """Yield all runs of a preset, draw by draw, so that what is finished early is a whole."""
-    for draw in range(max(preset.draws, preset.course_draws)):
+    for draw in range(max(preset.draws, preset.course_draws, preset.scratch_draws)):
         for shots in preset.shots if draw < preset.draws else ():
             yield from (Run("control", name, shots, draw) for name in runs.CONTROLS)
             yield from (Run("start", name, shots, draw) for name in runs.STARTS)
         if draw < preset.course_draws:
             names = runs.SOURCES
             yield from (Run("course", name, preset.course_shots, draw) for name in names)
-    for shots in preset.scratch_shots:
-        yield from (Run("scratch", runs.SCRATCH, shots, d) for d in range(preset.scratch_draws))
+        for shots in preset.scratch_shots if draw < preset.scratch_draws else ():
+            yield Run("scratch", runs.SCRATCH, shots, draw)
 
 
 def finished(preset: Preset, folder: Path) -> dict[Run, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`FineTuneClassifier`: what is frozen, what is kept, what the head starts from, what is refused."""
+"""`FineTuneClassifier`: what is frozen and kept, what the head starts from, what is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zeroshot.exceptions import LabelWarning
 
 SIZE = 32
 EFFICIENTNET = "test_efficientnet"
-RESNET = "resnet10t"
+RESNET = "test_resnet"
 
 
 def images(n=24, seed=0):
@@ -85,7 +85,7 @@ def make(model=EFFICIENTNET, **params):
     return FineTuneClassifier(model, **(settings | params))
 
 
-def untrained(model, seed_of=None):
+def untrained(model):
     """Return the network that a fit with the same random state starts from."""
     kept = {}
 
@@ -143,8 +143,10 @@ def test_an_unknown_stage_is_answered_with_those_that_there_are():
 # Frozen stages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("augmentation", [None, "crop_flip"])
-@pytest.mark.parametrize("stage", [None, "head", "all", "first"])
+@pytest.mark.parametrize(
+    ("stage", "augmentation"),
+    [(None, None), (None, "crop_flip"), ("head", None), ("all", None), ("first", None)],
+)
 @every_network
 def test_frozen_weights_and_statistics_stay_bit_equal_and_the_others_change(
     name, stage, augmentation
@@ -193,6 +195,18 @@ def test_a_network_that_was_set_to_training_keeps_frozen_stages_in_evaluation_mo
 # What frozen stages give is kept ----------------------------------------------------------------
 
 
+@pytest.fixture
+def descent(monkeypatch):
+    """Train by gradient descent.
+
+    Before a batch normalisation, some gradients are zero but for rounding, and Adam makes whole
+    steps of them: two ways to compute the same then part by more than rounding.
+    """
+    monkeypatch.setattr(
+        torch.optim, "AdamW", lambda weights, lr, weight_decay: torch.optim.SGD(weights, lr=lr)
+    )
+
+
 class Whole(FineTuneClassifier):
     """Every image goes through the whole network in each epoch."""
 
@@ -202,17 +216,18 @@ class Whole(FineTuneClassifier):
 
 @pytest.mark.parametrize("stage", [None, "head", "second to last"])
 @every_network
-def test_training_on_what_is_kept_is_training_through_the_whole_network(name, stage):
+def test_training_on_what_is_kept_is_training_through_the_whole_network(name, stage, descent):
     model, _ = NETWORKS[name]
     if stage == "second to last":
         stage = list(stages(_backbone(model)))[-2]
-    classifier = make(model, trainable_from=stage, dropout=0, epochs=3)
+    classifier = make(model, trainable_from=stage, dropout=0, epochs=3, learning_rate=0.1)
     kept, parts = _with_part(classifier)
     whole = Whole(**classifier.get_params(deep=False)).fit(X, y)
     if stage != list(stages(_backbone(model)))[0]:
         assert parts[0] is not None  # something was kept
     scores = whole.decision_function(X)
-    np.testing.assert_allclose(kept.decision_function(X), scores, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(kept.decision_function(X), scores, rtol=1e-4, atol=1e-5)
+    assert kept.history_[-1]["loss"] != pytest.approx(kept.history_[0]["loss"], rel=1e-3)
     for ours, theirs in zip(kept.history_, whole.history_, strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
         assert ours["metric"] == theirs["metric"]
@@ -235,14 +250,14 @@ def test_a_network_that_cannot_be_cut_is_trained_as_a_whole():
     assert len(model.history_) == 2
 
 
-def test_what_is_too_large_to_keep_is_computed_again(monkeypatch):
+def test_what_is_too_large_to_keep_is_computed_again(monkeypatch, descent):
     from zeroshot.backbones import _frozen
 
     kept = make(dropout=0).fit(X, y).decision_function(X)
     monkeypatch.setattr(_frozen, "MEMORY", 1)
     model, parts = _with_part(make(dropout=0))
     assert parts == [None]
-    np.testing.assert_allclose(model.decision_function(X), kept, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.decision_function(X), kept, rtol=1e-4, atol=1e-5)
 
 
 # Heads ------------------------------------------------------------------------------------------
