@@ -111,6 +111,23 @@ def test_all_classes_compete_where_a_fold_holds_images_of_seen_ones():
     assert_same_search(ours.fit(X, Y), search)
 
 
+@pytest.mark.parametrize("scoring", ["mean_class_accuracy", "hit_at_2"])
+def test_held_out_classes_compete_among_themselves_alone(scoring):
+    """Not with those that a fold leaves out altogether."""
+    train, test = (np.flatnonzero(np.isin(Y, part)) for part in (NAMES[:5], NAMES[5:8]))
+    search = GridSearchCV(
+        eszsl(candidates=NAMES[:8]), GRID, cv=[(train, test)], scoring=SCORERS[scoring]
+    )
+    ours = ESZSLClassifierCV(
+        TABLE,
+        alphas_features=SPREAD,
+        alphas_labels=SPREAD,
+        cv=[(train, test)],
+        scoring=scoring,
+    )
+    assert_same_search(ours.fit(X, Y), search.fit(X, Y))
+
+
 def test_without_label_vectors_eszsl_folds_are_over_samples():
     cv = StratifiedKFold(5)
     search = GridSearchCV(ESZSLClassifier(), GRID, cv=cv, scoring=SCORERS["mean_class_accuracy"])

@@ -194,7 +194,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             )
         model = ESZSLClassifier(
             table,
-            candidates=self.seen_classes_,
+            # A class that the fold leaves out altogether is no competitor of those held out.
+            candidates=np.union1d(train, test) if unseen_only else self.seen_classes_,
             scenario="unseen" if unseen_only else "generalized",
             center=self.center,
             gamma=self.gamma,
