@@ -14,7 +14,7 @@ from zeroshot import (
     ESZSLClassifierCV,
 )
 from zeroshot.estimators import _penalty_search
-from zeroshot.estimators._ridge import EIGEN_FROM
+from zeroshot.estimators._ridge import EIGEN_FROM, RowSums, one_hot
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -111,6 +111,23 @@ def test_all_classes_compete_where_a_fold_holds_images_of_seen_ones():
     assert_same_search(ours.fit(X, Y), search)
 
 
+@pytest.mark.parametrize("scoring", ["mean_class_accuracy", "hit_at_2"])
+def test_held_out_classes_compete_among_themselves_alone(scoring):
+    """Not with those that a fold leaves out altogether."""
+    train, test = (np.flatnonzero(np.isin(Y, part)) for part in (NAMES[:5], NAMES[5:8]))
+    search = GridSearchCV(
+        eszsl(candidates=NAMES[:8]), GRID, cv=[(train, test)], scoring=SCORERS[scoring]
+    )
+    ours = ESZSLClassifierCV(
+        TABLE,
+        alphas_features=SPREAD,
+        alphas_labels=SPREAD,
+        cv=[(train, test)],
+        scoring=scoring,
+    )
+    assert_same_search(ours.fit(X, Y), search.fit(X, Y))
+
+
 def test_without_label_vectors_eszsl_folds_are_over_samples():
     cv = StratifiedKFold(5)
     search = GridSearchCV(ESZSLClassifier(), GRID, cv=cv, scoring=SCORERS["mean_class_accuracy"])
@@ -160,6 +177,51 @@ def test_the_naive_formula_with_the_centres_of_each_fold():
     answers = unseen[((X[test] - X[train].mean(axis=0)) @ V @ T.T).argmax(axis=1)]
     expected = np.mean([np.mean(answers[Y[test] == name] == name) for name in unseen])
     assert ours.fit(X, Y).best_score_ == pytest.approx(expected, abs=1e-12)
+
+
+def with_a_large_row(features=X):
+    """A row of fold 2 of `FOLDS`, beside which what the others sum up to is rounding."""
+    large = features.copy()
+    large[list(FOLDS.split(X, Y))[2][1][0]] *= 1e8
+    return large
+
+
+def test_eszsl_is_not_misled_by_large_rows_that_a_fold_leaves_out():
+    scorer = SCORERS["mean_class_accuracy"]
+    search = GridSearchCV(eszsl(), GRID, cv=FOLDS, scoring=scorer).fit(with_a_large_row(), Y)
+    ours = ESZSLClassifierCV(TABLE, alphas_features=SPREAD, alphas_labels=SPREAD, cv=FOLDS)
+    assert_same_search(ours.fit(with_a_large_row(), Y), search)
+
+
+def test_ridge_is_not_misled_by_large_rows_that_a_fold_leaves_out():
+    large, (train, test) = with_a_large_row(), list(FOLDS.split(X, Y))[2]
+    ours = EmbeddingRegressorCV(TABLE, alphas=SPREAD, cv=FOLDS).fit(large, Y)
+    anew = [
+        EmbeddingRegressor(TABLE, alpha=alpha)
+        .fit(large[train], Y[train])
+        .score(large[test], Y[test])
+        for alpha in SPREAD
+    ]
+    np.testing.assert_allclose(ours.cv_results_["split2_test_score"], anew, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("factor", "keeps"), [(1.0, True), (1e2, True), (1e3, True), (1e6, False), (1e9, False)]
+)
+def test_digits_are_counted_where_rows_are_subtracted(factor, keeps):
+    codes, origin = one_hot(CODES, 10), np.zeros(9)
+    large = np.vstack([factor * X[:5], X[5:]])
+    whole = RowSums.of(large, codes, origin)
+    rest = whole.without(RowSums.of(large[:5], codes[:5], origin))
+    assert rest.keep_digits(1e-2) is keeps
+    assert rest.keep_digits(factor**2)  # the penalty alone counts
+    assert whole.keep_digits(0.0)
+
+
+def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
+    rare = np.where(np.arange(9) == 3, X * (Y == NAMES[0])[:, None], X)
+    monkeypatch.setattr(_penalty_search.NormalEquations, "of_rows", None)  # not called
+    ESZSLClassifierCV(TABLE, cv=FOLDS).fit(rare, Y)
 
 
 def test_more_penalties_than_a_factor_each_would_pay_for():

@@ -35,7 +35,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     Every point of the grid is scored on images of classes that its fold's model never saw, each
     fold with the mean of the features, the centre of the label space, and the kernel of its own
     seen classes: to the same scores that fitting every point anew would give (in float64, whatever
-    the features are in). But the data are passed over twice in all.
+    the features are in). But the data are passed over twice in all, unless rows left out are so
+    large beside the others that a fold has to be summed up by itself.
 
     Parameters
     ----------
@@ -155,7 +156,11 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             table = AttributeTable(raw, labels=self.seen_classes_)
         folds = make_folds(self.cv, X, labels, of_classes=table is not None, owner=owner)
         systems = fold_equations(
-            X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
+            X,
+            one_hot(y, len(self.seen_classes_)),
+            folds,
+            center=self.center_features,
+            penalty=min(gammas),
         )
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
@@ -189,7 +194,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             )
         model = ESZSLClassifier(
             table,
-            candidates=self.seen_classes_,
+            # A class that the fold leaves out altogether is no competitor of those held out.
+            candidates=np.union1d(train, test) if unseen_only else self.seen_classes_,
             scenario="unseen" if unseen_only else "generalized",
             center=self.center,
             gamma=self.gamma,

@@ -85,12 +85,13 @@ def _as_rows(fold: tuple[Any, Any], n_rows: int) -> Fold:
 
 
 def fold_equations(
-    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool
+    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool, penalty: float
 ) -> Iterator[NormalEquations]:
     """Yield the normal equations of each fold's training rows, and last those of all rows.
 
     A Gram matrix is a sum over rows, so that one pass gives that of all, and a second one that of
-    the rows which each fold leaves out, to be subtracted.
+    the rows which each fold leaves out, to be subtracted. Where these are so much larger than the
+    rest that subtraction loses its digits, the training rows are summed up themselves.
 
     Parameters
     ----------
@@ -102,6 +103,8 @@ def fold_equations(
         Row numbers.
     center : bool
         Whether each fold's equations are about the mean of its own rows.
+    penalty : float
+        The lowest that the equations will be solved with.
     """
     n_rows, n_features = X.shape
     if n_rows < n_features:
@@ -119,7 +122,10 @@ def fold_equations(
         sums = whole.without(RowSums.of(X[left_out], targets[left_out], origin))
         if center:
             sums = sums.about_the_mean(np.asarray(targets[train].sum(axis=0)))
-        yield NormalEquations.of_sums(sums)
+        if sums.keep_digits(penalty):
+            yield NormalEquations.of_sums(sums)
+        else:
+            yield NormalEquations.of_rows(X[train], targets[train], center=center)
     yield NormalEquations.of_sums(whole)
 
 

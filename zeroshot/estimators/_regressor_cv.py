@@ -121,7 +121,7 @@ class EmbeddingRegressorCV(VectorRegressor):
             targets, meaning = vectors - shift, np.eye(len(shift))
         else:
             targets, meaning = one_hot(codes, len(vectors)), vectors - shift
-        systems = fold_equations(X, targets, folds, center=True)
+        systems = fold_equations(X, targets, folds, center=True, penalty=min(alphas))
         scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
         scores = np.empty((len(alphas), len(folds)))
         for number, (train, test) in enumerate(folds):
