@@ -537,7 +537,10 @@ class NaNs(DeViSEClassifier):
         ({"y": [*TEST_Y[:-1].tolist(), None]}, "Unknown label type: y"),
         ({"y": TEST_Y[:, None].repeat(2, axis=1)}, "should be a 1d array"),
         ({"x": TEST_X * np.nan}, "NaN"),
-        ({"model": fitted(NaNs(TABLE, loss="mse", candidates=NAMES))}, "y_score holds NaN or inf"),
+        (
+            {"model": fitted(NaNs(TABLE, loss="mse", candidates=NAMES))},
+            "decision_function.X. holds",
+        ),
         ({"hit_at": (0,)}, "each k of hit_at must be an integer of at least 1, got 0"),
         ({"hierarchical_precision_at": (2.5,)}, "k of hierarchical_precision_at must be an int"),
         ({"semantic_similarity_at": (True,)}, "k of semantic_similarity_at must be an integer"),
@@ -552,6 +555,19 @@ class NaNs(DeViSEClassifier):
 def test_bad_input_says_what_to_do(changes, message):
     with pytest.raises(ValueError, match=message):
         evaluate(**changes)
+
+
+def test_a_score_that_is_no_number_is_named_by_its_row_in_all_of_x(monkeypatch):
+    monkeypatch.setattr(_evaluate, "MAX_ROWS_AT_ONCE", 32)
+
+    class OneNaN(DeViSEClassifier):
+        def decision_function(self, X):
+            scores = super().decision_function(X)
+            scores[(X == TEST_X[70]).all(axis=1), 0] = np.nan
+            return scores
+
+    with pytest.raises(ValueError, match=r"\(X\) holds NaN.* in 1 of rows 64 to 9.* row 70\)"):
+        evaluate(fitted(OneNaN(TABLE, loss="mse", candidates=NAMES)))
 
 
 def test_parameters_of_another_type():

@@ -220,7 +220,11 @@ def _score_blocks(
     n_rows = int(np.clip(MAX_SCORES_AT_ONCE // n_columns, 1, MAX_ROWS_AT_ONCE))
     for rows in gen_batches(n_samples, n_rows):
         scores = estimator.decision_function(take_rows(X, rows))
-        yield rows, check_scores(scores, n_columns, owner=OWNER)
+        name = "decision_function(X)"
+        yield (
+            rows,
+            check_scores(scores, n_columns, owner=OWNER, name=name, first_row=rows.start),
+        )
 
 
 def _count(

@@ -139,23 +139,27 @@ def check_scored(
     return y_true, scores, labels
 
 
-def check_scores(y_score: Any, n_labels: int, *, owner: str) -> np.ndarray:
+def check_scores(
+    y_score: Any, n_labels: int, *, owner: str, name: str = "y_score", first_row: int = 0
+) -> np.ndarray:
     """Return scores as a finite array (n_samples, n_labels) in their own float dtype.
+
+    `name` is what the message calls them, and `first_row` where they begin among all rows.
 
     Raises
     ------
     ValueError
         One column a label is not what `y_score` holds.
     """
+    numbers = check_finite(y_score, owner=owner, name=name, first_row=first_row)
     scores = np.asarray(y_score)
     if scores.dtype.kind != "f":
-        scores = check_finite(scores, owner=owner, name="y_score")
-    check_finite(scores, owner=owner, name="y_score")
+        scores = numbers
     if scores.ndim == 1 and n_labels == 2:
         return np.column_stack([np.zeros_like(scores), scores])
     if scores.ndim != 2 or scores.shape[1] != n_labels:
         raise ValueError(
-            f"{owner}: y_score has shape {scores.shape} for {n_labels} labels, expected "
+            f"{owner}: {name} has shape {scores.shape} for {n_labels} labels, expected "
             f"(n_samples, {n_labels}). Pass the labels of its columns as labels=, such as the "
             "estimator's classes_."
         )
