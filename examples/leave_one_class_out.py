@@ -90,13 +90,15 @@ def run_all(preset: Preset, folder: Path, n_jobs: int | None, summary: bool) -> 
     return {name: fold for (name,), fold in zip(jobs, folds, strict=True)}
 
 
-def study(preset: Preset, folder: Path, n_jobs: int | None, summary: bool) -> dict[str, Any]:
+def study(
+    preset: Preset, folder: Path, n_jobs: int | None, summary: bool, sources: Sequence[str]
+) -> dict[str, Any]:
     """Return the figures of the network from scratch, and of frozen features on all classes."""
     names = preset.names()
     folds = run_all(preset, folder, n_jobs, summary)
     frozen = {
         source: frozen_features(names, source, folder, n_jobs)
-        for source in ((SHIPPED,) if preset.made_up else (SHIPPED, ALL))
+        for source in sources
         if not summary or kept_path(names, source, folder).is_file()
     }
     return summarise(folds, names, len(preset.excluded()), frozen)
@@ -122,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--n-jobs", type=int, help="folds at a time")
     parser.add_argument("--folds", metavar="FOLDER", type=Path, help="where finished folds are")
     parser.add_argument("--summary", action="store_true", help="run no fold, tell what is there")
+    parser.add_argument(
+        "--all-features", action="store_true", help="frozen features of the whole archive too"
+    )
     parser.add_argument("--output", metavar="FILE", help="also write the figures there, as JSON")
     parser.add_argument("--plot", metavar="FILE", help="also draw the published figures there")
     options = parser.parse_args(arguments)
@@ -135,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     if options.preset == "development":
         results = about | {"variants": show_development(develop(preset, folder, options.n_jobs))}
     else:
-        results = about | study(preset, folder, options.n_jobs, options.summary)
+        sources = (SHIPPED, ALL) if options.all_features else (SHIPPED,)
+        results = about | study(preset, folder, options.n_jobs, options.summary, sources)
         show(results)
         if options.plot:
             draw(results, options.plot)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from loco_figures import PAPER
 
-FROZEN = "ridge, "
+OURS, CONTROL = "#0072B2", "#D55E00"
+KEYS = ("relative loss", "control")
 
 
 def show(results: dict[str, Any]) -> None:
@@ -127,8 +128,9 @@ def draw(results: dict[str, Any], path: str) -> None:
 
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), dpi=110, layout="constrained")
     _draw_course(axes[0], results)
-    _draw_histogram(axes[1], results["classes"], "network from scratch")
-    _draw_frozen(axes[2], results)
+    _draw_histogram(axes[1], results["classes"], "SimpNet from scratch", "network")
+    frozen = list(results["frozen"].values())[-1]
+    _draw_histogram(axes[2], frozen["classes"], "ridge on pretrained features", "ridge")
     figure.savefig(path)
     plt.close(figure)
 
@@ -136,31 +138,31 @@ def draw(results: dict[str, Any], path: str) -> None:
 def _draw_course(ax: Any, results: dict[str, Any]) -> None:
     curves = {name: 100 * np.array(row) for name, row in results["relative loss by epoch"].items()}
     epochs = np.arange(1, len(curves["median"]) + 1)
-    ax.fill_between(epochs, curves["lower"], curves["upper"], alpha=0.25, label="quartiles")
-    ax.plot(epochs, curves["median"], marker="o", markersize=3, label="median")
+    style = {"color": OURS, "alpha": 0.2, "linewidth": 0}
+    ax.fill_between(epochs, curves["lower"], curves["upper"], label="quartiles", **style)
+    ax.plot(epochs, curves["median"], color=OURS, marker="o", markersize=3, label="median")
     control = 100 * results["control: mean embedding"]["median"]
-    ax.axhline(control, color="#D55E00", linestyle="--", label="control: mean embedding, median")
+    ax.axhline(control, color=CONTROL, linestyle="--", label="control: mean embedding, median")
     end = results["gains less than 1 % after epoch"]
-    ax.axvline(end, color="grey", linestyle=":", label="gains less than 1 % more")
+    ax.axvline(end, ymax=0.68, color="grey", linestyle=":", label="median gains less than 1 % more")
+    low, high = min(curves["lower"].min(), control), curves["upper"].max()
+    ax.set_ylim(low - 0.05 * (high - low), high + 0.5 * (high - low))  # room for the legend
     ax.set(xlabel="epoch", ylabel="excluded class's loss against zero, %")
-    ax.set_title(f"from scratch, {results['folds']['finished']} classes")
-    ax.legend(frameon=False, fontsize=8)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_title(f"SimpNet from scratch, {results['folds']['finished']} classes")
+    ax.legend(frameon=False, fontsize=8, loc="upper right")
 
 
-def _draw_histogram(ax: Any, classes: dict[str, dict[str, Any]], title: str) -> None:
-    ours = [100 * row["relative loss"] for row in classes.values()]
-    control = [100 * row["control"] for row in classes.values()]
-    edges = np.arange(-80, 101, 10)
-    ax.hist(np.clip(ours, -80, 99), bins=edges, alpha=0.6, label="network")
-    style = {"histtype": "step", "color": "#D55E00", "linestyle": "--", "linewidth": 1.6}
-    ax.hist(np.clip(control, -80, 99), bins=edges, label="control: mean embedding", **style)
-    ax.axvline(np.median(ours), color="#0072B2", linewidth=1)
-    ax.axvline(np.median(control), color="#D55E00", linewidth=1, linestyle=":")
-    ax.set(xlabel="relative loss, % (lines: medians)", ylabel="classes")
-    ax.set_title(f"{title}, {len(ours)} classes")
-    ax.legend(frameon=False, fontsize=8)
-
-
-def _draw_frozen(ax: Any, results: dict[str, Any]) -> None:
-    source, figures = list(results["frozen"].items())[-1]
-    _draw_histogram(ax, figures["classes"], "ridge, pretrained features")
+def _draw_histogram(ax: Any, classes: dict[str, dict[str, Any]], title: str, ours: str) -> None:
+    losses = [np.array([100 * row[key] for row in classes.values()]) for key in KEYS]
+    edges = np.arange(10 * np.floor(np.min(losses) / 10), np.max(losses) + 10, 10)
+    ax.hist(losses[0], bins=edges, color=OURS, alpha=0.5, label=ours)
+    style = {"histtype": "step", "color": CONTROL, "linestyle": "--", "linewidth": 1.6}
+    ax.hist(losses[1], bins=edges, label="control: mean embedding", **style)
+    ax.axvline(np.median(losses[0]), ymax=0.75, color=OURS, linewidth=1.2)
+    ax.axvline(np.median(losses[1]), ymax=0.75, color=CONTROL, linewidth=1.2, linestyle=":")
+    ax.set_ylim(0, 1.35 * ax.get_ylim()[1])  # room for the legend
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.set(xlabel="relative loss, % (upright lines: medians)", ylabel="classes")
+    ax.set_title(f"{title}, {len(classes)} classes")
+    ax.legend(frameon=False, fontsize=8, loc="upper right")
