@@ -165,11 +165,17 @@ def _of_folds(
     of_loss = np.quantile(np.column_stack([untrained, epochs]), [0.25, 0.5, 0.75], axis=0)
     falls = {name: still_improving(row) for name, row in zip(excluded, relative, strict=True)}
     accuracy = [folds[name]["seen_accuracy"] for name in excluded]
+    shrunk = np.array([loss["shrunk"] for loss in losses])
     worth = wilcoxon(epochs[:, -1] / zero, mean / zero) if len(excluded) > 1 else None
     return {
         **_of_losses(losses, excluded),
         "relative to the untrained network": describe(epochs[:, -1] / untrained - 1, excluded),
         "control relative to the untrained network": describe(mean / untrained - 1, excluded),
+        "drawn towards the mean": {
+            "relative loss": describe(shrunk / zero - 1, excluded),
+            "skill over the control": describe(shrunk / mean - 1, excluded),
+            "factors": [folds[name]["shrinkage"] for name in excluded],
+        },
         "below the control, Wilcoxon p": float(worth.pvalue) if worth else None,
         "loss by epoch, from 0": {
             key: row.tolist()

@@ -162,7 +162,10 @@ class ExcludedLoss:
 
     def losses(self, network: Any) -> dict[str, float]:
         """Return the mean squared error of each class."""
-        found = outputs(network, self.images.pixels)
+        return self.mse(outputs(network, self.images.pixels))
+
+    def mse(self, found: NDArray[np.float64]) -> dict[str, float]:
+        """Return the mean squared error of each class, where these are its images' vectors."""
         rows = {name: found[self.images.target == name] for name in self.vectors}
         return {
             name: embedding_mse(np.tile(self.vectors[name], (len(row), 1)), row)
@@ -203,22 +206,32 @@ def train_without(
     start = time.perf_counter()
     model.set_params(callbacks=[watch], checkpoint=checkpoint).fit(kept.pixels, kept.target)
     found = model.predict(held_out.pixels)
+    middle = theirs.mean(axis=0)
+    drawn = shrinkage(found - middle, theirs[np.searchsorted(seen, held_out.target)] - middle)
+    shrunk = watch.mse(middle + drawn * (model.predict(watch.images.pixels) - middle))
     nearest = seen[(found @ theirs.T - (theirs**2).sum(axis=1) / 2).argmax(axis=1)]
     return {
         "classes": {
             name: {
                 "zero": float(np.mean(vector**2)),
-                "mean": float(np.mean((theirs.mean(axis=0) - vector) ** 2)),
+                "mean": float(np.mean((middle - vector) ** 2)),
                 "untrained": untrained[name],
                 "epochs": [entry[name] for entry in model.history_],
+                "shrunk": shrunk[name],
             }
             for name, vector in vectors.items()
         },
+        "shrinkage": drawn,
         "seen_accuracy": float((nearest == held_out.target).mean()),
         "training_loss": [entry["loss"] for entry in model.history_],
         "n_images": len(kept.target),
         "minutes": (time.perf_counter() - start) / 60,
     }
+
+
+def shrinkage(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """Return the factor in 0 to 1 that brings `found` nearest to `wanted`, by squared error."""
+    return float(np.clip((found * wanted).sum() / (found**2).sum(), 0, 1))
 
 
 def _untrained(model: EmbeddingRegressor, images: Images) -> torch.nn.Module:

@@ -22,6 +22,11 @@ def show(results: dict[str, Any]) -> None:
         _row("relative loss, network from scratch", results["relative loss"], n)
         _row("  control: mean embedding", results["control: mean embedding"], n)
         _row("  skill over the control", results["skill over the control"], n)
+        drawn = results["drawn towards the mean"]
+        _row("  drawn towards the mean", drawn["relative loss"], n)
+        _row("    skill over the control", drawn["skill over the control"], n)
+        low, high = min(drawn["factors"]), max(drawn["factors"])
+        print(f"    by factors of {low:.2f} to {high:.2f}, from held-out images of trained classes")
         _row("  to the untrained network", results["relative to the untrained network"], n)
         _row("    control", results["control relative to the untrained network"], n)
     print(
