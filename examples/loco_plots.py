@@ -131,11 +131,15 @@ def draw(results: dict[str, Any], path: str) -> None:
     matplotlib.use("Agg")  # files only: no window
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), dpi=110, layout="constrained")
-    _draw_course(axes[0], results)
-    _draw_histogram(axes[1], results["classes"], "SimpNet from scratch", "network")
-    frozen = list(results["frozen"].values())[-1]
-    _draw_histogram(axes[2], frozen["classes"], "ridge on pretrained features", "ridge")
+    finished = results["folds"]["finished"]
+    size = {"figsize": (13 if finished else 5, 4.2), "dpi": 110, "layout": "constrained"}
+    figure, axes = plt.subplots(1, 3 if finished else 1, squeeze=False, **size)
+    if finished:
+        _draw_course(axes[0, 0], results)
+        _draw_histogram(axes[0, 1], results["classes"], "SimpNet from scratch", "network")
+    if results["frozen"]:
+        frozen = list(results["frozen"].values())[-1]
+        _draw_histogram(axes[0, -1], frozen["classes"], "ridge on pretrained features", "ridge")
     figure.savefig(path)
     plt.close(figure)
 
