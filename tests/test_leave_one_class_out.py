@@ -78,7 +78,7 @@ def test_losses_are_those_of_the_formula(
     model = EmbeddingRegressor(
         WordVectors(), network=folds._fresh(preset), random_state=0, **dict(preset.training)
     )
-    ours = []
+    ours, shrunken = [], []
     for name in EXCLUDED:
         seen = train.target != name
         rows = [np.flatnonzero(train.target == other)[:6] for other in names if other != name]
@@ -96,7 +96,19 @@ def test_losses_are_those_of_the_formula(
         others = WordVectors().embed([other for other in names if other != name]).mean(axis=0)
         control = ((others - vector) ** 2).sum() / (vector @ vector) - 1
         assert figures["classes"][name]["control"] == pytest.approx(control, abs=1e-5)
+        held_out = test.target != name
+        away = fitted.predict(test.pixels[held_out]) - others
+        wanted = WordVectors().embed(test.target[held_out]) - others
+        factor = max(0, min(1, np.vdot(away, wanted) / np.vdot(away, away)))
+        position = EXCLUDED.index(name)
+        drawn = figures["drawn towards the mean"]
+        assert drawn["factors"][position] == pytest.approx(factor, abs=1e-3)
+        shrunk = ((others + factor * (found - others) - vector) ** 2).sum(axis=1).mean()
+        shrunken.append(shrunk / (vector @ vector) - 1)
     assert figures["relative loss"]["median"] == pytest.approx(sorted(ours)[1], abs=1e-4)
+    expected = sorted(shrunken)[1]
+    drawn = figures["drawn towards the mean"]["relative loss"]["median"]
+    assert drawn == pytest.approx(expected, abs=1e-4)
     assert figures["relative loss"]["better"] == sum(loss < 0 for loss in ours)
     assert figures["relative loss by epoch"]["median"][-1] == figures["relative loss"]["median"]
 
@@ -184,12 +196,15 @@ def test_a_summary_tells_of_the_folds_that_are_finished(
     study: ModuleType, folds: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     preset = study.PRESETS["tiny"]
+    arguments = ["--preset", "tiny", "--folds", str(tmp_path), "--summary"]
+    results = study.main([*arguments, "--plot", str(tmp_path / "none.png")])
+    assert results["folds"] == {"finished": 0, "of": 3}
     folds.run_fold(("beaver",), preset, tmp_path)
     other = study.replace(preset, image_size=16)
     assert folds.fold_path(("apple",), other, tmp_path) != folds.fold_path(
         ("apple",), preset, tmp_path
     )
-    results = study.main(["--preset", "tiny", "--folds", str(tmp_path), "--summary"])
+    results = study.main(arguments)
     assert results["folds"] == {"finished": 1, "of": 3}
     assert "1 of 3 folds" in capsys.readouterr().out
 
