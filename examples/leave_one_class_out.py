@@ -8,7 +8,8 @@ SimpNet and three fully connected layers learn the GloVe vectors of CIFAR-100's 
 error, one class excluded; after each epoch the excluded class's loss is taken on all its images.
 ``--preset full`` is the published study, 100 folds. ``--preset small`` is one for two cores: every
 eighth class, smaller images and network. ``--preset development`` compares variants of it on twelve
-other classes, excluded all at once. ``--preset tiny`` is a quick run on made-up images.
+other classes, excluded all at once. ``--preset frozen`` is the closed form alone, which the others
+end with. ``--preset tiny`` is a quick run on made-up images.
 
 Each finished fold is a small file in ``--folds``, and is never run twice; an unfinished one goes on
 from its last epoch. Folds go through joblib: ``--n-jobs``, or ``main`` inside ``parallel_config``.
@@ -59,6 +60,7 @@ PRESETS = {
     "full": Preset(training=_with(TRAINING)),
     "small": SMALL,
     "development": replace(SMALL, start=4),
+    "frozen": Preset(start=100),  # none from scratch
     "tiny": Preset(
         every=4,
         image_size=8,
@@ -83,7 +85,7 @@ def run_all(preset: Preset, folder: Path, n_jobs: int | None, summary: bool) -> 
     jobs = [(name,) for name in preset.excluded()]
     if summary:
         jobs = [job for job in jobs if fold_path(job, preset, folder).is_file()]
-    else:
+    elif jobs:
         images_of(preset)  # downloaded once, before several processes want them
     folds = Parallel(n_jobs=n_jobs, verbose=0 if summary or preset.made_up else 10)(
         delayed(run_fold)(job, preset, folder) for job in jobs
