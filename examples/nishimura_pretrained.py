@@ -1,15 +1,18 @@
-"""The Tiny ImageNet study with a pretrained network: maps from its features, in closed form."""
+"""The Tiny ImageNet study with a pretrained network: maps from its features, in closed form.
+
+The parts before it train a network on Tiny ImageNet alone; this one is pretrained on ImageNet-1k,
+which holds the classes of Tiny ImageNet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from archive_features import archive_features
 from nishimura_answers import (
-    Answers,
     cifar_labels,
     controls,
     of_model,
@@ -21,7 +24,7 @@ from nishimura_training import SEED, TEXTS
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import normalize
 
-from zeroshot import DeViSEClassifier, WordVectors
+from zeroshot import ConSEClassifier, DeViSEClassifier, SourceHead, WordVectors
 from zeroshot.datasets import load_cifar100_features
 from zeroshot.metrics import hit_at_k_score, semantic_similarity_score
 from zeroshot.model_selection import ClassKFold
@@ -32,7 +35,7 @@ N_FOLDS = 4
 
 @dataclass(frozen=True)
 class Features:
-    """Unit-length features of images to train on, to validate on, and of CIFAR-100, with labels."""
+    """Features of images to train on, to validate on, and of CIFAR-100, with labels."""
 
     train: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
@@ -43,7 +46,7 @@ def of_archives() -> Features:
     """Return features of the default network at 128 pixels: computed once, and kept."""
     sets = (("tiny_imagenet", "train"), ("tiny_imagenet", "val"), ("cifar100", "test"))
     bunches = [archive_features(*names) for names in sets]
-    return Features(*((normalize(bunch.data), bunch.target) for bunch in bunches))
+    return Features(*((bunch.data, bunch.target) for bunch in bunches))
 
 
 def shipped() -> Features:
@@ -53,24 +56,31 @@ def shipped() -> Features:
     for subset in ("train", "test"):
         X, y = load_cifar100_features(subset=subset, return_X_y=True)
         known = np.isin(y, seen)
-        parts[subset] = (normalize(X[known]), y[known]), (normalize(X[~known]), y[~known])
+        parts[subset] = (X[known], y[known]), (X[~known], y[~known])
     return Features(parts["train"][0], parts["test"][0], parts["test"][1])
 
 
 def grid(preset: str) -> dict[str, dict[str, Any]]:
-    """Return the parameters to choose from, by name."""
-    alphas = (1.0, 3.0, 10.0, 30.0) if preset != "tiny" else (1.0, 10.0)
-    spaces: dict[str, dict[str, Any]] = {
-        "uncentred": {"center": False},
-        "centred": {"center": True},
-        "centred, gamma 2": {"center": True, "gamma": 2.0},
-        "uncentred, gamma 4": {"center": False, "gamma": 4.0},
-    }
-    return {
-        f"ridge {name}, alpha {alpha:g}": {**space, "alpha": alpha}
-        for name, space in spaces.items()
-        for alpha in alphas
-    }
+    """Return the maps to choose from: parameters by name.
+
+    Features, which are not negative, are raised to `power`, and brought to unit length. Then either
+    ridge regression to the label vectors, with penalty `alpha`; or ConSE over class means, which
+    takes a softmax of the cosines to them, divided by `temperature`.
+    """
+    powers, alphas, temperatures = (1.0, 0.3), (1.0, 3.0, 10.0), (0.05, 0.07, 0.1)
+    if preset == "tiny":  # what ships is not features, but their principal components
+        powers, alphas, temperatures = (1.0,), (1.0, 10.0), (0.1,)
+    maps: dict[str, dict[str, Any]] = {}
+    for power in powers:
+        for center in (False, True):
+            space = {"power": power, "center": center}
+            suffix = f", power {power:g}, {'centred' if center else 'uncentred'}"
+            for alpha in alphas:
+                maps[f"ridge, alpha {alpha:g}{suffix}"] = {**space, "alpha": alpha}
+            for temperature in temperatures:
+                name = f"class means, temperature {temperature:g}{suffix}"
+                maps[name] = {**space, "temperature": temperature}
+    return maps
 
 
 def pretrained(features: Features, preset: str) -> dict[str, Any]:
@@ -80,48 +90,65 @@ def pretrained(features: Features, preset: str) -> dict[str, Any]:
     classes, the held-out ones being the only answers: nothing of validation or CIFAR-100 is seen.
     """
     words = WordVectors(overrides=TEXTS)
-    candidates = grid(preset)
-    folds = {name: _fold_figures(features, words, options) for name, options in candidates.items()}
+    maps = grid(preset)
+    folds = {name: _fold_figures(features, words, options) for name, options in maps.items()}
     results: dict[str, Any] = {"folds": folds, "chosen": {}}
     for criterion in CRITERIA:
         best = max(folds, key=lambda name: folds[name][criterion])
-        model = _map(words, candidates[best]).fit(*features.train)
-        inputs = {"validation": features.validation[0], "CIFAR-100": features.cifar[0]}
-        answers = of_model(model, inputs.__getitem__)
-        results["chosen"][criterion] = {"map": best, **_figures(answers, features, words)}
+        results["chosen"][criterion] = {"map": best, **_figures(features, words, maps[best])}
     seen = np.unique(features.train[1])
     results["controls"] = controls(features.cifar[1], seen, words)
     results["controls"]["chance of hit@5"] = {"validation": 5 / len(seen), "CIFAR-100": 5 / 100}
     return results
 
 
-def _map(words: Any, options: dict[str, Any]) -> DeViSEClassifier:
-    return DeViSEClassifier(words, loss="mse", random_state=SEED, **options)
+def fit_map(
+    words: Any, options: dict[str, Any], X: np.ndarray, y: np.ndarray
+) -> tuple[Callable[[np.ndarray], np.ndarray], Any]:
+    """Return what prepares features, and the classifier fitted on them."""
+    shift = np.zeros(X.shape[1])
+    if "temperature" in options:
+        shift = powered(X, options["power"]).mean(axis=0)
+
+    def prepare(rows: np.ndarray) -> np.ndarray:
+        return normalize(powered(rows, options["power"]) - shift)
+
+    center = options["center"]
+    if "alpha" in options:
+        ridge = DeViSEClassifier(words, loss="mse", alpha=options["alpha"], center=center)
+        return prepare, ridge.fit(prepare(X), y)
+    prepared, names = prepare(X), np.unique(y)
+    means = normalize(np.stack([prepared[y == name].mean(axis=0) for name in names]))
+    head = SourceHead(means / options["temperature"], np.zeros(len(names)), names)
+    return prepare, ConSEClassifier(head, words, n_top=len(names), center=center).fit()
 
 
-def _folds(X: np.ndarray, y: np.ndarray, splitter: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
-    for train, test in splitter.split(X, y):
-        yield X[train], y[train], X[test], y[test]
+def powered(X: np.ndarray, power: float) -> np.ndarray:
+    """Return rows raised to a power, of unit length."""
+    return normalize(X if power == 1 else np.maximum(X, 0) ** power)
 
 
 def _fold_figures(features: Features, words: Any, options: dict[str, Any]) -> dict[str, float]:
     """Return each criterion, a mean over folds of the training images."""
     X, y = features.train
     hits, similarities = [], []
-    of_images = StratifiedKFold(N_FOLDS, shuffle=True, random_state=SEED)
-    for X_train, y_train, X_test, y_test in _folds(X, y, of_images):
-        model = _map(words, options).fit(X_train, y_train)
-        scores = model.decision_function(X_test)
-        hits.append(hit_at_k_score(y_test, scores, k=5, labels=model.classes_, average="micro"))
-    of_classes = ClassKFold(N_FOLDS, shuffle=True, random_state=SEED)
-    for X_train, y_train, X_test, y_test in _folds(X, y, of_classes):
-        model = _map(words, options).fit(X_train, y_train).with_candidates(np.unique(y_test))
-        top = top_labels(model.decision_function(X_test), model.classes_)
-        similarities.append(semantic_similarity_score(y_test, top, words))
+    for train, test in StratifiedKFold(N_FOLDS, shuffle=True, random_state=SEED).split(X, y):
+        prepare, model = fit_map(words, options, X[train], y[train])
+        model = model.with_candidates(np.unique(y[train]))
+        scores = model.decision_function(prepare(X[test]))
+        hits.append(hit_at_k_score(y[test], scores, k=5, labels=model.classes_, average="micro"))
+    for train, test in ClassKFold(N_FOLDS, shuffle=True, random_state=SEED).split(X, y):
+        prepare, model = fit_map(words, options, X[train], y[train])
+        model = model.with_candidates(np.unique(y[test]))
+        top = top_labels(model.decision_function(prepare(X[test])), model.classes_)
+        similarities.append(semantic_similarity_score(y[test], top, words))
     return dict(zip(CRITERIA, (float(np.mean(hits)), float(np.mean(similarities))), strict=True))
 
 
-def _figures(answers: Answers, features: Features, words: Any) -> dict[str, Any]:
+def _figures(features: Features, words: Any, options: dict[str, Any]) -> dict[str, Any]:
+    prepare, model = fit_map(words, options, *features.train)
+    inputs = {"validation": features.validation[0], "CIFAR-100": features.cifar[0]}
+    answers = of_model(model, lambda subset: prepare(inputs[subset]))
     seen, y = np.unique(features.train[1]), features.validation[1]
     scores = answers.project("validation") @ answers.places(seen).T
     vectors = answers.project("CIFAR-100")

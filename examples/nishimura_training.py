@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,6 @@ KS = (1, 3, 5, 10)
 SEED = 0
 TEXTS = {"gasmask": "gas mask", "jinrikisha": "rickshaw"}  # words without a vector
 _BATCH = 250
-_FETCH: dict[str, Callable[[], Any]] = {
-    "train": partial(fetch_tiny_imagenet, subset="train", progress=False),
-    "validation": partial(fetch_tiny_imagenet, subset="val", progress=False),
-    "CIFAR-100": partial(fetch_cifar100, subset="test"),
-}
 
 
 @dataclass(frozen=True)
@@ -129,13 +124,12 @@ class Workshop:
         self.deadline = time.monotonic() + 60 * minutes
         self.words = WordVectors(overrides=TEXTS)
         self._fitted: dict[str, Any] = {}
-        self._bunches: dict[str, Any] = {}
         self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def images(self, subset: str, training: Training) -> tuple[np.ndarray, np.ndarray]:
         """Return images and labels: of Tiny ImageNet "train" and "validation", or "CIFAR-100"."""
-        bunch = self._bunch(subset)
+        bunch = _bunch(subset)
         n_images = training.n_images if subset == "train" else self.n_test
         n_classes = None if subset == "CIFAR-100" else training.n_classes
         rows = first_images(bunch.target, n_classes, n_images)
@@ -198,11 +192,6 @@ class Workshop:
                 file.write(json.dumps(content, indent=1).encode())
         return json.loads(path.read_text())["figures"]
 
-    def _bunch(self, subset: str) -> Any:
-        if subset not in self._bunches:
-            self._bunches[subset] = _FETCH[subset]()
-        return self._bunches[subset]
-
     def _watch(self, training: Training, vectors: np.ndarray | None = None) -> Watch:
         images, labels = self.images("validation", training)
         return Watch(images, np.searchsorted(np.unique(labels), labels), vectors)
@@ -223,6 +212,15 @@ class Workshop:
         if name not in self._fitted:
             self._fitted[name] = model.fit(X, y)
         return self._fitted[name]
+
+
+@cache
+def _bunch(subset: str) -> Any:
+    """Return a set of images, decoded once."""
+    if subset == "CIFAR-100":
+        return fetch_cifar100(subset="test")
+    official = {"train": "train", "validation": "val"}[subset]
+    return fetch_tiny_imagenet(subset=official, progress=False)
 
 
 def _network(training: Training, dropout: float) -> TinyImageNetCNN:
