@@ -269,8 +269,8 @@ def test_folds_choose_the_pretrained_map(
     features = nishimura_pretrained.shipped()
     words = WordVectors(overrides=nishimura_pretrained.TEXTS)
     options = {"power": 1.0, "center": True, "alpha": 3.0}
-    got = nishimura_pretrained._fold_figures(features, words, options)
-    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    got = nishimura_pretrained._fold_figures(features.powered(1.0).train, words, options)
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
     model = make_pipeline(Normalizer(), DeViSEClassifier(words, loss="mse", alpha=3.0))
     scores = cross_val_score(model, *features.train, cv=folds, scoring=SCORERS["hit_at_5"])
     assert got["hit@5 of held-out images"] == pytest.approx(np.mean(scores))
@@ -285,19 +285,21 @@ def test_folds_choose_the_pretrained_map(
 
 
 def test_class_means_are_a_head_whose_beliefs_are_softmax_of_cosines(study: ModuleType) -> None:
-    from nishimura_pretrained import fit_map
+    from nishimura_pretrained import Features, fit_map
 
     words, rng = WordVectors(), np.random.default_rng(0)
     X = rng.random((30, 4))
     y = np.repeat(["cat", "dog", "bus"], 10)
-    options = {"power": 0.3, "center": False, "temperature": 0.1}
-    prepare, model = fit_map(words, options, X, y)
+    features = Features((X, y), (X, y), (X, y)).powered(0.3)
     rows = np.stack([unit(row**0.3) for row in X])
-    shift = rows.mean(axis=0)
+    np.testing.assert_allclose(features.train[0], rows)
+    options = {"power": 0.3, "center": False, "temperature": 0.1}
+    prepare, model = fit_map(words, options, rows, y)
+    given, shift = rows, rows.mean(axis=0)
     rows = np.stack([unit(row - shift) for row in rows])
     names = np.unique(y)
     means = np.stack([unit(rows[y == name].mean(axis=0)) for name in names])
     vectors = np.stack([unit(v) for v in words.embed(names).astype(np.float64)])
     beliefs = np.exp(rows @ means.T / 0.1)
     expected = beliefs / beliefs.sum(axis=1, keepdims=True) @ vectors
-    np.testing.assert_allclose(model.transform(prepare(X)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.transform(prepare(given)), expected, rtol=1e-5, atol=1e-6)
