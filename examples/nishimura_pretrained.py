@@ -6,7 +6,6 @@ which holds the classes of Tiny ImageNet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +71,7 @@ def grid(preset: str) -> dict[str, dict[str, Any]]:
 
     Features, which are not negative, are raised to `power`, and brought to unit length. Then either
     ridge regression to the label vectors, with penalty `alpha`; or ConSE over class means, which
-    takes a softmax of the cosines to them, divided by `temperature`.
+    takes a softmax of the cosines to them, divided by `temperature`; or the mean of the two.
     """
     powers, alphas, temperatures = (1.0, 0.3), (1.0, 10.0), (0.07, 0.1)
     if preset == "tiny":  # what ships is not features, but their principal components
@@ -87,6 +86,9 @@ def grid(preset: str) -> dict[str, dict[str, Any]]:
             for temperature in temperatures:
                 name = f"class means, temperature {temperature:g}{suffix}"
                 maps[name] = {**space, "temperature": temperature}
+            both = {"alpha": alphas[-1], "temperature": temperatures[0]}
+            name = f"both, alpha {both['alpha']:g}, temperature {both['temperature']:g}{suffix}"
+            maps[name] = {**space, **both}
     return maps
 
 
@@ -117,23 +119,55 @@ def pretrained(features: Features, preset: str) -> dict[str, Any]:
     return results
 
 
-def fit_map(
-    words: Any, options: dict[str, Any], X: np.ndarray, y: np.ndarray
-) -> tuple[Callable[[np.ndarray], np.ndarray], Any]:
-    """Return what prepares features, powered already, and the classifier fitted on them."""
-    shift = X.mean(axis=0) if "temperature" in options else np.zeros_like(X[0])
+class Map:
+    """The mean of maps from features, powered already, to label vectors.
 
-    def prepare(rows: np.ndarray) -> np.ndarray:
-        return normalize(rows - shift)
+    Parameters
+    ----------
+    words : LabelEmbedding
+        Gives the vectors.
+    options : dict
+        A value of `grid`.
+    """
 
-    center = options["center"]
-    if "alpha" in options:
-        ridge = DeViSEClassifier(words, loss="mse", alpha=options["alpha"], center=center)
-        return prepare, ridge.fit(prepare(X), y)
-    prepared, names = prepare(X), np.unique(y)
-    means = normalize(np.stack([prepared[y == name].mean(axis=0) for name in names]))
-    head = SourceHead(means / options["temperature"], np.zeros(len(names)), names)
-    return prepare, ConSEClassifier(head, words, n_top=len(names), center=center).fit()
+    def __init__(self, words: Any, options: dict[str, Any]) -> None:
+        self.words = words
+        self.options = options
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Map:
+        """Fit each."""
+        center, names = self.options["center"], np.unique(y)
+        self.models: list[Any] = []
+        if "alpha" in self.options:
+            ridge = DeViSEClassifier(
+                self.words, loss="mse", alpha=self.options["alpha"], center=center
+            )
+            self.models.append(ridge.fit(X, y))
+        if "temperature" in self.options:
+            self.shift = X.mean(axis=0)
+            rows = normalize(X - self.shift)
+            means = normalize(np.stack([rows[y == name].mean(axis=0) for name in names]))
+            head = SourceHead(means / self.options["temperature"], np.zeros(len(names)), names)
+            conse = ConSEClassifier(head, self.words, n_top=len(names), center=center)
+            self.models.append(conse.fit())
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return the mean of their projections, each scaled to a mean length of 1."""
+        parts = []
+        for model in self.models:
+            of_means = isinstance(model, ConSEClassifier)
+            vectors = model.transform(normalize(X - self.shift) if of_means else X)
+            parts.append(vectors / np.linalg.norm(vectors, axis=1).mean())
+        return np.mean(parts, axis=0)
+
+    def with_candidates(self, labels: np.ndarray) -> Any:
+        """Return a model with the places of labels, which all have in common."""
+        return self.models[0].with_candidates(labels)
+
+    def scores(self, X: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return scores of sorted labels."""
+        return self.transform(X) @ self.with_candidates(labels).class_vectors_.T
 
 
 def _fold_figures(
@@ -143,22 +177,20 @@ def _fold_figures(
     X, y = train_set
     hits, similarities = [], []
     for train, test in StratifiedKFold(N_FOLDS, shuffle=True, random_state=SEED).split(X, y):
-        prepare, model = fit_map(words, options, X[train], y[train])
-        model = model.with_candidates(np.unique(y[train]))
-        scores = model.decision_function(prepare(X[test]))
-        hits.append(hit_at_k_score(y[test], scores, k=5, labels=model.classes_, average="micro"))
+        labels = np.unique(y[train])
+        scores = Map(words, options).fit(X[train], y[train]).scores(X[test], labels)
+        hits.append(hit_at_k_score(y[test], scores, k=5, labels=labels, average="micro"))
     for train, test in ClassKFold(N_FOLDS, shuffle=True, random_state=SEED).split(X, y):
-        prepare, model = fit_map(words, options, X[train], y[train])
-        model = model.with_candidates(np.unique(y[test]))
-        top = top_labels(model.decision_function(prepare(X[test])), model.classes_)
-        similarities.append(semantic_similarity_score(y[test], top, words))
+        labels = np.unique(y[test])
+        scores = Map(words, options).fit(X[train], y[train]).scores(X[test], labels)
+        similarities.append(semantic_similarity_score(y[test], top_labels(scores, labels), words))
     return dict(zip(CRITERIA, (float(np.mean(hits)), float(np.mean(similarities))), strict=True))
 
 
 def _figures(features: Features, words: Any, options: dict[str, Any]) -> dict[str, Any]:
-    prepare, model = fit_map(words, options, *features.train)
+    fitted = Map(words, options).fit(*features.train)
     inputs = {"validation": features.validation[0], "CIFAR-100": features.cifar[0]}
-    answers = of_model(model, lambda subset: prepare(inputs[subset]))
+    answers = of_model(fitted, inputs.__getitem__)
     seen, y = np.unique(features.train[1]), features.validation[1]
     scores = answers.project("validation") @ answers.places(seen).T
     vectors = answers.project("CIFAR-100")

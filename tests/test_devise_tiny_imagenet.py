@@ -285,21 +285,28 @@ def test_folds_choose_the_pretrained_map(
 
 
 def test_class_means_are_a_head_whose_beliefs_are_softmax_of_cosines(study: ModuleType) -> None:
-    from nishimura_pretrained import Features, fit_map
+    from nishimura_pretrained import Features, Map
 
     words, rng = WordVectors(), np.random.default_rng(0)
     X = rng.random((30, 4))
     y = np.repeat(["cat", "dog", "bus"], 10)
-    features = Features((X, y), (X, y), (X, y)).powered(0.3)
-    rows = np.stack([unit(row**0.3) for row in X])
-    np.testing.assert_allclose(features.train[0], rows)
+    X_power = Features((X, y), (X, y), (X, y)).powered(0.3).train[0]
+    np.testing.assert_allclose(X_power, np.stack([unit(row**0.3) for row in X]))
     options = {"power": 0.3, "center": False, "temperature": 0.1}
-    prepare, model = fit_map(words, options, rows, y)
-    given, shift = rows, rows.mean(axis=0)
-    rows = np.stack([unit(row - shift) for row in rows])
+    got = Map(words, options).fit(X_power, y).transform(X_power)
+    rows = np.stack([unit(row - X_power.mean(axis=0)) for row in X_power])
     names = np.unique(y)
     means = np.stack([unit(rows[y == name].mean(axis=0)) for name in names])
     vectors = np.stack([unit(v) for v in words.embed(names).astype(np.float64)])
     beliefs = np.exp(rows @ means.T / 0.1)
     expected = beliefs / beliefs.sum(axis=1, keepdims=True) @ vectors
-    np.testing.assert_allclose(model.transform(prepare(given)), expected, rtol=1e-5, atol=1e-6)
+    expected /= np.mean([np.linalg.norm(row) for row in expected])
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    ridge = DeViSEClassifier(words, loss="mse", alpha=3.0, center=False).fit(X_power, y)
+    other = ridge.transform(X_power)
+    other /= np.mean([np.linalg.norm(row) for row in other])
+    both = Map(words, {**options, "alpha": 3.0}).fit(X_power, y)
+    np.testing.assert_allclose(both.transform(X_power), (expected + other) / 2, atol=1e-6)
+    places = np.stack([unit(v) for v in words.embed(["lion", "truck"]).astype(np.float64)])
+    scores = both.scores(X_power, np.array(["lion", "truck"]))
+    np.testing.assert_allclose(scores, (expected + other) / 2 @ places.T, atol=1e-6)
