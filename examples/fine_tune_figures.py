@@ -45,9 +45,13 @@ def courses(record: dict[str, Any]) -> Figure:
             if n in record["table"][name]:
                 course = record["table"][name][n]["course"]
                 ax.plot(course["iterations"], course["macro F"], label=name, **_style(position))
-        _after_start(ax, f"{n} images a class")
+        control = record["table"][runs.LOGISTIC].get(n)
+        if control is not None:
+            score = float(np.mean(control["first"]["all"]))
+            ax.axhline(score, color="gray", linewidth=1, label=f"control: {runs.LOGISTIC}")
+        _name_axes(ax, f"images a class: {n}")
     axes[0, 0].set_ylabel("macro F-score")
-    return _with_legend(figure, axes[0, 0], 4)
+    return _with_legend(figure, axes[0, 0], 5)
 
 
 def one_class(record: dict[str, Any]) -> Figure:
@@ -59,7 +63,7 @@ def one_class(record: dict[str, Any]) -> Figure:
             sources = ", ".join(dict.fromkeys(course["starts from"]))
             label = name if sources == name else f"{name}: {sources}"
             ax.plot(course["iterations"], course["F"], label=label, **_style(position))
-    _after_start(ax, f"{about['class']!r}, {about['images a class']} images a class")
+    _name_axes(ax, f"{about['class']!r}, images a class: {about['images a class']}")
     ax.set_ylabel("F-score of the class")
     return _with_legend(figure, ax, 1)
 
@@ -90,10 +94,9 @@ def _style(position: int) -> dict[str, Any]:
     return {**style, "marker": "o", "markersize": 3}
 
 
-def _after_start(ax: Any, title: str) -> None:
-    ax.set_xscale("symlog", linthresh=1)
-    ax.set(xlabel="iterations", title=title, ylim=(0, None))
-    ax.set_xlim(0, None)
+def _name_axes(ax: Any, title: str) -> None:
+    ax.set(xlabel="iterations", title=title, xlim=(0, None))
+    ax.set_ylim(-0.02 * ax.get_ylim()[1], None)  # a line at zero stays in sight
 
 
 def _with_legend(figure: Figure, ax: Any, columns: int) -> Figure:

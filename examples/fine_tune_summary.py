@@ -32,6 +32,7 @@ def summary(target: Target, done: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     done : dict of Run to dict
         ``"course"`` and ``"seconds"`` of each.
     """
+    table = whole_draws(done)
     wnids = [target.synsets[label] for label in target.classes.tolist()]
     counts = zip(*np.unique(relations(wnids, target.head.wnids), return_counts=True), strict=True)
     return {
@@ -45,17 +46,30 @@ def summary(target: Target, done: dict[Any, dict[str, Any]]) -> dict[str, Any]:
         "table": {
             name: {
                 str(shots): cell(courses)
-                for shots, courses in grouped(done, name, ("start", "control", "scratch")).items()
+                for shots, courses in grouped(table, name, ("start", "control", "scratch")).items()
             }
             for name in ORDER
         },
-        "differences": {name: differences(done, name) for name in runs.STARTS[1:]},
+        "differences": {name: differences(table, name) for name in runs.STARTS[1:]},
         "one class": {
             "class": target.preset.course_class,
             "images a class": target.preset.course_shots,
             "sources": {name: one_class(target, done, name) for name in runs.SOURCES},
         },
         "hours": sum(record["seconds"] for record in done.values()) / 3600,
+    }
+
+
+def whole_draws(done: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """Return the runs without those of draws that not every start and control has seen."""
+    wanted = {("start", name) for name in runs.STARTS} | {("control", n) for n in runs.CONTROLS}
+    made: dict[tuple[int, int], set[tuple[str, str]]] = {}
+    for run in done:
+        made.setdefault((run.shots, run.draw), set()).add((run.kind, run.name))
+    return {
+        run: record
+        for run, record in done.items()
+        if run.kind == "scratch" or wanted <= made[run.shots, run.draw]
     }
 
 
