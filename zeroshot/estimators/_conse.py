@@ -91,6 +91,8 @@ class ConSEClassifier(ZeroShotClassifier):
     ['zebra']
     """
 
+    _compares_classes = False  # a frozen classifier knows more
+
     def __init__(
         self,
         classifier: Any = None,

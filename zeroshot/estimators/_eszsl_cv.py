@@ -169,7 +169,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             equations = next(systems)
             seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
             equations = replace(equations, right=equations.right[:, seen])
-            reduced = _reduce(X[test], equations, gammas, factors)
+            codes = factors.codes(center=self.center_features)
+            reduced = _reduce(X[test], equations, gammas, codes)
             maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
             if scorer == SCORERS["mean_class_accuracy"]:
                 scores.append(_class_accuracies(model, reduced, maps, labels[test]))
@@ -210,7 +211,13 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     def _set_best(self, equations: NormalEquations, factors: LabelFactors) -> None:
         self.best_index_, self.best_score_, best = best_point(self.cv_results_)
         self.alpha_features_, self.alpha_labels_ = best["alpha_features"], best["alpha_labels"]
-        self.coef_ = solve_eszsl(equations, factors, self.alpha_features_, self.alpha_labels_)
+        self.coef_ = solve_eszsl(
+            equations,
+            factors,
+            self.alpha_features_,
+            self.alpha_labels_,
+            center=self.center_features,
+        )
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
 
     def _project(self, X: np.ndarray) -> np.ndarray:
@@ -218,11 +225,11 @@ class ESZSLClassifierCV(ZeroShotClassifier):
 
 
 def _reduce(
-    X: np.ndarray, equations: NormalEquations, gammas: list[float], factors: LabelFactors
+    X: np.ndarray, equations: NormalEquations, gammas: list[float], codes: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Yield, for each gamma, features as narrow as the label factors: what all lambdas share."""
     rows = np.subtract(X, equations.mean, dtype=np.float64, order="C")
-    for weights in equations.solve(gammas, factors.codes()):
+    for weights in equations.solve(gammas, codes):
         yield product(rows, weights)
 
 

@@ -61,6 +61,8 @@ class NearestLabelClassifier(ZeroShotClassifier):
     ['zebra', 'horse']
     """
 
+    _compares_classes = False
+
     def __init__(
         self,
         label_embedding: LabelEmbedding,

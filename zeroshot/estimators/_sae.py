@@ -137,6 +137,8 @@ class SAEClassifier(ZeroShotClassifier):
         check_option(self.direction, DIRECTIONS, owner=owner, name="direction")
         check_flag(self.center_features, owner=owner, name="center_features")
         members = one_hot(y, len(class_vectors))
+        if self.center_features and len(class_vectors) == 1:
+            class_vectors = np.zeros_like(class_vectors)  # centred, its samples sum to rounding
         equations = NormalEquations.of_rows(X, members, center=self.center_features)
         self.coef_ = solve_sae(equations, np.bincount(y), class_vectors, self.encoder_weight)
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]

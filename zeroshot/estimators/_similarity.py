@@ -96,6 +96,7 @@ class SimilarityClassifier(ZeroShotClassifier):
     # Of ZeroShotClassifier, and without meaning here: there are no label vectors to centre.
     label_embedding = None
     center = True
+    _compares_classes = False
 
     def __init__(
         self,
