@@ -100,6 +100,11 @@ class HierarchicalEmbedding(LabelEmbedding):
         return self._base
 
     @property
+    def vocabulary(self) -> Any:
+        """The labels of the base's vocabulary; None where it has none."""
+        return getattr(self._base, "vocabulary", None)
+
+    @property
     def decay(self) -> float:
         """How fast the weights of ancestors fall with their distance."""
         return self._decay
