@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def _unit_rows(vectors: np.ndarray) -> np.ndarray:
 def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:
     if isinstance(embeddings, LabelEmbedding):
         embeddings = [embeddings]
-    parts = tuple(embeddings)
+    parts = tuple(embeddings) if isinstance(embeddings, Iterable) else (embeddings,)
     others = [type(part).__name__ for part in parts if not isinstance(part, LabelEmbedding)]
     if others or not parts:
         raise TypeError(
@@ -127,7 +128,8 @@ def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:
 def _check_weights(weights: Sequence[float] | None, n_parts: int) -> tuple[float, ...]:
     if weights is None:
         return (1.0,) * n_parts
-    values = tuple(float(weight) for weight in weights)
+    given = tuple(weights) if isinstance(weights, Iterable) else ()
+    values = tuple(float(weight) for weight in given if isinstance(weight, Real))
     if len(values) != n_parts or not all(0 < value < float("inf") for value in values):
         raise ValueError(
             f"ConcatEmbedding: weights must be {n_parts} finite numbers above 0, one an embedding, "
