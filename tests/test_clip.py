@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -447,3 +448,28 @@ def test_another_width_at_predict() -> None:
     model = NearestLabelClassifier(TABLE, candidates=["ant", "bee"]).fit()
     with pytest.raises(ValueError, match="X has 3 features, but NearestLabelClassifier is expect"):
         model.predict(np.eye(3))
+
+
+# The page -------------------------------------------------------------------------------------
+
+
+def test_python_of_the_text_models_page_runs(
+    folder: Path,
+    weights: Path,
+    photos: list[Image.Image],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a tiny model in CLIP's place, whose weights would have to be downloaded."""
+    page = (Path(__file__).parents[1] / "docs/text_models.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    named = [line for line in blocks[2].splitlines() if line.startswith("names = ")]
+    blocks[2] = blocks[2].replace(named[0], f"names = ({str(folder)!r}, {str(weights)!r})")
+    photos[0].save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "text_models.md", "exec"), scope)
+    assert scope["sentences"].n_dims == 384
+    assert scope["clip"].classes_.tolist() == ["okapi", "zebra"]

@@ -116,6 +116,22 @@ def test_python_of_the_evaluation_page_runs(capsys):
             assert estimate.value > trivial or name == "hit_at_20", name
 
 
+def test_python_of_the_transfer_page_runs(capsys):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/transfer.md").read_text(), re.DOTALL
+    )
+    exec(compile(block, "transfer.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == "['lion']"
+
+
+def test_every_page_with_python_has_a_test_that_runs_it():
+    """Blocks that no test runs go stale; a page is named where its test reads it."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        if "```python" in page.read_text():
+            assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
+
+
 def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(

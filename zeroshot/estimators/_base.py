@@ -198,7 +198,10 @@ class ZeroShotClassifier(
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
         if self.label_embedding is None:
-            return OneHotEmbedding(self.seen_classes_)
+            raise ValueError(
+                f"{type(self).__name__}: label_embedding=None has no vocabulary. Pass a list of "
+                "candidates, or a label_embedding with one, such as WordVectors()."
+            )
         return self.label_embedding
 
     def _set_vocabulary(self, candidates: Any) -> None:

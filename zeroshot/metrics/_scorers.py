@@ -258,7 +258,7 @@ def _semantic_similarity_at_k(
     label_embedding: Any = None,
     average: str = "macro",
 ) -> float:
-    attributes = ("classes_", "decision_function")
+    attributes: tuple[str, ...] = ("classes_", "decision_function")
     if label_embedding is None:
         attributes += ("label_vectors",)
     final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
