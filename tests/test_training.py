@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from zeroshot._torch import generator, to_tensor
-from zeroshot._training import TrainingSettings, linear_layers, train
+from zeroshot._training import TensorRows, TrainingSettings, linear_layers, train
 from zeroshot.estimators._map import apply_map, fit_perceptron, fit_ridge
 from zeroshot.losses import MSELoss
 
