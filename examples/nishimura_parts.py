@@ -56,7 +56,8 @@ FROZEN_IDEAS: dict[str, dict[str, Any]] = {
         for alpha in _ALPHAS
     },
 }
-"""The same on the features of the softmax network, which then stays as it is: seconds each."""
+"""The same on the features of the softmax network, which then stays as it is: the first of the two
+stages of Frome et al., and seconds each."""
 NOUNS = {
     "n_most_frequent": 20_000,
     "part_of_speech": "noun",
@@ -149,7 +150,7 @@ def frozen_ideas(shop: Workshop, plan: Plan) -> dict[str, Any] | None:
         rows = {}
         for name, options in FROZEN_IDEAS.items():
             model = DeViSEClassifier(
-                shop.words, random_state=SEED, **{"center": False, **options}
+                shop.words, random_state=SEED, **{"center": False, "epochs": 5, **options}
             ).fit(X, y)
             rows[name] = _both(shop, plan, of_model(model, inputs))
         return rows
