@@ -178,6 +178,23 @@ def test_python_of_the_transfer_page_runs(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "['lion']"
 
 
+def test_the_benchmarks_name_the_commands_of_what_they_do_not_run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import __main__ as benchmarks
+
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--help"])
+    with pytest.raises(SystemExit):
+        benchmarks.main()
+    printed = capsys.readouterr().out
+    pages = [
+        " ".join((ROOT / page).read_text().split()) for page in ("README.md", "docs/results.md")
+    ]
+    for what, command in benchmarks.ACCURACIES.items():
+        assert f"{what}:\n    python {command}\n" in printed
+        assert (ROOT / command.split()[0]).exists()
+        assert all(command in page for page in pages)
+
+
 def test_every_page_with_python_has_a_test_that_runs_it():
     """Blocks that no test runs go stale; a page is named where its test reads it."""
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
