@@ -180,14 +180,14 @@ def _check_ks(ks: Any, name: str) -> list[int]:
 
 
 def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
-    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+    final = unwrap(estimator)
+    wanted = ("decision_function", "classes_", "seen_classes_")
+    missing = [name for name in wanted if not hasattr(final, name)]
+    if isinstance(estimator, type) or (missing and not hasattr(final, "fit")):
         raise TypeError(
             f"{OWNER}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
             "such as DeViSEClassifier(WordVectors()), fitted."
         )
-    final = unwrap(estimator)
-    wanted = ("decision_function", "classes_", "seen_classes_")
-    missing = [name for name in wanted if not hasattr(final, name)]
     if missing:
         check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
         raise TypeError(
