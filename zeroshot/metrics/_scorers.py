@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input, unwrap
@@ -201,6 +203,26 @@ def _neg_embedding_mse(name: str, estimator: Any, X: Any, y: Any) -> float:
 def _neg_relative_loss(name: str, estimator: Any, X: Any, y: Any) -> float:
     y_true, y_pred, labels = _vectors(name, estimator, X, y)
     return -relative_loss(y_true, y_pred, labels=labels)
+
+
+def named_scorer(scoring: Any, *, owner: str) -> Any:
+    """Return the scorer of `SCORERS` for its name; scikit-learn's names, and others, as they are.
+
+    Raises
+    ------
+    ValueError
+        A name that neither has.
+    """
+    if isinstance(scoring, str) and scoring in SCORERS:
+        return SCORERS[scoring]
+    if not isinstance(scoring, str) or scoring in get_scorer_names():
+        return scoring
+    near = get_close_matches(scoring, [*SCORERS, *get_scorer_names()])
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"{owner}: scoring={scoring!r} is no scorer.{hint} zeroshot.metrics.SCORERS has "
+        f"{', '.join(SCORERS)}; sklearn.metrics.get_scorer_names() lists scikit-learn's."
+    )
 
 
 SCORERS = {
