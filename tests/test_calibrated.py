@@ -415,9 +415,10 @@ def test_folds_and_jobs_that_are_none(changes, words):
         CalibratedStacking(devise(), **changes).fit(X[SEEN], Y[SEEN])
 
 
-def test_classes_of_one_sample_cannot_be_held_out_and_the_remedy_helps():
+@pytest.mark.parametrize("cv", [None, 3, GeneralizedClassKFold(), ClassKFold(3)])
+def test_classes_of_one_sample_cannot_be_held_out_and_the_remedy_helps(cv):
     rows = [np.flatnonzero(name == Y)[0] for name in NAMES[:14]]
     words = "only 0 of the 14 classes .* Pass more samples a class, or gamma as a number"
     with pytest.raises(ValueError, match=words):
-        CalibratedStacking(devise()).fit(X[rows], Y[rows])
-    assert CalibratedStacking(devise(), gamma=0.1).fit(X[rows], Y[rows]).gamma_ == 0.1
+        CalibratedStacking(devise(), cv=cv).fit(X[rows], Y[rows])
+    assert CalibratedStacking(devise(), gamma=0.1, cv=cv).fit(X[rows], Y[rows]).gamma_ == 0.1

@@ -169,14 +169,15 @@ class CalibratedStacking(
                 "samples of more classes, or gamma as a number."
             )
         cv = min(N_FOLDS, n_classes) if self.cv is None else self.cv
+        several = int((counts > 1).sum())
+        # Rows given one by one may do with one such class; each fold of ours needs another.
+        if several < (2 if isinstance(cv, (int, np.integer, GeneralizedClassKFold)) else 1):
+            raise ValueError(
+                f"{owner}: gamma='auto' holds out samples of classes that it trains on, and only "
+                f"{several} of the {n_classes} classes of y have two samples or more. Pass more "
+                "samples a class, or gamma as a number."
+            )
         if isinstance(cv, (int, np.integer)):
-            several = int((counts > 1).sum())
-            if several < 2:
-                raise ValueError(
-                    f"{owner}: gamma='auto' holds out samples of classes that it trains on, and "
-                    f"only {several} of the {n_classes} classes of y have two samples or more. "
-                    "Pass more samples a class, or gamma as a number."
-                )
             cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
         curves = Parallel(n_jobs=self.n_jobs)(
             delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
