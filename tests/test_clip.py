@@ -32,6 +32,7 @@ from zeroshot.exceptions import (
     DownloadError,
     ImageReadError,
     IntegrityError,
+    LabelWarning,
     MissingDependencyError,
     UnknownLabelError,
     UnreadableImageWarning,
@@ -473,3 +474,31 @@ def test_python_of_the_text_models_page_runs(
         exec(compile(block, "text_models.md", "exec"), scope)
     assert scope["sentences"].n_dims == 384
     assert scope["clip"].classes_.tolist() == ["okapi", "zebra"]
+# Without images ----------------------------------------------------------------------------------
+
+
+def test_the_whole_vocabulary_needs_no_images() -> None:
+    model = NearestLabelClassifier(TABLE, candidates="vocabulary").fit()
+    assert model.classes_.tolist() == ["ant", "bee", "cat", "dog"]
+    assert not len(model.seen_classes_)
+
+
+def test_labels_alone_are_the_seen_classes() -> None:
+    X, y = np.eye(2), ["ant", "bee"]
+    for center in (False, True):
+        model = NearestLabelClassifier(TABLE, candidates=["ant", "bee", "cat"], center=center)
+        given, alone = clone(model).fit(X, y), clone(model).fit(None, y)
+        assert alone.seen_classes_.tolist() == y
+        np.testing.assert_array_equal(alone.decision_function(X), given.decision_function(X))
+    assert NearestLabelClassifier(TABLE).fit(None, y).classes_.tolist() == y
+    with pytest.raises(ValueError, match="NearestLabelClassifier: y is empty"):
+        NearestLabelClassifier(TABLE).fit(None, [])
+
+
+def test_centring_needs_seen_classes() -> None:
+    model = NearestLabelClassifier(TABLE, candidates=["ant", "bee"], center="no")
+    with pytest.raises(ValueError, match="center must be True or False, got 'no'"):
+        model.fit()
+    with pytest.warns(LabelWarning, match="center=True, but fit was given no labels") as record:
+        model.set_params(center=True).fit()
+    assert record[0].filename == __file__

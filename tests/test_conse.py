@@ -208,3 +208,9 @@ def test_a_frozen_classifier_of_other_classes_needs_label_vectors():
         ConSEClassifier(source).fit(X[~rows], Y[~rows])
     with pytest.raises(ValueError, match="classes_ of classifier and y must be of one type"):
         ConSEClassifier(source).fit(X, CODES)
+
+
+def test_the_default_classifier_needs_two_classes():
+    words = "y holds one class only, cat, and logistic regression.* a SourceHead, or a Frozen"
+    with pytest.raises(ValueError, match=f"ConSEClassifier: {words}"):
+        ConSEClassifier(None, TABLE, candidates=LABELS).fit(X[Y == "cat"], Y[Y == "cat"])

@@ -224,6 +224,24 @@ def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
     ESZSLClassifierCV(TABLE, cv=FOLDS).fit(rare, Y)
 
 
+@pytest.mark.parametrize("hubness", ["zscore", "csls"])
+@pytest.mark.parametrize("scoring", ["mean_class_accuracy", "hit_at_2"])
+def test_folds_are_scored_with_the_correction_against_hubs(hubness, scoring):
+    scorer = SCORERS[scoring]
+    search = GridSearchCV(eszsl(hubness=hubness), GRID, cv=FOLDS, scoring=scorer).fit(X, Y)
+    ours = ESZSLClassifierCV(
+        TABLE,
+        alphas_features=SPREAD,
+        alphas_labels=SPREAD,
+        cv=FOLDS,
+        scoring=scoring,
+        hubness=hubness,
+    ).fit(X, Y)
+    assert_same_search(ours, search)
+    final = ESZSLClassifier(TABLE, hubness=hubness, **search.best_params_).fit(X, Y)
+    np.testing.assert_allclose(ours.decision_function(X), final.decision_function(X), atol=1e-8)
+
+
 def test_more_penalties_than_a_factor_each_would_pay_for():
     """Then one eigendecomposition serves them all."""
     many = np.logspace(-3, 3, EIGEN_FROM + 1)
@@ -289,6 +307,7 @@ def test_numbers_are_split_over_samples():
         (1.0, "{} must be a list of penalties"),
         ("12", "{} must be a list of penalties"),
         ([[1.0]], "{} must be a list of penalties"),
+        ([1.0, [2.0, 3.0]], "{} must be a list of penalties"),
     ],
 )
 def test_penalties_that_are_none(name, bad, words):
@@ -346,21 +365,38 @@ def test_a_fold_of_one_class_has_one_answer():
 
 
 def test_folds_over_classes_need_label_vectors():
-    with pytest.raises(UnknownLabelError, match="OneHotEmbedding has no vector for"):
+    words = "fold 0 of cv has no training sample for 3 of 10 labels .* more samples of these"
+    with pytest.raises(UnknownLabelError, match=f"ESZSLClassifierCV: {words}"):
         ESZSLClassifierCV(cv=FOLDS).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_class_of_one_sample_cannot_be_in_every_fold():
+    rows = np.r_[np.flatnonzero(Y != NAMES[0]), np.flatnonzero(Y == NAMES[0])[:1]]
+    with pytest.raises(UnknownLabelError, match=r"of cv has no training sample for 1 of 10 .*s a'"):
+        ESZSLClassifierCV().fit(X[rows], Y[rows])
 
 
 def test_a_score_that_is_no_number_is_named():
     def broken(estimator, X, y):
         return np.nan
 
-    with pytest.raises(ValueError, match=r"The score of \{'alpha.*\} in fold 0 is nan"):
+    words = r"ESZSLClassifierCV: the score of \{'alpha.*\} in fold 0 is nan"
+    with pytest.raises(ValueError, match=words):
         ESZSLClassifierCV(TABLE, scoring=broken).fit(X, Y)
 
 
-def test_an_unknown_scoring_is_scikit_learns_error():
-    with pytest.raises(ValueError, match="scoring"):
-        ESZSLClassifierCV(TABLE, scoring="sharpness").fit(X, Y)
+@every_model
+def test_a_score_that_is_text_is_named(model):
+    with pytest.raises(ValueError, match="scoring must return a number, and returned 'good'"):
+        fit_with(model, scoring=lambda estimator, X, y: "good")
+
+
+@every_model
+def test_an_unknown_scoring_is_named_with_those_like_it(model):
+    words = "scoring='mean_clas_accuracy' is no scorer. Did you mean 'mean_class_accuracy'"
+    with pytest.raises(ValueError, match=f"{type(model).__name__}: {words}.*SCORERS has unseen_"):
+        fit_with(model, scoring="mean_clas_accuracy")
 
 
 @every_model

@@ -236,3 +236,9 @@ def test_a_classifier_with_other_classes_than_y_is_refused() -> None:
     words = r"classifier has the classes \['bat', 'bee'\] after fit, and y has \['cat'"
     with pytest.raises(ValueError, match=f"{words}.* pass FrozenEstimator"):
         SimilarityClassifier(make_pipeline(StandardScaler(), frozen)).fit(X[~rows], Y[~rows])
+
+
+def test_the_default_classifier_needs_two_classes() -> None:
+    words = "y holds one class only, cat, and logistic regression.* a SourceHead, or a Frozen"
+    with pytest.raises(ValueError, match=f"SimilarityClassifier: {words}"):
+        SimilarityClassifier(None, COSINE, candidates=LABELS).fit(X[Y == "cat"], Y[Y == "cat"])

@@ -167,9 +167,7 @@ class ConSEClassifier(ZeroShotClassifier):
         return self
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        classifier = LogisticRegression(max_iter=1000)
-        if self.classifier is not None:
-            classifier = clone(check_classifier(self.classifier, owner="ConSEClassifier"))
+        classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
         source = classifier.fit(X, self.seen_classes_[y])
         if np.array_equal(source.classes_, self.seen_classes_):
             self._set_source(source, np.arange(len(class_vectors)), class_vectors)
@@ -196,6 +194,27 @@ class ConSEClassifier(ZeroShotClassifier):
         total = weights.sum(axis=1, keepdims=True)
         vectors = (weights / np.where(total == 0, 1, total)) @ self.source_vectors_
         return vectors.astype(X.dtype, copy=False)
+
+
+def new_classifier(classifier: Any, seen: np.ndarray, *, owner: str) -> Any:
+    """Return a copy of `classifier` to be fitted; logistic regression where it is None.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``predict_proba``.
+    ValueError
+        It is None, and there is one class only.
+    """
+    if classifier is not None:
+        return clone(check_classifier(classifier, owner=owner))
+    if len(seen) == 1:
+        raise ValueError(
+            f"{owner}: y holds one class only, {seen[0]!s}, and logistic regression, the default "
+            "classifier, tells two or more apart. Pass samples of more classes, or as classifier= "
+            "a SourceHead, or a FrozenEstimator of one that is fitted."
+        )
+    return LogisticRegression(max_iter=1000)
 
 
 def check_classifier(classifier: Any, *, owner: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.model_selection import check_cv
 
 from zeroshot._validation import check_number
 from zeroshot.estimators._ridge import NormalEquations, RowSums
-from zeroshot.metrics import SCORERS
+from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 
 DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
@@ -29,7 +30,11 @@ def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> l
     ValueError
         No sequence, an empty one, or one of another thing than numbers within `bounds`.
     """
-    if isinstance(values, str) or np.ndim(values) != 1 or len(values) == 0:
+    try:
+        is_list = not isinstance(values, str) and np.ndim(values) == 1 and len(values) > 0
+    except ValueError:  # lists of several lengths in one
+        is_list = False
+    if not is_list:
         raise ValueError(
             f"{owner}: {name} must be a list of penalties such as (0.1, 1.0, 10.0), got {values!r}."
         )
@@ -143,12 +148,28 @@ def make_scorer(
     """
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
         raise ValueError(f"{owner}: scoring must be one name or callable, got {scoring!r}.")
-    if isinstance(scoring, str) and scoring in SCORERS:
-        return SCORERS[scoring]
-    return check_scoring(estimator, scoring)
+    return check_scoring(estimator, named_scorer(scoring, owner=owner))
 
 
-def search_results(params: list[dict[str, float]], scores: np.ndarray) -> dict[str, Any]:
+def score_of(scorer: Any, model: Any, X: np.ndarray, y: np.ndarray, *, owner: str) -> float:
+    """Return the score of a model as a number.
+
+    Raises
+    ------
+    ValueError
+        The scorer returns something else.
+    """
+    score = scorer(model, X, y)
+    if isinstance(score, np.ndarray) and score.ndim == 0:
+        score = score.item()
+    if not isinstance(score, Real):
+        raise ValueError(f"{owner}: scoring must return a number, and returned {score!r}.")
+    return float(score)
+
+
+def search_results(
+    params: list[dict[str, float]], scores: np.ndarray, *, owner: str
+) -> dict[str, Any]:
     """Return scores, (n_points, n_folds), as ``cv_results_`` of ``GridSearchCV`` has them.
 
     Raises
@@ -159,8 +180,8 @@ def search_results(params: list[dict[str, float]], scores: np.ndarray) -> dict[s
     if not np.isfinite(scores).all():
         point, fold = np.argwhere(~np.isfinite(scores))[0]
         raise ValueError(
-            f"The score of {params[point]} in fold {fold} is {scores[point, fold]}. Pass another "
-            "scoring, or other folds."
+            f"{owner}: the score of {params[point]} in fold {fold} is {scores[point, fold]}. "
+            "Pass another scoring, or other folds."
         )
     mean = scores.mean(axis=1)
     results: dict[str, Any] = {

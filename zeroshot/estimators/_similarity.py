@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels, check_number
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._conse import check_classifier, source_classes
+from zeroshot.estimators._conse import new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._measuring import Names, measure
 from zeroshot.exceptions import UnknownLabelError
@@ -214,9 +212,7 @@ class SimilarityClassifier(ZeroShotClassifier):
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        classifier = LogisticRegression(max_iter=1000)
-        if self.classifier is not None:
-            classifier = clone(check_classifier(self.classifier, owner=_OWNER))
+        classifier = new_classifier(self.classifier, self.seen_classes_, owner=_OWNER)
         self.source_ = classifier.fit(X, self.seen_classes_[y])
         known = source_classes(self.source_, self.seen_classes_, owner=_OWNER)
         if not np.array_equal(known, self._source_classes()):

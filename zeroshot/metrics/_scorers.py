@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input, unwrap
@@ -294,6 +298,26 @@ def _neg_relative_loss(name: str, estimator: Any, X: Any, y: Any) -> float:
     y_true, y_pred, labels = _vectors(name, estimator, X, y)
     owner = f"SCORERS[{name!r}]"
     return -float(np.mean(losses_by_class(y_true, y_pred, "zero", None, labels, owner=owner)[1]))
+
+
+def named_scorer(scoring: Any, *, owner: str) -> Any:
+    """Return the scorer of `SCORERS` for its name; scikit-learn's names, and others, as they are.
+
+    Raises
+    ------
+    ValueError
+        A name that neither has.
+    """
+    if isinstance(scoring, str) and scoring in SCORERS:
+        return SCORERS[scoring]
+    if not isinstance(scoring, str) or scoring in get_scorer_names():
+        return scoring
+    near = get_close_matches(scoring, [*SCORERS, *get_scorer_names()])
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"{owner}: scoring={scoring!r} is no scorer.{hint} zeroshot.metrics.SCORERS has "
+        f"{', '.join(SCORERS)}; sklearn.metrics.get_scorer_names() lists scikit-learn's."
+    )
 
 
 SCORERS = {
