@@ -474,6 +474,8 @@ def test_python_of_the_text_models_page_runs(
         exec(compile(block, "text_models.md", "exec"), scope)
     assert scope["sentences"].n_dims == 384
     assert scope["clip"].classes_.tolist() == ["okapi", "zebra"]
+
+
 # Without images ----------------------------------------------------------------------------------
 
 
