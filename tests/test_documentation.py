@@ -10,11 +10,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
 from zeroshot.cli import main
+from zeroshot import displays
 from zeroshot.datasets import fetch_cifar100
 
 ROOT = Path(__file__).parents[1]
@@ -212,6 +215,33 @@ def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):
     exec(compile(block, "networks.md", "exec"), scope)
     assert (tmp_path / "run" / "devise.safetensors").exists()
     assert len(scope["devise"].history_) == 2
+
+
+def test_python_of_the_displays_page_runs():
+    matplotlib.use("Agg")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/displays.md").read_text(), re.DOTALL)
+    assert len(blocks) == 1 + len(displays.__all__)
+    scope = {}
+    try:
+        for block in blocks:
+            exec(compile(block, "displays.md", "exec"), scope)
+        for number in plt.get_fignums():
+            plt.figure(number).canvas.draw()
+        assert len(plt.get_fignums()) == 1 + len(displays.__all__)  # bars stand there twice
+    finally:
+        plt.close("all")
+    assert all(name in scope for name in displays.__all__)
+
+
+def test_displays_example_draws_the_recorded_studies_and_the_page_shows_every_picture(tmp_path):
+    example = load_example("displays")
+    recorded = ["relative_loss", "few_shot_curve", "neighbor_curve"]
+    for picture in example.main(str(tmp_path), recorded):
+        assert Image.open(picture).size[0] > 500
+    page = (ROOT / "docs/displays.md").read_text()
+    for name in example.PICTURES:
+        assert f"figures/{name}.png" in page
+        assert (ROOT / "docs/figures" / f"{name}.png").stat().st_size < 150_000
 
 
 @pytest.mark.data

@@ -53,6 +53,7 @@ def test_importing_the_package_loads_no_other():
         "from zeroshot import SourceHead",
         "import zeroshot.metrics, zeroshot.model_selection, zeroshot.evaluation",
         "import zeroshot.datasets, zeroshot.backbones, zeroshot.exceptions",
+        "from zeroshot.displays import EmbeddingMapDisplay, PredictionGridDisplay",
     ],
 )
 def test_the_parts_that_need_no_network_load_no_torch(statement):
@@ -123,6 +124,7 @@ def test_the_version_is_the_distributions():
 SUBPACKAGES = (
     "backbones",
     "datasets",
+    "displays",
     "estimators",
     "evaluation",
     "label_embeddings",
@@ -189,6 +191,7 @@ LAYERS = [
     {"model_selection"},
     {"estimators"},
     {"evaluation"},
+    {"displays"},
     {"persistence"},
     {"report"},
     {"demo"},

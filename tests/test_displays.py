@@ -1,0 +1,638 @@
+"""Displays: their data against naive computation, and that what they draw can be read."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import itertools
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, f1_score
+
+from zeroshot import AttributeTable, DeViSEClassifier, EmbeddingRegressor, evaluate_zero_shot
+from zeroshot.displays import (
+    ClassConfusionDisplay,
+    EmbeddingMapDisplay,
+    FewShotCurveDisplay,
+    LossCurveDisplay,
+    NeighborCurveDisplay,
+    PredictionGridDisplay,
+    RelativeLossDisplay,
+    SeenUnseenCurveDisplay,
+    SimilarityBarDisplay,
+)
+from zeroshot.exceptions import MissingDependencyError
+from zeroshot.metrics import ausuc_score, class_relative_losses, semantic_similarity_score
+from zeroshot.model_selection import with_candidates
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+ODD = ["$x_1$ costs $5", "_hidden", "a\nb\tc", "bell\x07", "<b>&amp;</b>", "w" * 200, " ", r"\frac"]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def task():
+    """Features of eight classes, six of them seen; labels with attributes."""
+    rng = np.random.default_rng(0)
+    names = np.array(["bear", "cod", "eel", "lion", "oboe", "owl", "shark", "wolf"])
+    table = rng.normal(size=(8, 5))
+    y = np.repeat(names, 6)
+    X = np.repeat(table, 6, axis=0) + rng.normal(scale=0.5, size=(48, 5))
+    embedding = AttributeTable(table, labels=names)
+    fit = ~np.isin(y, ["owl", "wolf"])
+    model = DeViSEClassifier(embedding, loss="mse", candidates=names).fit(X[fit], y[fit])
+    regressor = EmbeddingRegressor(embedding).fit(X[fit], y[fit])
+    return SimpleNamespace(
+        X=X, y=y, names=names, table=table, embedding=embedding, fit=fit, model=model,
+        regressor=regressor,
+    )  # fmt: skip
+
+
+# What is drawn can be read ---------------------------------------------------------------------
+
+
+def drawn_texts(figure):
+    """Return the texts that a drawn figure shows; ticks outside the view are not drawn."""
+    hidden = set()
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if not ax.axison:
+                hidden.update(axis.findobj(Text))
+            low, high = sorted(axis.get_view_interval())
+            slack = 1e-9 * (high - low)
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low - slack <= tick.get_loc() <= high + slack:
+                    hidden.update((tick.label1, tick.label2))
+    found = [text for text in figure.findobj(Text) if text not in hidden]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def assert_readable(figure):
+    """No text covers another one, or leaves the picture."""
+    figure.canvas.draw()
+    texts = drawn_texts(figure)
+    assert texts
+    boxes = [text.get_window_extent() for text in texts]
+    for text, box in zip(texts, boxes, strict=True):
+        inside = box.x0 >= -2 and box.y0 >= -2
+        inside &= box.x1 <= figure.bbox.x1 + 2 and box.y1 <= figure.bbox.y1 + 2
+        assert inside, f"{text.get_text()!r} leaves the picture: {box}"
+    for (one, a), (other, b) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+        width = min(a.x1, b.x1) - max(a.x0, b.x0)
+        height = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert width < 1.5 or height < 1.5, f"{one.get_text()!r} covers {other.get_text()!r}"
+    return [text.get_text() for text in texts]
+
+
+def test_the_helper_sees_overlaps():
+    figure = plt.figure()
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.51, 0.5, "another")
+    with pytest.raises(AssertionError, match="covers"):
+        assert_readable(figure)
+
+
+def curve(n=20):
+    seen = np.linspace(0.8, 0, n)
+    return seen, np.linspace(0, 0.4, n), np.concatenate([[-np.inf], np.linspace(-1, 1, n - 1)])
+
+
+def confusion_of(names):
+    n = len(names)
+    return ClassConfusionDisplay(np.eye(n), names)
+
+
+def grid_of(names, n=4, k=3, models=2):
+    rows = [[names[(i + j) % len(names)] for j in range(k)] for i in range(n)]
+    images = np.random.default_rng(0).integers(0, 255, (n, 20, 30, 3)).astype(np.uint8)
+    labels = {f"model {m} {names[m % len(names)]}": rows for m in range(models)}
+    scores = {name: np.ones((n, k)) for name in labels}
+    y = [names[i % len(names)] for i in range(n)]
+    return PredictionGridDisplay(images, labels, scores, y=y, seen_classes=names[:1], n_images=900)
+
+
+def map_of(names, n=60):
+    rng = np.random.default_rng(0)
+    labels = np.array(names)[np.arange(n) % len(names)]
+    points, label_points = rng.random((n, 2)), rng.random((len(names), 2))
+    options = {"seen_classes": names[: len(names) // 2], "placed": True}
+    return EmbeddingMapDisplay(points, labels, label_points, names, **options)
+
+
+def with_names(names):
+    """Return every display with these names wherever a name may stand, not drawn yet."""
+    rng = np.random.default_rng(0)
+    return {
+        "confusion": confusion_of(names),
+        "map": map_of(names),
+        "few-shot": FewShotCurveDisplay(
+            {n: {0: 0.9 / (i + 1), 1: rng.random(3) / (i + 1)} for i, n in enumerate(names)}
+        ),
+        "loss": LossCurveDisplay({name: rng.random((3, 8)) for name in names}, quantity=names[0]),
+        "neighbor": NeighborCurveDisplay(
+            [1, 10, 100], {n: {m: rng.random(3) for m in names[:3]} for n in names}
+        ),
+        "grid": grid_of(names),
+        "relative": RelativeLossDisplay(
+            rng.random(50) - 0.7, rng.random(50) - 0.6, name=names[0], control_name=names[1]
+        ),
+        "curve": SeenUnseenCurveDisplay(*curve(), name=names[0], chance=(0.1, 0.1)),
+        "bar": SimilarityBarDisplay(
+            {name: rng.random() for name in names}, {"constant": 0.3}, metric=names[0]
+        ),
+    }
+
+
+KINDS = list(with_names(["a", "b"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_display_draws_any_text_as_it_stands(kind):
+    display = with_names(ODD)[kind]
+    assert display.plot() is display
+    shown = "\n".join(assert_readable(display.figure_))
+    assert display.ax_.figure is display.figure_
+    assert r"\$x_1\$ costs \$5" in shown  # escaped: no formula
+    if kind not in ("curve", "relative"):
+        assert "wwww…" in shown or kind in ("map", "grid")
+        assert r"a\nb\tc" in shown or kind in ("map", "neighbor")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_display_draws_on_given_axes_and_leaves_the_others_alone(kind):
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
+    display = with_names(["first", "second", "third"])[kind]
+    if kind == "neighbor":
+        with pytest.raises(ValueError, match="ax has 1 axes for 3 relations"):
+            display.plot(left)
+        figure, right = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
+    display.plot(right)
+    assert display.figure_ is figure and len(plt.get_fignums()) == 1 + (kind == "neighbor")
+    if kind != "neighbor":
+        assert display.ax_ is right and not left.has_data()
+    assert_readable(figure)
+
+
+THOUSANDS = [f"class number {i}" for i in range(3000)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("relative", "curve")])
+def test_thousands_of_names_are_thinned_out_and_the_figure_says_so(kind):
+    if kind == "confusion":
+        rng = np.random.default_rng(0)
+        y = np.concatenate([THOUSANDS, rng.choice(THOUSANDS, 2000)])
+        display = ClassConfusionDisplay.from_predictions(y, np.roll(y, 1), order="sorted")
+        assert display.confusion.shape == (200, 200)
+        said = "200 rows of up to 15 neighbours each"
+    else:
+        display = with_names(THOUSANDS)[kind].plot()
+        said = {
+            "map": "of 3,000 names fit",
+            "few-shot": "the 7 best of 3,000 methods",
+            "loss": "the first 7 of 3,000 curves",
+            "neighbor": "first 7 of 3,000",
+            "grid": "4 of 900 images",
+            "bar": "20 of 3,000 models",
+        }[kind]
+    shown = " ".join(" ".join(assert_readable(display.figure_)).split())
+    assert said in shown
+
+
+def test_a_histogram_and_a_curve_of_thousands_of_classes():
+    rng = np.random.default_rng(0)
+    display = RelativeLossDisplay(rng.normal(size=5000) - 1, rng.normal(size=5000)).plot()
+    assert any("of 5,000 classes" in text for text in assert_readable(display.figure_))
+    assert_readable(SeenUnseenCurveDisplay(*curve(20_000)).plot().figure_)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_figures_stay_readable(kind):
+    if kind == "neighbor":
+        return  # three panels: as wide as the user makes them
+    figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
+    if kind in ("loss", "few-shot", "curve", "relative"):
+        ax.get_legend().remove()  # may cover lines, as legends within axes do
+    assert_readable(figure)
+
+
+@pytest.mark.parametrize("kind", ["confusion", "bar"])
+def test_ticks_are_thinned_out_anew_when_a_figure_is_resized(kind):
+    display = with_names([f"name {i}" for i in range(15)])[kind].plot()
+    before = assert_readable(display.figure_)
+    display.figure_.set_size_inches(5, 2.2)
+    display.figure_.canvas.draw()
+    ticks = [t for t in drawn_texts(display.figure_) if t.get_text().startswith("name")]
+    boxes = sorted((t.get_window_extent().y0, t.get_window_extent().y1)
+                   for t in ticks if t.get_rotation() == 0)  # fmt: skip
+    assert all(a[1] <= b[0] + 1.5 for a, b in itertools.pairwise(boxes))
+    assert 1 < len(boxes) < sum(text.startswith("name") for text in before)
+
+
+def test_curves_differ_in_colour_line_and_marker_and_in_grey():
+    display = LossCurveDisplay({str(i): [[1.0, 2.0]] for i in range(7)}).plot()
+    lines = display.ax_.get_lines()
+    for look in ("get_color", "get_linestyle", "get_marker"):
+        assert len({getattr(line, look)() for line in lines}) >= (4 if "style" in look else 7)
+
+
+# Their data ------------------------------------------------------------------------------------
+
+
+def test_loss_curve_takes_quartiles_over_the_folds_that_got_so_far():
+    rng = np.random.default_rng(0)
+    histories = [[{"loss": x, "metric": -x} for x in rng.random(n)] for n in (5, 3, 4, 5)]
+    display = LossCurveDisplay.from_predictions({"ours": histories})
+    assert display.losses["ours"].shape == (4, 5)
+    for epoch in range(5):
+        reached = sorted(h[epoch]["loss"] for h in histories if len(h) > epoch)
+        assert display.quartiles["ours"][1, epoch] == pytest.approx(np.median(reached))
+        expected = np.percentile(reached, [25, 75])
+        assert display.quartiles["ours"][[0, 2], epoch] == pytest.approx(expected)
+    assert LossCurveDisplay.from_predictions(histories, key="metric").quantity == "metric"
+
+
+def test_loss_curve_reads_the_history_of_estimators(task):
+    model = SimpleNamespace(history_=[{"loss": 2.0}, {"loss": 1.0}])
+    other = SimpleNamespace(history_=[{"loss": 4.0}, {"loss": 2.0}])
+    display = LossCurveDisplay.from_estimator({"two": [model, other], "one": model})
+    assert display.losses["two"].tolist() == [[2, 1], [4, 2]]
+    assert display.losses["one"].tolist() == [[2, 1]]
+    with pytest.raises(ValueError, match="EmbeddingRegressor is empty: a closed form has no"):
+        LossCurveDisplay.from_estimator(task.regressor)
+    with pytest.raises(TypeError, match="LogisticRegression has no history_"):
+        LossCurveDisplay.from_estimator(LogisticRegression())
+
+
+def test_relative_loss_has_the_mean_of_the_seen_vectors_for_control(task):
+    unseen = ~task.fit
+    display = RelativeLossDisplay.from_estimator(task.regressor, task.X[unseen], task.y[unseen])
+    predicted = task.regressor.predict(task.X[unseen])
+    seen = task.embedding.embed(np.unique(task.y[task.fit]))
+    for place, name in enumerate(np.unique(task.y[unseen])):
+        s = task.embedding.embed([name])[0]
+        rows = task.y[unseen] == name
+        assert display.losses[place] == pytest.approx(
+            np.mean((predicted[rows] - s) ** 2) / np.mean(s**2) - 1
+        )
+        expected = np.mean((seen.mean(axis=0) - s) ** 2) / np.mean(s**2) - 1
+        assert display.control[place] == pytest.approx(expected)
+    vectors = task.embedding.embed(task.y[unseen])
+    plain = RelativeLossDisplay.from_predictions(vectors, predicted, labels=task.y[unseen])
+    assert plain.control is None
+    _, losses = class_relative_losses(vectors, predicted, labels=task.y[unseen])
+    assert plain.losses == pytest.approx(losses)
+
+
+def test_seen_unseen_curve_marks_area_and_best_point(task):
+    model = task.model
+    display = SeenUnseenCurveDisplay.from_estimator(model, task.X, task.y)
+    scores = model.decision_function(task.X)
+    options = {"labels": model.classes_, "seen_classes": model.seen_classes_}
+    assert display.ausuc == pytest.approx(ausuc_score(task.y, scores, **options))
+    is_seen = np.isin(task.y, model.seen_classes_)
+
+    def harmonic_mean(gamma):
+        shifted = scores - gamma * np.isin(model.classes_, model.seen_classes_)
+        hits = model.classes_[shifted.argmax(axis=1)] == task.y
+        parts = [np.mean([hits[task.y == c].mean() for c in np.unique(task.y[part])])
+                 for part in (is_seen, ~is_seen)]  # fmt: skip
+        return 2 * parts[0] * parts[1] / max(sum(parts), 1e-12)
+
+    at = [display.gamma[1] - 1, *(np.diff(display.gamma[1:]) / 2 + display.gamma[1:-1])]
+    naive = [harmonic_mean(gamma) for gamma in [*at, display.gamma[-1] + 1]]
+    assert display.harmonic_means == pytest.approx(np.array(naive))
+    assert display.harmonic_means[display.best] == max(naive)
+    assert display.harmonic_means[display.unbiased] == pytest.approx(harmonic_mean(0))
+    assert display.chance == (1 / 6, 1 / 2)
+
+
+def test_seen_unseen_curve_of_an_evaluation_and_two_on_the_same_axes(task):
+    result = evaluate_zero_shot(task.model, task.X, task.y, n_bootstrap=0)
+    first = SeenUnseenCurveDisplay.from_evaluation(result, name="one")
+    assert first.ausuc == pytest.approx(result["ausuc"].value)
+    second = SeenUnseenCurveDisplay(*curve(), name="two").plot(first.ax_)
+    assert second.ax_ is first.ax_
+    shown = assert_readable(first.figure_)
+    assert any(text.startswith("one:") for text in shown)
+    assert any(text.startswith("two:") for text in shown)
+    unseen = ~task.fit
+    result = evaluate_zero_shot(task.model, task.X[unseen], task.y[unseen], n_bootstrap=0)
+    with pytest.raises(ValueError, match="no seen-unseen curve: .*seen"):
+        SeenUnseenCurveDisplay.from_evaluation(result)
+
+
+def test_few_shot_curve_averages_over_draws_and_takes_json():
+    scores = {"a": {"10": [0.5, 0.7], "1": [0.1, 0.3]}, "b": {0: 0.2}}
+    display = FewShotCurveDisplay.from_predictions(scores)
+    assert display.shots["a"].tolist() == [1, 10] and display.shots["b"].tolist() == [0]
+    assert display.means["a"] == pytest.approx([0.2, 0.6])
+    assert display.deviations["a"] == pytest.approx([0.1, 0.1])
+    assert {"0", "1", "10"} <= set(assert_readable(display.figure_))
+
+
+def test_similarity_bars_stand_beside_the_constant_and_the_random_label(task):
+    display = SimilarityBarDisplay.from_estimator({"ours": task.model}, task.X, task.y, k=2)
+    vectors = task.table / np.linalg.norm(task.table, axis=1, keepdims=True)
+    true = vectors[np.searchsorted(task.names, task.y)]
+    by_candidate = (true @ vectors.T).mean(axis=0)
+    expected = {
+        "random label": by_candidate.mean(),
+        "best constant": max(
+            by_candidate[list(pair)].mean() for pair in itertools.combinations(range(8), 2)
+        ),
+        "ours": semantic_similarity_score(
+            task.y, task.model.predict_top_k(task.X, 2)[0], task.embedding
+        ),
+    }
+    assert dict(zip(display.names, display.values, strict=True)) == pytest.approx(expected)
+    assert display.is_control.tolist() == [True, True, False]
+    result = evaluate_zero_shot(task.model, task.X, task.y, random_state=0)
+    bars = SimilarityBarDisplay.from_evaluations({"ours": result}, figure="hit_at_1")
+    assert bars.values[-1] == result["hit_at_1"].value
+    assert bars.intervals["ours"] == (result["hit_at_1"].low, result["hit_at_1"].high)
+    assert bars.values[1] == result["hit_at_1"].best_constant
+
+
+def test_neighbor_curve_averages_class_scores_within_a_relation():
+    rng = np.random.default_rng(0)
+    classes = np.array([f"c{i}" for i in range(9)])
+    y = rng.choice(classes, 200)
+    predictions = {k: np.where(rng.random(200) < 0.4, y, rng.choice(classes, 200)) for k in (10, 1)}
+    relations = {name: ("same", "disjoint")[i % 2] for i, name in enumerate(classes)}
+    display = NeighborCurveDisplay.from_predictions(y, {"wup": predictions}, relations=relations)
+    assert display.neighbors.tolist() == [1, 10]
+    assert display.n_classes == {"same": 5, "disjoint": 4}
+    for place, k in enumerate((1, 10)):
+        every = [f1_score(y == c, predictions[k] == c) for c in classes]
+        for kind in ("same", "disjoint"):
+            expected = np.mean([f for f, c in zip(every, classes, strict=True)
+                                if relations[c] == kind])  # fmt: skip
+            assert display.scores["wup"][kind][place] == pytest.approx(expected)
+
+
+def test_confusion_stands_in_the_order_of_the_taxonomy(task):
+    y_pred = task.model.predict(task.X)
+    fish = {"cod": "cod.n.03", "eel": "eel.n.02", "shark": "shark.n.01"}
+    display = ClassConfusionDisplay.from_predictions(task.y, y_pred, synsets=fish)
+    expected = confusion_matrix(task.y, y_pred, labels=display.names, normalize="true")
+    assert display.confusion == pytest.approx(expected)
+    assert display.names[-1] == "oboe"
+    for kind in (fish, ("bear", "lion", "wolf")):
+        places = sorted(display.names.index(name) for name in kind)
+        assert places == list(range(places[0], places[0] + 3))
+    assert [end for _, _, end in display.blocks][-1] == 8
+    starts, ends = zip(*[(start, end) for _, start, end in display.blocks], strict=True)
+    assert starts[0] == 0 and starts[1:] == ends[:-1]
+
+
+def test_confusion_takes_synsets_numbers_and_what_is_no_noun(task):
+    y = ["tiger", "lion", "qwrtz", "oboe"]
+    names = ClassConfusionDisplay.from_predictions(y, y, synsets={"tiger": "tiger.n.02"}).names
+    assert abs(names.index("tiger") - names.index("lion")) == 1 and names[-1] == "qwrtz"
+    shown = " ".join(assert_readable(plt.gcf()))
+    assert "1 without a noun synset" in " ".join(shown.split())
+    numbers = ClassConfusionDisplay.from_predictions([3, 1, 2], [3, 1, 1])
+    assert numbers.names == ["1", "2", "3"] and numbers.blocks == [] and numbers.n_unknown == 3
+    given = ClassConfusionDisplay.from_estimator(task.model, task.X, task.y, order="given")
+    assert given.names == task.model.classes_.tolist()
+
+
+def test_confusion_of_many_classes_counts_rows_of_neighbours():
+    rng = np.random.default_rng(0)
+    classes = np.array([f"k{i:02d}" for i in range(25)])
+    y, predicted = rng.choice(classes, 300), rng.choice(classes, 300)
+    display = ClassConfusionDisplay.from_predictions(
+        y, predicted, labels=classes, order="given", max_rows=9
+    )
+    assert display.confusion.shape == (9, 9) and display.n_classes == 25
+    assert display.names[0] == "k00 +2" and display.names[-1] == "k24 +0"
+    row, column = np.searchsorted(classes, y) // 3, np.searchsorted(classes, predicted) // 3
+    for i, j in itertools.product(range(9), repeat=2):
+        expected = ((row == i) & (column == j)).sum() / (row == i).sum()
+        assert display.confusion[i, j] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_map_of_an_estimator_has_images_and_labels_in_one_space(task, method):
+    display = EmbeddingMapDisplay.from_estimator(task.model, task.X, task.y, method=method)
+    assert display.points.shape == (48, 2) and display.label_points.shape == (8, 2)
+    assert display.seen_classes.tolist() == task.model.seen_classes_.tolist()
+    again = EmbeddingMapDisplay.from_estimator(task.model, task.X, task.y, method=method)
+    assert np.array_equal(display.points, again.points)
+    if method == "pca":
+        both = np.vstack([task.model.transform(task.X), task.model.class_vectors_])
+        unit = both / np.linalg.norm(both, axis=1, keepdims=True)
+        centred = unit - unit.mean(axis=0)
+        axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+        mapped = np.vstack([display.points, display.label_points])
+        assert np.abs(mapped) == pytest.approx(np.abs(centred @ axes.T), abs=1e-6)
+    assert_readable(display.figure_)
+    regressor = EmbeddingMapDisplay.from_estimator(task.regressor, task.X, task.y, method="pca")
+    assert set(regressor.label_names) == set(task.names)
+
+
+def test_map_of_features_puts_labels_at_medians_and_samples(task):
+    options = {"method": "pca", "max_images": 30, "cosine": False}
+    display = EmbeddingMapDisplay.from_predictions(task.X, task.y, **options)
+    assert display.points.shape == (30, 2) and display.n_images == 48
+    for name, point in zip(display.label_names, display.label_points, strict=True):
+        assert point == pytest.approx(np.median(display.points[display.labels == name], axis=0))
+    assert "30 of 48 images" in " ".join(" ".join(assert_readable(display.figure_)).split())
+    few = EmbeddingMapDisplay.from_predictions(
+        task.X, task.y, label_vectors=task.X[::6], label_names=task.names, max_labels=3,
+        seen_classes=["bear"], method="pca",
+    )  # fmt: skip
+    assert len(few.label_names) == 3 and few.n_labels == 8 and "bear" not in few.label_names
+
+
+def test_map_uses_umap_where_it_is_installed(task, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingDependencyError, match=r"'umap'.*scikit-zeroshot\[umap\]"):
+        EmbeddingMapDisplay.from_predictions(task.X, task.y, method="umap")
+
+    class Reducer:
+        def __init__(self, **options):
+            assert options == {"n_neighbors": 15, "random_state": 0, "n_jobs": 1}
+
+        def fit_transform(self, rows):
+            return rows[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Reducer))
+    display = EmbeddingMapDisplay.from_predictions(task.X, task.y, method="umap")
+    assert "UMAP of 48 images" in " ".join(" ".join(assert_readable(display.figure_)).split())
+
+
+def test_grid_names_the_first_images_by_every_model(task):
+    images = np.random.default_rng(0).integers(0, 255, (48, 16, 16, 3)).astype(np.uint8)
+    seen = with_candidates(task.model, task.model.seen_classes_)
+    display = PredictionGridDisplay.from_estimator(
+        {"all": task.model, "seen only": seen}, task.X, task.y, images=images, k=2, max_images=5
+    )
+    for name, model in (("all", task.model), ("seen only", seen)):
+        labels, scores = model.predict_top_k(task.X[:5], 2)
+        assert np.array_equal(display.labels[name], labels)
+        assert display.scores[name] == pytest.approx(scores)
+        assert np.array_equal(display.right[name], labels == task.y[:5, None])
+    assert len(display.images) == 5 and display.n_images == 48
+    assert any(text.startswith("✓") for text in assert_readable(display.figure_))
+
+
+def test_grid_takes_paths_pictures_and_unreadable_files(tmp_path):
+    Image.new("RGB", (900, 90), "red").save(tmp_path / "wide.png")
+    (tmp_path / "broken.jpg").write_text("no image")
+    images = [tmp_path / "wide.png", Image.new("L", (50, 70)), str(tmp_path / "broken.jpg")]
+    labels = [["a", "b"]] * 3
+    display = PredictionGridDisplay.from_predictions(images, {"m": (labels, None)})
+    assert display.images[0].shape == (32, 320, 3) and display.images[2] is None
+    assert "unreadable" in assert_readable(display.figure_)
+
+
+# Bad input -------------------------------------------------------------------------------------
+
+NAN = float("nan")
+BAD = {
+    "no losses": lambda: LossCurveDisplay({}),
+    "a 1-D loss": lambda: LossCurveDisplay.from_predictions([1.0, 2.0]),
+    "NaN loss": lambda: LossCurveDisplay.from_predictions([[1.0, NAN]]),
+    "NaN in between": lambda: LossCurveDisplay({"m": [[1.0, NAN, 2.0], [1.0, 1.0, 1.0]]}),
+    "one history": lambda: LossCurveDisplay.from_predictions([{"loss": 1.0}]),
+    "no such key": lambda: LossCurveDisplay.from_predictions([[{"loss": 1.0}]], key="los"),
+    "an empty history": lambda: LossCurveDisplay.from_predictions([[{"loss": 1.0}], []]),
+    "NaN in a history": lambda: LossCurveDisplay.from_predictions([[{"loss": NAN}]]),
+    "no relative loss": lambda: RelativeLossDisplay([]),
+    "another control": lambda: RelativeLossDisplay([0.1, 0.2], [0.1]),
+    "NaN relative loss": lambda: RelativeLossDisplay([NAN]),
+    "curves of two lengths": lambda: SeenUnseenCurveDisplay([1, 0], [0, 1, 1], [0, 1]),
+    "gammas that fall": lambda: SeenUnseenCurveDisplay([1, 0], [0, 1], [1, 0]),
+    "percentages": lambda: SeenUnseenCurveDisplay([100, 0], [0, 100], [0, 1]),
+    "no shots": lambda: FewShotCurveDisplay({"m": {}}),
+    "shots that are none": lambda: FewShotCurveDisplay({"m": {-1: 0.5}}),
+    "NaN accuracy": lambda: FewShotCurveDisplay({"m": {1: [0.5, NAN]}}),
+    "no bars": lambda: SimilarityBarDisplay({}),
+    "NaN bar": lambda: SimilarityBarDisplay({"m": NAN}),
+    "a name twice": lambda: SimilarityBarDisplay({"m": 1.0}, {"m": 0.5}),
+    "interval of nothing": lambda: SimilarityBarDisplay({"m": 1.0}, intervals={"n": (0, 1)}),
+    "different k": lambda: SimilarityBarDisplay.from_predictions(
+        ["a"], {"m": [["a"]], "n": [["a", "a"]]}, lambda labels: np.ones((len(labels), 2))
+    ),
+    "K of 0": lambda: NeighborCurveDisplay([0, 1], {"m": {"same": [0, 1]}}),
+    "K twice": lambda: NeighborCurveDisplay([1, 1], {"m": {"same": [0, 1]}}),
+    "too few scores": lambda: NeighborCurveDisplay([1, 2], {"m": {"same": [0]}}),
+    "other relations": lambda: NeighborCurveDisplay([1], {"m": {"a": [0]}, "n": {"b": [0]}}),
+    "no relation": lambda: NeighborCurveDisplay.from_predictions(
+        ["a"], {"m": {1: ["a"]}}, relations={}
+    ),
+    "not square": lambda: ClassConfusionDisplay([[1, 0]], ["a"]),
+    "counts": lambda: ClassConfusionDisplay([[5, 1], [0, 1]], ["a", "b"]),
+    "NaN share": lambda: ClassConfusionDisplay([[NAN]], ["a"]),
+    "labels of two lengths": lambda: ClassConfusionDisplay.from_predictions(["a"], ["a", "b"]),
+    "no labels": lambda: ClassConfusionDisplay.from_predictions([], []),
+    "a label too few": lambda: ClassConfusionDisplay.from_predictions(["a"], ["b"], labels=["a"]),
+    "no order": lambda: ClassConfusionDisplay.from_predictions(["a"], ["b"], order="given"),
+    "unknown order": lambda: ClassConfusionDisplay.from_predictions(["a"], ["b"], order="wordnet"),
+    "points of 3": lambda: EmbeddingMapDisplay(np.ones((1, 3)), ["a"], np.ones((1, 2)), ["a"]),
+    "labels too few": lambda: EmbeddingMapDisplay.from_predictions(np.ones((5, 2)), ["a"]),
+    "three points": lambda: EmbeddingMapDisplay.from_predictions(np.ones((3, 2)), list("abc")),
+    "NaN vector": lambda: EmbeddingMapDisplay.from_predictions([[NAN, 1]] * 4, list("aabb")),
+    "half of the labels": lambda: EmbeddingMapDisplay.from_predictions(
+        np.ones((5, 2)), list("aaabb"), label_names=["a"]
+    ),
+    "other dimensions": lambda: EmbeddingMapDisplay.from_predictions(
+        np.ones((5, 2)), list("aaabb"), label_names=["a"], label_vectors=[[1, 2, 3]]
+    ),
+    "unknown method": lambda: EmbeddingMapDisplay.from_predictions(
+        np.ones((5, 2)), list("aaabb"), method="mds"
+    ),
+    "no images": lambda: PredictionGridDisplay([], {"m": []}),
+    "too few labels": lambda: PredictionGridDisplay(np.ones((2, 4, 4, 3), "u1"), {"m": [["a"]]}),
+    "other scores": lambda: PredictionGridDisplay(
+        np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}, {"m": [[1.0, 2.0]]}
+    ),
+    "too few true labels": lambda: PredictionGridDisplay(
+        np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}, y=["a", "b"]
+    ),
+}
+WRONG_KIND = {
+    "a list of losses": lambda: LossCurveDisplay([[1.0]]),
+    "a list of methods": lambda: FewShotCurveDisplay([0.5]),
+    "scores without shots": lambda: FewShotCurveDisplay({"m": [0.5]}),
+    "a list of bars": lambda: SimilarityBarDisplay([1.0]),
+    "no pair": lambda: PredictionGridDisplay.from_predictions(
+        np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}
+    ),
+    "no zero-shot classifier": lambda: EmbeddingMapDisplay.from_estimator(
+        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]], [0, 1]
+    ),
+    "no seen classes": lambda: SeenUnseenCurveDisplay.from_estimator(
+        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]], [0, 1]
+    ),
+    "no label vectors": lambda: RelativeLossDisplay.from_estimator(
+        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]], [0, 1]
+    ),
+    "no top k": lambda: PredictionGridDisplay.from_estimator(
+        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]]
+    ),
+    "axes of another kind": lambda: RelativeLossDisplay([0.1]).plot(plt.figure()),
+}
+
+
+@pytest.mark.parametrize("case", [*BAD, *WRONG_KIND])
+def test_bad_input_is_named_with_its_owner_and_a_remedy(case):
+    with pytest.raises(ValueError if case in BAD else TypeError) as caught:
+        (BAD | WRONG_KIND)[case]()
+    message = str(caught.value)
+    owner = message.partition(":")[0]
+    assert owner.removesuffix(".plot").endswith(("Display", "losses")), message
+    remedies = ("Pass", "Write", "Leave", "Give", "Use", "Remove", "Divide", "Add", "pass", "See")
+    told = any(word in message for word in (*remedies, "must be one of", "Compare", "Predict"))
+    assert told, message
+    assert not plt.get_fignums() or case == "axes of another kind"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_matplotlib_the_extra_is_named(kind, monkeypatch):
+    display = with_names(["a", "b", "c"])[kind]
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[plots\]'"):
+        display.plot()
+
+
+def test_matplotlib_is_imported_by_no_module_of_the_displays():
+    home = Path(importlib.import_module("zeroshot.displays").__file__).parent
+    for path in home.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        guarded = [
+            node for block in tree.body if isinstance(block, ast.If) for node in ast.walk(block)
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and node not in guarded:
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [
+                    alias.name for alias in node.names]  # fmt: skip
+                assert not any(name.startswith("matplotlib") for name in names), path
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 300, path
+
+
+def test_displays_draw_on_figures_without_pyplot():
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    FigureCanvasAgg(figure)  # that of a bare figure draws nothing
+    ax = figure.subplots()
+    assert_readable(RelativeLossDisplay([0.1, -0.5], [0.2, 0.1]).plot(ax).figure_)
+    assert not plt.get_fignums()

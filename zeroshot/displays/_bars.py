@@ -1,0 +1,32 @@
+"""Bars of models and of controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeroshot.displays._drawing import BLUE, ORANGE, SMALL
+
+if TYPE_CHECKING:
+    from zeroshot.displays._similarity_bar import SimilarityBarDisplay
+
+
+def draw_bars(display: SimilarityBarDisplay, shown: list[int]) -> dict[str, Any]:
+    """Draw some bars of a display from below, and return one of each kind under its sign."""
+    ax = display.ax_
+    signs: dict[str, Any] = {}
+    a_row = ax.get_window_extent().height / len(shown)
+    roomy = a_row > 1.35 * SMALL * ax.figure.dpi / 72
+    for row, place in enumerate(shown):
+        control, name = display.is_control[place], display.names[place]
+        value = display.values[place]
+        look = {"color": ORANGE, "hatch": "///"} if control else {"color": BLUE, "hatch": ""}
+        bar = ax.barh(row, value, 0.7, edgecolor="black", linewidth=0.5, **look)
+        low, high = (value, value) if control else display.intervals.get(name, (value, value))
+        if high > low:
+            errors = [[max(0, value - low)], [max(0, high - value)]]
+            ax.errorbar(value, row, xerr=errors, color="black", capsize=3)
+        if roomy:
+            style = {"va": "center", "fontsize": SMALL, "textcoords": "offset points"}
+            ax.annotate(f"{value:.3g}", (max(value, high, 0), row), xytext=(4, 0), **style)
+        signs["a control, image unseen" if control else "a model"] = bar
+    return signs

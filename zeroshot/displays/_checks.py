@@ -1,0 +1,127 @@
+"""What the displays ask of their data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._pipelines import final_and_input
+from zeroshot.metrics._checks import check_finite
+
+
+def check_series(values: Any, *, owner: str, name: str, length: int | None = None) -> np.ndarray:
+    """Return `values` as a 1-D float array without NaN or infinity, with at least one number.
+
+    Raises
+    ------
+    ValueError
+        Of another shape or length, empty, not numbers, or not finite.
+    """
+    array = check_finite(values, owner=owner, name=name)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(
+            f"{owner}: {name} must be a 1-D array with at least one number, got shape "
+            f"{array.shape}. Pass one number after the other."
+        )
+    if length is not None and len(array) != length:
+        raise ValueError(
+            f"{owner}: {name} has {len(array)} numbers, expected {length}. Pass as many as there "
+            "are of what they belong to, in the same order."
+        )
+    return array
+
+
+def check_matrix(
+    values: Any, *, owner: str, name: str, shape: tuple[int | None, int | None]
+) -> np.ndarray:
+    """Return `values` as a finite 2-D float array; None in `shape` is any number from 1.
+
+    Raises
+    ------
+    ValueError
+        Of another shape, empty, not numbers, or not finite.
+    """
+    array = check_finite(values, owner=owner, name=name)
+    fits = array.ndim == 2 and array.size > 0
+    if not fits or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+        wanted = ", ".join("at least 1" if n is None else str(n) for n in shape)
+        raise ValueError(
+            f"{owner}: {name} must be a 2-D array of shape ({wanted}), got shape {array.shape}. "
+            "Pass one row for each of what the rows stand for."
+        )
+    return array
+
+
+def check_names(names: Any, *, owner: str, name: str) -> list[str]:
+    """Return names, of whatever hashable kind, as distinct strings.
+
+    Raises
+    ------
+    TypeError
+        `names` is one string, or no sequence.
+    ValueError
+        There is none, or two are the same when written.
+    """
+    if isinstance(names, (str, bytes)) or not np.iterable(names):
+        raise TypeError(
+            f"{owner}: {name} must be a list of names, got {names!r}. Write [{names!r}] for one."
+        )
+    shown = [str(each) for each in names]
+    if not shown or len(set(shown)) < len(shown):
+        raise ValueError(
+            f"{owner}: {name} must be at least one name, and none twice, got {shown[:5]}. Give "
+            "each entry a name of its own."
+        )
+    return shown
+
+
+def check_mapping(values: Any, *, owner: str, name: str, holds: str) -> dict[str, Any]:
+    """Return a mapping from names to anything as a dict, not empty.
+
+    Raises
+    ------
+    TypeError
+        `values` is no mapping.
+    ValueError
+        It is empty, or two names are the same when written.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"{owner}: {name} must be a dict from names to {holds}, got {type(values).__name__}. "
+            f"Write {{'name': ...}}."
+        )
+    return dict(
+        zip(check_names(list(values), owner=owner, name=name), values.values(), strict=True)
+    )
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: ``plural(2, "class")`` is ``"2 classes"``."""
+    ending = "es" if noun.endswith(("s", "x")) else "s"
+    return f"{number:,} {noun}{'' if number == 1 else ending}"
+
+
+def share_of(shown: int, total: int, noun: str) -> str:
+    """Return how many of how many are shown, or just how many there are."""
+    return plural(total, noun) if shown == total else f"{shown:,} of {plural(total, noun)}"
+
+
+def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the final estimator inside `model`, and the k best labels of X with their scores.
+
+    Raises
+    ------
+    TypeError
+        It has no ``predict_top_k``.
+    """
+    final, features = final_and_input(model, X)
+    check_is_fitted(final)
+    if not hasattr(final, "predict_top_k"):
+        raise TypeError(
+            f"{owner}: {type(final).__name__} has no predict_top_k. Pass a zero-shot classifier, "
+            "or labels of your own to from_predictions."
+        )
+    return final, *final.predict_top_k(features, k)

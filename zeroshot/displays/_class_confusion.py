@@ -1,0 +1,283 @@
+"""Which classes are taken for which, neighbours in the taxonomy side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zeroshot._optional import import_optional
+from zeroshot._pipelines import unwrap
+from zeroshot._validation import check_number, check_option
+from zeroshot.displays._checks import check_matrix, plural
+from zeroshot.displays._confusion_rows import all_classes, in_rows, row_shares
+from zeroshot.displays._drawing import (
+    BLACK,
+    GREY,
+    SMALL,
+    add_note,
+    axes_or_new,
+    literal,
+    name_places,
+    settle,
+)
+from zeroshot.displays._taxonomy_order import TaxonomyOrder, taxonomy_order
+from zeroshot.metrics._checks import check_pair
+
+OWNER = "ClassConfusionDisplay"
+ORDERS = ("taxonomy", "sorted", "given")
+MAX_BLOCKS = 16
+
+
+class ClassConfusionDisplay:
+    """Confusion matrix with the classes in the order of the taxonomy, and its blocks.
+
+    Parameters
+    ----------
+    confusion : array-like of shape (n_rows, n_rows)
+        Share of the images of each row that are given each column's answer; at most 1 a row.
+    names : list of str of length n_rows
+        Name of each row and column.
+    blocks : list of (name, start, end), optional
+        Runs of neighbouring rows that have a name: the first one, and the one behind the last.
+    n_classes : int, optional
+        How many classes there are, where a row stands for several; n_rows if None.
+    n_unknown : int, default=0
+        How many of them, the last ones, have no place in the taxonomy.
+
+    Attributes
+    ----------
+    confusion : ndarray of shape (n_rows, n_rows)
+        As given.
+    names, blocks, n_classes, n_unknown
+        As given.
+    ax_, figure_ : Axes, Figure
+        After `plot`.
+    colorbar_ : Colorbar
+        After `plot`.
+
+    Raises
+    ------
+    ValueError
+        Not square, empty, NaN, outside [0, 1], or not as many names as rows.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from zeroshot.displays import ClassConfusionDisplay
+    >>> display = ClassConfusionDisplay.from_predictions(
+    ...     ["lion", "oboe", "wolf", "wolf"], ["lion", "oboe", "wolf", "lion"]
+    ... )
+    >>> display.names, display.confusion.tolist()
+    (['wolf', 'lion', 'oboe'], [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+    colorbar_: Any
+
+    def __init__(
+        self,
+        confusion: Any,
+        names: Sequence[str],
+        *,
+        blocks: Sequence[tuple[str, int, int]] = (),
+        n_classes: int | None = None,
+        n_unknown: int = 0,
+    ) -> None:
+        self.names = [str(name) for name in names]
+        n = len(self.names)
+        self.confusion = check_matrix(confusion, owner=OWNER, name="confusion", shape=(n, n))
+        if self.confusion.min() < 0 or self.confusion.sum(axis=1).max() > 1 + 1e-6:
+            raise ValueError(
+                f"{OWNER}: confusion must be shares, each row at most 1 in all, got rows of up to "
+                f"{self.confusion.sum(axis=1).max():g}. Divide counts by their row's sum."
+            )
+        self.blocks = [(str(name), int(start), int(end)) for name, start, end in blocks]
+        self.n_classes = n if n_classes is None else n_classes
+        self.n_unknown = n_unknown
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        synsets: Mapping[Any, Any] | None = None,
+        order: str = "taxonomy",
+        max_rows: int = 200,
+        ax: Any = None,
+    ) -> ClassConfusionDisplay:
+        """Draw what a fitted classifier takes for what.
+
+        Parameters
+        ----------
+        estimator : classifier, Pipeline or search object
+            Fitted.
+        X : array-like or list of length n_samples
+            Its input.
+        y : array-like of shape (n_samples,)
+            True labels.
+        synsets, order, max_rows, ax
+            As in `from_predictions`; ``order="given"`` is that of ``classes_``.
+
+        Returns
+        -------
+        ClassConfusionDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`.
+        """
+        predicted = estimator.predict(X)
+        labels = None
+        if order == "given":
+            classes = np.asarray(unwrap(estimator).classes_)
+            used = np.union1d(np.asarray(y), predicted)
+            labels = [*classes[np.isin(classes, used)], *np.setdiff1d(used, classes)]
+        return cls.from_predictions(
+            y, predicted, labels=labels, synsets=synsets, order=order, max_rows=max_rows, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        labels: Any = None,
+        synsets: Mapping[Any, Any] | None = None,
+        order: str = "taxonomy",
+        max_rows: int = 200,
+        ax: Any = None,
+    ) -> ClassConfusionDisplay:
+        """Draw predicted against true labels.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            Labels.
+        labels : array-like of shape (n_classes,), optional
+            All classes; those in `y_true` and `y_pred` if None.
+        synsets : mapping of label to str or Synset, optional
+            Wnids or nltk names, such as ``class_synsets("cifar100")``. Other labels are looked up
+            as nouns, the most frequent sense of each; those that are none stand last.
+        order : {"taxonomy", "sorted", "given"}, default="taxonomy"
+            Order of the classes; "given" is that of `labels`.
+        max_rows : int, default=200
+            Where there are more classes, a row stands for several neighbours in the order.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        ClassConfusionDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            Lengths or kinds of labels differ, a label is not in `labels`, or a parameter is out of
+            its range.
+        """
+        check_option(order, ORDERS, owner=OWNER, name="order")
+        check_number(max_rows, owner=OWNER, name="max_rows", at_least=2, integer=True)
+        true, predicted = check_pair(y_true, y_pred, owner=OWNER)
+        used = np.union1d(true, predicted)
+        if order == "given" and labels is None:
+            raise ValueError(f"{OWNER}: order='given' needs labels. Pass them in that order.")
+        classes = used if labels is None else all_classes(labels, used, owner=OWNER)
+        if order == "taxonomy":
+            found = taxonomy_order(classes, synsets, max_blocks=MAX_BLOCKS, owner=OWNER)
+        else:
+            places = np.argsort(classes) if order == "sorted" else np.arange(len(classes))
+            found = TaxonomyOrder(places, [], 0)
+        size = -(-len(classes) // max_rows)
+        shown = classes[found.order]
+        confusion = row_shares(true, predicted, shown, size)
+        names = [
+            str(first) if size == 1 else f"{first} +{min(size, len(shown) - place) - 1}"
+            for place, first in zip(range(0, len(shown), size), shown[::size].tolist(), strict=True)
+        ]
+        return cls(
+            confusion,
+            names,
+            blocks=in_rows(found.blocks, size),
+            n_classes=len(classes),
+            n_unknown=found.n_unknown,
+        ).plot(ax)
+
+    def plot(self, ax: Any = None, *, cmap: str = "Blues") -> ClassConfusionDisplay:
+        """Draw the matrix, the borders of its blocks, and the names of the large ones.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+        cmap : str, default="Blues"
+            Colours, from no image to all.
+
+        Returns
+        -------
+        ClassConfusionDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        """
+        owner, n = f"{OWNER}.plot", len(self.names)
+        self.ax_, self.figure_ = axes_or_new(ax, owner=owner, size=(8.4, 7))
+        colors = import_optional("matplotlib.colors", owner=owner, extra="plots")
+        # The square root shows the few images off the diagonal, where all confusion is.
+        norm = colors.PowerNorm(0.5, vmin=0, vmax=1)
+        image = self.ax_.imshow(self.confusion, cmap=cmap, norm=norm, aspect="auto")
+        self.colorbar_ = self.figure_.colorbar(image, ax=self.ax_, fraction=0.04, aspect=40)
+        self.colorbar_.set_label("share of the row's images", fontsize=SMALL)
+        self.colorbar_.ax.tick_params(labelsize=SMALL)
+        names = [literal(name, 20) for name in self.names]
+        for axis in (self.ax_.xaxis, self.ax_.yaxis):
+            name_places(axis, names, owner=owner)
+        self.ax_.set(xlabel="predicted", ylabel="true")
+        for _, start, end in self.blocks:
+            square = [start - 0.5, end - 0.5, end - 0.5, start - 0.5, start - 0.5]
+            low_high = [start - 0.5, start - 0.5, end - 0.5, end - 0.5, start - 0.5]
+            self.ax_.plot(square, low_high, color=BLACK, linewidth=0.8)
+        self.ax_.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+        add_note(self.ax_, self._note())
+        self._name_blocks()
+        return self
+
+    def _note(self) -> str:
+        n, size = len(self.names), -(-self.n_classes // len(self.names))
+        parts = [plural(self.n_classes, "class")]
+        if size > 1:
+            parts.append(f"{n} rows of up to {size} neighbours each, named after the first")
+        if self.blocks:
+            parts.append("in the order of WordNet, squares around its branches")
+        if self.n_unknown:
+            parts.append(f"{self.n_unknown:,} without a noun synset stand last")
+        return "; ".join(parts)
+
+    def _name_blocks(self) -> None:
+        """Write names right of blocks, the largest first, where there is room for them."""
+        settle(self.ax_)
+        per_row = self.ax_.get_window_extent().height / len(self.names)
+        line = 1.35 * SMALL * self.ax_.figure.dpi / 72
+        taken: list[float] = []
+        for name, start, end in sorted(self.blocks, key=lambda block: block[1] - block[2]):
+            middle = (start + end - 1) / 2
+            if all(abs(middle - other) * per_row >= line for other in taken):
+                taken.append(middle)
+                where = self.ax_.get_yaxis_transform()
+                style = {"va": "center", "fontsize": SMALL, "color": GREY, "transform": where}
+                self.ax_.text(1.01, middle, literal(name, 20), **style)

@@ -1,0 +1,180 @@
+"""What the displays share: one palette, text drawn as it stands, labels that do not overlap."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot._optional import import_optional
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
+
+# Okabe and Ito's palette: told apart by colour-blind readers. Shapes tell the same without colour.
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
+GREY, PALE = "#555555", "#BBBBBB"
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "||||", "++++")
+MAX_CURVES = len(COLORS)
+NAME_LENGTH, SMALL = 32, 8
+
+
+def axes_or_new(ax: Any, *, owner: str, size: tuple[float, float] = (6.4, 4.2)) -> tuple[Any, Any]:
+    """Return the user's axes, or those of a new figure, and their figure.
+
+    Raises
+    ------
+    MissingDependencyError
+        matplotlib is not installed.
+    TypeError
+        `ax` is something else than axes.
+    """
+    pyplot = import_optional("matplotlib.pyplot", owner=owner, extra="plots")
+    if ax is None:
+        figure, ax = pyplot.subplots(figsize=size, layout="constrained")
+    elif not hasattr(ax, "transAxes"):
+        raise TypeError(
+            f"{owner}: ax must be matplotlib axes, got {type(ax).__name__}. Pass one of those that "
+            "pyplot.subplots() returns, or None for a new figure."
+        )
+    return ax, ax.figure
+
+
+def literal(text: Any, limit: int | None = NAME_LENGTH) -> str:
+    r"""Return any text so that matplotlib draws it as it stands, in one line.
+
+    What is not printable is shown as Python escapes it, ``$`` starts no formula, and the middle of
+    a long text is left out.
+
+    Examples
+    --------
+    >>> from zeroshot.displays._drawing import literal
+    >>> print(literal("a\nb"), literal("$x_1$"), literal("a" * 9 + "b" * 9, 9))
+    a\nb \$x_1\$ aaaa…bbbb
+    """
+    shown = str(text)
+    if limit is not None and len(shown) > limit:  # the text itself may have a million letters
+        shown = f"{shown[: limit // 2]}…{shown[len(shown) - (limit - 1) // 2 :]}"
+    escaped = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in shown
+    )
+    return (escaped if escaped.strip() else repr(escaped)).replace("$", r"\$")
+
+
+def curve_style(position: int) -> dict[str, Any]:
+    """Return colour, line and marker of a curve: each differs from the others in all three."""
+    place = position % len(COLORS)
+    return {"color": COLORS[place], "linestyle": LINES[place], "marker": MARKERS[place]}
+
+
+def add_legend(
+    ax: Axes, handles: Sequence[Any], names: Iterable[str], *, outside: bool, loc: str = "best"
+) -> Legend:
+    """Write names, already literal, beside their signs: right of new axes, or within given ones."""
+    where: dict[str, Any] = {"loc": loc}
+    if outside:
+        where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
+    # matplotlib drops names that begin with an underscore, so that they are put in afterwards.
+    numbers = [str(position) for position in range(len(handles))]
+    legend = ax.legend(handles, numbers, frameon=False, fontsize=SMALL, **where)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+    return legend
+
+
+def add_note(ax: Axes, text: str) -> None:
+    """Say above the axes what the figure shows, in lines as wide as the axes are."""
+    width = ax.get_window_extent().width * 72 / ax.figure.dpi
+    lines = textwrap.wrap(text, max(16, int(width / (0.56 * SMALL))))
+    ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=GREY)
+
+
+def bare(ax: Axes) -> None:
+    """Leave out the upper and right line of the frame."""
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def settle(ax: Axes) -> None:
+    """Lay the figure out, so that places in pixels are what they will be when it is drawn."""
+    ax.figure.figure.draw_without_rendering()
+
+
+def name_places(axis: Any, names: Sequence[str], *, owner: str) -> None:
+    """Name the places 0, 1, 2, ... of an axis, no more of them than stand there side by side.
+
+    How many that are is found anew whenever the figure is drawn: it may be resized, or zoomed.
+    Names along a horizontal axis stand upright.
+    """
+    ticker = import_optional("matplotlib.ticker", owner=owner, extra="plots")
+
+    def name(value: float, _: Any = None) -> str:
+        place = round(value)
+        return names[place] if 0 <= place < len(names) else ""
+
+    axis.set_major_locator(_place_locator()(len(names)))
+    axis.set_major_formatter(ticker.FuncFormatter(name))
+    axis.set_tick_params(labelsize=SMALL, length=2)
+    if axis.axis_name == "x":
+        axis.set_tick_params(labelrotation=90)
+
+
+@cache
+def _place_locator() -> Any:
+    """Return the class, made here because matplotlib is not always installed."""
+    base: Any = import_optional("matplotlib.ticker", owner="name_places", extra="plots").Locator
+
+    class PlaceLocator(base):
+        """Ticks at whole numbers, at least a line of text apart."""
+
+        def __init__(self, n_places: int) -> None:
+            self.n_places = n_places
+
+        def __call__(self) -> np.ndarray:
+            """Return the ticks within the view."""
+            low, high = sorted(self.axis.get_view_interval())
+            return self.tick_values(low, high)
+
+        def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+            """Return the ticks between two values."""
+            box = self.axis.axes.get_window_extent()
+            pixels = box.width if self.axis.axis_name == "x" else box.height
+            line = 1.35 * SMALL * self.axis.axes.figure.dpi / 72
+            step = max(1, int(np.ceil(line * (vmax - vmin) / max(pixels, 1))))
+            first, last = max(0, int(np.ceil(vmin))), min(self.n_places - 1, int(np.floor(vmax)))
+            return np.arange(-(-first // step) * step, last + 1, step)
+
+    return PlaceLocator
+
+
+def name_numbers(ax: Axes, values: Sequence[int]) -> None:
+    """Put whole numbers on the horizontal axis, those left out that would cover one before."""
+    settle(ax)
+    points = np.column_stack([values, np.full(len(values), ax.get_ylim()[0])])
+    scale = ax.figure.dpi / 72
+    shown, end = [], -np.inf
+    for value, pixel in zip(values, ax.transData.transform(points)[:, 0], strict=True):
+        half = 0.33 * SMALL * scale * len(f"{value:,}")  # digits are 0.64 of their size wide
+        if pixel - half > end:
+            shown.append(value)
+            end = pixel + half + 4 * scale
+    ax.set_xticks(shown, [f"{value:,}" for value in shown], fontsize=SMALL)
+    ax.minorticks_off()
+
+
+def fit_texts(texts: Iterable[Any], pixels: float) -> None:
+    """Shorten drawn texts, `literal` ones, until each is at most that wide."""
+    for text in texts:
+        shown = text.get_text().replace(r"\$", "$")
+        limit = len(shown)
+        while limit > 3 and text.get_window_extent().width > pixels:
+            limit = max(3, min(limit - 1, int(limit * pixels / text.get_window_extent().width)))
+            text.set_text(literal(shown, limit))

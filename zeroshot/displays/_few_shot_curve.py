@@ -1,0 +1,188 @@
+"""Accuracy against the number of training images a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zeroshot.displays._checks import check_mapping, check_series
+from zeroshot.displays._drawing import (
+    MAX_CURVES,
+    add_legend,
+    add_note,
+    axes_or_new,
+    bare,
+    curve_style,
+    literal,
+    name_numbers,
+)
+
+OWNER = "FewShotCurveDisplay"
+
+
+class FewShotCurveDisplay:
+    """Accuracy against images a class, of several methods, with bands over draws.
+
+    Parameters
+    ----------
+    scores : dict of str to dict of int to float or array-like of shape (n_draws,)
+        For each method, its scores at each number of images a class, one a draw. 0 images are
+        drawn left of all others. Methods may differ in both numbers.
+    metric : str, default="accuracy"
+        What the scores are, for the axis.
+
+    Attributes
+    ----------
+    scores : dict of str to dict of int to ndarray of shape (n_draws,)
+        As given, fewest images first.
+    shots : dict of str to ndarray of int of shape (n_shots,)
+        Images a class.
+    means, deviations : dict of str to ndarray of shape (n_shots,)
+        Mean and standard deviation over the draws.
+    metric : str
+        As given.
+    ax_, figure_ : Axes, Figure
+        After `plot`.
+
+    Raises
+    ------
+    TypeError
+        `scores` is no dict of dicts.
+    ValueError
+        Empty, NaN or infinite, or a number of images that is none.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from zeroshot.displays import FewShotCurveDisplay
+    >>> display = FewShotCurveDisplay.from_predictions(
+    ...     {"prior": {0: 0.3}, "class mean": {1: [0.2, 0.4], 10: [0.5, 0.7]}}
+    ... )
+    >>> display.means["class mean"].round(2).tolist()
+    [0.3, 0.6]
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def __init__(self, scores: Mapping[str, Any], *, metric: str = "accuracy") -> None:
+        given = check_mapping(scores, owner=OWNER, name="scores", holds="{n_images: scores}")
+        self.scores = {name: _checked(values, name) for name, values in given.items()}
+        self.shots = {name: np.array(list(by_shot)) for name, by_shot in self.scores.items()}
+        self.means = {
+            name: np.array([draws.mean() for draws in by_shot.values()])
+            for name, by_shot in self.scores.items()
+        }
+        self.deviations = {
+            name: np.array([draws.std() for draws in by_shot.values()])
+            for name, by_shot in self.scores.items()
+        }
+        self.metric = metric
+
+    @classmethod
+    def from_predictions(
+        cls, scores: Mapping[str, Any], *, metric: str = "accuracy", ax: Any = None
+    ) -> FewShotCurveDisplay:
+        """Draw measured scores.
+
+        Parameters
+        ----------
+        scores : dict of str to dict of int to float or array-like of shape (n_draws,)
+            As for the class itself. Numbers of images may be strings, as JSON has them.
+        metric : str, default="accuracy"
+            What the scores are, for the axis.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        FewShotCurveDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the class itself.
+        """
+        return cls(scores, metric=metric).plot(ax)
+
+    def plot(self, ax: Any = None) -> FewShotCurveDisplay:
+        """Draw a line and a band for each method.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        FewShotCurveDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        """
+        outside = ax is None
+        self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.6, 4.2))
+        names = self._shown()
+        every = np.unique(np.concatenate([self.shots[name] for name in names]))
+        handles = []
+        for position, name in enumerate(names):
+            style = curve_style(position)
+            shots = self.shots[name]
+            handles += self.ax_.plot(shots, self.means[name], markersize=5, **style)
+            low, high = (self.means[name] + sign * self.deviations[name] for sign in (-1, 1))
+            self.ax_.fill_between(shots, low, high, color=style["color"], alpha=0.15, lw=0)
+        if every[0] == 0 and len(every) > 1:  # 0 stands half a decade left of the fewest
+            self.ax_.set_xscale("symlog", linthresh=every[1], linscale=0.5)
+        elif every[0] > 0:
+            self.ax_.set_xscale("log")
+        add_legend(self.ax_, handles, map(literal, names), outside=outside)
+        chosen = len(names) < len(self.scores)
+        best = f"; the {len(names)} best of {len(self.scores):,} methods" if chosen else ""
+        n_draws = max(len(draws) for name in names for draws in self.scores[name].values())
+        band = f"Mean and standard deviation of {n_draws} draws at most" if n_draws > 1 else "Mean"
+        add_note(self.ax_, band + best)
+        self.ax_.set(xlabel="images a class, logarithmic", ylabel=literal(self.metric))
+        bare(self.ax_)
+        name_numbers(self.ax_, every.tolist())
+        return self
+
+    def _shown(self) -> list[str]:
+        """Return the names that are drawn: those with the highest mean, in the order given."""
+        names = list(self.scores)
+        by_mean = sorted(names, key=lambda name: -float(self.means[name].mean()))
+        kept = set(by_mean[:MAX_CURVES])
+        return [name for name in names if name in kept]
+
+
+def _checked(by_shot: Any, name: str) -> dict[int, np.ndarray]:
+    if not isinstance(by_shot, Mapping):
+        raise TypeError(
+            f"{OWNER}: scores of {name!r} must be a dict from numbers of images to scores, got "
+            f"{type(by_shot).__name__}. Write {{1: [0.2, 0.3], 10: [0.5, 0.6]}}."
+        )
+    if not by_shot:
+        raise ValueError(f"{OWNER}: scores of {name!r} are empty. Leave the method out.")
+    checked = {}
+    for shot, draws in by_shot.items():
+        number = str(shot)
+        if not number.isdecimal() or int(number) in checked:
+            raise ValueError(
+                f"{OWNER}: scores of {name!r} have {shot!r} for a number of images a class. Use "
+                "distinct whole numbers from 0."
+            )
+        checked[int(number)] = check_series(
+            np.atleast_1d(np.asarray(draws, dtype=np.float64)),
+            owner=OWNER,
+            name=f"scores of {name!r} at {shot}",
+        )
+    return dict(sorted(checked.items()))

@@ -1,0 +1,252 @@
+"""F-score against the number of source classes combined, a panel a relation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+from zeroshot.displays._checks import check_mapping, check_series, plural
+from zeroshot.displays._drawing import (
+    MAX_CURVES,
+    SMALL,
+    add_legend,
+    axes_or_new,
+    bare,
+    curve_style,
+    literal,
+    name_numbers,
+)
+from zeroshot.metrics._checks import check_pair
+
+OWNER = "NeighborCurveDisplay"
+
+
+class NeighborCurveDisplay:
+    """Macro F-score against K, for each similarity and each relation of targets to sources.
+
+    Parameters
+    ----------
+    neighbors : array-like of int of shape (n_points,)
+        K: how many source classes each new row is made of.
+    scores : dict of str to dict of str to array-like of shape (n_points,)
+        For each similarity, the F-scores over the classes of each relation.
+    n_classes : dict of str to int, optional
+        How many classes are in each relation, for the headings.
+
+    Attributes
+    ----------
+    neighbors : ndarray of int of shape (n_points,)
+        Ascending.
+    scores : dict of str to dict of str to ndarray of shape (n_points,)
+        In the order of `neighbors`.
+    relations : list of str
+        A panel each.
+    n_classes : dict of str to int
+        As given.
+    ax_, figure_ : Axes, Figure
+        After `plot`; the first panel.
+    axes_ : list of Axes
+        All panels.
+
+    Raises
+    ------
+    TypeError
+        `scores` is no dict of dicts.
+    ValueError
+        Empty, NaN or infinite, of different lengths, or similarities with different relations.
+
+    References
+    ----------
+    Pascal, Bost, Huet, "Semantic and Visual Similarities for Efficient Knowledge Transfer in CNN
+    Training", 2019, Fig. 3.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from zeroshot.displays import NeighborCurveDisplay
+    >>> display = NeighborCurveDisplay.from_predictions(
+    ...     ["cat", "dog", "oboe"],
+    ...     {"wup": {1: ["cat", "cat", "dog"], 10: ["cat", "dog", "dog"]}},
+    ...     relations={"cat": "same", "dog": "same", "oboe": "disjoint"},
+    ... )
+    >>> display.scores["wup"]["same"].round(3).tolist()
+    [0.333, 0.833]
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+    axes_: list[Any]
+
+    def __init__(
+        self,
+        neighbors: Any,
+        scores: Mapping[str, Any],
+        *,
+        n_classes: Mapping[str, int] | None = None,
+    ) -> None:
+        numbers = check_series(neighbors, owner=OWNER, name="neighbors")
+        if (numbers < 1).any() or (numbers % 1).any() or len(np.unique(numbers)) < len(numbers):
+            raise ValueError(
+                f"{OWNER}: neighbors must be distinct whole numbers from 1, got "
+                f"{numbers[:10].tolist()}. Pass how many source classes were combined."
+            )
+        order = np.argsort(numbers)
+        self.neighbors = numbers[order].astype(np.int64)
+        given = check_mapping(scores, owner=OWNER, name="scores", holds="{relation: scores}")
+        self.scores = {}
+        for name, by_relation in given.items():
+            what = f"scores of {name!r}"
+            curves = check_mapping(by_relation, owner=OWNER, name=what, holds="scores")
+            self.scores[name] = {
+                relation: check_series(
+                    values, owner=OWNER, name=f"{what}, {relation!r},", length=len(numbers)
+                )[order]
+                for relation, values in curves.items()
+            }
+        self.relations = list(next(iter(self.scores.values())))
+        for name, curves in self.scores.items():
+            if set(curves) != set(self.relations):
+                raise ValueError(
+                    f"{OWNER}: scores of {name!r} have the relations {sorted(curves)}, expected "
+                    f"{sorted(self.relations)} as of the first. Give all the same ones."
+                )
+        self.n_classes = {str(name): int(n) for name, n in (n_classes or {}).items()}
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Mapping[str, Mapping[int, Any]],
+        *,
+        relations: Mapping[Any, str],
+        ax: Any = None,
+    ) -> NeighborCurveDisplay:
+        """Draw the F-scores of predictions made with several K.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_pred : dict of str to dict of int to array-like of shape (n_samples,)
+            For each similarity and each K, the predicted labels.
+        relations : dict of label to str
+            How each class of `y_true` relates to the source classes, such as
+            ``dict(zip(classes, zeroshot.taxonomy.relations(classes, sources)))``.
+        ax : Axes, or list of one Axes a relation, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        NeighborCurveDisplay
+            Drawn: thousands of classes are a mean over each relation.
+
+        Raises
+        ------
+        TypeError
+            `y_pred` is no dict of dicts.
+        ValueError
+            Lengths or K differ, or a class has no relation.
+        """
+        named = check_mapping(y_pred, owner=OWNER, name="y_pred", holds="{K: labels}")
+        grids = {name: sorted(by_k) for name, by_k in named.items()}
+        grid = next(iter(grids.values()))
+        if any(each != grid for each in grids.values()) or not grid:
+            raise ValueError(
+                f"{OWNER}: y_pred has different K: {grids}. Predict with the same ones, at least "
+                "one, for every similarity."
+            )
+        scores: dict[str, dict[str, list[float]]] = {}
+        classes: np.ndarray = np.empty(0)
+        kinds: np.ndarray = np.empty(0)
+        for name, by_k in named.items():
+            for k in grid:
+                true, predicted = check_pair(y_true, by_k[k], owner=OWNER)
+                if not classes.size:
+                    classes = np.unique(true)
+                    kinds = _kinds(classes, relations)
+                by_class = f1_score(
+                    true, predicted, labels=classes, average=None, zero_division=0.0
+                )
+                for kind in dict.fromkeys(kinds.tolist()):
+                    value = float(by_class[kinds == kind].mean())
+                    scores.setdefault(name, {}).setdefault(kind, []).append(value)
+        counts = {kind: int((kinds == kind).sum()) for kind in dict.fromkeys(kinds.tolist())}
+        return cls(grid, scores, n_classes=counts).plot(ax)
+
+    def plot(self, ax: Any = None) -> NeighborCurveDisplay:
+        """Draw a panel a relation, a line a similarity.
+
+        Parameters
+        ----------
+        ax : Axes, or list of one Axes a relation, optional
+            Where to draw; a new figure if None. One of several relations needs a list.
+
+        Returns
+        -------
+        NeighborCurveDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        ValueError
+            Not as many axes as relations.
+        """
+        self.axes_ = self._panels(ax)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        names = list(self.scores)[:MAX_CURVES]
+        handles: list[Any] = []
+        for panel, relation in zip(self.axes_, self.relations, strict=True):
+            handles = []
+            for position, name in enumerate(names):
+                style = curve_style(position)
+                values = self.scores[name][relation]
+                handles += panel.plot(self.neighbors, values, markersize=4, **style)
+            count = self.n_classes.get(relation)
+            title = literal(relation) + (f" ({plural(count, 'class')})" if count else "")
+            panel.set_title(title, loc="left", fontsize=SMALL + 1)
+            panel.set(xscale="log", xlabel="source classes combined, K")
+            panel.tick_params(labelleft=panel is self.ax_ or ax is not None)
+            bare(panel)
+        self.ax_.set_ylabel("macro F-score")
+        left_out = len(self.scores) - len(names)
+        labels = [literal(name) for name in names]
+        if left_out:
+            labels[-1] += f"\n(first {len(names)} of {len(self.scores):,} shown)"
+        add_legend(self.axes_[-1], handles, labels, outside=ax is None)
+        for panel in self.axes_:
+            name_numbers(panel, self.neighbors.tolist())
+        return self
+
+    def _panels(self, ax: Any) -> list[Any]:
+        n, owner = len(self.relations), f"{OWNER}.plot"
+        if ax is None:
+            first, figure = axes_or_new(None, owner=owner, size=(2.6 * n + 2.4, 3.6))
+            grid = figure.add_gridspec(1, n)
+            first.set_subplotspec(grid[0])
+            return [first, *(figure.add_subplot(grid[i], sharey=first) for i in range(1, n))]
+        given = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(given) != n:
+            raise ValueError(
+                f"{owner}: ax has {len(given)} axes for {plural(n, 'relation')}. Pass "
+                f"pyplot.subplots(1, {n})[1], or None."
+            )
+        return [axes_or_new(each, owner=owner)[0] for each in given]
+
+
+def _kinds(classes: np.ndarray, relations: Mapping[Any, str]) -> np.ndarray:
+    lacking = [label for label in classes.tolist() if label not in relations]
+    if lacking:
+        raise ValueError(
+            f"{OWNER}: relations has nothing for {plural(len(lacking), 'class')}, such as "
+            f"{lacking[0]!r}. See zeroshot.taxonomy.relations(classes, sources)."
+        )
+    return np.array([str(relations[label]) for label in classes.tolist()])

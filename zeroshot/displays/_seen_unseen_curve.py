@@ -1,0 +1,296 @@
+"""Accuracy on seen against accuracy on unseen classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._pipelines import unwrap
+from zeroshot.displays._checks import check_series
+from zeroshot.displays._drawing import (
+    GREY,
+    add_legend,
+    add_note,
+    axes_or_new,
+    bare,
+    curve_style,
+    literal,
+)
+from zeroshot.metrics import seen_unseen_curve
+from zeroshot.metrics._curve import area
+
+if TYPE_CHECKING:
+    from zeroshot.evaluation._result import ZeroShotEvaluation
+
+OWNER = "SeenUnseenCurveDisplay"
+DRAWN = "seen-unseen curve"
+
+
+class SeenUnseenCurveDisplay:
+    """The seen-unseen curve, its area, and its point of the highest harmonic mean.
+
+    Parameters
+    ----------
+    seen, unseen : array-like of shape (n_points,)
+        Accuracies along the curve, as `zeroshot.metrics.seen_unseen_curve` gives them.
+    gamma : array-like of shape (n_points,)
+        What is subtracted from the scores of seen classes; the first one may be -inf.
+    name : str, default="model"
+        In the legend.
+    chance : tuple of float, optional
+        Accuracy among the seen and among the unseen labels by drawing one: the ends of a line.
+
+    Attributes
+    ----------
+    seen, unseen, gamma : ndarray of shape (n_points,)
+        As given.
+    ausuc : float
+        Area under the curve.
+    harmonic_means : ndarray of shape (n_points,)
+        Of both accuracies at each point.
+    best : int
+        The point where the harmonic mean is highest.
+    unbiased : int
+        The point that holds at γ = 0: the classifier as it is.
+    ax_, figure_ : Axes, Figure
+        After `plot`.
+
+    Raises
+    ------
+    ValueError
+        Empty, of different lengths, NaN, or accuracies outside [0, 1].
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from zeroshot.displays import SeenUnseenCurveDisplay
+    >>> labels = ["cat", "dog", "owl"]
+    >>> y_score = [[0.9, 0.2, 0.3], [0.1, 0.8, 0.7], [0.6, 0.2, 0.4]]
+    >>> display = SeenUnseenCurveDisplay.from_predictions(
+    ...     labels, y_score, labels=labels, seen_classes=["cat", "dog"]
+    ... )
+    >>> display.ausuc, float(display.harmonic_means[display.best].round(3))
+    (0.5, 0.667)
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def __init__(
+        self,
+        seen: Any,
+        unseen: Any,
+        gamma: Any,
+        *,
+        name: str = "model",
+        chance: tuple[float, float] | None = None,
+    ) -> None:
+        self.seen = check_series(seen, owner=OWNER, name="seen")
+        n_points = len(self.seen)
+        self.unseen = check_series(unseen, owner=OWNER, name="unseen", length=n_points)
+        gamma = np.array(gamma, dtype=np.float64)
+        rest = gamma[1:] if gamma.ndim == 1 and gamma[:1] == -np.inf else gamma
+        if gamma.shape != (n_points,) or not np.isfinite(rest).all() or (np.diff(gamma) < 0).any():
+            raise ValueError(
+                f"{OWNER}: gamma must be {n_points} ascending numbers, the first one perhaps -inf, "
+                f"got shape {gamma.shape}. Pass the three arrays of seen_unseen_curve()."
+            )
+        for part, values in (("seen", self.seen), ("unseen", self.unseen)):
+            if values.min() < 0 or values.max() > 1:
+                raise ValueError(
+                    f"{OWNER}: {part} must be accuracies between 0 and 1, got {values.min():g} to "
+                    f"{values.max():g}. Divide percentages by 100."
+                )
+        self.gamma, self.name, self.chance = gamma, name, chance
+        self.ausuc = area(self.seen, self.unseen)
+        total = self.seen + self.unseen
+        self.harmonic_means = 2 * self.seen * self.unseen / np.where(total > 0, total, 1)
+        self.best = int(self.harmonic_means.argmax())
+        self.unbiased = max(0, int(np.searchsorted(gamma, 0, side="right")) - 1)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        average: str = "macro",
+        name: str | None = None,
+        ax: Any = None,
+    ) -> SeenUnseenCurveDisplay:
+        """Draw the curve of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier, Pipeline or search object
+            Fitted, with ``decision_function``, ``classes_`` and ``seen_classes_``, and with both
+            seen and unseen candidates.
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            True labels, of seen and of unseen classes.
+        average : {"macro", "micro"}, default="macro"
+            As in `zeroshot.metrics.seen_unseen_curve`.
+        name : str, optional
+            In the legend; the class of `estimator` if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        SeenUnseenCurveDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            `estimator` is no zero-shot classifier.
+        ValueError
+            As `from_predictions`.
+        """
+        final = unwrap(estimator)
+        check_is_fitted(final)
+        if not (hasattr(final, "decision_function") and hasattr(final, "seen_classes_")):
+            raise TypeError(
+                f"{OWNER}: {type(final).__name__} has no decision_function or no seen_classes_. "
+                "Pass a zero-shot classifier such as DeViSEClassifier."
+            )
+        return cls.from_predictions(
+            y,
+            estimator.decision_function(X),
+            labels=final.classes_,
+            seen_classes=final.seen_classes_,
+            average=average,
+            name=name or type(final).__name__,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_score: Any,
+        *,
+        labels: Any,
+        seen_classes: Any,
+        average: str = "macro",
+        name: str = "model",
+        ax: Any = None,
+    ) -> SeenUnseenCurveDisplay:
+        """Draw the curve of scores.
+
+        Parameters
+        ----------
+        y_true, y_score, labels, seen_classes, average
+            As in `zeroshot.metrics.seen_unseen_curve`.
+        name : str, default="model"
+            In the legend.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        SeenUnseenCurveDisplay
+            Drawn, with the line of labels drawn at random.
+
+        Raises
+        ------
+        ValueError
+            As `zeroshot.metrics.seen_unseen_curve`.
+        """
+        curve = seen_unseen_curve(
+            y_true, y_score, labels=labels, seen_classes=seen_classes, average=average
+        )
+        n_seen = int(np.isin(np.asarray(labels), np.asarray(seen_classes)).sum())
+        chance = (1 / n_seen, 1 / (len(labels) - n_seen))
+        return cls(*curve, name=name, chance=chance).plot(ax)
+
+    @classmethod
+    def from_evaluation(
+        cls, result: ZeroShotEvaluation, *, name: str | None = None, ax: Any = None
+    ) -> SeenUnseenCurveDisplay:
+        """Draw the curve that `zeroshot.evaluate_zero_shot` has measured.
+
+        Parameters
+        ----------
+        result : ZeroShotEvaluation
+            With a curve: the samples were of seen and of unseen classes.
+        name : str, optional
+            In the legend; the class of the evaluated classifier if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        SeenUnseenCurveDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            `result` has no curve.
+        """
+        if result.curve is None:
+            why = result.left_out.get("ausuc")
+            raise ValueError(f"{OWNER}: this evaluation has no seen-unseen curve: {why}")
+        return cls(*result.curve, name=name or result.settings["model"]).plot(ax)
+
+    def plot(self, ax: Any = None) -> SeenUnseenCurveDisplay:
+        """Draw the curve; on axes that have one already, beside it.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        SeenUnseenCurveDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        """
+        self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.2, 4.2))
+        drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())
+        style = curve_style(drawn)
+        marker = {"color": style["color"], "linestyle": "", "markeredgecolor": "black"}
+        (line,) = self.ax_.plot(self.unseen, self.seen, **(style | {"marker": ""}))
+        line.set_gid(DRAWN)
+        if not drawn:
+            self.ax_.fill_between(self.unseen, self.seen, color=style["color"], alpha=0.08, lw=0)
+        handles, labels = [line], [f"{literal(self.name)}: AUSUC {self.ausuc:.3f}"]
+        for place, sign, size, what in (
+            (self.best, "*", 13, "best harmonic mean"),
+            (self.unbiased, "s", 6, "as it is, harmonic mean"),
+        ):
+            point = self.unseen[place], self.seen[place]
+            handles += self.ax_.plot(*point, marker=sign, markersize=size, **marker)
+            at = f" at γ = {self.gamma[place]:.3g}" if place == self.best else ""
+            labels.append(f"{what} {self.harmonic_means[place]:.3f}{at}")
+        if self.chance is not None and not drawn:
+            handles += self.ax_.plot([0, self.chance[1]], [self.chance[0], 0], ":", color=GREY)
+            labels.append(f"random labels: AUSUC {np.prod(self.chance) / 2:.2g}")
+        self._add_to_legend(handles, labels, outside=ax is None)
+        self.ax_.set(xlabel="accuracy on unseen classes", ylabel="accuracy on seen classes")
+        self.ax_.set_xlim(0, max(self.ax_.get_xlim()[1], 1.05 * self.unseen.max()))
+        self.ax_.set_ylim(0, max(self.ax_.get_ylim()[1], 1.05 * self.seen.max()))
+        add_note(self.ax_, "Seen classes held back by γ, more and more from left to right")
+        bare(self.ax_)
+        return self
+
+    def _add_to_legend(self, handles: list, labels: list[str], *, outside: bool) -> None:
+        before = getattr(self.ax_.get_legend(), "zeroshot_entries", None)
+        if before:
+            handles, labels, outside = [*before[0], *handles], [*before[1], *labels], before[2]
+        legend: Any = add_legend(self.ax_, handles, labels, outside=outside)
+        legend.zeroshot_entries = handles, labels, outside
