@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zeroshot.cli import main
 from zeroshot import displays
+from zeroshot.cli import main
 from zeroshot.datasets import fetch_cifar100
 
 ROOT = Path(__file__).parents[1]
