@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def _record(
             "name": args.label_embedding or DEFAULT_EMBEDDING,
             "sha256": needs.embedding.fingerprint(),
         },
-        classes={name: int((kept.labels == name).sum()) for name in kept.class_names},
+        classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
     )
 

@@ -35,12 +35,17 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Name to class and parameters; `build_estimator` knows what else each needs."""
 
-ESTIMATORS_HELP = """estimators: ridge, closed form onto label vectors (DeViSEClassifier with
-squared error); devise, its published hinge rank loss; eszsl, closed form with penalties chosen over
-classes (the best of these where there are many classes); sae, ale, sje, as published; conse, from
-the probabilities of a logistic regression; fewshot and ensemble, which also take what the
-backbone's own classifier (ImageNet's) says of names, and know these by WordNet and GloVe; dummy, a
-control."""
+ESTIMATORS_HELP = """estimators:
+  ridge     closed form onto label vectors (DeViSEClassifier with squared error)
+  eszsl     closed form, penalties chosen over classes: the best of these with many classes
+  devise    the published hinge rank loss
+  sae, ale, sje
+            as published
+  conse     label vectors weighted by the probabilities of a logistic regression
+  fewshot   class means, and what the backbone's own classifier (ImageNet's) says of names
+  ensemble  eszsl, and what the backbone's own classifier says of names
+  dummy     a control that looks at no image
+"""
 
 WITH_HEAD = ("fewshot", "ensemble")
 FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
