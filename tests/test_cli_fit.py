@@ -17,6 +17,7 @@ from PIL import Image
 
 import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding
+from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
 from zeroshot.exceptions import IntegrityError
 
@@ -130,6 +131,17 @@ def test_every_estimator_is_fitted_and_names_other_labels(
     assert sorted(answer["labels"]) == ["bus", "okapi"]
 
 
+@pytest.mark.parametrize("n_classes", [6, 9, 10])
+def test_eszsl_chooses_penalties_by_as_many_folds_as_there_are_pairs_of_classes(
+    n_classes: int, tmp_path: Path
+) -> None:
+    photos = save_photos(tmp_path / "photos", tuple("abcdefghij"[:n_classes]), 2)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    assert main([*argv, "--estimator", "eszsl"]) == 0
+    final = zeroshot.load(tmp_path / "model")[-1]
+    assert type(final).__name__ == "ESZSLClassifierCV" and final.cv == n_classes // 2
+
+
 @pytest.mark.parametrize("name", ["fewshot", "ensemble"])
 def test_estimators_with_a_pretrained_head(
     name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
@@ -185,7 +197,7 @@ def test_one_class_is_too_few(
     [
         (["--estimator", "devize"], 2, "no estimator is called 'devize'. Did you mean 'devise'"),
         (["--label-embedding", "glvoe"], 2, "'glvoe'. Did you mean 'glove'"),
-        (["--backbone", "tf_efficientnet_lit0"], 1, "'tf_efficientnet_lite0'"),
+        (["--backbone", "tf_efficientnet_lit0", *HASH], 1, "'tf_efficientnet_lite0'"),
         (["--exclude", "roze"], 1, "'roze'. Did you mean 'rose'"),
         (["--estimator", "fewshot", "--label-embedding", "hash"], 2, "Leave it out."),
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
@@ -468,8 +480,9 @@ def test_models_that_are_none_or_take_features(
 
 def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys) -> None:
     paths = [str(photos / name / "0.png") for name in ("bus", "lion")]
+    network = TinyImageNetCNN(width=1 / 16)
     devise = DeViSEClassifier(
-        HashEmbedding(4), network="test_efficientnet", image_size=32, epochs=1, random_state=0
+        HashEmbedding(4), network=network, epochs=1, batch_size=2, random_state=0
     )
     zeroshot.save(devise.fit(paths, ["bus", "lion"]), tmp_path / "model")
     (tmp_path / "bad.png").touch()

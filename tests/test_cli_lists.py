@@ -206,6 +206,11 @@ def test_a_closed_pipe_ends_quietly(argv: list) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to jobs in the background: they, and their children, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @posix
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     """Interrupted where the output is half written."""
@@ -219,8 +224,9 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "v.npz"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *argv], cwd=tmp_path, capture_output=True, check=False
-    )
+        [sys.executable, "-c", code, *argv],
+        cwd=tmp_path, capture_output=True, check=False, preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
     assert done.stderr == b"zeroshot: interrupted\n"
     assert done.returncode == 130
     assert list(tmp_path.iterdir()) == []
@@ -234,8 +240,9 @@ def test_ctrl_c_while_images_are_read(tmp_path: Path) -> None:
             os.symlink(folder / "0.png", folder / f"{i}.png")
     argv = ["fit", "photos", "--output", "model", "--label-embedding", "hash", *TINY]
     with subprocess.Popen(
-        [sys.executable, "-m", "zeroshot", *argv], cwd=tmp_path, stderr=subprocess.PIPE
-    ) as process:
+        [sys.executable, "-m", "zeroshot", *argv],
+        cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed_ctrl_c,
+    ) as process:  # fmt: skip
         assert b"reading 4000 images" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()

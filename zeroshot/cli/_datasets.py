@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from zeroshot.cli._images import DATASETS
@@ -73,7 +74,7 @@ def _rows() -> list[tuple]:
         for name, archive in _archives().items()
     ]
     places.append(("xlsa17 (AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
-    bundled = files("zeroshot.datasets") / "data" / "cifar100_features.npz"
+    bundled = Path(str(files("zeroshot.datasets") / "data" / "cifar100_features.npz"))
     places.append(("cifar100 features", bundled, "ships with the package"))
     rows = []
     for name, path, how in places:

@@ -103,9 +103,10 @@ def _write(
     path: Path | None = output.path
     if path is None:
         raise UsageError("embed needs --output FILE.")
+    arrays: dict[str, Any] = {names[0]: np.array(names[1]), table[0]: table[1]}
     with new_file(path, record) as file:
         if output.format == "npz":
-            np.savez(file, **{names[0]: np.array(names[1]), table[0]: table[1]})
+            np.savez(file, **arrays)
             return
         answers = _as_rows(names, table)
         if output.format == "parquet":

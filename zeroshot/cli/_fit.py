@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from zeroshot.cli._tables import (
     build_embedding,
     build_estimator,
     check_names,
+    prior_of,
 )
 from zeroshot.cli._terminal import UsageError, check_known, say
 
@@ -96,18 +98,19 @@ def run(args: argparse.Namespace) -> int:
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     data = _without(excluded, load_classes(args.source, judged=False), args.source)
-    embedding = None
+    embedding = build_embedding(args.label_embedding, _overrides(args.label_texts))
     if args.estimator not in WITH_HEAD:
-        embedding = build_embedding(args.label_embedding, _overrides(args.label_texts))
         embedding.embed(data.class_names)  # what has no vector is named before the long work
     backbone = open_backbone(args)
+    prior = prior_of(backbone, data.class_names) if args.estimator in WITH_HEAD else None
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = extract(backbone, data.images)
     report_unreadable(read.unreadable, len(data.labels))
     kept = _with_images_left(data, data.where(read.rows), args.source)
-    needs = Needs(embedding, backbone, kept.class_names, args.seed, args.device)
-    model = _fitted(args.estimator, needs, read.features, kept.labels)
-    _save(model, folder, _record(args, needs, read, kept, excluded), force=args.force)
+    needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
+    steps = _fitted(args.estimator, needs, read.features, kept.labels)
+    record = _record(args, needs, backbone, read, kept, excluded)
+    _save([backbone, *steps], folder, record, force=args.force)
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
     sys.stdout.write(as_text(_summary(args, read, kept), args.format or "table"))
     return 0
@@ -171,44 +174,45 @@ def _overrides(path: str | None) -> Mapping[str, str] | None:
     return texts
 
 
-def _fitted(name: str, needs: Needs, features: Any, labels: Any) -> Any:
-    """Return the pipeline from images to labels, fitted on features of its own backbone."""
+def _fitted(name: str, needs: Needs, features: Any, labels: Any) -> list[Any]:
+    """Return the steps from features to labels, fitted."""
     from sklearn.pipeline import make_pipeline
 
-    steps = build_estimator(name, needs)
-    fitted = make_pipeline(*steps).fit(features, labels)
-    return make_pipeline(needs.backbone, *(step for _, step in fitted.steps))
+    fitted = make_pipeline(*build_estimator(name, needs)).fit(features, labels)
+    return [step for _, step in fitted.steps]
 
 
-def _save(model: Any, folder: Path, record: dict[str, Any], *, force: bool) -> None:
+def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool) -> None:
     """Save the model and its record; the folder appears when both are complete."""
+    from sklearn.pipeline import make_pipeline
+
     import zeroshot
 
     with atomic_folder(folder, overwrite=force) as new:
-        zeroshot.save(model, new, overwrite=True)
+        zeroshot.save(make_pipeline(*steps), new, overwrite=True)
         (new / RECORD).write_text(as_json(record), encoding="ascii")
 
 
 def _record(
     args: argparse.Namespace,
     needs: Needs,
+    backbone: Any,
     read: Read,
     kept: LabelledImages,
     excluded: list[str],
 ) -> dict[str, Any]:
-    embedding = needs.embedding
     return provenance(
         args,
-        weights={needs.backbone.model_name: needs.backbone.weights_hash_},
+        weights={backbone.model_name: backbone.weights_hash_},
         n_read=len(read.rows),
         unreadable=read.unreadable,
         source=args.source,
         estimator=args.estimator,
         label_embedding={
             "name": args.label_embedding or DEFAULT_EMBEDDING,
-            "sha256": None if embedding is None else embedding.fingerprint(),
+            "sha256": needs.embedding.fingerprint(),
         },
-        classes={name: int((kept.labels == name).sum()) for name in kept.class_names},
+        classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
     )
 

@@ -50,5 +50,5 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"models: no model of timm is called {args.pattern!r}.{near}")
     places = [(name, weights_place(name)) for name in names]
     rows = [row for row in places if not args.here or row[1] != "hub"]
-    output.write(Answers(("model", "weights"), list(rows)), provenance(args))
+    output.write(Answers(("model", "weights"), rows), provenance(args))
     return 0

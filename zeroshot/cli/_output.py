@@ -33,7 +33,7 @@ class Answers:
     ----------
     columns : sequence of str
         Names of the cells of a row.
-    rows : list of sequence
+    rows : sequence of sequence
         Strings, numbers, or None for what there is not.
     objects : list or dict, optional
         The same for JSON; by default a list with an object a row.
@@ -42,7 +42,7 @@ class Answers:
     """
 
     columns: Sequence[str]
-    rows: list[Sequence[Any]]
+    rows: Sequence[Sequence[Any]]
     objects: Any = None
     text: str | None = None
 

@@ -76,8 +76,10 @@ def run(args: argparse.Namespace) -> int:
         _check_k(args.k, len(labels))
     output = Output(args)
     paths = read_images(args.images)
-    named = _name_without_training if args.model is None else _name_by_model
-    photos, unreadable, hashes = named(args, paths, labels)
+    if args.model is None:
+        photos, unreadable, hashes = _name_without_training(args, paths, labels or [])
+    else:
+        photos, unreadable, hashes = _name_by_model(args, paths, labels)
     record = provenance(
         args,
         weights=hashes,
@@ -102,7 +104,7 @@ def _name_without_training(
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
     from zeroshot.demo import name_photos
 
-    own = {}
+    own: dict[str, Any] = {}
     if args.output is not None or args.batch_size is not None or args.progress is not None:
         from zeroshot.backbones import TimmFeatures
 

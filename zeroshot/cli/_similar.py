@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from zeroshot.cli._options import (
@@ -17,7 +18,7 @@ from zeroshot.cli._options import (
 from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import LABEL_EMBEDDINGS, build_embedding
-from zeroshot.cli._terminal import UsageError, check_known
+from zeroshot.cli._terminal import UsageError, check_known, did_you_mean
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Find the classes that labels are most like: by where both stand in WordNet (wup, path,
@@ -96,10 +97,6 @@ def _sources(text: str) -> tuple[list[str], dict[str, str]]:
 
 def _check_not_misspelled(text: str) -> None:
     """Raise where one word is meant as the name of classes that there are not."""
-    import os
-
-    from zeroshot.cli._terminal import did_you_mean
-
     near = did_you_mean(text, SOURCES)
     if near and not os.path.exists(text):
         raise UsageError(f"--sources: no classes are called {text!r}.{near}")

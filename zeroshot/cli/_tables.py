@@ -35,15 +35,20 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Name to class and parameters; `build_estimator` knows what else each needs."""
 
-ESTIMATORS_HELP = """estimators: ridge, closed form onto label vectors (DeViSEClassifier with
-squared error); devise, its published hinge rank loss; eszsl, closed form with penalties chosen over
-classes (the best of these where there are many classes); sae, ale, sje, as published; conse, from
-the probabilities of a logistic regression; fewshot and ensemble, which also take what the
-backbone's own classifier (ImageNet's) says of names, and know these by WordNet and GloVe; dummy, a
-control."""
+ESTIMATORS_HELP = """estimators:
+  ridge     closed form onto label vectors (DeViSEClassifier with squared error)
+  eszsl     closed form, penalties chosen over classes: the best of these with many classes
+  devise    the published hinge rank loss
+  sae, ale, sje
+            as published
+  conse     label vectors weighted by the probabilities of a logistic regression
+  fewshot   class means, and what the backbone's own classifier (ImageNet's) says of names
+  ensemble  eszsl, and what the backbone's own classifier says of names
+  dummy     a control that looks at no image
+"""
 
 WITH_HEAD = ("fewshot", "ensemble")
-FEW_CLASSES = 5  # below this there are no class folds worth choosing penalties on
+FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
 
 
 def build_embedding(name: str | None, overrides: Mapping[str, str] | None = None) -> Any:
@@ -79,10 +84,10 @@ class Needs(NamedTuple):
 
     Attributes
     ----------
-    embedding : LabelEmbedding or None
-        Label vectors; None for those that know names otherwise.
-    backbone : TimmFeatures
-        Fitted.
+    embedding : LabelEmbedding
+        Label vectors.
+    prior : classifier or None
+        What the backbone's own classifier says of names, for those of `WITH_HEAD`.
     labels : list of str
         The classes that there are images of.
     seed : int
@@ -92,20 +97,14 @@ class Needs(NamedTuple):
     """
 
     embedding: Any
-    backbone: Any
+    prior: Any
     labels: list[str]
     seed: int
     device: str
 
 
 def build_estimator(name: str, needs: Needs) -> list[Any]:
-    """Return the unfitted steps that stand behind the backbone, the estimator last.
-
-    Raises
-    ------
-    ValueError
-        It needs a backbone with a classifier of its own, and this one has none.
-    """
+    """Return the unfitted steps that stand behind the backbone, the estimator last."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import Normalizer
@@ -113,16 +112,18 @@ def build_estimator(name: str, needs: Needs) -> list[Any]:
     import zeroshot
 
     if name == "fewshot":
-        return [zeroshot.FewShotClassifier(_from_names(needs))]
+        return [zeroshot.FewShotClassifier(needs.prior)]
     if name == "ensemble":
-        learnt = make_pipeline(
-            *build_estimator("eszsl", needs._replace(embedding=build_embedding(None)))
-        )
-        members = [("map", learnt), ("head", _from_names(needs))]
+        learnt = make_pipeline(*build_estimator("eszsl", needs))
+        members = [("map", learnt), ("head", needs.prior)]
         return [zeroshot.EnsembleZeroShotClassifier(members)]
     cls_name, params = ESTIMATORS[name]
-    if name == "eszsl" and len(needs.labels) < FEW_CLASSES:
-        cls_name = "ESZSLClassifier"
+    if name == "eszsl":
+        n_classes = len(needs.labels)
+        if n_classes < FEW_CLASSES:
+            cls_name = "ESZSLClassifier"
+        else:
+            params = params | {"cv": min(5, n_classes // 2)}
     cls = getattr(zeroshot, cls_name)
     known = inspect.signature(cls).parameters
     if name == "conse":
@@ -132,21 +133,29 @@ def build_estimator(name: str, needs: Needs) -> list[Any]:
     return [Normalizer(), cls(**given, **params)]
 
 
-def _from_names(needs: Needs) -> Any:
-    """Return the backbone's own classifier carried over to other labels, frozen."""
+def prior_of(backbone: Any, labels: list[str]) -> Any:
+    """Return the backbone's own classifier carried over to other labels, frozen.
+
+    Raises
+    ------
+    ValueError
+        This backbone has none.
+    UnknownLabelError
+        Labels have neither a noun synset nor a vector.
+    """
     from sklearn.frozen import FrozenEstimator
 
     from zeroshot.demo import open_label_classifier
 
     try:
-        head = needs.backbone.source_head_
+        head = backbone.source_head_
     except AttributeError as error:
         raise ValueError(
             "--estimator: fewshot and ensemble need a backbone with a pretrained classifier of "
             "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
             "take another estimator."
         ) from error
-    return FrozenEstimator(open_label_classifier(head, needs.labels))
+    return FrozenEstimator(open_label_classifier(head, labels))
 
 
 def check_names(estimator: str, label_embedding: str | None) -> None:

@@ -68,12 +68,12 @@ def check_known(
         A name is unknown, of what the command line itself knows; ValueError with ``code_2=False``,
         of what the data hold.
     """
-    known = list(known)
-    unknown = [name for name in dict.fromkeys(names) if name not in set(known)]
+    options = dict.fromkeys(known)
+    unknown = [name for name in dict.fromkeys(names) if name not in options]
     if not unknown:
         return
     listed = ", ".join(map(repr, unknown[:10])) + (", ..." if len(unknown) > 10 else "")
-    near = did_you_mean(unknown[0], known)
-    some = f" There are {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}."
+    near = did_you_mean(unknown[0], options)
+    some = f" There are {', '.join(list(options)[:12])}{', ...' if len(options) > 12 else ''}."
     message = f"{option}: no {what} is called {listed}.{near}{some}"
     raise UsageError(message) if code_2 else ValueError(message)
