@@ -14,7 +14,7 @@ from zeroshot import (
     ESZSLClassifierCV,
 )
 from zeroshot.estimators import _penalty_search
-from zeroshot.estimators._ridge import EIGEN_FROM, RowSums, one_hot
+from zeroshot.estimators._ridge import EIGEN_FROM, NormalEquations, RowSums, one_hot
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -187,10 +187,24 @@ def with_a_large_row(features=X):
 
 
 def test_eszsl_is_not_misled_by_large_rows_that_a_fold_leaves_out():
-    scorer = SCORERS["mean_class_accuracy"]
-    search = GridSearchCV(eszsl(), GRID, cv=FOLDS, scoring=scorer).fit(with_a_large_row(), Y)
-    ours = ESZSLClassifierCV(TABLE, alphas_features=SPREAD, alphas_labels=SPREAD, cv=FOLDS)
+    spread = [1e-3, 1.0, 1e3, 1e6]  # some leave the equations singular, but for rounding
+    search = GridSearchCV(
+        eszsl(),
+        {"alpha_features": spread, "alpha_labels": SPREAD},
+        cv=FOLDS,
+        scoring=SCORERS["mean_class_accuracy"],
+    ).fit(with_a_large_row(), Y)
+    ours = ESZSLClassifierCV(TABLE, alphas_features=spread, alphas_labels=SPREAD, cv=FOLDS)
     assert_same_search(ours.fit(with_a_large_row(), Y), search)
+
+
+def test_weights_of_a_penalty_do_not_depend_on_the_others():
+    rows = with_a_large_row()
+    equations = NormalEquations.of_rows(rows, one_hot(CODES, 10), center=True)
+    spread = [0.0, 1e-3, 1.0, 1e3, 1e6]
+    together = equations.solve(spread)
+    for penalty, weights in zip(spread, together, strict=True):
+        np.testing.assert_array_equal(equations.solve([penalty])[0], weights)
 
 
 def test_ridge_is_not_misled_by_large_rows_that_a_fold_leaves_out():
@@ -215,7 +229,7 @@ def test_digits_are_counted_where_rows_are_subtracted(factor, keeps):
     rest = whole.without(RowSums.of(large[:5], codes[:5], origin))
     assert rest.keep_digits(1e-2) is keeps
     assert rest.keep_digits(factor**2)  # the penalty alone counts
-    assert whole.keep_digits(0.0)
+    assert whole.keep_digits(0.0) is keeps  # a row still there hides the others as well
 
 
 def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):

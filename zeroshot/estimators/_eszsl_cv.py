@@ -36,7 +36,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     Every point of the grid is scored on images of classes that its fold's model never saw, each
     fold with the mean of the features, the centre of the label space, and the kernel of its own
     seen classes: to the same scores that fitting every point anew would give (in float64, whatever
-    the features are in). But the data are passed over twice in all, unless rows left out are so
+    the features are in). But the data are passed over twice in all, unless some are so
     large beside the others that a fold has to be summed up by itself.
 
     Parameters

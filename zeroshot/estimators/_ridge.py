@@ -21,11 +21,8 @@ CHUNK_ROWS = 2048
 EIGEN_FROM = 16
 """From how many penalties on one eigendecomposition costs less than a Cholesky factor for each."""
 
-_FEW_DIGITS = 1e-3
-"""What subtraction may leave of a sum of squares without a second thought."""
-
 _LEAST_MARGIN = 1e-8
-"""How near to singular, with unit diagonal, what it leaves may be: rounding costs 1e-7 or less."""
+"""How near to singular sums less others may be, with unit diagonal: that costs 1e-7 or less."""
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -110,10 +107,12 @@ class RowSums:
         return RowSums(origin, self.n_rows, total, gram, cross, self.magnitude)
 
     def keep_digits(self, penalty: float) -> bool:
-        """Tell whether subtraction has left enough digits to solve with no lower a penalty."""
+        """Tell whether subtraction has left enough digits to solve with no lower a penalty.
+
+        Where rows that are still there are as much larger than the rest, it has not, either: sums
+        over the rows themselves round these less.
+        """
         left, magnitude = self.gram.diagonal() + penalty, self.magnitude + penalty
-        if (left >= _FEW_DIGITS * magnitude).all():
-            return True
         if (left <= _LEAST_MARGIN * magnitude).any():
             return False
         shifted = self.gram.copy(order="F")
@@ -217,10 +216,20 @@ def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) 
     shifts : sequence of float
         Not negative.
     """
-    if len(shifts) < EIGEN_FROM:
-        solutions = [_solve_by_cholesky(gram, right, shift) for shift in shifts]
-        if all(solution is not None for solution in solutions):
-            return np.stack(solutions)  # type: ignore[arg-type]
+    if len(shifts) >= EIGEN_FROM:
+        return _solve_by_eigenvectors(gram, right, shifts)
+    solutions = {i: _solve_by_cholesky(gram, right, shift) for i, shift in enumerate(shifts)}
+    # Each shift by itself, so that its weights do not depend on what else is solved for.
+    singular = [i for i, solution in solutions.items() if solution is None]
+    if singular:
+        others = _solve_by_eigenvectors(gram, right, [shifts[i] for i in singular])
+        solutions |= dict(zip(singular, others, strict=True))
+    return np.stack(list(solutions.values()))  # type: ignore[arg-type]
+
+
+def _solve_by_eigenvectors(
+    gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]
+) -> np.ndarray:
     values, vectors = psd_eigh(gram)
     rotated = product(vectors.T, right)
     scaled = [rotated * inverse_or_zero(values + shift, values)[:, None] for shift in shifts]
