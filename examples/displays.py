@@ -157,13 +157,9 @@ def similarity_bar() -> SimilarityBarDisplay:
     X, y, fit, unseen = known["X"], known["y"], known["fit"], known["is_unseen"]
     softmax = make_pipeline(Normalizer(), LogisticRegression(C=100, max_iter=300))
     softmax.fit(X[fit], y[fit])
-    best = np.argsort(-softmax.predict_proba(X[unseen]), axis=1)[:, :3]
-    tops = {"softmax, seen labels only": softmax.classes_[best]}
-    for name, model in models().items():
-        scores = model.decision_function(X[unseen])
-        tops[name] = known["names"][np.argsort(-scores, axis=1, kind="stable")[:, :3]]
-    return SimilarityBarDisplay.from_predictions(
-        y[unseen], tops, known["vectors"], candidates=known["names"]
+    compared = {"softmax, seen labels only": softmax, **models()}
+    return SimilarityBarDisplay.from_estimator(
+        compared, X[unseen], y[unseen], label_embedding=known["vectors"]
     )
 
 

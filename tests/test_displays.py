@@ -16,8 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.svm import LinearSVC
 
 from zeroshot import AttributeTable, DeViSEClassifier, EmbeddingRegressor, evaluate_zero_shot
 from zeroshot.displays import (
@@ -495,6 +496,36 @@ def test_grid_names_the_first_images_by_every_model(task):
     assert any(text.startswith("✓") for text in assert_readable(display.figure_))
 
 
+@pytest.mark.parametrize("n_classes", [2, 8])
+def test_ordinary_classifiers_stand_beside_zero_shot_ones(task, n_classes):
+    rows = np.isin(task.y, task.names[:n_classes])
+    X, y = task.X[rows], task.y[rows]
+    softmax = LogisticRegression().fit(X, y)
+    machine = LinearSVC().fit(X, y)
+    models = {"softmax": softmax, "machine": machine, "ours": task.model}
+    images = np.zeros((len(X), 4, 4, 3), dtype=np.uint8)
+    display = PredictionGridDisplay.from_estimator(models, X, y, images=images, k=2)
+    assert np.array_equal(display.labels["softmax"][:, 0], softmax.predict(X[:12]))
+    assert np.array_equal(display.labels["machine"][:, 0], machine.predict(X[:12]))
+    assert display.scores["softmax"][:, 0] == pytest.approx(softmax.predict_proba(X[:12]).max(1))
+    bars = SimilarityBarDisplay.from_estimator(models, X, y, k=1)
+    assert bars.values[2] == pytest.approx(
+        semantic_similarity_score(y, softmax.predict(X)[:, None], task.embedding)
+    )
+
+
+@pytest.mark.parametrize("kind", ["map", "grid", "confusion", "bar", "few-shot"])
+def test_displays_draw_in_a_part_of_a_figure(kind):
+    figure = plt.figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    left.suptitle("left")
+    display = with_names(["first", "second", "third"])[kind].plot(right.subplots())
+    assert display.figure_ is right
+    figure.canvas.draw()
+    (box,) = (ax.get_window_extent() for ax in [display.ax_])
+    assert box.x0 >= figure.bbox.width / 2
+
+
 def test_grid_takes_paths_pictures_and_unreadable_files(tmp_path):
     Image.new("RGB", (900, 90), "red").save(tmp_path / "wide.png")
     (tmp_path / "broken.jpg").write_text("no image")
@@ -562,6 +593,9 @@ BAD = {
         np.ones((5, 2)), list("aaabb"), method="mds"
     ),
     "no images": lambda: PredictionGridDisplay([], {"m": []}),
+    "k above the classes": lambda: PredictionGridDisplay.from_estimator(
+        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]], k=3
+    ),
     "too few labels": lambda: PredictionGridDisplay(np.ones((2, 4, 4, 3), "u1"), {"m": [["a"]]}),
     "other scores": lambda: PredictionGridDisplay(
         np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}, {"m": [[1.0, 2.0]]}
@@ -587,8 +621,8 @@ WRONG_KIND = {
     "no label vectors": lambda: RelativeLossDisplay.from_estimator(
         LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]], [0, 1]
     ),
-    "no top k": lambda: PredictionGridDisplay.from_estimator(
-        LogisticRegression().fit([[0], [1]], [0, 1]), [[0], [1]]
+    "no classifier": lambda: PredictionGridDisplay.from_estimator(
+        LinearRegression().fit([[0], [1]], [0, 1]), [[0], [1]]
     ),
     "axes of another kind": lambda: RelativeLossDisplay([0.1]).plot(plt.figure()),
 }

@@ -237,7 +237,8 @@ def test_displays_example_draws_the_recorded_studies_and_the_page_shows_every_pi
     example = load_example("displays")
     recorded = ["relative_loss", "few_shot_curve", "neighbor_curve"]
     for picture in example.main(str(tmp_path), recorded):
-        assert Image.open(picture).size[0] > 500
+        with Image.open(picture) as drawn:
+            assert drawn.size[0] > 500
     page = (ROOT / "docs/displays.md").read_text()
     for name in example.PICTURES:
         assert f"figures/{name}.png" in page

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input
+from zeroshot._validation import check_number
 from zeroshot.metrics._checks import check_finite
 
 
@@ -112,16 +113,33 @@ def share_of(shown: int, total: int, noun: str) -> str:
 def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarray, np.ndarray]:
     """Return the final estimator inside `model`, and the k best labels of X with their scores.
 
+    An ordinary classifier is asked for its probabilities, or else its decision function.
+
     Raises
     ------
     TypeError
-        It has no ``predict_top_k``.
+        It has none of these.
+    ValueError
+        `k` is no number from 1, or above the number of classes.
     """
     final, features = final_and_input(model, X)
     check_is_fitted(final)
-    if not hasattr(final, "predict_top_k"):
+    if hasattr(final, "predict_top_k"):
+        return final, *final.predict_top_k(features, k)
+    check_number(k, owner=owner, name="k", at_least=1, integer=True)
+    score = getattr(final, "predict_proba", None) or getattr(final, "decision_function", None)
+    if score is None or not hasattr(final, "classes_"):
         raise TypeError(
-            f"{owner}: {type(final).__name__} has no predict_top_k. Pass a zero-shot classifier, "
-            "or labels of your own to from_predictions."
+            f"{owner}: {type(final).__name__} has no predict_top_k, and no scores of classes. Pass "
+            "a classifier, or labels of your own to from_predictions."
         )
-    return final, *final.predict_top_k(features, k)
+    scores = np.asarray(score(features))
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])
+    if k > scores.shape[1]:
+        raise ValueError(
+            f"{owner}: k is {k}, and {type(final).__name__} has {plural(scores.shape[1], 'class')}."
+            " Pass a smaller k."
+        )
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return final, final.classes_[best], np.take_along_axis(scores, best, axis=1)

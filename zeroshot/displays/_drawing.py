@@ -105,7 +105,7 @@ def bare(ax: Axes) -> None:
 
 def settle(ax: Axes) -> None:
     """Lay the figure out, so that places in pixels are what they will be when it is drawn."""
-    ax.figure.figure.draw_without_rendering()
+    ax.figure.canvas.figure.draw_without_rendering()  # the whole one, of a subfigure too
 
 
 def name_places(axis: Any, names: Sequence[str], *, owner: str) -> None:

@@ -126,7 +126,7 @@ class PredictionGridDisplay:
         Parameters
         ----------
         estimators : classifier, Pipeline or search object, or dict of str to these
-            Fitted, with ``predict_top_k``; zero-shot classifiers have it.
+            Fitted. Ordinary classifiers may stand beside zero-shot ones.
         X : array-like or list of length n_samples
             Their input.
         y : array-like of shape (n_samples,), optional
@@ -148,7 +148,7 @@ class PredictionGridDisplay:
         Raises
         ------
         TypeError
-            An estimator has no ``predict_top_k``.
+            An estimator is no classifier.
         ValueError
             As `from_predictions`.
         """

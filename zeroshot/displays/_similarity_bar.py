@@ -121,7 +121,7 @@ class SimilarityBarDisplay:
         Parameters
         ----------
         estimators : dict of str to classifier, Pipeline or search object
-            Fitted, with ``predict_top_k`` and ``classes_``.
+            Fitted. Ordinary classifiers, such as a softmax, may stand beside zero-shot ones.
         X : array-like or list of length n_samples
             Input of all of them.
         y : array-like of shape (n_samples,)
@@ -129,7 +129,7 @@ class SimilarityBarDisplay:
         k : int, default=3
             How many of the best labels are compared with the true one.
         label_embedding : LabelEmbedding or callable, optional
-            By which labels are compared; that of the first estimator if None.
+            By which labels are compared; that of the first estimator with one if None.
         ax : Axes, optional
             Where to draw; a new figure if None.
 
@@ -141,7 +141,7 @@ class SimilarityBarDisplay:
         Raises
         ------
         TypeError
-            `estimators` is no dict, or one is no zero-shot classifier.
+            `estimators` is no dict, or one is no classifier.
         ValueError
             As `from_predictions`.
         """
