@@ -100,8 +100,10 @@ def zero_shot_figures(
     return {
         **hits(truth, scores),
         "without shared": hits(truth[apart], scores[apart]),
-        "similarity@3": similarity(y, top_labels(scores, labels), apart, words),
-        "similarity@3, both label sets": similarity(y, top_labels(of_both, both), apart, words),
+        "similarity@3": similarity(y, top_labels(scores, labels), apart, words, average="micro"),
+        "similarity@3, both label sets": similarity(
+            y, top_labels(of_both, both), apart, words, average="micro"
+        ),
     }
 
 
@@ -118,16 +120,16 @@ def validation_figures(scores: np.ndarray, y: np.ndarray, words: Any) -> dict[st
     top, other = top_labels(scores, labels), top_labels(others, labels)
     return {
         **hits(truth, scores),
-        "similarity@3": semantic_similarity_score(y, top, words),
-        "similarity@3 of other labels": semantic_similarity_score(y, other, words),
+        "similarity@3": semantic_similarity_score(y, top, words, average="micro"),
+        "similarity@3 of other labels": semantic_similarity_score(y, other, words, average="micro"),
     }
 
 
 def similarity(y: np.ndarray, top: np.ndarray, apart: np.ndarray, words: Any) -> dict[str, float]:
     """Return similarity@3 on all images, and on those whose label is not trained on as well."""
     return {
-        "all": semantic_similarity_score(y, top, words),
-        "without shared": semantic_similarity_score(y[apart], top[apart], words),
+        "all": semantic_similarity_score(y, top, words, average="micro"),
+        "without shared": semantic_similarity_score(y[apart], top[apart], words, average="micro"),
     }
 
 

@@ -183,7 +183,9 @@ def _fold_figures(
     for train, test in ClassKFold(N_FOLDS, shuffle=True, random_state=SEED).split(X, y):
         labels = np.unique(y[test])
         scores = Map(words, options).fit(X[train], y[train]).scores(X[test], labels)
-        similarities.append(semantic_similarity_score(y[test], top_labels(scores, labels), words))
+        similarities.append(
+            semantic_similarity_score(y[test], top_labels(scores, labels), words, average="micro")
+        )
     return dict(zip(CRITERIA, (float(np.mean(hits)), float(np.mean(similarities))), strict=True))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
@@ -191,6 +192,7 @@ class EmbeddingRegressor(VectorRegressor):
             return self._train(X, targets, vectors, hidden)
         return self._keep(self._fit_map(X, targets, vectors, hidden))
 
+    @available_if(has_network)
     def partial_fit(self, X: Any, y: Any) -> Self:
         """Train the network for one epoch more, at a constant step size.
 
@@ -208,11 +210,9 @@ class EmbeddingRegressor(VectorRegressor):
 
         Raises
         ------
-        ValueError
+        AttributeError
             There is no `network`.
         """
-        if self.network is None:
-            raise ValueError(f"{type(self).__name__}: partial_fit trains a network. Pass network=.")
         hidden = self._check_parameters()
         before = getattr(self, "seen_classes_", None)
         X, y = self._validate_fit(X, y)
