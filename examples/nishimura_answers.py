@@ -100,10 +100,8 @@ def zero_shot_figures(
     return {
         **hits(truth, scores),
         "without shared": hits(truth[apart], scores[apart]),
-        "similarity@3": similarity(y, top_labels(scores, labels), apart, words, average="micro"),
-        "similarity@3, both label sets": similarity(
-            y, top_labels(of_both, both), apart, words, average="micro"
-        ),
+        "similarity@3": similarity(y, top_labels(scores, labels), apart, words),
+        "similarity@3, both label sets": similarity(y, top_labels(of_both, both), apart, words),
     }
 
 

@@ -10,7 +10,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._image_tasks import check_classes, check_image_list, vector_task
+from zeroshot.estimators._image_tasks import (
+    check_classes,
+    check_image_list,
+    has_network,
+    vector_task,
+)
 from zeroshot.estimators._image_training import fit_network, network_tags, run_network
 from zeroshot.estimators._map import (
     FittedMap,
