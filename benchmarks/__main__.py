@@ -5,6 +5,9 @@
 With names, such as ``closed_forms wordnet``, only these. Needs the ``bench`` extra, Debian's
 ``wordnet-base``, and the archives; the whole takes some twenty minutes on two quiet cores. Each
 benchmark is also a command of its own, with options: ``python -m benchmarks.NAME --help``.
+
+Accuracies are no races: the commands that print those, each beside its peers and controls, are in
+the help, as `ACCURACIES` has them. They take minutes each, and are not run here.
 """
 
 from __future__ import annotations
@@ -26,10 +29,25 @@ NAMES = (
     "training",
 )
 
+ACCURACIES = {
+    "FewShotClassifier, from no image a class to a hundred": "examples/few_shot_prior.py",
+    "unseen top-1 of CIFAR-100, method by method": "examples/unseen_classes.py",
+    "unseen top-1 of CIFAR-100, a map and the ImageNet head together": (
+        "examples/ensemble.py --archive"
+    ),
+    "zeroshot predict on open-photos": "examples/open_labels.py",
+}
+
 
 def main() -> None:
     """Print the rows of the benchmarks that are named, or of all."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    lines = [f"  {what}:\n    python {command}" for what, command in ACCURACIES.items()]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__.partition("\n")[0],
+        epilog="\n".join(["accuracies, each by a command of its own (minutes):", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     names = parser.parse_args().names or NAMES
     unknown = sorted(set(names) - set(NAMES))

@@ -77,10 +77,15 @@ ROWS = ("DeViSE", "ConSE", "ALE", "SJE", "ESZSL", "SAE", "control: best constant
 def main(argv: Sequence[str] | None = None) -> dict[str, dict[str, Figures]]:
     """Run what can be run, print it beside what was published, and return it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}")
+    parser.add_argument(
+        "sets", nargs="*", type=str.upper, metavar="SET", help=f"of {', '.join(SETS)}"
+    )
     parser.add_argument("--data-home", help="the folder that holds xlsa17.zip or xlsa17/")
     parser.add_argument("--preset", choices=("full", "tiny"), default="full")
     options = parser.parse_args(argv)
+    unknown = sorted(set(options.sets) - set(SETS))
+    if unknown:
+        parser.error(f"no set is called {', '.join(unknown)}; there are {', '.join(SETS)}")
     results = {}
     for name in options.sets or SETS:
         try:

@@ -341,14 +341,15 @@ EACH_ONCE = np.unique(CODES, return_index=True)[1]
             CalibratedStacking(devise(), cv=[(np.arange(9), np.arange(0))]),
             SEEN,
             Y,
-            "0 of 0 held-out samples are of seen classes",
+            "fold 0 of cv has 9 training rows and 0 test rows",
         ),
         (CalibratedStacking(devise(), cv=1), SEEN, Y, "n_splits must be at least 2, got 1"),
         (CalibratedStacking(devise(), cv="classes"), SEEN, Y, "Expected `cv` as an integer"),
-        (CalibratedStacking(devise()), EACH_ONCE, Y, "no seen class of fold 0 has two samples"),
+        (CalibratedStacking(devise()), EACH_ONCE, Y, "only 0 of the 20 classes of y have two"),
         (CalibratedStacking(Broken()), SEEN, Y, "CalibratedStacking: y_score holds NaN"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:DeViSEClassifier. all samples are of ant")
 def test_bad_input_says_what_to_do(model, rows, y, message):
     with pytest.raises(ValueError, match=message):
         clone(model).fit(X[rows], y[rows])
@@ -361,7 +362,7 @@ def test_only_classifiers_can_be_wrapped(wrong):
 
 
 def test_an_ordinary_classifier_has_no_unseen_classes_to_hold_out():
-    with pytest.raises(TypeError, match="LogisticRegression cannot choose among other candidates"):
+    with pytest.raises(TypeError, match="estimator must be a zero-shot classifier, got Logistic"):
         CalibratedStacking(LogisticRegression()).fit(X, Y)
 
 
@@ -387,3 +388,37 @@ def test_not_fitted():
     assert not hasattr(model, "classes_")
     with pytest.raises(NotFittedError, match="CalibratedStacking.*not fitted"):
         model.with_candidates(["ant"])
+
+
+# What cannot be calibrated -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.3, "auto"])
+@pytest.mark.parametrize("wrap", [clone, FrozenEstimator, make_pipeline])
+def test_an_ordinary_classifier_is_refused_in_fit(wrap, gamma):
+    plain = LogisticRegression(max_iter=1000).fit(X[SEEN], Y[SEEN])
+    with pytest.raises(TypeError, match="CalibratedStacking: estimator must be a zero-shot class"):
+        CalibratedStacking(wrap(plain), gamma=gamma).fit(X[SEEN], Y[SEEN])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cv": []}, "cv gives no folds"),
+        ({"cv": [([], [])]}, "fold 0 of cv has 0 training rows and 0 test rows"),
+        ({"cv": [(np.arange(9), [])]}, "fold 0 of cv has 9 training rows and 0 test rows"),
+        ({"n_jobs": "a"}, "n_jobs must be an integer, got 'a'"),
+    ],
+)
+def test_folds_and_jobs_that_are_none(changes, words):
+    with pytest.raises(ValueError, match=f"CalibratedStacking: {words}"):
+        CalibratedStacking(devise(), **changes).fit(X[SEEN], Y[SEEN])
+
+
+@pytest.mark.parametrize("cv", [None, 3, GeneralizedClassKFold(), ClassKFold(3)])
+def test_classes_of_one_sample_cannot_be_held_out_and_the_remedy_helps(cv):
+    rows = [np.flatnonzero(name == Y)[0] for name in NAMES[:14]]
+    words = "only 0 of the 14 classes .* Pass more samples a class, or gamma as a number"
+    with pytest.raises(ValueError, match=words):
+        CalibratedStacking(devise(), cv=cv).fit(X[rows], Y[rows])
+    assert CalibratedStacking(devise(), gamma=0.1, cv=cv).fit(X[rows], Y[rows]).gamma_ == 0.1

@@ -12,6 +12,8 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import EfficiencyWarning, FitFailedWarning, NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.neighbors import NearestCentroid
@@ -591,7 +593,7 @@ def test_a_label_without_vector_is_named():
 
 
 @pytest.mark.parametrize("scoring", ["sharpness", ["accuracy", "sharpness"], [1], []])
-def test_an_unknown_scoring_is_scikit_learns_error(scoring):
+def test_an_unknown_scoring_is_an_error(scoring):
     with pytest.raises(ValueError, match="scor"):
         cross_validate_classes(MODELS["devise"], X, Y, scoring=scoring)
     with pytest.raises(ValueError):
@@ -662,3 +664,59 @@ def test_a_memory_map_is_never_copied_whole(tmp_path, monkeypatch, before):
     some = [fold for fold in LeaveOneClassOut().split(features, codes)][:2]
     expected = cross_validate(model, features, codes, **{**options, "cv": some})
     np.testing.assert_allclose(got["test_score"][:2], expected["test_score"], rtol=1e-6)
+
+
+# What is wrong is said beforehand ----------------------------------------------------------------
+
+
+def test_float16_behind_a_scaler_is_fitted_anew():
+    model = make_pipeline(StandardScaler(), MODELS["regressor"])
+    half = (X / 10).astype(np.float16)
+    with pytest.warns(EfficiencyWarning, match="X holds float16"):
+        got = cross_validate_classes(model, half, Y, ClassKFold(3))
+    expected = cross_validate(model, half, Y, cv=ClassKFold(3))
+    np.testing.assert_array_equal(got["test_score"], expected["test_score"])
+    assert_equal_results(MODELS["regressor"], half, cv=ClassKFold(3))
+
+
+@pytest.mark.parametrize("model", [MODELS["regressor"], LogisticRegression()], ids=["one", "anew"])
+@pytest.mark.filterwarnings("ignore:.*fitted anew")
+class TestBadArguments:
+    def test_no_folds(self, model):
+        with pytest.raises(ValueError, match="cross_validate_classes: cv gives no folds"):
+            cross_validate_classes(model, X, Y, [])
+
+    def test_an_empty_fold(self, model):
+        with pytest.raises(ValueError, match="cross_validate_classes: fold 0 has no training row"):
+            cross_validate_classes(model, X, Y, [([], [])])
+
+    @pytest.mark.parametrize(
+        "scoring", ["hit_at_50", ["accuracy", "hit_at_50"], {"a": "hit_at_50"}]
+    )
+    def test_an_unknown_scorer(self, model, scoring):
+        words = "scoring='hit_at_50' is no scorer. Did you mean 'hit_at_5'.*SCORERS has unseen_acc"
+        with pytest.raises(ValueError, match=f"cross_validate_classes: {words}"):
+            cross_validate_classes(model, X, Y, 3, scoring)
+        with pytest.raises(ValueError, match="cross_validate_classes: scoring must be a name"):
+            cross_validate_classes(model, X, Y, 3, 5)
+
+    def test_no_labels(self, model):
+        with pytest.raises(ValueError, match="cross_validate_classes: y is None. Pass the labels"):
+            cross_validate_classes(model, X, None, 3)
+
+    def test_features_that_are_not_finite(self, model):
+        holes = np.where(np.arange(N_FEATURES) == 3, np.nan, X)
+        with pytest.raises(ValueError, match="cross_validate_classes: X holds NaN or infinity"):
+            cross_validate_classes(model, holes, Y, 3)
+
+    def test_no_estimator(self, model):
+        for wrong, got in ((type(model), f"the class {type(model).__name__}"), (None, "None")):
+            with pytest.raises(TypeError, match=f"estimator must be an object with fit.*got {got}"):
+                cross_validate_classes(wrong, X, Y, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*fitted anew")
+def test_holes_that_the_estimator_takes_are_let_pass():
+    holes = np.where(np.arange(N_FEATURES) == 3, np.nan, X)
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), EmbeddingRegressor(TABLE))
+    assert np.isfinite(cross_validate_classes(model, holes, Y, 3)["test_score"]).all()

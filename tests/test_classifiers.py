@@ -8,11 +8,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import log_loss, roc_auc_score, top_k_accuracy_score
 from sklearn.model_selection import cross_val_predict
 
-from zeroshot import AttributeTable, DeViSEClassifier, HashEmbedding
+from zeroshot import (
+    ALEClassifier,
+    AttributeTable,
+    DeViSEClassifier,
+    ESZSLClassifier,
+    HashEmbedding,
+)
 from zeroshot.estimators import ZeroShotClassifier
 from zeroshot.exceptions import LabelWarning, UnknownLabelError, ZeroShotError
 
@@ -119,7 +126,8 @@ def test_label_vectors_stay_raw():
 def test_one_seen_class_is_not_centred():
     """Centring would leave it the zero vector: offset 0."""
     rows = Y == "cat"
-    clf = model().fit(X[rows], Y[rows])
+    with pytest.warns(LabelWarning, match="all samples are of cat"):
+        clf = model().fit(X[rows], Y[rows])
     assert not clf.label_space_.offset.any()
     assert set(clf.predict(ALL_X)) <= set(LABELS)
 
@@ -509,3 +517,37 @@ def test_cross_val_predict_for_scores_raises_rather_than_mixing_up_columns(metho
     """It label-encodes y before fit: strings become integers, which no candidate is."""
     with pytest.raises(ValueError, match="candidates and y must be of one type"):
         cross_val_predict(model(), X, Y, method=method, cv=3)
+
+
+# One seen class --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hubness", [None, "zscore", "csls"])
+@pytest.mark.parametrize(
+    "learner",
+    [
+        ESZSLClassifier(TABLE, candidates=LABELS),
+        ALEClassifier(TABLE, candidates=LABELS, epochs=1, random_state=0),
+        DeViSEClassifier(TABLE, candidates=LABELS, hidden=(4,), epochs=1, random_state=0),
+    ],
+    ids=lambda learner: type(learner).__name__,
+)
+def test_samples_of_one_class_teach_nothing_and_no_candidate_is_preferred(learner, hubness):
+    rows = Y == "bee"
+    clf = clone(learner).set_params(hubness=hubness)
+    with pytest.warns(LabelWarning, match="all samples are of bee.*at least two cl") as record:
+        clf.fit(X[rows], Y[rows])
+    assert {warning.filename for warning in record} == {__file__}
+    assert not clf.decision_function(X).any()
+
+
+def test_fewer_rows_than_features_are_no_exception():
+    rows = np.flatnonzero(Y == "bee")[:4]
+    with pytest.warns(LabelWarning, match="all samples are of bee"):
+        clf = ESZSLClassifier(TABLE, candidates=LABELS, alpha_features=1e-9).fit(X[rows], Y[rows])
+    assert not clf.coef_.any()
+
+
+def test_one_class_that_is_the_only_candidate_is_the_answer():
+    clf = DeViSEClassifier(TABLE, loss="mse").fit(X[Y == "bee"], Y[Y == "bee"])
+    assert set(clf.predict(X)) == {"bee"}

@@ -95,9 +95,15 @@ def one_line(text: str) -> str:
 @pytest.mark.parametrize(
     ("argv", "example"),
     [
-        (["--help"], "predict"),
+        (["--help"], "130 interrupted"),
         (["demo", "--help"], "zeroshot demo --json > results.json"),
+        (["fit", "--help"], "zeroshot fit photos --output my-model"),
+        (["evaluate", "--help"], "zeroshot evaluate my-model photos"),
         (["predict", "--help"], "zeroshot predict photos/ --labels labels.txt"),
+        (["embed", "--help"], "zeroshot embed photos --output features.npz"),
+        (["similar", "--help"], 'zeroshot similar okapi "fire engine" --sources imagenet-1k'),
+        (["models", "--help"], "zeroshot models --here"),
+        (["datasets", "--help"], "zeroshot datasets --download cifar100"),
     ],
 )
 def test_help_shows_examples_and_exits_0(
@@ -125,6 +131,10 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
         (["predict", "a.jpg", "--labels", "cat", "--k", "two"], "'two'"),
         (["predict", "a.jpg", "--labels", "cat", "--wrong"], "--wrong"),
         (["demo", "--wrong"], "--wrong"),
+        (["fit", "photos"], "--output"),
+        (["embed", "a.jpg"], "--output"),
+        (["embed", "a.jpg", "--output", "b.npz", "--batch-size", "0"], "at least 1, got 0"),
+        (["similar", "cat"], "--sources"),
     ],
 )
 def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(
@@ -149,8 +159,8 @@ def test_the_exit_code_reaches_the_shell(command: list[str]) -> None:
 
 def test_the_parser_loads_no_heavy_package() -> None:
     code = (
-        "import sys; from zeroshot.cli import main; main(['predict', '--help']);"
-        "sys.exit(bool({'torch', 'timm', 'gensim', 'nltk', 'sklearn'} & set(sys.modules)))"
+        "import sys; from zeroshot.cli import main; main(['--help']); main(['fit', '--help']);"
+        "sys.exit(bool({'torch', 'timm', 'gensim', 'nltk', 'sklearn', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
@@ -428,7 +438,6 @@ def test_a_real_answer_names_the_sample_photos(capsys: pytest.CaptureFixture) ->
         (MemoryError(), "MemoryError:"),
         (ValueError("k is wrong"), "k is wrong"),
         (PermissionError(13, "Permission denied", "a.png"), "Permission denied: 'a.png'"),
-        (KeyboardInterrupt(), "interrupted"),
     ],
 )
 def test_any_error_is_one_line_and_exit_code_1(
@@ -450,6 +459,20 @@ def test_any_error_is_one_line_and_exit_code_1(
     if isinstance(error, Exception):
         with pytest.raises(type(error)):
             main([*argv, "--debug"])
+
+
+def test_ctrl_c_is_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zeroshot.demo, "name_photos", interrupted)
+    argv = ["predict", save_image(tmp_path / "a.png"), "--labels", "cat,dog"]
+    assert main(argv) == 130
+    out, err = capsys.readouterr()
+    assert one_line(err) == "interrupted"
+    assert out == ""
 
 
 def test_debug_shows_the_traceback() -> None:

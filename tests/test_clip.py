@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from zeroshot.exceptions import (
     DownloadError,
     ImageReadError,
     IntegrityError,
+    LabelWarning,
     MissingDependencyError,
     UnknownLabelError,
     UnreadableImageWarning,
@@ -447,3 +449,58 @@ def test_another_width_at_predict() -> None:
     model = NearestLabelClassifier(TABLE, candidates=["ant", "bee"]).fit()
     with pytest.raises(ValueError, match="X has 3 features, but NearestLabelClassifier is expect"):
         model.predict(np.eye(3))
+
+
+# The page -------------------------------------------------------------------------------------
+
+
+def test_python_of_the_text_models_page_runs(
+    folder: Path,
+    weights: Path,
+    photos: list[Image.Image],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a tiny model in CLIP's place, whose weights would have to be downloaded."""
+    page = (Path(__file__).parents[1] / "docs/text_models.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    named = [line for line in blocks[2].splitlines() if line.startswith("names = ")]
+    blocks[2] = blocks[2].replace(named[0], f"names = ({str(folder)!r}, {str(weights)!r})")
+    photos[0].save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "text_models.md", "exec"), scope)
+    assert scope["sentences"].n_dims == 384
+    assert scope["clip"].classes_.tolist() == ["okapi", "zebra"]
+
+
+# Without images ----------------------------------------------------------------------------------
+
+
+def test_the_whole_vocabulary_needs_no_images() -> None:
+    model = NearestLabelClassifier(TABLE, candidates="vocabulary").fit()
+    assert model.classes_.tolist() == ["ant", "bee", "cat", "dog"]
+    assert not len(model.seen_classes_)
+
+
+def test_labels_alone_are_the_seen_classes() -> None:
+    X, y = np.eye(2), ["ant", "bee"]
+    for center in (False, True):
+        model = NearestLabelClassifier(TABLE, candidates=["ant", "bee", "cat"], center=center)
+        given, alone = clone(model).fit(X, y), clone(model).fit(None, y)
+        assert alone.seen_classes_.tolist() == y
+        np.testing.assert_array_equal(alone.decision_function(X), given.decision_function(X))
+    assert NearestLabelClassifier(TABLE).fit(None, y).classes_.tolist() == y
+    with pytest.raises(ValueError, match="NearestLabelClassifier: y is empty"):
+        NearestLabelClassifier(TABLE).fit(None, [])
+
+
+def test_centring_needs_seen_classes() -> None:
+    model = NearestLabelClassifier(TABLE, candidates=["ant", "bee"], center="no")
+    with pytest.raises(ValueError, match="center must be True or False, got 'no'"):
+        model.fit()
+    with pytest.warns(LabelWarning, match="center=True, but fit was given no labels") as record:
+        model.set_params(center=True).fit()
+    assert record[0].filename == __file__

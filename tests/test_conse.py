@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -173,3 +174,43 @@ def test_features_of_another_network_raise_with_both_numbers():
 def test_without_a_head_fit_needs_data():
     with pytest.raises(ValueError, match="requires y to be passed"):
         ConSEClassifier(None, TABLE).fit()
+
+
+# Classifiers that are fitted already -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [["bat", "bee", "cat"], ["elk", "fly"], SEEN])
+@pytest.mark.parametrize("seen", [["bat", "bee"], ["elk", "fly"], SEEN])
+def test_a_frozen_classifier_keeps_its_own_classes(known, seen):
+    its_own, ours = np.isin(Y, known), np.isin(Y, seen)
+    source = LogisticRegression(max_iter=1000).fit(X[its_own], Y[its_own])
+    model = ConSEClassifier(FrozenEstimator(source), TABLE, candidates=LABELS)
+    model.fit(X[ours], Y[ours])
+    expected = naive(source.predict_proba(X), unit_vectors(known, seen), 10)
+    np.testing.assert_allclose(model.transform(X), expected, rtol=1e-9, atol=1e-12)
+    assert model.seen_classes_.tolist() == seen
+    assert model.unseen_classes_.tolist() == sorted(set(LABELS) - set(seen))
+
+
+def test_classes_of_a_frozen_classifier_without_a_vector_are_left_out():
+    source = LogisticRegression(max_iter=1000).fit(X, Y)
+    some = AttributeTable(TABLE.vectors[:4], labels=LABELS[:4])
+    rows = np.isin(Y, LABELS[:3])
+    model = ConSEClassifier(FrozenEstimator(source), some).fit(X[rows], Y[rows])
+    assert model.source_columns_.tolist() == [0, 1, 2, 3]
+
+
+def test_a_frozen_classifier_of_other_classes_needs_label_vectors():
+    rows = np.isin(Y, ["bat", "bee"])
+    source = FrozenEstimator(LogisticRegression().fit(X[rows], Y[rows]))
+    words = r"classifier is fitted to \['bat', 'bee'\], of which label_embedding=None .* y has \['c"
+    with pytest.raises(ValueError, match=f"ConSEClassifier: {words}"):
+        ConSEClassifier(source).fit(X[~rows], Y[~rows])
+    with pytest.raises(ValueError, match="classes_ of classifier and y must be of one type"):
+        ConSEClassifier(source).fit(X, CODES)
+
+
+def test_the_default_classifier_needs_two_classes():
+    words = "y holds one class only, cat, and logistic regression.* a SourceHead, or a Frozen"
+    with pytest.raises(ValueError, match=f"ConSEClassifier: {words}"):
+        ConSEClassifier(None, TABLE, candidates=LABELS).fit(X[Y == "cat"], Y[Y == "cat"])

@@ -1,7 +1,12 @@
 """The README's and the examples' code runs, on real images and in a folder of its own."""
 
+import glob
 import importlib.util
+import io
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +17,7 @@ import pytest
 from PIL import Image
 
 from zeroshot import displays
+from zeroshot.cli import main
 from zeroshot.datasets import fetch_cifar100
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +61,54 @@ def photo_folder(few_images, tmp_path, monkeypatch):
     Image.fromarray(images[0]).save(tmp_path / "new.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def run_shell_line(line, capsys, monkeypatch):
+    """Run ``source | zeroshot ... > file`` in this process; return what it prints."""
+    command, _, target = line.partition(" > ")
+    source, pipe, command = command.rpartition(" | ")
+    if pipe:
+        lines = subprocess.run(source, shell=True, check=True, capture_output=True).stdout
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    name, *words = shlex.split(command)
+    assert name == "zeroshot"
+    assert main([p for word in words for p in (glob.glob(word) if "*" in word else [word])]) == 0
+    printed = capsys.readouterr().out
+    if target:
+        Path(target).write_text(printed, encoding="utf-8")
+    return printed
+
+
+def shell_lines(page):
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.data
+def test_commands_of_the_readme_name_a_class_without_a_photo(
+    data_home, photo_folder, capsys, monkeypatch
+):
+    lines = [line for line in shell_lines("README.md") if line.startswith("zeroshot ")]
+    fit, predict, untrained = lines
+    assert run_shell_line(fit, capsys, monkeypatch)
+    answer = run_shell_line(f"{predict} --format csv", capsys, monkeypatch)
+    assert {line.split(",")[2] for line in answer.splitlines()[1:]} == {
+        "lion", "okapi", "fire engine",
+    }  # fmt: skip
+    assert len(run_shell_line(untrained, capsys, monkeypatch).splitlines()) == 1 + 3 * len(CLASSES)
+
+
+@pytest.mark.data
+def test_commands_of_the_command_line_page_run(data_home, photo_folder, capsys, monkeypatch):
+    Path("labels.txt").write_text("okapi\nfire engine\nlion\n", encoding="utf-8")
+    lines = shell_lines("docs/command_line.md")
+    printed = {line: run_shell_line(line, capsys, monkeypatch) for line in lines}
+    commands = {re.search(r"zeroshot (\w+)", line)[1] for line in lines}
+    assert commands == {"fit", "evaluate", "predict", "embed", "similar", "models", "datasets"}
+    assert all(text for line, text in printed.items() if "--output" not in line)
+    for output in ("features.npz", "answers.parquet", "vectors.parquet"):
+        assert Path(output).is_file() and Path(f"{output}.provenance.json").is_file()
+    assert Path("zoo-results/evaluation.json").is_file()
 
 
 @pytest.mark.data
@@ -117,6 +171,39 @@ def test_python_of_the_evaluation_page_runs(capsys):
             trivial = max(estimate.best_constant, estimate.random_label)
             # With twenty candidates, all the twenty best are a hit for whoever answers.
             assert estimate.value > trivial or name == "hit_at_20", name
+
+
+def test_python_of_the_transfer_page_runs(capsys):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/transfer.md").read_text(), re.DOTALL
+    )
+    exec(compile(block, "transfer.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == "['lion']"
+
+
+def test_the_benchmarks_name_the_commands_of_what_they_do_not_run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import __main__ as benchmarks
+
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--help"])
+    with pytest.raises(SystemExit):
+        benchmarks.main()
+    printed = capsys.readouterr().out
+    pages = [
+        " ".join((ROOT / page).read_text().split()) for page in ("README.md", "docs/results.md")
+    ]
+    for what, command in benchmarks.ACCURACIES.items():
+        assert f"{what}:\n    python {command}\n" in printed
+        assert (ROOT / command.split()[0]).exists()
+        assert all(command in page for page in pages)
+
+
+def test_every_page_with_python_has_a_test_that_runs_it():
+    """Blocks that no test runs go stale; a page is named where its test reads it."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        if "```python" in page.read_text():
+            assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
 
 
 def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):

@@ -147,15 +147,21 @@ def test_features_that_say_nothing_give_no_preference():
 
 def test_one_class():
     rows = Y == "cat"
-    clf = fitted(X=X[rows], y=Y[rows], candidates=LABELS)
-    assert clf.seen_classes_.tolist() == ["cat"] and np.isfinite(clf.decision_function(X)).all()
-    assert set(clf.predict(X)) <= set(LABELS)
+    with pytest.warns(LabelWarning, match="ESZSLClassifier: all samples are of cat"):
+        clf = fitted(X=X[rows], y=Y[rows], candidates=LABELS)
+    assert clf.seen_classes_.tolist() == ["cat"] and not clf.decision_function(X).any()
+    with pytest.warns(LabelWarning, match="all samples are of cat"):
+        published = fitted(X=X[rows], y=Y[rows], candidates=LABELS, center_features=False)
+    assert np.isfinite(published.decision_function(X)).all() and published.coef_.any()
 
 
 def test_a_seen_class_without_a_direction():
     """One class whose vector is zero: there is nothing to learn, and nothing to fail on."""
     table = AttributeTable([[0.0, 0.0], [1.0, 0.0]], labels=["a", "z"])
-    with pytest.warns(LabelWarning, match=r"vectors of \['a'\] lie at the mean"):
+    with (
+        pytest.warns(LabelWarning, match=r"vectors of \['a'\] lie at the mean"),
+        pytest.warns(LabelWarning, match="all samples are of a"),
+    ):
         clf = ESZSLClassifier(table, candidates=["a", "z"]).fit(X, ["a"] * len(X))
     assert not clf.coef_.any()
 

@@ -596,3 +596,16 @@ def test_the_study_on_bundled_features_beats_both_parts(study, tmp_path, capsys)
     )
     assert json.loads((tmp_path / "results.json").read_text())["results"] == results
     assert "the rest, 750 test images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("x", "y"), [(np.empty((0, 9)), []), ([], []), (None, [])])
+def test_no_row_is_no_image(x, y):
+    model, without = few_shot().fit(x, y), few_shot().fit()
+    np.testing.assert_array_equal(model.predict_proba(NEW), without.predict_proba(NEW))
+    with pytest.raises(ValueError, match="there are no images"):
+        FewShotClassifier().fit(x, y)
+
+
+def test_prior_images_that_are_several():
+    with pytest.raises(ValueError, match="prior_images must be a number of at least 0, got array"):
+        few_shot(prior_images=np.array([1, 2])).fit(X, Y)

@@ -130,7 +130,8 @@ def test_in_a_classifier() -> None:
     [
         ({"base": "glove"}, TypeError, "base must be a LabelEmbedding, got 'glove'"),
         ({"decay": 0}, ValueError, "HierarchicalEmbedding: decay must be a number above 0"),
-        ({"synsets": ["dog"]}, TypeError, "must be a mapping"),
+        ({"synsets": ["dog"]}, TypeError, "synsets must be a mapping .* Pass synsets={'tiger'"),
+        ({"synsets": {"dog": None}}, TypeError, "synsets must map .* got 'dog': None"),
         ({"synsets": {"dog": "n99999999"}}, UnknownLabelError, "noun synset.*n99999999"),
     ],
 )

@@ -65,14 +65,14 @@ def test_precision_is_that_of_the_sets_grown_by_hand(k, average):
 @pytest.mark.parametrize("k", [2, 5, 20])
 def test_sets_hold_k_or_more_and_the_nearest_first(k):
     names = NAMES[::4]
-    correct = hierarchy.correct_sets(names, names, k, SYNSETS, owner="test")
+    correct, _ = hierarchy.correct_sets(names, names, k, SYNSETS, owner="test")
     assert correct.diagonal().all() and (correct.sum(axis=1) >= k).all()
     nodes = np.array([synset(SYNSETS[name]).node for name in names])
     distances = hops(nodes, nodes, np.full(25, 25))
     inside = np.where(correct, distances, -1).max(axis=1)
     outside = np.where(correct, np.inf, distances).min(axis=1)
     assert (inside < outside).all()
-    smaller = hierarchy.correct_sets(names, names, k - 1, SYNSETS, owner="test")
+    smaller, _ = hierarchy.correct_sets(names, names, k - 1, SYNSETS, owner="test")
     assert not (smaller & ~correct).any()
 
 
@@ -112,7 +112,7 @@ def test_a_set_ends_with_what_can_be_reached(monkeypatch):
     """Where fewer than k candidates can be reached, growing ends, and the rest stays outside."""
     far = np.array([[0.0, 2.0, np.inf, np.inf], [np.inf, np.inf, np.inf, np.inf]])
     monkeypatch.setattr(hierarchy, "hops", lambda *args: far.copy())
-    correct = hierarchy.correct_sets(NAMES[[0, 9]], NAMES[:4], 3, SYNSETS, owner="test")
+    correct, _ = hierarchy.correct_sets(NAMES[[0, 9]], NAMES[:4], 3, SYNSETS, owner="test")
     assert correct.tolist() == [[True, True, False, False], [False] * 4]
 
 
@@ -157,7 +157,22 @@ ANIMALS = ["bear", "cat", "dog"]
             ValueError,
             r"3 labels are no class names \(such as 0\).*Pass synsets=",
         ),
-        ({"synsets": {"bear": "bear.n.99"}}, UnknownLabelError, "bear.n.99"),
+        (
+            {"synsets": {"bear": "bear.n.99"}},
+            ValueError,
+            "'bear.n.99' for 'bear', which is no noun",
+        ),
+        ({"synsets": {"cat": None}}, ValueError, "synsets has None for 'cat', which is no noun"),
+        (
+            {"synsets": {0: "cat.n.01"}},
+            ValueError,
+            "names none of the 3 labels .*such as 'bear'.* 0",
+        ),
+        (
+            {"y_true": [0, 1, 2], "labels": [0, 1, 2], "synsets": {1: "cat.n.01"}},
+            ValueError,
+            r"2 labels are no class names \(such as 0\), and synsets lacks them. Pass synsets=",
+        ),
         ({"synsets": ["bear.n.01"]}, TypeError, r"synsets must map labels.*Pass a dict"),
         ({"average": "none"}, ValueError, "average must be one of 'macro', 'micro'"),
     ],
@@ -179,3 +194,25 @@ def test_the_scorer_takes_labels_as_names():
     got = SCORERS["hierarchical_precision_at_5"](Model(), X, NAMES[:3].repeat(3))
     expected = hierarchical_precision_score(NAMES[:3].repeat(3), X, k=5, labels=NAMES[:6])
     assert got == expected
+
+
+def test_the_scorer_takes_synsets():
+    class Model:
+        classes_ = np.arange(6)
+
+        def decision_function(self, X):
+            return X
+
+    X, y = np.random.default_rng(0).normal(size=(9, 6)), np.arange(3).repeat([5, 3, 1])
+    synsets = {code: SYNSETS[name] for code, name in enumerate(NAMES[:6].tolist())}
+    scorer = SCORERS["hierarchical_precision_at_5"]
+    with pytest.raises(
+        ValueError,
+        match=r"SCORERS\['hier.*Take SCORERS\['hierarchical_precision_at_5'"
+        r"\].with_options\(synsets=...\) with the wnid",
+    ):
+        scorer(Model(), X, y)
+    for average in ("macro", "micro"):
+        got = scorer.with_options(synsets=synsets, average=average)(Model(), X, y)
+        given = {"k": 5, "labels": np.arange(6), "synsets": synsets, "average": average}
+        assert got == hierarchical_precision_score(y, X, **given)

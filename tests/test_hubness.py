@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zeroshot import AttributeTable, ConSEClassifier, DeViSEClassifier, SourceHead
+from zeroshot import (
+    AttributeTable,
+    ConSEClassifier,
+    DeViSEClassifier,
+    SAEClassifier,
+    SourceHead,
+)
 from zeroshot.estimators import _hubness
 
 LABELS = ["bat", "bee", "cat", "elk", "fly", "gnu", "hen"]
@@ -128,3 +134,17 @@ def test_a_head_that_sees_no_image_has_no_statistics(hubness):
         ValueError, match="ConSEClassifier: hubness=.*fitted without any.*hubness=N"
     ):
         model.fit(X, Y)
+
+
+@pytest.mark.parametrize("hubness", ["zscore", "csls"])
+def test_the_autoencoder_is_corrected_where_it_encodes(hubness):
+    model = SAEClassifier(TABLE, candidates=LABELS, hubness=hubness).fit(X, Y)
+    scores = model.transform(NEW) @ model.class_vectors_.T
+    training = model.transform(X) @ model.class_vectors_.T
+    if hubness == "zscore":
+        expected = (scores - training.mean(axis=0)) / training.std(axis=0)
+        np.testing.assert_allclose(model.decision_function(NEW), expected, rtol=1e-9)
+    plain = SAEClassifier(TABLE, candidates=LABELS).fit(X, Y)
+    assert not np.allclose(model.decision_function(NEW), plain.decision_function(NEW))
+    with pytest.raises(ValueError, match=f"SAEClassifier: hubness='{hubness}' corrects products"):
+        SAEClassifier(TABLE, hubness=hubness, direction="decode").fit(X, Y)

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mean_squared_error, recall_score, top_k_accuracy_score
@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot import HashEmbedding
 from zeroshot.metrics import (
     SCORERS,
     ausuc_score,
@@ -190,14 +191,20 @@ def test_semantic_similarity(k):
         for true, row in zip(y_true, y_top, strict=True)
         for top in row
     ]
-    assert semantic_similarity_score(y_true, y_top, embed) == pytest.approx(np.mean(cosines))
+    micro = semantic_similarity_score(y_true, y_top, embed, average="micro")
+    assert micro == pytest.approx(np.mean(cosines))
+    rows = np.reshape(cosines, (-1, k)).mean(axis=1)
+    macro = np.mean([rows[y_true == name].mean() for name in np.unique(y_true)])
+    assert semantic_similarity_score(y_true, y_top, embed) == pytest.approx(macro) != micro
 
     class Table:
         def embed(self, labels):
             return embed(labels).astype(np.float32)
 
     score = semantic_similarity_score(list(y_true), y_top.tolist(), Table())
-    assert score == pytest.approx(np.mean(cosines), abs=1e-6)
+    assert score == pytest.approx(macro, abs=1e-6)
+    frame = semantic_similarity_score(y_true, pd.DataFrame(y_top), Table())
+    assert frame == pytest.approx(macro, abs=1e-6)
 
 
 def test_semantic_similarity_of_the_truth_is_one():
@@ -283,9 +290,33 @@ BAD = [
         "average must be one of 'macro', 'micro'",
     ),
     (lambda: harmonic_mean_score(["a"], ["a"], seen_classes=[1]), "must be of one type"),
+    (
+        lambda: harmonic_mean_score(["a"], ["a"], seen_classes=["A"]),
+        r"none of the 1 seen_classes \(such as 'A'\) stands in y_true or in y_pred \(such as 'a'",
+    ),
+    (lambda: harmonic_mean_score([1], [1], seen_classes=[]), "seen_classes is empty. Pass the lab"),
+    (
+        lambda: ausuc_score([0, 1], SCORES[:2], labels=[0, 1, 2], seen_classes=[]),
+        "ausuc_score: seen_classes is empty. Pass the labels that were in training",
+    ),
+    (
+        lambda: ausuc_score([0, 1], SCORES[:2], labels=[0, 1, 2], seen_classes=[7, 8]),
+        r"none of the 2 seen_classes \(such as 7\) stands in y_true or in labels \(such as 0\)",
+    ),
     (lambda: semantic_similarity_score(Y[:2], Y[:2], embed), r"reshape\(-1, 1\)"),
     (lambda: semantic_similarity_score(Y[:2], Y[:3, None], embed), "2 rows and y_top has 3"),
     (lambda: semantic_similarity_score([0], [["a"]], embed), "must be of one type"),
+    (lambda: semantic_similarity_score(["a"], None, embed), "y_top must be 2-D.* got None"),
+    (lambda: semantic_similarity_score(["a"], "ab", embed), "y_top must be 2-D.* got 'ab'"),
+    (lambda: semantic_similarity_score(["a"], 5, embed), "y_top must be 2-D.* got 5"),
+    (
+        lambda: semantic_similarity_score(["a"], [["b"]], embed, average="none"),
+        "average must be one of 'macro', 'micro'",
+    ),
+    (
+        lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(3)),
+        "label_embedding gave 3 vectors for 2 labels. It must give one vector a label",
+    ),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(2)[:, :1]),
         "gives 'b' a zero vector",
@@ -294,7 +325,14 @@ BAD = [
     (lambda: embedding_mse(V, V[:, :1]), "y_pred has 1 columns, expected 2"),
     (lambda: embedding_mse(V[0], V[0]), r"2-D array.*reshape\(1, -1\)"),
     (lambda: embedding_mse(V, V * [np.inf, 1]), "infinity in 3 of 3 rows .first: row 0"),
-    (lambda: embedding_mse(["a"], ["b"]), "must be an array of numbers"),
+    (lambda: embedding_mse(["a"], ["b"]), "must be an array of real numbers"),
+    (lambda: embedding_mse([["1"]], [[1]]), "y_true must be .* real numbers .got .*'1'"),
+    (lambda: embedding_mse([[1]], np.array([["1"]], object)), "y_pred must be .* .got '1'"),
+    (lambda: embedding_mse(V, V * 1j), r"y_pred must be .* real numbers .got .*j"),
+    (lambda: embedding_mse(V, [[1, 2], [3]]), "y_pred must be an array of real numbers"),
+    (lambda: hit_at_k_score([0] * 3, SCORES * 1j, k=1, labels=[0, 1, 2]), r"real numbers .got .*j"),
+    (lambda: hit_at_k_score([0], [["0.5", "1"]], k=1, labels=[0, 1]), "real numbers .got .*'0.5'"),
+    (lambda: hit_at_k_score([0], [[1.0, 2.0], [1.0]], k=1, labels=[0, 1]), "real numbers"),
     (lambda: relative_loss(V, V, reference="mean"), "needs seen_vectors.*label_vectors"),
     (
         lambda: relative_loss(V, V, reference="mean", seen_vectors=np.ones((2, 3))),
@@ -560,11 +598,18 @@ def test_two_candidates():
     assert model.decision_function(X[rows]).ndim == 1
     accuracy = naive_class_accuracy(Y[rows], model.predict(X[rows]))
     assert SCORERS["unseen_accuracy"](model, X[rows], Y[rows]) == pytest.approx(accuracy)
-    for name, k in {"hit_at_5": 5, "hit_at_20": 20, "hierarchical_precision_at_5": 5}.items():
-        with pytest.raises(ValueError, match=f"k={k} is more than the 2 labels on offer"):
+    for name, k in {
+        "hit_at_5": 5,
+        "hit_at_20": 20,
+        "hierarchical_precision_at_5": 5,
+        "semantic_similarity_at_3": 3,
+    }.items():
+        with pytest.raises(
+            ValueError,
+            match=rf"SCORERS\['{name}'\]: k={k} is more than the 2 labels on offer.*Offer more "
+            "candidates, or ask evaluate_zero_shot for k of at most 2",
+        ):
             SCORERS[name](model, X[rows], Y[rows])
-    with pytest.raises(ValueError, match=r"semantic_similarity_at_3'\]: k=3 is more than the 2"):
-        SCORERS["semantic_similarity_at_3"](model, X[rows], Y[rows])
 
 
 @pytest.mark.parametrize(
@@ -619,8 +664,48 @@ def test_unfitted_says_so(name):
         SCORERS[name](make_pipeline("passthrough", model), X, Y)
 
 
+OPTIONS = {
+    "ausuc": {"average": "micro"},
+    "hit_at_2": {"average": "micro"},
+    "semantic_similarity_at_3": {"average": "micro", "label_embedding": HashEmbedding(4)},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_scorers_take_options_of_the_metric(name):
+    model = FakeClassifier(NAMES).fit(X[TRAIN], Y[TRAIN])
+    scorer = SCORERS[name].with_options(average="macro").with_options(**OPTIONS[name])
+    scores = model.decision_function(X)
+    top = NAMES[np.argsort(-scores, axis=1)[:, :3]]
+    known = {"labels": NAMES, "average": "micro"}
+    expected = {
+        "ausuc": lambda: ausuc_score(Y, scores, seen_classes=NAMES[:8], **known),
+        "hit_at_2": lambda: hit_at_k_score(Y, scores, k=2, **known),
+        "semantic_similarity_at_3": lambda: semantic_similarity_score(
+            Y, top, HashEmbedding(4), average="micro"
+        ),
+    }[name]()
+    assert scorer(model, X, Y) == pytest.approx(expected)
+    assert scorer.name == name and scorer != SCORERS[name]
+    assert pickle.loads(pickle.dumps(scorer))(model, X, Y) == scorer(model, X, Y)
+    assert clone(scorer, safe=False)(model, X, Y) == scorer(model, X, Y)
+    assert SCORERS.get(scorer) is None  # it can be hashed
+    assert not SCORERS[name].options
+
+
+def test_options_that_a_scorer_has_not():
+    message = r"SCORERS\['hit_at_5'\]: there is no option 'synsets'. It takes 'average'."
+    with pytest.raises(TypeError, match=message):
+        SCORERS["hit_at_5"].with_options(synsets={})
+    with pytest.raises(TypeError, match="no option 'average'. It takes none."):
+        SCORERS["harmonic_mean"].with_options(average="micro")
+    model = FakeClassifier(NAMES).fit(X[TRAIN], Y[TRAIN])
+    with pytest.raises(ValueError, match=r"SCORERS\['hit_at_5'\]: average must be one of"):
+        SCORERS["hit_at_5"].with_options(average="both")(model, X, Y)
+
+
 @pytest.mark.parametrize("name", CLASSIFIER_SCORERS)
 def test_labels_of_another_kind_raise(name):
     model = FakeClassifier(NAMES).fit(X[TRAIN], Y[TRAIN])
-    with pytest.raises(ValueError, match="must be of one type"):
+    with pytest.raises(ValueError, match=rf"SCORERS\['{name}'\]: .* must be of one type"):
         SCORERS[name](model, X, CODES)

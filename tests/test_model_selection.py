@@ -214,7 +214,9 @@ def test_generalized_leaves_a_single_sample_in_training():
 
 def test_generalized_without_a_sample_to_hold_out_raises():
     labels = ["ant", "bee", "cat"]
-    with pytest.raises(ValueError, match="no seen class of fold 0 has two.*use ClassKFold"):
+    with pytest.raises(
+        ValueError, match="no seen class of fold 0 has two.*ClassKFold holds out whole"
+    ):
         list(GeneralizedClassKFold(3).split(labels, labels))
 
 

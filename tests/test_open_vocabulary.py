@@ -13,10 +13,13 @@ from sklearn.model_selection import GridSearchCV
 import zeroshot
 from zeroshot import (
     AttributeTable,
+    ConcatEmbedding,
     ConSEClassifier,
     DeViSEClassifier,
     HashEmbedding,
+    HierarchicalEmbedding,
     SourceHead,
+    WordNetEmbedding,
     WordVectors,
     nearest_labels,
     vocabulary_words,
@@ -80,14 +83,6 @@ def test_a_seen_class_that_is_no_word_is_no_candidate():
     assert model.unseen_classes_.tolist() == ["road", "tree"]
 
 
-def test_without_an_embedding_the_vocabulary_is_what_was_seen():
-    model = ridge(None).fit(X, Y)
-    assert model.classes_.tolist() == SEEN
-    np.testing.assert_array_equal(
-        model.predict(X), ridge(None, candidates=None).fit(X, Y).predict(X)
-    )
-
-
 def test_a_source_head_chooses_among_words():
     head = SourceHead(10 * np.eye(4, 5), np.zeros(4), SEEN)
     words = word_vectors([*SEEN, "tree", "sky"])
@@ -121,6 +116,26 @@ def test_an_embedding_without_a_vocabulary(place):
             ridge(HashEmbedding(4)).fit(X, Y)
         else:
             ridge(HashEmbedding(4), candidates=SEEN).fit(X, Y).with_candidates("vocabulary")
+
+
+def test_labels_alone_are_no_vocabulary():
+    """One-hot vectors of the seen classes know no others: "vocabulary" would mean nothing."""
+    message = "DeViSEClassifier: label_embedding=None has no vocabulary. Pass a list of candidates"
+    with pytest.raises(ValueError, match=message):
+        ridge(None).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        ridge(None, candidates=SEEN).fit(X, Y).with_candidates("vocabulary")
+
+
+def test_the_vocabulary_that_all_parts_of_an_embedding_know():
+    words = word_vectors([*SEEN, "tree", "qqx"])
+    for embedding in (
+        HierarchicalEmbedding(words),
+        ConcatEmbedding([words, WordNetEmbedding(vocabulary=SEEN)]),
+    ):
+        model = ridge(embedding).fit(X, Y)
+        known = [*SEEN, "tree"] + ["qqx"] * isinstance(embedding, HierarchicalEmbedding)
+        assert model.classes_.tolist() == sorted(known)
 
 
 def test_integers_in_y_and_words_as_candidates():

@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.Zi
     }
     assert names == here
     assert {"zeroshot/py.typed", "zeroshot/datasets/data/cifar100_features.npz"} <= names
-    assert {"zeroshot/datasets/data/class_names.json", "zeroshot/cli.py"} <= names
+    assert {"zeroshot/datasets/data/class_names.json", "zeroshot/cli/_main.py"} <= names
 
 
 def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:

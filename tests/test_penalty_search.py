@@ -14,7 +14,7 @@ from zeroshot import (
     ESZSLClassifierCV,
 )
 from zeroshot.estimators import _penalty_search
-from zeroshot.estimators._ridge import EIGEN_FROM
+from zeroshot.estimators._ridge import EIGEN_FROM, NormalEquations, RowSums, one_hot
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -111,6 +111,23 @@ def test_all_classes_compete_where_a_fold_holds_images_of_seen_ones():
     assert_same_search(ours.fit(X, Y), search)
 
 
+@pytest.mark.parametrize("scoring", ["mean_class_accuracy", "hit_at_2"])
+def test_held_out_classes_compete_among_themselves_alone(scoring):
+    """Not with those that a fold leaves out altogether."""
+    train, test = (np.flatnonzero(np.isin(Y, part)) for part in (NAMES[:5], NAMES[5:8]))
+    search = GridSearchCV(
+        eszsl(candidates=NAMES[:8]), GRID, cv=[(train, test)], scoring=SCORERS[scoring]
+    )
+    ours = ESZSLClassifierCV(
+        TABLE,
+        alphas_features=SPREAD,
+        alphas_labels=SPREAD,
+        cv=[(train, test)],
+        scoring=scoring,
+    )
+    assert_same_search(ours.fit(X, Y), search.fit(X, Y))
+
+
 def test_without_label_vectors_eszsl_folds_are_over_samples():
     cv = StratifiedKFold(5)
     search = GridSearchCV(ESZSLClassifier(), GRID, cv=cv, scoring=SCORERS["mean_class_accuracy"])
@@ -160,6 +177,83 @@ def test_the_naive_formula_with_the_centres_of_each_fold():
     answers = unseen[((X[test] - X[train].mean(axis=0)) @ V @ T.T).argmax(axis=1)]
     expected = np.mean([np.mean(answers[Y[test] == name] == name) for name in unseen])
     assert ours.fit(X, Y).best_score_ == pytest.approx(expected, abs=1e-12)
+
+
+def with_a_large_row(features=X):
+    """A row of fold 2 of `FOLDS`, beside which what the others sum up to is rounding."""
+    large = features.copy()
+    large[list(FOLDS.split(X, Y))[2][1][0]] *= 1e8
+    return large
+
+
+def test_eszsl_is_not_misled_by_large_rows_that_a_fold_leaves_out():
+    spread = [1e-3, 1.0, 1e3, 1e6]  # some leave the equations singular, but for rounding
+    search = GridSearchCV(
+        eszsl(),
+        {"alpha_features": spread, "alpha_labels": SPREAD},
+        cv=FOLDS,
+        scoring=SCORERS["mean_class_accuracy"],
+    ).fit(with_a_large_row(), Y)
+    ours = ESZSLClassifierCV(TABLE, alphas_features=spread, alphas_labels=SPREAD, cv=FOLDS)
+    assert_same_search(ours.fit(with_a_large_row(), Y), search)
+
+
+def test_weights_of_a_penalty_do_not_depend_on_the_others():
+    rows = with_a_large_row()
+    equations = NormalEquations.of_rows(rows, one_hot(CODES, 10), center=True)
+    spread = [0.0, 1e-3, 1.0, 1e3, 1e6]
+    together = equations.solve(spread)
+    for penalty, weights in zip(spread, together, strict=True):
+        np.testing.assert_array_equal(equations.solve([penalty])[0], weights)
+
+
+def test_ridge_is_not_misled_by_large_rows_that_a_fold_leaves_out():
+    large, (train, test) = with_a_large_row(), list(FOLDS.split(X, Y))[2]
+    ours = EmbeddingRegressorCV(TABLE, alphas=SPREAD, cv=FOLDS).fit(large, Y)
+    anew = [
+        EmbeddingRegressor(TABLE, alpha=alpha)
+        .fit(large[train], Y[train])
+        .score(large[test], Y[test])
+        for alpha in SPREAD
+    ]
+    np.testing.assert_allclose(ours.cv_results_["split2_test_score"], anew, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("factor", "keeps"), [(1.0, True), (1e2, True), (1e3, True), (1e6, False), (1e9, False)]
+)
+def test_digits_are_counted_where_rows_are_subtracted(factor, keeps):
+    codes, origin = one_hot(CODES, 10), np.zeros(9)
+    large = np.vstack([factor * X[:5], X[5:]])
+    whole = RowSums.of(large, codes, origin)
+    rest = whole.without(RowSums.of(large[:5], codes[:5], origin))
+    assert rest.keep_digits(1e-2) is keeps
+    assert rest.keep_digits(factor**2)  # the penalty alone counts
+    assert whole.keep_digits(0.0) is keeps  # a row still there hides the others as well
+
+
+def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
+    rare = np.where(np.arange(9) == 3, X * (Y == NAMES[0])[:, None], X)
+    monkeypatch.setattr(_penalty_search.NormalEquations, "of_rows", None)  # not called
+    ESZSLClassifierCV(TABLE, cv=FOLDS).fit(rare, Y)
+
+
+@pytest.mark.parametrize("hubness", ["zscore", "csls"])
+@pytest.mark.parametrize("scoring", ["mean_class_accuracy", "hit_at_2"])
+def test_folds_are_scored_with_the_correction_against_hubs(hubness, scoring):
+    scorer = SCORERS[scoring]
+    search = GridSearchCV(eszsl(hubness=hubness), GRID, cv=FOLDS, scoring=scorer).fit(X, Y)
+    ours = ESZSLClassifierCV(
+        TABLE,
+        alphas_features=SPREAD,
+        alphas_labels=SPREAD,
+        cv=FOLDS,
+        scoring=scoring,
+        hubness=hubness,
+    ).fit(X, Y)
+    assert_same_search(ours, search)
+    final = ESZSLClassifier(TABLE, hubness=hubness, **search.best_params_).fit(X, Y)
+    np.testing.assert_allclose(ours.decision_function(X), final.decision_function(X), atol=1e-8)
 
 
 def test_more_penalties_than_a_factor_each_would_pay_for():
@@ -227,6 +321,7 @@ def test_numbers_are_split_over_samples():
         (1.0, "{} must be a list of penalties"),
         ("12", "{} must be a list of penalties"),
         ([[1.0]], "{} must be a list of penalties"),
+        ([1.0, [2.0, 3.0]], "{} must be a list of penalties"),
     ],
 )
 def test_penalties_that_are_none(name, bad, words):
@@ -284,21 +379,38 @@ def test_a_fold_of_one_class_has_one_answer():
 
 
 def test_folds_over_classes_need_label_vectors():
-    with pytest.raises(UnknownLabelError, match="OneHotEmbedding has no vector for"):
+    words = "fold 0 of cv has no training sample for 3 of 10 labels .* more samples of these"
+    with pytest.raises(UnknownLabelError, match=f"ESZSLClassifierCV: {words}"):
         ESZSLClassifierCV(cv=FOLDS).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_class_of_one_sample_cannot_be_in_every_fold():
+    rows = np.r_[np.flatnonzero(Y != NAMES[0]), np.flatnonzero(Y == NAMES[0])[:1]]
+    with pytest.raises(UnknownLabelError, match=r"of cv has no training sample for 1 of 10 .*s a'"):
+        ESZSLClassifierCV().fit(X[rows], Y[rows])
 
 
 def test_a_score_that_is_no_number_is_named():
     def broken(estimator, X, y):
         return np.nan
 
-    with pytest.raises(ValueError, match=r"The score of \{'alpha.*\} in fold 0 is nan"):
+    words = r"ESZSLClassifierCV: the score of \{'alpha.*\} in fold 0 is nan"
+    with pytest.raises(ValueError, match=words):
         ESZSLClassifierCV(TABLE, scoring=broken).fit(X, Y)
 
 
-def test_an_unknown_scoring_is_scikit_learns_error():
-    with pytest.raises(ValueError, match="scoring"):
-        ESZSLClassifierCV(TABLE, scoring="sharpness").fit(X, Y)
+@every_model
+def test_a_score_that_is_text_is_named(model):
+    with pytest.raises(ValueError, match="scoring must return a number, and returned 'good'"):
+        fit_with(model, scoring=lambda estimator, X, y: "good")
+
+
+@every_model
+def test_an_unknown_scoring_is_named_with_those_like_it(model):
+    words = "scoring='mean_clas_accuracy' is no scorer. Did you mean 'mean_class_accuracy'"
+    with pytest.raises(ValueError, match=f"{type(model).__name__}: {words}.*SCORERS has unseen_"):
+        fit_with(model, scoring="mean_clas_accuracy")
 
 
 @every_model

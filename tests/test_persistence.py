@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ from zeroshot import (
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
 from zeroshot.label_embeddings import _reference, _stored
+from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import ClassKFold
 from zeroshot.persistence import _classes, _format
 from zeroshot.persistence._decode import Decoder
@@ -1152,3 +1154,15 @@ def test_the_files_can_be_read_by_others_as_the_umask_says(tmp_path):
     for made, plain in (("model", "plain folder"), (f"model/{CONFIG}", "plain")):
         modes = [stat.S_IMODE((tmp_path / path).stat().st_mode) for path in (made, plain)]
         assert modes[0] == modes[1]
+
+
+def test_a_scorer_of_the_package_is_saved_by_its_name(tmp_path):
+    model = ESZSLClassifierCV(HASH, scoring=SCORERS["hit_at_2"], cv=ClassKFold(2)).fit(X, Y)
+    loaded = round_trip(model, tmp_path)
+    assert loaded.scoring == "hit_at_2"
+    assert_same_answers(model, loaded)
+    assert clone(loaded).fit(X, Y).best_score_ == model.best_score_
+    with pytest.raises(TypeError, match="scoring is a Scorer"):
+        zeroshot.save(
+            clone(model).set_params(scoring=replace(SCORERS["ausuc"], name="mine")), tmp_path / "b"
+        )

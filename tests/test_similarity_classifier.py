@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import zeroshot
 from zeroshot import (
@@ -191,3 +195,50 @@ def test_everything_that_can_be_similar_is_saved(tmp_path: Any) -> None:
             loaded.with_candidates(labels).decision_function(ROWS),
             model.with_candidates(labels).decision_function(ROWS),
         )
+
+
+# Classifiers that are fitted already -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [["bat", "bee", "cat"], SEEN])
+@pytest.mark.parametrize("seen", [["bat", "bee"], ["elk", "fly"], SEEN])
+def test_a_frozen_classifier_keeps_its_own_classes(known: list[str], seen: list[str]) -> None:
+    its_own, ours = np.isin(Y, known), np.isin(Y, seen)
+    source = LogisticRegression(max_iter=1000).fit(X[its_own], Y[its_own])
+    model = SimilarityClassifier(FrozenEstimator(source), COSINE, candidates=LABELS)
+    model.fit(X[ours], Y[ours])
+    expected = naive(source.predict_proba(X), COSINE.matrix(LABELS, known), 2.0)
+    np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-9, atol=1e-12)
+    view = model.with_candidates(LABELS[2:])
+    np.testing.assert_allclose(view.decision_function(X), np.array(expected)[:, 2:], atol=1e-12)
+    assert model.seen_classes_.tolist() == seen
+
+
+def test_a_frozen_classifier_without_a_similarity_names_its_own_classes_only() -> None:
+    rows = np.isin(Y, ["bat", "bee", "cat"])
+    source = FrozenEstimator(LogisticRegression().fit(X[rows], Y[rows]))
+    with pytest.raises(UnknownLabelError, match="classifier's classes apart for 2 of 2 labels"):
+        SimilarityClassifier(source).fit(X[~rows], Y[~rows])
+    model = SimilarityClassifier(source, candidates=["bat", "cat"]).fit(X[~rows], Y[~rows])
+    np.testing.assert_array_equal(
+        model.with_candidates(["bat", "bee", "cat"]).predict(X), source.predict(X)
+    )
+
+
+def test_a_frozen_classifier_that_is_not_fitted() -> None:
+    with pytest.raises(NotFittedError):
+        SimilarityClassifier(FrozenEstimator(LogisticRegression())).fit(X, Y)
+
+
+def test_a_classifier_with_other_classes_than_y_is_refused() -> None:
+    rows = np.isin(Y, ["bat", "bee"])
+    frozen = FrozenEstimator(LogisticRegression().fit(X[rows], Y[rows]))
+    words = r"classifier has the classes \['bat', 'bee'\] after fit, and y has \['cat'"
+    with pytest.raises(ValueError, match=f"{words}.* pass FrozenEstimator"):
+        SimilarityClassifier(make_pipeline(StandardScaler(), frozen)).fit(X[~rows], Y[~rows])
+
+
+def test_the_default_classifier_needs_two_classes() -> None:
+    words = "y holds one class only, cat, and logistic regression.* a SourceHead, or a Frozen"
+    with pytest.raises(ValueError, match=f"SimilarityClassifier: {words}"):
+        SimilarityClassifier(None, COSINE, candidates=LABELS).fit(X[Y == "cat"], Y[Y == "cat"])

@@ -11,6 +11,7 @@ from zeroshot import (
     AttributeTable,
     ConcatEmbedding,
     HashEmbedding,
+    HierarchicalEmbedding,
     OneHotEmbedding,
     WordNetEmbedding,
     WordVectors,
@@ -81,9 +82,34 @@ def test_labels_of_other_embeddings():
     assert vocabulary_words(numbers, n_most_frequent=2).tolist() == [5, 3]
 
 
+def test_embeddings_made_of_others_have_what_all_of_them_know():
+    words = word_vectors()
+    assert vocabulary_words(HierarchicalEmbedding(words)).tolist() == WORDS
+    nouns = ["in", "dog", "dogs", "1990s", "ice_cream", "t-shirt", "Okapi", "élan"]
+    for parts in (
+        [words, WordNetEmbedding(vocabulary=["wolf", "oboe"])],
+        [HashEmbedding(3), HierarchicalEmbedding(words), WordNetEmbedding(vocabulary=["oboe"])],
+    ):
+        joined = ConcatEmbedding(parts)
+        assert vocabulary_words(joined).tolist() == nouns
+        assert joined.covers(nouns).all() and len(joined.embed(nouns)) == 8
+    fewer = ConcatEmbedding([word_vectors(["Okapi", "fox", "dog"]), words])
+    assert vocabulary_words(fewer).tolist() == ["Okapi", "dog"]
+    numbers = ConcatEmbedding([AttributeTable(np.eye(3), labels=[5, 3, 4])] * 2)
+    assert vocabulary_words(numbers).tolist() == [5, 3, 4]
+
+
 @pytest.mark.parametrize(
     "embedding",
-    [HashEmbedding(3), WordNetEmbedding(), ConcatEmbedding([word_vectors()]), "glove", None],
+    [
+        HashEmbedding(3),
+        WordNetEmbedding(),
+        ConcatEmbedding([HashEmbedding(3)]),
+        HierarchicalEmbedding(HashEmbedding(3)),
+        ConcatEmbedding([word_vectors(["dog"]), word_vectors(["cat"])]),
+        "glove",
+        None,
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_without_a_vocabulary_there_are_no_words(embedding):
@@ -105,6 +131,7 @@ def test_without_a_vocabulary_there_are_no_words(embedding):
         ({"part_of_speech": True}, "part_of_speech must be one of 'noun', got True"),
         ({"stop_words": "german"}, "stop_words must be one of 'english', got 'german'"),
         ({"stop_words": 3}, "stop_words must be 'english', words, or None, got 3"),
+        ({"stop_words": ["dog", None]}, "stop_words must be strings, got None"),
         ({"alphabetic": "yes"}, "alphabetic must be True or False, got 'yes'"),
         ({"min_length": 0}, "min_length must be an integer of at least 1, got 0"),
         ({"min_length": 40}, "none of 11 words of WordVectors passes.*Loosen one"),

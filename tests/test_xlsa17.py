@@ -345,6 +345,10 @@ BAD = {
         change("att_splits", att=np.transpose),
         r"\(n_attributes, n_classes\) for the 11 names in allclasses_names, got \(11, 6\)",
     ),
+    "a class without attributes": (
+        change("att_splits", att=lambda old: np.where(np.arange(11) == 3, 0, old)),
+        r"att holds 0 for all attributes of 1 classes \(bird 07\)",
+    ),
 }
 
 
@@ -396,8 +400,15 @@ def test_a_flipped_byte_is_noticed(tables: Tables, tmp_path: Path) -> None:
 def test_a_truncated_archive_is_refused(tables: Tables, tmp_path: Path) -> None:
     path = zip_of(tmp_path, write_folder(tmp_path, tables))
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(IntegrityError, match="cannot be used"):
+    with pytest.raises(
+        IntegrityError, match=f"fetch_xlsa17: The archive .* cannot be used.*{_xlsa17.URL}"
+    ):
         fetch_xlsa17("CUB", data_home=tmp_path)
+
+
+def test_a_folder_that_is_no_path_is_named() -> None:
+    with pytest.raises(TypeError, match="fetch_xlsa17: data_home must be a folder's path or None"):
+        fetch_xlsa17("CUB", data_home=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", ["as MATLAB writes it", "as HDF5 libraries do"])
@@ -476,6 +487,17 @@ def test_the_example_says_what_it_did_not_run(
         f"{name}: loader tested, not run" for name in ("SUN", "CUB", "AWA2", "APY")
     ]
     assert all(_xlsa17.URL in line for line in lines)
+
+
+def test_the_example_takes_names_in_any_case_and_refuses_others(
+    study: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.main(["aPY", "cub", "--data-home", str(tmp_path)]) == {}
+    assert "APY: loader tested" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        study.main(["AWA1", "CUB", "--data-home", str(tmp_path)])
+    assert caught.value.code == 2
+    assert "no set is called AWA1; there are SUN, CUB, AWA2, APY" in capsys.readouterr().err
 
 
 def test_published_harmonic_means_fit_the_published_accuracies(study: ModuleType) -> None:

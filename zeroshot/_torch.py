@@ -91,13 +91,17 @@ def to_tensor(
     """
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()  # torch has no read-only tensors and no negative strides
-    tensor = torch.from_numpy(array)
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    tensor = tensor.to(device, non_blocking=True)
+    tensor = to_device(torch.from_numpy(array), device)
     if channels_last:
         tensor = tensor.contiguous(memory_format=torch.channels_last)
     return tensor
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Bring `tensor` to `device`, without waiting for the copy where the device allows that."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()  # only from such memory can a copy go on by itself
+    return tensor.to(device, non_blocking=True)
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from zeroshot._checkpoint import Checkpoint, Progress
-from zeroshot._torch import generator, resolve_device
+from zeroshot._torch import generator, resolve_device, to_device
 
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _WORLD = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
@@ -178,8 +178,8 @@ def train(
                     checkpoint.write(network, reached)
                 shown.set_postfix(loss=f"{entry['loss']:.4g}", refresh=False)
                 shown.update()
+        accelerator.wait_for_everyone()  # for the checkpoint, before it is read again
     finally:
-        accelerator.wait_for_everyone()
         accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
         network.__dict__.pop("forward", None)  # accelerate's wrapper, which no copy should carry
         network.eval()
@@ -255,9 +255,8 @@ class _Loop:
             last = position == len(parts) - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 inputs, targets = self.data.batch(part)
-                inputs = inputs.to(accelerator.device, non_blocking=True)
-                targets = targets.to(accelerator.device, non_blocking=True)
-                outputs = self.network(inputs)
+                targets = to_device(targets, accelerator.device)
+                outputs = self.network(to_device(inputs, accelerator.device))
                 loss = self.objective(outputs, targets)
                 share = weight * len(part) * accelerator.num_processes / len(rows)
                 accelerator.backward(loss * share if share != 1 else loss)

@@ -39,9 +39,11 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
     ['cat', 'dog']
     """
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        remedy = "Pass strings, or integers."
+        if isinstance(labels, (str, int, np.integer)):
+            remedy = f"Write [{labels!r}] for a single label."
         raise TypeError(
-            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. "
-            f"Write [{labels!r}] for a single label."
+            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. {remedy}"
         )
     if hasattr(labels, "__array__"):  # a DataFrame iterates over its columns, not its rows
         array = np.asarray(labels)

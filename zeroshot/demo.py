@@ -228,6 +228,7 @@ def name_photos(
     *,
     sentences: bool = False,
     device: str = "auto",
+    backbone: TimmFeatures | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Name what is on photos, from an open list of labels, without any training.
 
@@ -243,6 +244,8 @@ def name_photos(
         As for `open_label_classifier`.
     device : str, default="auto"
         Where the network runs.
+    backbone : TimmFeatures, optional
+        The network, to be fitted here; `device` is then its own. The default one if None.
 
     Returns
     -------
@@ -258,7 +261,7 @@ def name_photos(
     MissingDependencyError
         The word vectors, the sentence model, or the network's weights are not installed.
     """
-    backbone = TimmFeatures(device=device).fit()
+    backbone = (TimmFeatures(device=device) if backbone is None else backbone).fit()
     model = open_label_classifier(backbone.source_head_, labels, sentences=sentences)
     extracted = backbone.extract(list(paths))
     unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]

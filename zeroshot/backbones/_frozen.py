@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeroshot._torch import autocast, resolve_device
+from zeroshot._torch import autocast, resolve_device, to_device
 from zeroshot._training import TensorRows, TrainingSettings
 from zeroshot.backbones._image_network import ImageNetwork
 from zeroshot.backbones._pixels import MEMORY, Pixels
@@ -34,7 +34,7 @@ def outputs_of(
         for start in range(0, len(pixels), _BATCH):
             images = pixels.batch(np.arange(start, min(start + _BATCH, len(pixels))))
             with autocast(device, getattr(torch, settings.precision)):
-                parts.append(compute(images.to(device, non_blocking=True)).float().cpu())
+                parts.append(compute(to_device(images, device)).float().cpu())
     network.train(was_training)
     return torch.cat(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,21 +23,39 @@ def stages(backbone: nn.Module) -> dict[str, list[str]]:
     """Return the stages of a network in order, and the parameters of each.
 
     They are timm's own groups, such as ``"stem"``, ``"layer1"`` or ``"blocks.5"``; of any other
-    module, its children.
+    module, its children. What a network without classifier has of a head, such as a last
+    normalisation, belongs to its last stage.
     """
+    named = _groups(backbone)
+    if HEAD in named and len(named) > 1:
+        rest = named.pop(HEAD)
+        named[list(named)[-1]] += rest
+    return named
+
+
+def _groups(backbone: nn.Module) -> dict[str, list[str]]:
+    named: dict[str, list[str]] = {}
     matcher = getattr(backbone, "group_matcher", None)
-    if matcher is None:
-        named: dict[str, list[str]] = {}
+    try:
+        patterns = None if matcher is None else matcher(coarse=True)
+    except AssertionError:  # how timm says that it has no such groups of a network
+        patterns = None
+    if patterns is None:
         for name, _ in backbone.named_parameters():
             named.setdefault(name.partition(".")[0], []).append(name)
         return named
-    patterns = matcher(coarse=True)
-    groups = group_parameters(backbone, patterns)
-    return {_stage_name(patterns, names): names for _, names in sorted(groups.items())}
+    for _, names in sorted(group_parameters(backbone, patterns).items()):
+        wanted = (_stage_name(patterns, names), names[0].partition(".")[0])
+        free = [name for name in wanted if name not in named]
+        named[free[0] if free else f"{wanted[0]}.{len(named)}"] = names
+    return named
 
 
-def _stage_name(patterns: dict[str, Any], parameters: list[str]) -> str:
-    """Return what timm's patterns call a group: the part of a path that one matches, or its key."""
+def _stage_name(patterns: Any, parameters: list[str]) -> str:
+    """Return what timm calls a group: the part of a path that a pattern matches, or its key."""
+    if callable(patterns):  # a function of a parameter's name: the path that all of them share
+        shared = os.path.commonprefix([name.split(".")[:-1] for name in parameters])
+        return ".".join(shared) or parameters[0].partition(".")[0]
     for key, pattern in patterns.items():
         for entry in pattern if isinstance(pattern, (list, tuple)) else [pattern]:
             expression = entry[0] if isinstance(entry, (list, tuple)) else entry
@@ -137,7 +156,7 @@ def split(network: ImageNetwork, stage: str, sample: Tensor) -> nn.Module | None
         with torch.inference_mode():
             wanted, got = network(sample), part(entering(network, stage, sample))
         same = wanted.shape == got.shape and torch.allclose(wanted, got, atol=_TOLERANCE)
-    except (RuntimeError, TypeError, ValueError, AttributeError):
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError):
         return None
     finally:
         network.train(was_training)

@@ -7,6 +7,7 @@ import os
 import pickle
 import threading
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,21 @@ def create_network(
     raise ValueError(
         f"{owner}: weights must be 'auto', a path to a file of weights, or None, got {weights!r}."
     )
+
+
+def weights_place(model_name: str) -> str:
+    """Return where the weights of a model of timm's would come from, without a look at the network.
+
+    Returns
+    -------
+    {"packaged", "cached", "hub"}
+        A pip package, the local cache of the model hub, or the hub itself.
+    """
+    package = _PACKAGED.get(model_name)
+    if package is not None and find_spec(package) is not None:
+        return "packaged"
+    config = timm.get_pretrained_cfg(model_name)
+    return "hub" if config is None or _cached_file(config) is None else "cached"
 
 
 def load_state(path: str | os.PathLike, *, owner: str) -> State:

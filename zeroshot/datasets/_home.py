@@ -19,7 +19,9 @@ class Archive(NamedTuple):
     max_bytes: int  # an archive that unpacks to more than this is not read
 
 
-def resolve_data_home(data_home: str | os.PathLike | None = None) -> Path:
+def resolve_data_home(
+    data_home: str | os.PathLike | None = None, *, owner: str = "zeroshot.datasets"
+) -> Path:
     """Return the folder of the data sets.
 
     Parameters
@@ -27,6 +29,13 @@ def resolve_data_home(data_home: str | os.PathLike | None = None) -> Path:
     data_home : path, optional
         The folder. None means the environment variable ``ZEROSHOT_DATA``, or, where that is not
         set, the folder ``data`` in the package's cache.
+    owner : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    TypeError
+        `data_home` is no path.
 
     Examples
     --------
@@ -34,6 +43,11 @@ def resolve_data_home(data_home: str | os.PathLike | None = None) -> Path:
     >>> resolve_data_home("my-data").name
     'my-data'
     """
+    if data_home is not None and not isinstance(data_home, (str, os.PathLike)):
+        raise TypeError(
+            f"{owner}: data_home must be a folder's path or None, got {data_home!r}. Pass the "
+            "folder that holds the archives."
+        )
     named = data_home if data_home is not None else os.environ.get("ZEROSHOT_DATA")
     return Path(named).expanduser() if named else cache_home() / "data"
 
@@ -57,7 +71,7 @@ def find_archive(
     DownloadError, IntegrityError
         The download failed; see :func:`zeroshot.datasets._download.fetch`.
     """
-    folder = resolve_data_home(data_home)
+    folder = resolve_data_home(data_home, owner=owner)
     path = folder / archive.filename
     if path.is_file():
         return path

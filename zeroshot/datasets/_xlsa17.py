@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,9 +108,12 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
     IntegrityError
         A file is truncated, altered or a MATLAB 7.3 (HDF5) file, lacks a variable, or holds what
         cannot be: numbers of images, classes or rows out of range, lengths that do not fit, parts
-        of the split that overlap, unseen classes among those learnt from.
+        of the split that overlap, unseen classes among those learnt from, a class all whose
+        attributes are 0.
     ValueError
         `name` is unknown.
+    TypeError
+        `data_home` is no path.
 
     Notes
     -----
@@ -131,7 +135,7 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
     ValueError: fetch_xlsa17: name must be one of 'AWA2', 'CUB', 'SUN', 'APY', got 'AWA1'.
     """
     check_option(name, ABOUT, owner=OWNER, name="name")
-    arrays, splits, source = _read(name, resolve_data_home(data_home))
+    arrays, splits, source = _read(name, resolve_data_home(data_home, owner=OWNER))
     try:
         return _bunch(name, arrays, splits)
     except _Refused as error:
@@ -160,14 +164,25 @@ def _read(name: str, home: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     with ExitStack() as stack:
         archive = None
         if not is_unpacked:
-            archive = stack.enter_context(open_zip(path, max_bytes=MAX_ARCHIVE_BYTES))
+            with _named():
+                archive = stack.enter_context(open_zip(path, max_bytes=MAX_ARCHIVE_BYTES))
         for filename, wanted in FILES.items():
-            file = stack.enter_context(_open(archive, folder, name, filename))
+            with _named():
+                file = stack.enter_context(_open(archive, folder, name, filename))
             called = f"{OWNER}: {source}: {name}/{filename}"
             tables.append(
                 read_mat(file, wanted, name=called, remedy=REMEDY, max_bytes=MAX_FILE_BYTES)
             )
     return tables[0], tables[1], str(source)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Say whose archive it is that cannot be used, and where another one is."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise IntegrityError(f"{OWNER}: {error} It is published at {URL}.") from error
 
 
 def _open(archive: ZipFile | None, folder: Path, name: str, filename: str) -> BinaryIO:
@@ -232,6 +247,12 @@ def _attributes(att: np.ndarray, names: np.ndarray) -> AttributeTable:
         raise _Refused(
             f"att must have the shape (n_attributes, n_classes) for the {len(names)} names in "
             f"allclasses_names, got {att.shape}"
+        )
+    empty = names[~att.any(axis=0)]
+    if empty.size:
+        raise _Refused(
+            f"att holds 0 for all attributes of {len(empty)} classes ({', '.join(empty[:5])}), "
+            "where each has a vector of unit length"
         )
     return AttributeTable(att.T, labels=names)
 

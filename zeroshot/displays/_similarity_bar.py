@@ -193,7 +193,7 @@ class SimilarityBarDisplay:
         """
         tops = check_mapping(y_top, owner=OWNER, name="y_top", holds="arrays of labels")
         values = {
-            name: semantic_similarity_score(y_true, top, label_embedding)
+            name: semantic_similarity_score(y_true, top, label_embedding, average="micro")
             for name, top in tops.items()
         }
         widths = {name: np.shape(top)[1] for name, top in tops.items()}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._validation import check_labels, check_same_kind
-from zeroshot.metrics._embedding import _embed_function, _unit_rows
+from zeroshot.metrics._embedding import embed_function, unit_vectors
 
 
 def similarity_controls(
@@ -18,7 +18,18 @@ def similarity_controls(
     offered = np.unique(check_labels(candidates, owner=owner, name="candidates"))
     check_same_kind(true, offered, owner=owner, names=("y_true", "candidates"))
     classes, counts = np.unique(true, return_counts=True)
-    embed = _embed_function(label_embedding, owner)
-    mean = counts / counts.sum() @ _unit_rows(embed(classes), classes, owner=owner)
-    cosines = np.sort(_unit_rows(embed(offered), offered, owner=owner) @ mean)
+    embed = embed_function(label_embedding, owner)
+    mean = counts / counts.sum() @ _directions(embed, classes, owner)
+    cosines = np.sort(_directions(embed, offered, owner) @ mean)
     return {"random label": float(cosines.mean()), "best constant": float(cosines[-k:].mean())}
+
+
+def _directions(embed: Any, labels: np.ndarray, owner: str) -> np.ndarray:
+    """Return the vectors of labels at unit length, (n_labels, n_dims)."""
+    vectors, zero = unit_vectors(embed, labels, owner=owner)
+    if zero:
+        raise ValueError(
+            f"{owner}: label_embedding gives {', '.join(map(repr, zero))} a zero vector, which "
+            "has no cosine to others. Give these labels vectors, or leave them out."
+        )
+    return vectors

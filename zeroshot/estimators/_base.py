@@ -98,6 +98,9 @@ class ZeroShotClassifier(
     hub_correction_: HubCorrection | None
     hub_terms_: Any
 
+    _compares_classes = True
+    """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
+
     @abstractmethod
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         """Learn from rows X, the positions y of their classes, and the seen classes' vectors."""
@@ -128,11 +131,24 @@ class ZeroShotClassifier(
         ValueError
             X is not finite, lengths differ, or the candidates are empty, repeated, or of another
             type than the labels.
+
+        Warns
+        -----
+        LabelWarning
+            All samples are of one class, and there are other candidates.
         """
         X, y = self._validate_fit(X, y)
         positions, seen_vectors = self._fit_seen(y)
         self._embed_vocabulary()
         self._fit_map(X, positions, seen_vectors)
+        if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
+            warnings.warn(
+                f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
+                "nothing can be learnt of what sets classes apart, and answers mean nothing. Pass "
+                "samples of at least two classes.",
+                LabelWarning,
+                stacklevel=2,
+            )
         self._fit_hubness(X)
         return self
 
@@ -182,7 +198,10 @@ class ZeroShotClassifier(
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
         if self.label_embedding is None:
-            return OneHotEmbedding(self.seen_classes_)
+            raise ValueError(
+                f"{type(self).__name__}: label_embedding=None has no vocabulary. Pass a list of "
+                "candidates, or a label_embedding with one, such as WordVectors()."
+            )
         return self.label_embedding
 
     def _set_vocabulary(self, candidates: Any) -> None:

@@ -17,7 +17,6 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
@@ -31,6 +30,7 @@ from zeroshot.estimators._held_out_classes import (
     held_out_curve,
 )
 from zeroshot.estimators._many_candidates import best_columns, row_blocks
+from zeroshot.estimators._penalty_search import make_folds
 from zeroshot.metrics._classification import check_k
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
 
@@ -134,15 +134,20 @@ class CalibratedStacking(
             `estimator` is no zero-shot classifier.
         ValueError
             `gamma` is neither a finite number nor "auto", `estimator` has ``scenario="unseen"``,
-            where γ has no effect, or the folds lack samples of seen or of unseen classes.
+            where γ has no effect, there are no folds, or they lack samples of seen or of unseen
+            classes.
         """
         owner = type(self).__name__
         if not isinstance(self.gamma, str):
             check_number(self.gamma, owner=owner, name="gamma")
         elif self.gamma != "auto":
             raise ValueError(f"{owner}: gamma must be a number or 'auto', got {self.gamma!r}.")
+        if self.n_jobs is not None:
+            check_number(self.n_jobs, owner=owner, name="n_jobs", integer=True)
         check_wrapped(self.estimator, owner=owner)
         self.estimator_ = clone(self.estimator).fit(X, y)
+        if not hasattr(unwrap(self.estimator_), "seen_classes_"):
+            raise _no_zero_shot_classifier(self.estimator, owner=owner)
         if getattr(unwrap(self.estimator_), "scenario", None) == "unseen":
             raise ValueError(
                 f"{owner}: estimator has scenario='unseen', where seen classes never win and gamma "
@@ -156,18 +161,27 @@ class CalibratedStacking(
         X, y = indexable(X, check_labels(column_or_1d(y), owner=owner, name="y"))
         if isinstance(self.estimator_, FrozenEstimator):
             return best_gamma([held_out_curve(self.estimator_, X, y, owner=owner)])
-        n_classes = len(np.unique(y))
+        counts = np.unique(y, return_counts=True)[1]
+        n_classes = len(counts)
         if n_classes < 2:
             raise ValueError(
                 f"{owner}: gamma='auto' holds some classes out, and y has only one class. Pass "
                 "samples of more classes, or gamma as a number."
             )
         cv = min(N_FOLDS, n_classes) if self.cv is None else self.cv
+        several = int((counts > 1).sum())
+        # Rows given one by one may do with one such class; each fold of ours needs another.
+        if several < (2 if isinstance(cv, (int, np.integer, GeneralizedClassKFold)) else 1):
+            raise ValueError(
+                f"{owner}: gamma='auto' holds out samples of classes that it trains on, and only "
+                f"{several} of the {n_classes} classes of y have two samples or more. Pass more "
+                "samples a class, or gamma as a number."
+            )
         if isinstance(cv, (int, np.integer)):
             cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
         curves = Parallel(n_jobs=self.n_jobs)(
             delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
-            for train, test in check_cv(cv).split(X, y)
+            for train, test in make_folds(cv, X, y, of_classes=True, owner=owner)
         )
         return best_gamma(curves)
 
@@ -377,7 +391,11 @@ def check_wrapped(estimator: Any, *, owner: str) -> None:
     if isinstance(estimator, type) or not all(
         hasattr(estimator, method) for method in ("fit", "decision_function")
     ):
-        raise TypeError(
-            f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
-            "such as DeViSEClassifier(WordVectors(), candidates=names)."
-        )
+        raise _no_zero_shot_classifier(estimator, owner=owner)
+
+
+def _no_zero_shot_classifier(estimator: Any, *, owner: str) -> TypeError:
+    return TypeError(
+        f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
+        "such as DeViSEClassifier(WordVectors(), candidates=names)."
+    )

@@ -23,6 +23,7 @@ class CompositeClassifier(ZeroShotClassifier):
 
     label_embedding = None
     center = False
+    _compares_classes = False  # members may know more
 
     @abstractmethod
     def _set_views(self) -> None:

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._validation import check_number
+from zeroshot._validation import check_labels, check_number, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._label_space import check_label_embedding
@@ -29,7 +30,8 @@ class ConSEClassifier(ZeroShotClassifier):
     classifier : classifier with ``predict_proba``, or SourceHead, optional
         Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
         own classes and needs no training at all: they are the seen classes, and those without a
-        vector are left out.
+        vector are left out. One that is fitted already, in a ``FrozenEstimator``, keeps its own
+        classes too, beside which the seen classes are those of ``fit``.
     label_embedding : LabelEmbedding, optional
         Vectors of the labels; one-hot vectors of the seen classes if None.
     n_top : int, default=10
@@ -53,7 +55,7 @@ class ConSEClassifier(ZeroShotClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it the classifier knows.
+        The vocabulary, and which of it was in ``fit``, or is a `SourceHead`'s.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     source_ : classifier
@@ -88,6 +90,8 @@ class ConSEClassifier(ZeroShotClassifier):
     >>> model.predict([[0.5, 0.5, 0.0]]).tolist()
     ['zebra']
     """
+
+    _compares_classes = False  # a frozen classifier knows more
 
     def __init__(
         self,
@@ -132,8 +136,8 @@ class ConSEClassifier(ZeroShotClassifier):
         TypeError
             `classifier` has no probabilities.
         ValueError
-            A `SourceHead` comes without a label embedding or with `hubness`, or X and y are not as
-            they should be.
+            A `SourceHead` comes without a label embedding or with `hubness`, a frozen classifier
+            has no class with a vector, or X and y are not as they should be.
         """
         check_number(self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True)
         if not isinstance(self.classifier, SourceHead):
@@ -163,12 +167,21 @@ class ConSEClassifier(ZeroShotClassifier):
         return self
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        classifier = LogisticRegression(max_iter=1000)
-        if self.classifier is not None:
-            classifier = clone(check_classifier(self.classifier, owner="ConSEClassifier"))
+        classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
         source = classifier.fit(X, self.seen_classes_[y])
-        positions = np.searchsorted(self.seen_classes_, source.classes_)
-        self._set_source(source, np.arange(len(positions)), class_vectors[positions])
+        if np.array_equal(source.classes_, self.seen_classes_):
+            self._set_source(source, np.arange(len(class_vectors)), class_vectors)
+            return
+        known = source_classes(source, self.seen_classes_, owner="ConSEClassifier")
+        columns = np.flatnonzero(self.label_space_.embedding.covers(known))
+        if not len(columns):
+            raise ValueError(
+                f"ConSEClassifier: classifier is fitted to {known[:10].tolist()}, of which "
+                f"label_embedding={self.label_embedding!r} has no vector, and y has "
+                f"{self.seen_classes_[:10].tolist()}. Pass a label_embedding that knows both, or a "
+                "classifier to be fitted."
+            )
+        self._set_source(source, columns, self.label_space_.vectors(known[columns]))
 
     def _set_source(self, source: Any, columns: np.ndarray, vectors: np.ndarray) -> None:
         self.source_ = source
@@ -181,6 +194,27 @@ class ConSEClassifier(ZeroShotClassifier):
         total = weights.sum(axis=1, keepdims=True)
         vectors = (weights / np.where(total == 0, 1, total)) @ self.source_vectors_
         return vectors.astype(X.dtype, copy=False)
+
+
+def new_classifier(classifier: Any, seen: np.ndarray, *, owner: str) -> Any:
+    """Return a copy of `classifier` to be fitted; logistic regression where it is None.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``predict_proba``.
+    ValueError
+        It is None, and there is one class only.
+    """
+    if classifier is not None:
+        return clone(check_classifier(classifier, owner=owner))
+    if len(seen) == 1:
+        raise ValueError(
+            f"{owner}: y holds one class only, {seen[0]!s}, and logistic regression, the default "
+            "classifier, tells two or more apart. Pass samples of more classes, or as classifier= "
+            "a SourceHead, or a FrozenEstimator of one that is fitted."
+        )
+    return LogisticRegression(max_iter=1000)
 
 
 def check_classifier(classifier: Any, *, owner: str) -> Any:
@@ -198,6 +232,22 @@ def check_classifier(classifier: Any, *, owner: str) -> Any:
             "CalibratedClassifierCV(classifier)."
         )
     return classifier
+
+
+def source_classes(classifier: Any, seen: np.ndarray, *, owner: str) -> np.ndarray:
+    """Return the labels that a fitted classifier answers with, checked.
+
+    Raises
+    ------
+    ValueError
+        They are of another type than the labels of y, or none.
+    NotFittedError
+        It is not fitted.
+    """
+    check_is_fitted(classifier)
+    known = check_labels(classifier.classes_, owner=owner, name="classes_ of classifier")
+    check_same_kind(known, seen, owner=owner, names=("classes_ of classifier", "y"))
+    return known
 
 
 def keep_largest(rows: np.ndarray, n: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._base import ZeroShotClassifier
@@ -12,6 +13,7 @@ from zeroshot.estimators._image_tasks import (
     check_classes,
     check_network_fit,
     find_labels,
+    has_network,
     vector_task,
 )
 from zeroshot.estimators._image_training import fit_network, network_tags, run_network
@@ -223,6 +225,7 @@ class DeViSEClassifier(ZeroShotClassifier):
         self.callbacks = callbacks
         self.progress = progress
 
+    @available_if(has_network)
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Train the network for one epoch more, at a constant step size.
 
@@ -243,11 +246,11 @@ class DeViSEClassifier(ZeroShotClassifier):
         Raises
         ------
         ValueError
-            There is no `network`, or `y` has labels that the first call did not know.
+            `y` has labels that the first call did not know.
+        AttributeError
+            There is no `network`.
         """
         owner = type(self).__name__
-        if self.network is None:
-            raise ValueError(f"{owner}: partial_fit trains a network. Pass network=.")
         X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")

@@ -59,6 +59,8 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
     center = False
     temperature = 0.1
 
+    _compares_classes = False
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,

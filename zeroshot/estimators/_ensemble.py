@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -263,11 +263,10 @@ def _is_dropped(member: Any) -> bool:
 def _check_weights(weights: Any, n_members: int) -> np.ndarray:
     if weights is None:
         return np.ones(n_members)
-    values = list(weights)
-    if len(values) != n_members:
-        raise ValueError(
-            f"{_OWNER}: weights must be {n_members} numbers, one a member, got {len(values)}."
-        )
+    values = list(weights) if isinstance(weights, Iterable) else None
+    if values is None or len(values) != n_members:
+        got = repr(weights) if values is None else len(values)
+        raise ValueError(f"{_OWNER}: weights must be {n_members} numbers, one a member, got {got}.")
     for value in values:
         check_number(value, owner=_OWNER, name="each weight", at_least=0)
     return np.array(values, dtype=np.float64)

@@ -43,11 +43,14 @@ class LabelFactors:
         rounding = max(S.shape) * np.finfo(np.float64).eps * sigma[0]
         return cls(P, np.where(sigma > rounding, sigma, 0.0), Rt)
 
-    def codes(self) -> np.ndarray:
+    def codes(self, *, center: bool) -> np.ndarray:
         """Return the row of Y P that each class's samples have, (n_seen, n_factors).
 
-        Y is 1 for the sample's own class and -1 for the others.
+        Y is 1 for the sample's own class and -1 for the others. A single class has none where
+        features are centred (`center`): their sum is then rounding, and not a direction.
         """
+        if center and len(self.P) == 1:
+            return np.zeros_like(self.P)
         return 2 * self.P - self.P.sum(axis=0)
 
     def whitened(self, alpha_labels: float) -> np.ndarray:
@@ -57,7 +60,12 @@ class LabelFactors:
 
 
 def solve_eszsl(
-    equations: NormalEquations, factors: LabelFactors, alpha_features: float, alpha_labels: float
+    equations: NormalEquations,
+    factors: LabelFactors,
+    alpha_features: float,
+    alpha_labels: float,
+    *,
+    center: bool,
 ) -> np.ndarray:
     """Return V = (X'X + gamma I)^-1 X'Y S (S'S + lambda I)^-1, (n_features, n_dims).
 
@@ -72,8 +80,10 @@ def solve_eszsl(
         Of the classes' vectors S.
     alpha_features, alpha_labels : float
         The paper's gamma and lambda.
+    center : bool
+        Whether the equations are about the mean of the features.
     """
-    (weights,) = equations.solve([alpha_features], factors.codes())
+    (weights,) = equations.solve([alpha_features], factors.codes(center=center))
     return product(weights, factors.whitened(alpha_labels))
 
 
@@ -183,7 +193,13 @@ class ESZSLClassifier(ZeroShotClassifier):
         members = one_hot(y, len(class_vectors))
         equations = NormalEquations.of_rows(X, members, center=self.center_features)
         factors = LabelFactors.of(class_vectors)
-        self.coef_ = solve_eszsl(equations, factors, self.alpha_features, self.alpha_labels)
+        self.coef_ = solve_eszsl(
+            equations,
+            factors,
+            self.alpha_features,
+            self.alpha_labels,
+            center=self.center_features,
+        )
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
 
     def _learns_by_class(self) -> bool:
@@ -196,7 +212,8 @@ class ESZSLClassifier(ZeroShotClassifier):
         self._embed_vocabulary()
         self._check_parameters()
         factors = LabelFactors.of(class_vectors)
-        weights, mean, _ = ridge(factors.codes(), self.alpha_features, center=self.center_features)
+        center = self.center_features
+        weights, mean, _ = ridge(factors.codes(center=center), self.alpha_features, center=center)
         self.coef_ = product(weights, factors.whitened(self.alpha_labels))
         self.intercept_ = -product(mean[None], self.coef_)[0]
 

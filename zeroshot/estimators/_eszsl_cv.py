@@ -20,10 +20,11 @@ from zeroshot.estimators._penalty_search import (
     fold_equations,
     make_folds,
     make_scorer,
+    score_of,
     search_results,
 )
 from zeroshot.estimators._ridge import NormalEquations, one_hot, product
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._classification import class_mean
@@ -35,7 +36,8 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     Every point of the grid is scored on images of classes that its fold's model never saw, each
     fold with the mean of the features, the centre of the label space, and the kernel of its own
     seen classes: to the same scores that fitting every point anew would give (in float64, whatever
-    the features are in). But the data are passed over twice in all.
+    the features are in). But the data are passed over twice in all, unless some are so
+    large beside the others that a fold has to be summed up by itself.
 
     Parameters
     ----------
@@ -68,6 +70,10 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     gamma : float, optional
         As in every classifier here, and not the paper's gamma: describe each label by its
         RBF-kernel similarities to the seen classes rather than by its vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`. In each fold by its training rows, which takes a
+        pass over them.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
 
@@ -130,6 +136,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         scenario: str = "generalized",
         center: bool = True,
         gamma: float | None = None,
+        hubness: str | None = None,
         temperature: float = 0.1,
     ) -> None:
         self.label_embedding = label_embedding
@@ -142,6 +149,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         self.scenario = scenario
         self.center = center
         self.gamma = gamma
+        self.hubness = hubness
         self.temperature = temperature
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
@@ -155,7 +163,11 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             table = AttributeTable(raw, labels=self.seen_classes_)
         folds = make_folds(self.cv, X, labels, of_classes=table is not None, owner=owner)
         systems = fold_equations(
-            X, one_hot(y, len(self.seen_classes_)), folds, center=self.center_features
+            X,
+            one_hot(y, len(self.seen_classes_)),
+            folds,
+            center=self.center_features,
+            penalty=min(gammas),
         )
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
@@ -164,15 +176,18 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             equations = next(systems)
             seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
             equations = replace(equations, right=equations.right[:, seen])
-            reduced = _reduce(X[test], equations, gammas, factors)
+            codes = factors.codes(center=self.center_features)
+            parts = [X[test]] if self.hubness is None else [X[test], X[train]]
+            reduced = _reduce(parts, equations, gammas, codes)
             maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
-            if scorer == SCORERS["mean_class_accuracy"]:
+            if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
                 scores.append(_class_accuracies(model, reduced, maps, labels[test]))
             else:
-                scores.append(_scores(scorer, model, reduced, maps, labels[test]))
+                scores.append(_scores(scorer, model, reduced, maps, labels[test], owner))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
             np.array(scores).T,
+            owner=owner,
         )
         self._set_best(next(systems), LabelFactors.of(class_vectors))
 
@@ -181,6 +196,16 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     ) -> tuple[ESZSLClassifier, LabelFactors]:
         """Return a classifier that knows its classes, but has no map yet, and their factors."""
         held_out = np.setdiff1d(test, train)
+        absent = np.setdiff1d(self.seen_classes_, train).tolist()
+        if table is None and absent:
+            raise UnknownLabelError(
+                absent,
+                len(self.seen_classes_),
+                owner=f"{type(self).__name__}: fold {number} of cv",
+                what="training sample",
+                remedy="Without label vectors every class must be trained on in every fold: pass a "
+                "label_embedding, more samples of these classes, or a cv that leaves some in.",
+            )
         unseen_only = not np.isin(test, train).any()
         if unseen_only and len(held_out) == 1:
             raise ValueError(
@@ -189,10 +214,12 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             )
         model = ESZSLClassifier(
             table,
-            candidates=self.seen_classes_,
+            # A class that the fold leaves out altogether is no competitor of those held out.
+            candidates=np.union1d(train, test) if unseen_only else self.seen_classes_,
             scenario="unseen" if unseen_only else "generalized",
             center=self.center,
             gamma=self.gamma,
+            hubness=self.hubness,
             temperature=self.temperature,
         )
         with warnings.catch_warnings():
@@ -204,7 +231,13 @@ class ESZSLClassifierCV(ZeroShotClassifier):
     def _set_best(self, equations: NormalEquations, factors: LabelFactors) -> None:
         self.best_index_, self.best_score_, best = best_point(self.cv_results_)
         self.alpha_features_, self.alpha_labels_ = best["alpha_features"], best["alpha_labels"]
-        self.coef_ = solve_eszsl(equations, factors, self.alpha_features_, self.alpha_labels_)
+        self.coef_ = solve_eszsl(
+            equations,
+            factors,
+            self.alpha_features_,
+            self.alpha_labels_,
+            center=self.center_features,
+        )
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
 
     def _project(self, X: np.ndarray) -> np.ndarray:
@@ -212,40 +245,48 @@ class ESZSLClassifierCV(ZeroShotClassifier):
 
 
 def _reduce(
-    X: np.ndarray, equations: NormalEquations, gammas: list[float], factors: LabelFactors
-) -> Iterator[np.ndarray]:
+    parts: list[np.ndarray], equations: NormalEquations, gammas: list[float], codes: np.ndarray
+) -> Iterator[list[np.ndarray]]:
     """Yield, for each gamma, features as narrow as the label factors: what all lambdas share."""
-    rows = np.subtract(X, equations.mean, dtype=np.float64, order="C")
-    for weights in equations.solve(gammas, factors.codes()):
-        yield product(rows, weights)
+    centred = [np.subtract(X, equations.mean, dtype=np.float64, order="C") for X in parts]
+    for weights in equations.solve(gammas, codes):
+        yield [product(rows, weights) for rows in centred]
 
 
 def _scores(
     scorer: Callable[[Any, np.ndarray, np.ndarray], float],
     model: ESZSLClassifier,
-    reduced: Iterable[np.ndarray],
+    reduced: Iterable[list[np.ndarray]],
     maps: list[np.ndarray],
     y: np.ndarray,
+    owner: str,
 ) -> list[float]:
-    """Return the score of each point, of a model whose features are the reduced ones."""
+    """Return the score of each point, of a model whose features are the reduced ones.
+
+    The last part of these is what corrections against hubs are taken from.
+    """
     model.n_features_in_, n_dims = maps[0].shape
     model.intercept_ = np.zeros(n_dims)
     scores = []
-    for rows in reduced:
+    for parts in reduced:
         for model.coef_ in maps:
-            scores.append(scorer(model, rows, y))
+            model._fit_hubness(parts[-1])
+            scores.append(score_of(scorer, model, parts[0], y, owner=owner))
     return scores
 
 
 def _class_accuracies(
-    model: ESZSLClassifier, reduced: Iterable[np.ndarray], maps: list[np.ndarray], y: np.ndarray
+    model: ESZSLClassifier,
+    reduced: Iterable[list[np.ndarray]],
+    maps: list[np.ndarray],
+    y: np.ndarray,
 ) -> list[float]:
     """Return what `_scores` does for the mean class accuracy, on positions instead of labels."""
     allowed = model._allowed()
     ends = [product(each, model.class_vectors_[allowed].T) for each in maps]
     codes = np.searchsorted(model.classes_[allowed], y)
     scores = []
-    for rows in reduced:
+    for (rows,) in reduced:
         answers = (product(rows, end).argmax(axis=1) for end in ends)
         scores += [class_mean(codes, answer == codes) for answer in answers]
     return scores

@@ -150,7 +150,8 @@ class FewShotClassifier(CompositeClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or None
-            Features, as the prior takes them; None where there is no image, with `candidates`.
+            Features, as the prior takes them; None, or no row, where there is no image, with
+            `candidates`.
         y : array-like of shape (n_samples,) or None
             Their labels: all strings, or all integers.
 
@@ -170,16 +171,18 @@ class FewShotClassifier(CompositeClassifier):
         NotFittedError
             A frozen prior is not fitted.
         """
-        if self.prior_images != "auto":
+        if not (isinstance(self.prior_images, str) and self.prior_images == "auto"):
             check_number(self.prior_images, owner=_OWNER, name="prior_images", at_least=0)
         if self.prior is not None:
             check_member(self.prior, owner=_OWNER, name="prior")
-        if X is None and y is not None:
+        if _is_empty(X) and _is_empty(y):
+            return self._fit_names()
+        if X is None:
             raise ValueError(
                 f"{_OWNER}: y names images, but X is missing. Pass both; class names without "
                 "images go into candidates=."
             )
-        return self._fit_names() if X is None else super().fit(X, y)
+        return super().fit(X, y)
 
     def _fit_names(self) -> Self:
         if self.candidates is None or self.prior is None:
@@ -351,3 +354,11 @@ class FewShotClassifier(CompositeClassifier):
         if not np.array_equal(self.prior_.classes_, self.classes_):
             return super().predict_proba(X)
         return own(self._validate(X))
+
+
+def _is_empty(rows: Any) -> bool:
+    """Tell whether there are no rows, or only none."""
+    shape = getattr(rows, "shape", None)
+    if shape is not None:
+        return len(shape) > 0 and shape[0] == 0
+    return rows is None or (isinstance(rows, (list, tuple)) and not rows)

@@ -178,7 +178,7 @@ class FineTuneClassifier(NetworkClassifier):
         Raises
         ------
         TypeError
-            `head` is no SimilarityInitializer.
+            `head` is no SimilarityInitializer, or `model` neither a name nor a module.
         ValueError
             A parameter is out of range, there is no such stage, there is one class only, the head
             is of other classes or of another width, or lengths differ.
@@ -203,6 +203,13 @@ class FineTuneClassifier(NetworkClassifier):
         return self
 
     def _check_params(self, owner: str) -> None:
+        from torch import nn
+
+        if not isinstance(self.model, (str, nn.Module)):
+            raise TypeError(
+                f"{owner}: model must be the name of a timm model, such as 'resnet18', or a "
+                f"torch.nn.Module from images to features, got {self.model!r}."
+            )
         for name in ("resize", "image_size"):
             check_number(getattr(self, name), owner=owner, name=name, at_least=1, integer=True)
         if self.resize < self.image_size:
@@ -248,10 +255,12 @@ class FineTuneClassifier(NetworkClassifier):
             features = outputs_of(network, network.features, training.pixels, training.settings)
             head = clone(head).fit(features.numpy(), y)
         if not np.array_equal(head.classes_, self.classes_):
+            apart = np.setxor1d(head.classes_, self.classes_).tolist()
             raise ValueError(
                 f"{owner}: head knows {len(head.classes_)} classes, and y has "
-                f"{len(self.classes_)} others. Pass a head that is not fitted, or one fitted to "
-                "the labels of y."
+                f"{len(self.classes_)}; only one of the two has {', '.join(map(repr, apart[:10]))}"
+                f"{', ...' if len(apart) > 10 else ''}. Pass a head that is not fitted, or one "
+                "fitted to the labels of y."
             )
         layer: Any = network.head[-1]
         if head.coef_.shape[1] != layer.in_features:

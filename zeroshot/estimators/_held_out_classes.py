@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from zeroshot._pipelines import unwrap
 from zeroshot._validation import take_rows
+from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics._classification import check_scores, harmonic_mean
 from zeroshot.metrics._curve import BreakPoints, part_shares
 from zeroshot.model_selection import with_candidates
@@ -53,7 +55,9 @@ def fold_curve(
     estimator: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray, owner: str
 ) -> Curve:
     """Fit `estimator` on some rows, and return its curve on others, among all the labels of y."""
-    model = with_candidates(estimator.fit(take_rows(X, train), y[train]), np.unique(y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelWarning)  # given by the fit on all rows
+        model = with_candidates(estimator.fit(take_rows(X, train), y[train]), np.unique(y))
     return held_out_curve(model, take_rows(X, test), y[test], owner=owner)
 
 

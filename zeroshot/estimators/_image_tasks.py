@@ -131,6 +131,21 @@ def vector_task(
     return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts)
 
 
+def has_network(estimator: Any) -> bool:
+    """Tell whether an estimator trains a network, for what only those can do.
+
+    Raises
+    ------
+    AttributeError
+        It has none.
+    """
+    if estimator.network is None:
+        raise AttributeError(
+            f"{type(estimator).__name__}: partial_fit trains a network. Pass network=."
+        )
+    return True
+
+
 def check_classes(classes: np.ndarray, *, owner: str) -> None:
     """Raise where there is nothing to tell apart.
 

@@ -158,7 +158,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     """
     import torch
 
-    from zeroshot._torch import autocast, resolve_device, resolve_precision, to_numpy
+    from zeroshot._torch import autocast, resolve_device, resolve_precision, to_device, to_numpy
     from zeroshot.backbones._pixels import open_pixels
 
     owner = type(estimator).__name__
@@ -178,7 +178,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     with torch.inference_mode():
         for start in range(0, len(pixels), _PREDICT_BATCH):
             rows = np.arange(start, min(start + _PREDICT_BATCH, len(pixels)))
-            images = pixels.batch(rows).to(device, non_blocking=True)
+            images = to_device(pixels.batch(rows), device)
             with autocast(device, dtype):
                 outputs = compute(images)
             parts.append(to_numpy(outputs.float()))

@@ -148,6 +148,9 @@ def fit_perceptron(
     intercepts = [to_numpy(layer.bias).astype(np.float64) for layer in layers]
     coefs[0] = coefs[0] / scale
     intercepts[0] = intercepts[0] - mean @ coefs[0]
+    if len(vectors) == 1 and all(abs(epoch["loss"]) < 1e-6 for epoch in progress.history):
+        # No wrong class, no step: the initial weights, being random, would still have a favourite.
+        coefs[-1], intercepts[-1] = np.zeros_like(coefs[-1]), np.zeros_like(intercepts[-1])
     return FittedMap(coefs, intercepts, progress.history)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from zeroshot._validation import check_labels, check_number
+from zeroshot._validation import check_flag, check_labels, check_number
 from zeroshot.estimators._base import ZeroShotClassifier
 from zeroshot.estimators._label_space import LabelSpace, check_label_embedding, unit_rows
+from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
 _OWNER = "NearestLabelClassifier"
@@ -61,6 +63,8 @@ class NearestLabelClassifier(ZeroShotClassifier):
     ['zebra', 'horse']
     """
 
+    _compares_classes = False
+
     def __init__(
         self,
         label_embedding: LabelEmbedding,
@@ -84,7 +88,8 @@ class NearestLabelClassifier(ZeroShotClassifier):
         X : array-like of shape (n_samples, n_dims), optional
             Features, to be checked.
         y : array-like of shape (n_samples,), optional
-            Labels: the seen classes. None means that none was seen, and needs `candidates`.
+            Labels: the seen classes, also without X. None means that none was seen, and needs
+            `candidates`.
 
         Returns
         -------
@@ -96,12 +101,21 @@ class NearestLabelClassifier(ZeroShotClassifier):
         UnknownLabelError
             A label or candidate has no vector.
         ValueError
-            There are neither candidates nor labels, or X is not as wide as label vectors are long.
+            There are neither candidates nor labels, X is not as wide as label vectors are long, or
+            a parameter is none of its values.
+
+        Warns
+        -----
+        LabelWarning
+            ``center=True``, and no class was seen.
         """
         embedding = check_label_embedding(self.label_embedding, owner=_OWNER)
-        if y is not None:
+        if X is not None and y is not None:
             return super().fit(X, y)
+        if y is not None:
+            return self._fit_labels(y, embedding)
         check_number(self.temperature, owner=_OWNER, name="temperature", above=0)
+        check_flag(self.center, owner=_OWNER, name="center")
         if self.candidates is None:
             raise ValueError(
                 f"{_OWNER}: candidates is None, and fit was given no labels. Pass candidates= with "
@@ -111,10 +125,27 @@ class NearestLabelClassifier(ZeroShotClassifier):
             self.n_features_in_ = embedding.n_dims
         else:
             self._check_width(validate_data(self, X, dtype=[np.float64, np.float32]), embedding)
-        candidates = check_labels(self.candidates, owner=_OWNER, name="candidates")
+        candidates = check_labels(self._named(self.candidates), owner=_OWNER, name="candidates")
         self.seen_classes_ = candidates[:0]
         self._set_vocabulary(candidates)
         self.label_space_ = LabelSpace(embedding, np.zeros(embedding.n_dims))
+        self._embed_vocabulary()
+        if self.center:
+            warnings.warn(
+                f"{_OWNER}: center=True, but fit was given no labels, so that there is no mean of "
+                "seen classes to subtract. Pass y=, the seen classes, or center=False.",
+                LabelWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _fit_labels(self, y: Any, embedding: LabelEmbedding) -> Self:
+        """Take the labels y for the seen classes, without images."""
+        labels = check_labels(y, owner=_OWNER, name="y")
+        if not len(labels):
+            raise ValueError(f"{_OWNER}: y is empty. Name the seen classes, or pass y=None.")
+        self.n_features_in_ = embedding.n_dims
+        self._fit_seen(labels)
         self._embed_vocabulary()
         return self
 

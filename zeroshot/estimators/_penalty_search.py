@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.model_selection import check_cv
 
 from zeroshot._validation import check_number
 from zeroshot.estimators._ridge import NormalEquations, RowSums
-from zeroshot.metrics import SCORERS
+from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 
 DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
@@ -29,7 +30,11 @@ def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> l
     ValueError
         No sequence, an empty one, or one of another thing than numbers within `bounds`.
     """
-    if isinstance(values, str) or np.ndim(values) != 1 or len(values) == 0:
+    try:
+        is_list = not isinstance(values, str) and np.ndim(values) == 1 and len(values) > 0
+    except ValueError:  # lists of several lengths in one
+        is_list = False
+    if not is_list:
         raise ValueError(
             f"{owner}: {name} must be a list of penalties such as (0.1, 1.0, 10.0), got {values!r}."
         )
@@ -85,12 +90,13 @@ def _as_rows(fold: tuple[Any, Any], n_rows: int) -> Fold:
 
 
 def fold_equations(
-    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool
+    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool, penalty: float
 ) -> Iterator[NormalEquations]:
     """Yield the normal equations of each fold's training rows, and last those of all rows.
 
     A Gram matrix is a sum over rows, so that one pass gives that of all, and a second one that of
-    the rows which each fold leaves out, to be subtracted.
+    the rows which each fold leaves out, to be subtracted. Where these are so much larger than the
+    rest that subtraction loses its digits, the training rows are summed up themselves.
 
     Parameters
     ----------
@@ -102,6 +108,8 @@ def fold_equations(
         Row numbers.
     center : bool
         Whether each fold's equations are about the mean of its own rows.
+    penalty : float
+        The lowest that the equations will be solved with.
     """
     n_rows, n_features = X.shape
     if n_rows < n_features:
@@ -119,7 +127,10 @@ def fold_equations(
         sums = whole.without(RowSums.of(X[left_out], targets[left_out], origin))
         if center:
             sums = sums.about_the_mean(np.asarray(targets[train].sum(axis=0)))
-        yield NormalEquations.of_sums(sums)
+        if sums.keep_digits(penalty):
+            yield NormalEquations.of_sums(sums)
+        else:
+            yield NormalEquations.of_rows(X[train], targets[train], center=center)
     yield NormalEquations.of_sums(whole)
 
 
@@ -137,12 +148,28 @@ def make_scorer(
     """
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
         raise ValueError(f"{owner}: scoring must be one name or callable, got {scoring!r}.")
-    if isinstance(scoring, str) and scoring in SCORERS:
-        return SCORERS[scoring]
-    return check_scoring(estimator, scoring)
+    return check_scoring(estimator, named_scorer(scoring, owner=owner))
 
 
-def search_results(params: list[dict[str, float]], scores: np.ndarray) -> dict[str, Any]:
+def score_of(scorer: Any, model: Any, X: np.ndarray, y: np.ndarray, *, owner: str) -> float:
+    """Return the score of a model as a number.
+
+    Raises
+    ------
+    ValueError
+        The scorer returns something else.
+    """
+    score = scorer(model, X, y)
+    if isinstance(score, np.ndarray) and score.ndim == 0:
+        score = score.item()
+    if not isinstance(score, Real):
+        raise ValueError(f"{owner}: scoring must return a number, and returned {score!r}.")
+    return float(score)
+
+
+def search_results(
+    params: list[dict[str, float]], scores: np.ndarray, *, owner: str
+) -> dict[str, Any]:
     """Return scores, (n_points, n_folds), as ``cv_results_`` of ``GridSearchCV`` has them.
 
     Raises
@@ -153,8 +180,8 @@ def search_results(params: list[dict[str, float]], scores: np.ndarray) -> dict[s
     if not np.isfinite(scores).all():
         point, fold = np.argwhere(~np.isfinite(scores))[0]
         raise ValueError(
-            f"The score of {params[point]} in fold {fold} is {scores[point, fold]}. Pass another "
-            "scoring, or other folds."
+            f"{owner}: the score of {params[point]} in fold {fold} is {scores[point, fold]}. "
+            "Pass another scoring, or other folds."
         )
     mean = scores.mean(axis=1)
     results: dict[str, Any] = {

@@ -6,10 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._image_tasks import check_classes, check_image_list, vector_task
+from zeroshot.estimators._image_tasks import (
+    check_classes,
+    check_image_list,
+    has_network,
+    vector_task,
+)
 from zeroshot.estimators._image_training import fit_network, network_tags, run_network
 from zeroshot.estimators._map import (
     FittedMap,
@@ -191,6 +197,7 @@ class EmbeddingRegressor(VectorRegressor):
             return self._train(X, targets, vectors, hidden)
         return self._keep(self._fit_map(X, targets, vectors, hidden))
 
+    @available_if(has_network)
     def partial_fit(self, X: Any, y: Any) -> Self:
         """Train the network for one epoch more, at a constant step size.
 
@@ -208,11 +215,9 @@ class EmbeddingRegressor(VectorRegressor):
 
         Raises
         ------
-        ValueError
+        AttributeError
             There is no `network`.
         """
-        if self.network is None:
-            raise ValueError(f"{type(self).__name__}: partial_fit trains a network. Pass network=.")
         hidden = self._check_parameters()
         before = getattr(self, "seen_classes_", None)
         X, y = self._validate_fit(X, y)

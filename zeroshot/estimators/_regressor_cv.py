@@ -13,6 +13,7 @@ from zeroshot.estimators._penalty_search import (
     fold_equations,
     make_folds,
     make_scorer,
+    score_of,
     search_results,
 )
 from zeroshot.estimators._regressor import EmbeddingRegressor
@@ -121,7 +122,7 @@ class EmbeddingRegressorCV(VectorRegressor):
             targets, meaning = vectors - shift, np.eye(len(shift))
         else:
             targets, meaning = one_hot(codes, len(vectors)), vectors - shift
-        systems = fold_equations(X, targets, folds, center=True)
+        systems = fold_equations(X, targets, folds, center=True, penalty=min(alphas))
         scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
         scores = np.empty((len(alphas), len(folds)))
         for number, (train, test) in enumerate(folds):
@@ -131,8 +132,10 @@ class EmbeddingRegressorCV(VectorRegressor):
             offset = shift + targets[train].mean(axis=0) @ meaning
             for position, weights in enumerate(equations.solve(alphas, meaning)):
                 predicted = product(rows, weights) + offset
-                scores[position, number] = scorer(model, predicted, y[test])
-        self.cv_results_ = search_results([{"alpha": alpha} for alpha in alphas], scores)
+                scores[position, number] = score_of(scorer, model, predicted, y[test], owner=owner)
+        self.cv_results_ = search_results(
+            [{"alpha": alpha} for alpha in alphas], scores, owner=owner
+        )
         self.best_index_, self.best_score_, best = best_point(self.cv_results_)
         self.alpha_ = best["alpha"]
         offset = shift + targets.mean(axis=0) @ meaning

@@ -21,6 +21,9 @@ CHUNK_ROWS = 2048
 EIGEN_FROM = 16
 """From how many penalties on one eigendecomposition costs less than a Cholesky factor for each."""
 
+_LEAST_MARGIN = 1e-8
+"""How near to singular sums less others may be, with unit diagonal: that costs 1e-7 or less."""
+
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the matrix product of two float arrays of one dtype, in C order, without a copy."""
@@ -58,6 +61,8 @@ class RowSums:
         Sum of z z', of which only the lower triangle is filled.
     cross : ndarray of shape (n_targets, n_features)
         Sum of t z': for one-hot targets, the sum of each class.
+    magnitude : ndarray of shape (n_features,)
+        The largest that the diagonal of `gram` has been: its rounding error is relative to that.
     """
 
     origin: np.ndarray
@@ -65,6 +70,7 @@ class RowSums:
     total: np.ndarray
     gram: np.ndarray
     cross: np.ndarray
+    magnitude: np.ndarray
 
     @classmethod
     def of(cls, X: np.ndarray, targets: Any, origin: np.ndarray) -> RowSums:
@@ -79,7 +85,7 @@ class RowSums:
             total += Z.sum(axis=0)
             gram = blas.dsyrk(1.0, Z.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
             cross += T.T @ Z if issparse(T) else blas.dgemm(1.0, Z.T, T.T, trans_b=1).T
-        return cls(origin, len(X), total, gram, cross)
+        return cls(origin, len(X), total, gram, cross, gram.diagonal().copy())
 
     def without(self, other: RowSums) -> RowSums:
         """Return the sums over the rows that are not among those of `other`."""
@@ -89,6 +95,7 @@ class RowSums:
             self.total - other.total,
             self.gram - other.gram,
             self.cross - other.cross,
+            self.magnitude,
         )
 
     def about_the_mean(self, target_totals: np.ndarray) -> RowSums:
@@ -96,7 +103,23 @@ class RowSums:
         shift = self.total / self.n_rows
         gram = blas.dsyr(-float(self.n_rows), shift, lower=1, a=self.gram)
         cross = self.cross - np.outer(target_totals, shift)
-        return RowSums(self.origin + shift, self.n_rows, np.zeros_like(shift), gram, cross)
+        origin, total = self.origin + shift, np.zeros_like(shift)
+        return RowSums(origin, self.n_rows, total, gram, cross, self.magnitude)
+
+    def keep_digits(self, penalty: float) -> bool:
+        """Tell whether subtraction has left enough digits to solve with no lower a penalty.
+
+        Where rows that are still there are as much larger than the rest, it has not, either: sums
+        over the rows themselves round these less.
+        """
+        left, magnitude = self.gram.diagonal() + penalty, self.magnitude + penalty
+        if (left <= _LEAST_MARGIN * magnitude).any():
+            return False
+        shifted = self.gram.copy(order="F")
+        np.einsum("ii->i", shifted)[:] = left
+        factor, info = lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
+        margin, _ = lapack.dpocon(factor / np.sqrt(magnitude)[:, None], 1.0, uplo="L")
+        return info == 0 and margin >= _LEAST_MARGIN
 
 
 @dataclass(frozen=True)
@@ -193,10 +216,20 @@ def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) 
     shifts : sequence of float
         Not negative.
     """
-    if len(shifts) < EIGEN_FROM:
-        solutions = [_solve_by_cholesky(gram, right, shift) for shift in shifts]
-        if all(solution is not None for solution in solutions):
-            return np.stack(solutions)  # type: ignore[arg-type]
+    if len(shifts) >= EIGEN_FROM:
+        return _solve_by_eigenvectors(gram, right, shifts)
+    solutions = {i: _solve_by_cholesky(gram, right, shift) for i, shift in enumerate(shifts)}
+    # Each shift by itself, so that its weights do not depend on what else is solved for.
+    singular = [i for i, solution in solutions.items() if solution is None]
+    if singular:
+        others = _solve_by_eigenvectors(gram, right, [shifts[i] for i in singular])
+        solutions |= dict(zip(singular, others, strict=True))
+    return np.stack(list(solutions.values()))  # type: ignore[arg-type]
+
+
+def _solve_by_eigenvectors(
+    gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]
+) -> np.ndarray:
     values, vectors = psd_eigh(gram)
     rotated = product(vectors.T, right)
     scaled = [rotated * inverse_or_zero(values + shift, values)[:, None] for shift in shifts]

@@ -76,6 +76,9 @@ class SAEClassifier(ZeroShotClassifier):
     gamma : float, optional
         Describe each label by its RBF-kernel similarities to the seen classes rather than by its
         vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`, with ``direction="encode"`` only.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
 
@@ -119,6 +122,7 @@ class SAEClassifier(ZeroShotClassifier):
         scenario: str = "generalized",
         center: bool = True,
         gamma: float | None = None,
+        hubness: str | None = None,
         temperature: float = 0.1,
     ) -> None:
         self.label_embedding = label_embedding
@@ -129,6 +133,7 @@ class SAEClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.center = center
         self.gamma = gamma
+        self.hubness = hubness
         self.temperature = temperature
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
@@ -136,7 +141,14 @@ class SAEClassifier(ZeroShotClassifier):
         check_number(self.encoder_weight, owner=owner, name="encoder_weight", above=0)
         check_option(self.direction, DIRECTIONS, owner=owner, name="direction")
         check_flag(self.center_features, owner=owner, name="center_features")
+        if self.hubness is not None and self.direction == "decode":
+            raise ValueError(
+                f"{owner}: hubness={self.hubness!r} corrects products with label vectors, and "
+                "direction='decode' compares images. Pass hubness=None, or direction='encode'."
+            )
         members = one_hot(y, len(class_vectors))
+        if self.center_features and len(class_vectors) == 1:
+            class_vectors = np.zeros_like(class_vectors)  # centred, its samples sum to rounding
         equations = NormalEquations.of_rows(X, members, center=self.center_features)
         self.coef_ = solve_sae(equations, np.bincount(y), class_vectors, self.encoder_weight)
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]

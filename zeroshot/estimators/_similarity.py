@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels, check_number
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._conse import check_classifier
+from zeroshot.estimators._conse import new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._measuring import Names, measure
 from zeroshot.exceptions import UnknownLabelError
@@ -40,7 +39,9 @@ class SimilarityClassifier(ZeroShotClassifier):
     ----------
     classifier : classifier with ``predict_proba``, or SourceHead, optional
         Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
-        own classes and needs no training at all: they are the seen classes.
+        own classes and needs no training at all: they are the seen classes. One that is fitted
+        already, in a ``FrozenEstimator``, keeps its own classes too, beside which the seen classes
+        are those of ``fit``.
     similarity : object with ``matrix``, optional
         Such as a `MixtureSimilarity`: ``matrix(targets, sources)`` is asked for the candidates and
         the classifier's classes. `WordNetSimilarity` gets these by their wnids, where a
@@ -59,7 +60,7 @@ class SimilarityClassifier(ZeroShotClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it the classifier knows.
+        The vocabulary, and which of it was in ``fit``, or is a `SourceHead`'s.
     class_vectors_ : ndarray of shape (n_classes, n_source)
         z, the similarities of ``classes_`` to the classifier's classes: of mean 0 and standard
         deviation 1. They stay as they are where the classifier has one or two classes only.
@@ -93,6 +94,7 @@ class SimilarityClassifier(ZeroShotClassifier):
     # Of ZeroShotClassifier, and without meaning here: there are no label vectors to centre.
     label_embedding = None
     center = True
+    _compares_classes = False
 
     def __init__(
         self,
@@ -134,7 +136,8 @@ class SimilarityClassifier(ZeroShotClassifier):
         TypeError
             `classifier` has no probabilities, or `similarity` no ``matrix``.
         ValueError
-            A parameter is out of range, or X and y are not as they should be.
+            A parameter is out of range, X and y are not as they should be, or the classifier has
+            other classes than y once it is fitted.
         """
         for name in ("source_temperature", "temperature"):
             check_number(getattr(self, name), owner=_OWNER, name=name, above=0)
@@ -176,14 +179,21 @@ class SimilarityClassifier(ZeroShotClassifier):
 
     def _similarities(self, labels: np.ndarray) -> np.ndarray:
         """Return how similar labels are to the classifier's classes, (n_labels, n_source)."""
-        sources, synsets = self.seen_classes_, self.seen_classes_
-        if isinstance(self.classifier, SourceHead):
-            sources, wnids = self.classifier.labels, self.classifier.wnids
-            synsets = sources if wnids is None else wnids
+        sources = synsets = self._source_classes()
+        if isinstance(self.classifier, SourceHead) and self.classifier.wnids is not None:
+            synsets = self.classifier.wnids
         if self.similarity_ is None:
             return (labels[:, None] == sources).astype(np.float64)
         names = Names(labels, sources, labels, synsets)
         return measure(self.similarity_, names, None, labels, owner=_OWNER, signed=True)
+
+    def _source_classes(self) -> np.ndarray:
+        """Return the classifier's classes, in the order of its probabilities."""
+        if isinstance(self.classifier, SourceHead):
+            return self.classifier.labels
+        if isinstance(self.classifier, FrozenEstimator):
+            return source_classes(self.classifier, self.seen_classes_, owner=_OWNER)
+        return self.seen_classes_
 
     def label_vectors(self, labels: Any) -> np.ndarray:
         """Return how similar labels are to the classifier's classes: neither centred nor scaled.
@@ -202,10 +212,15 @@ class SimilarityClassifier(ZeroShotClassifier):
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        classifier = LogisticRegression(max_iter=1000)
-        if self.classifier is not None:
-            classifier = clone(check_classifier(self.classifier, owner=_OWNER))
+        classifier = new_classifier(self.classifier, self.seen_classes_, owner=_OWNER)
         self.source_ = classifier.fit(X, self.seen_classes_[y])
+        known = source_classes(self.source_, self.seen_classes_, owner=_OWNER)
+        if not np.array_equal(known, self._source_classes()):
+            raise ValueError(
+                f"{_OWNER}: classifier has the classes {known[:10].tolist()} after fit, and y has "
+                f"{self.seen_classes_[:10].tolist()}. For one that is fitted already, pass "
+                "FrozenEstimator(classifier)."
+            )
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         softened = self.source_.predict_proba(X) ** (1 / self.source_temperature)

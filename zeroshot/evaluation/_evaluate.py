@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, gen_batches, indexable
+from sklearn.utils import (
+    check_consistent_length,
+    check_random_state,
+    gen_batches,
+    indexable,
+)
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._pipelines import unwrap
@@ -74,7 +79,7 @@ def evaluate_zero_shot(
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
         labels are looked up as class names, the most frequent sense of each: ``"tiger"`` is a
-        person then.
+        person then. ``notes`` of the result say how many had several.
     average : {"macro", "micro"}, default="macro"
         Whether each class counts once, or each sample. ``mean_class_accuracy`` has it by class
         either way.
@@ -96,7 +101,8 @@ def evaluate_zero_shot(
         `estimator` is no zero-shot classifier.
     ValueError
         `y` is empty or of another kind than the labels, lengths differ, a score is NaN or infinite,
-        or a parameter is out of its range.
+        or a parameter is out of its range; `label_embedding` does not give every label a vector, or
+        `synsets` names what WordNet has not. What is not given is left out where it is missing.
 
     References
     ----------
@@ -125,6 +131,7 @@ def evaluate_zero_shot(
     'k is more than the 6 labels on offer.'
     """
     check_option(average, AVERAGES, owner=OWNER, name="average")
+    random_state = _check_random_state(random_state)
     check_number(n_bootstrap, owner=OWNER, name="n_bootstrap", at_least=0, integer=True)
     check_number(level, owner=OWNER, name="level", above=0)
     if level >= 1:
@@ -135,20 +142,32 @@ def evaluate_zero_shot(
         "semantic_similarity": _check_ks(semantic_similarity_at, "semantic_similarity_at"),
     }
     X, y, final = _checked(estimator, X, y)
-    if label_embedding is None:
-        label_embedding = getattr(final, "label_vectors", None)
     columns = np.asarray(final.classes_)
     blocks = _score_blocks(estimator, X, len(y), len(columns))
     first = next(blocks)
     task = Task.of(y, columns, on_offer(first[1]), np.asarray(final.seen_classes_))
     figures = Figures(task, average, n_bootstrap, level, random_state)
     top_1: dict[str, Ranked] = {"mean_class_accuracy": Hits(task.classes, task.labels, 1)}
-    ranked, figures.left_out = _applicable(wanted, task, label_embedding, synsets)
+    given = label_embedding is not None
+    if not given:
+        label_embedding = getattr(final, "label_vectors", None)
+    ranked, figures.left_out = _applicable(wanted, task, label_embedding, synsets, given=given)
+    figures.notes = list(dict.fromkeys(figure.note for figure in ranked.values() if figure.note))
     means, points = _count(itertools.chain([first], blocks), task, top_1 | ranked)
     figures.add_ranked(top_1, means)
     figures.add_parts(means["mean_class_accuracy"], points)
     figures.add_ranked(ranked, means)
     return figures.result(type(final).__name__)
+
+
+def _check_random_state(random_state: Any) -> np.random.RandomState:
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"{OWNER}: random_state must be an integer of 0 to 2**32 - 1, a RandomState or None, "
+            f"got {random_state!r}."
+        ) from error
 
 
 def _check_ks(ks: Any, name: str) -> list[int]:
@@ -164,13 +183,27 @@ def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
     final = unwrap(estimator)
     wanted = ("decision_function", "classes_", "seen_classes_")
     missing = [name for name in wanted if not hasattr(final, name)]
+    if isinstance(estimator, type) or (missing and not hasattr(final, "fit")):
+        raise TypeError(
+            f"{OWNER}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
+            "such as DeViSEClassifier(WordVectors()), fitted."
+        )
     if missing:
         check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
         raise TypeError(
             f"{OWNER}: estimator must be a zero-shot classifier, and {type(final).__name__} has no "
             f"{' and no '.join(missing)}. Pass one such as DeViSEClassifier, fitted."
         )
-    y = check_labels(column_or_1d(check_missing_labels(y, owner=OWNER)), owner=OWNER, name="y")
+    if X is None or isinstance(X, str) or not hasattr(X, "__len__"):
+        raise TypeError(
+            f"{OWNER}: X must hold one row or image a sample, got {X!r}. Pass the input of the "
+            "estimator's predict."
+        )
+    if y is None:
+        raise TypeError(f"{OWNER}: y is None. Pass the true label of each row of X.")
+    if not isinstance(y, str):
+        y = column_or_1d(check_missing_labels(y, owner=OWNER))
+    y = check_labels(y, owner=OWNER, name="y")
     (X,) = indexable(X)
     check_consistent_length(X, y)
     if not len(y):
@@ -184,8 +217,13 @@ def _applicable(
     task: Task,
     embed: Any,
     synsets: Mapping[Any, Any] | None,
+    *,
+    given: bool,
 ) -> tuple[dict[str, Ranked], dict[str, str]]:
-    """Return the figures of the k best labels that can be had, and why others cannot, by name."""
+    """Return the figures of the k best labels that can be had, and why others cannot, by name.
+
+    Vectors that were `given` must do for all labels: a table would lack the figure silently.
+    """
     classes, labels = task.classes, task.labels
     builders: dict[str, Callable[[int], Ranked]] = {
         "hit": lambda k: Hits(classes, labels, k),
@@ -203,8 +241,12 @@ def _applicable(
         try:
             found[name] = builders[family](k)
         except NotApplicableError as reason:
+            if given and family == "semantic_similarity":
+                raise ValueError(f"{OWNER}: of label_embedding, {reason}") from reason
             left_out[name] = str(reason)
         except UnknownLabelError as error:
+            if given and family == "semantic_similarity":
+                raise error.replace(owner=f"{OWNER}: label_embedding ({error.owner})") from error
             names = ", ".join(map(repr, error.labels[:5]))  # its own words name every label
             left_out[name] = (
                 f"{len(error.labels)} of {error.n_labels} labels have no {error.what} (such as "
@@ -220,7 +262,11 @@ def _score_blocks(
     n_rows = int(np.clip(MAX_SCORES_AT_ONCE // n_columns, 1, MAX_ROWS_AT_ONCE))
     for rows in gen_batches(n_samples, n_rows):
         scores = estimator.decision_function(take_rows(X, rows))
-        yield rows, check_scores(scores, n_columns, owner=OWNER)
+        name = "decision_function(X)"
+        yield (
+            rows,
+            check_scores(scores, n_columns, owner=OWNER, name=name, first_row=rows.start),
+        )
 
 
 def _count(

@@ -38,6 +38,7 @@ class Figures:
         self, task: Task, average: str, n_bootstrap: int, level: float, random_state: Any
     ) -> None:
         self.left_out: dict[str, str] = {}
+        self.notes: list[str] = []
         self._estimates: dict[str, Estimate] = {}
         self._settings = {
             "average": average,
@@ -128,7 +129,7 @@ class Figures:
     def result(self, model: str) -> ZeroShotEvaluation:
         """Return them, with the name of the model."""
         task = self._task
-        notes = task.notes()
+        notes = [*task.notes(), *self.notes]
         constant = [name for name, e in self._estimates.items() if e.low is None]
         if constant and self._settings["n_bootstrap"]:
             notes.append(f"A single class has no interval: {', '.join(constant)}.")

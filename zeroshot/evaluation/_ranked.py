@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot.exceptions import ZeroShotError
-from zeroshot.metrics._checks import check_vectors
-from zeroshot.metrics._embedding import _embed_function
+from zeroshot.metrics._embedding import embed_function, unit_vectors
 from zeroshot.metrics._hierarchy import correct_sets
 
 
@@ -22,6 +21,7 @@ class Ranked(ABC):
     """A figure of the k best labels of each sample: the sum of what each of them is worth."""
 
     k: int
+    note: str = ""
 
     @abstractmethod
     def worth(self, codes: np.ndarray, top: np.ndarray) -> np.ndarray:
@@ -79,7 +79,13 @@ class HierarchicalPrecision(Ranked):
             raise NotApplicableError(
                 "labels are integers, and stand for no synset. Pass synsets= with their wnids."
             )
-        self._correct = correct_sets(classes, labels, k, synsets, owner=owner)
+        self._correct, guessed = correct_sets(classes, labels, k, synsets, owner=owner)
+        if guessed:
+            self.note = (
+                f"Hierarchical precision takes {len(guessed)} labels that have several senses "
+                f"(such as {', '.join(map(repr, guessed[:5]))}) for the most frequent one. Pass "
+                "synsets= with the wnids of those that it is not."
+            )
 
     def worth(self, codes: np.ndarray, top: np.ndarray) -> np.ndarray:
         """Return the share."""
@@ -99,7 +105,7 @@ class SemanticSimilarity(Ranked):
         self.k = k
         if embed is None:
             raise NotApplicableError("there are no label vectors. Pass label_embedding=.")
-        function = _embed_function(embed, owner)
+        function = embed_function(embed, owner)
         self._classes, self._labels = (
             _unit_vectors(function, names, owner) for names in (classes, labels)
         )
@@ -116,12 +122,10 @@ class SemanticSimilarity(Ranked):
 
 
 def _unit_vectors(embed: Callable, labels: np.ndarray, owner: str) -> np.ndarray:
-    vectors = check_vectors(embed(labels), owner=owner, name="vectors of label_embedding")
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    zero = labels[norms[:, 0] == 0].tolist()
+    vectors, zero = unit_vectors(embed, labels, owner=owner)
     if zero:
         raise NotApplicableError(
             f"the vectors of {', '.join(map(repr, zero[:5]))} are zero, and have no cosine to "
             "others. Give these labels vectors."
         )
-    return vectors / norms
+    return vectors

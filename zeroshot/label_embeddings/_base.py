@@ -145,8 +145,16 @@ class LabelEmbedding(ABC):
         return self
 
 
-def check_overrides(overrides: Mapping[Any, Label] | None, *, owner: str) -> Mapping[Label, Label]:
+def check_overrides(
+    overrides: Mapping[Any, Label] | None,
+    *,
+    owner: str,
+    name: str = "overrides",
+    example: str = "{'pickup_truck': 'truck'}",
+) -> Mapping[Label, Label]:
     """Return `overrides` as a read-only mapping of str or int to str or int.
+
+    `name` and `example` are for the messages.
 
     Raises
     ------
@@ -157,14 +165,14 @@ def check_overrides(overrides: Mapping[Any, Label] | None, *, owner: str) -> Map
         return MappingProxyType({})
     if not isinstance(overrides, Mapping):
         raise TypeError(
-            f"{owner}: overrides must be a mapping of labels to what is embedded instead, "
-            f"got {overrides!r}. Pass overrides={{'pickup_truck': 'truck'}}."
+            f"{owner}: {name} must be a mapping of labels to what stands for them, got "
+            f"{overrides!r}. Pass {name}={example}."
         )
     for item in overrides.items():
         if not all(isinstance(part, (str, int, np.integer)) for part in item):
             raise TypeError(
-                f"{owner}: overrides must map strings or integers to strings or integers, "
-                f"got {item[0]!r}: {item[1]!r}. Pass overrides={{'pickup_truck': 'truck'}}."
+                f"{owner}: {name} must map strings or integers to strings or integers, "
+                f"got {item[0]!r}: {item[1]!r}. Pass {name}={example}."
             )
     return MappingProxyType({_plain(old): _plain(new) for old, new in overrides.items()})
 

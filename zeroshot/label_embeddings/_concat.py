@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,24 @@ class ConcatEmbedding(LabelEmbedding):
         return self._weights
 
     @property
+    def vocabulary(self) -> Sequence[Label] | None:
+        """The labels of the first part's vocabulary that all parts cover; None without one.
+
+        The first of those parts that have a vocabulary: others, such as `SentenceEmbedding`, may
+        stand before it. It is looked up anew each time, which takes ten seconds for 400,000 words.
+        """
+        for own in self._embeddings:
+            words = getattr(own, "vocabulary", None)
+            if words is None:
+                continue
+            kept = np.array(words[:])
+            for part in self._embeddings:
+                if part is not own:
+                    kept = kept[part.covers(kept)]
+            return kept.tolist() or None
+        return None
+
+    @property
     def n_dims(self) -> int:
         """Length of every vector: the sum of the parts' lengths."""
         return sum(part.n_dims for part in self._embeddings)
@@ -96,7 +115,7 @@ def _unit_rows(vectors: np.ndarray) -> np.ndarray:
 def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:
     if isinstance(embeddings, LabelEmbedding):
         embeddings = [embeddings]
-    parts = tuple(embeddings)
+    parts = tuple(embeddings) if isinstance(embeddings, Iterable) else (embeddings,)
     others = [type(part).__name__ for part in parts if not isinstance(part, LabelEmbedding)]
     if others or not parts:
         raise TypeError(
@@ -109,7 +128,8 @@ def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:
 def _check_weights(weights: Sequence[float] | None, n_parts: int) -> tuple[float, ...]:
     if weights is None:
         return (1.0,) * n_parts
-    values = tuple(float(weight) for weight in weights)
+    given = tuple(weights) if isinstance(weights, Iterable) else ()
+    values = tuple(float(weight) for weight in given if isinstance(weight, Real))
     if len(values) != n_parts or not all(0 < value < float("inf") for value in values):
         raise ValueError(
             f"ConcatEmbedding: weights must be {n_parts} finite numbers above 0, one an embedding, "

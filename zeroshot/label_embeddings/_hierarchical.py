@@ -90,7 +90,10 @@ class HierarchicalEmbedding(LabelEmbedding):
             )
         check_number(decay, owner=_OWNER, name="decay", above=0)
         self._base, self._decay = base, float(decay)
-        self._synsets = dict(check_overrides(synsets, owner=_OWNER))
+        example = "{'tiger': 'n02129604'}"
+        self._synsets = dict(
+            check_overrides(synsets, owner=_OWNER, name="synsets", example=example)
+        )
         if self._synsets:
             senses_of(list(self._synsets.values()), owner=_OWNER, name="synsets")
 
@@ -98,6 +101,11 @@ class HierarchicalEmbedding(LabelEmbedding):
     def base(self) -> LabelEmbedding:
         """The embedding that is smoothed."""
         return self._base
+
+    @property
+    def vocabulary(self) -> Any:
+        """The labels of the base's vocabulary; None where it has none."""
+        return getattr(self._base, "vocabulary", None)
 
     @property
     def decay(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_number
+from zeroshot._validation import check_labels, check_number, check_unique
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 
 
@@ -52,7 +52,8 @@ def nearest_labels(
     Raises
     ------
     ValueError
-        Shapes do not fit, `k` is not in 1 to the size of the vocabulary, a vector is zero or holds
+        Shapes do not fit, something else than real numbers comes for vectors, the vocabulary names
+        a label twice, `k` is not in 1 to the size of the vocabulary, a vector is zero or holds
         NaN or infinity, or there is no such device.
 
     Examples
@@ -83,11 +84,18 @@ def nearest_labels(
 
 
 def _check_queries(vectors: Any, n_dims: int) -> np.ndarray:
-    queries = np.asarray(vectors, dtype=np.float64)
+    queries = _real_numbers(
+        vectors, "vectors", "Pass vectors, such as embedding.embed(words), not words."
+    ).astype(np.float64, copy=False)
+    if queries.shape == (n_dims,):
+        raise ValueError(
+            f"nearest_labels: vectors must have shape (n_vectors, {n_dims}), got one vector of "
+            f"shape {queries.shape}. Pass [vector], or vector.reshape(1, -1)."
+        )
     if queries.ndim != 2 or queries.shape[1] != n_dims:
         raise ValueError(
             f"nearest_labels: vectors must have shape (n_vectors, {n_dims}) as the vocabulary's, "
-            f"got {queries.shape}."
+            f"got {queries.shape}. Take both from the same label embedding."
         )
     bad = without_direction(queries)
     if bad.size:
@@ -97,6 +105,18 @@ def _check_queries(vectors: Any, n_dims: int) -> np.ndarray:
             f"Leave these rows out."
         )
     return unit_rows(queries)
+
+
+def _real_numbers(values: Any, name: str, remedy: str) -> np.ndarray:
+    """Return `values` as an array of real numbers in their own dtype."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return array
+        got = f"got dtype {array.dtype}"
+    except (TypeError, ValueError) as error:  # rows of different lengths
+        got = str(error)
+    raise ValueError(f"nearest_labels: {name} must be an array of real numbers ({got}). {remedy}")
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -121,8 +141,13 @@ def _check_vocabulary(vocabulary: Any) -> tuple[Sequence, np.ndarray]:
             f"WordVectors), or a tuple (labels, array), got {type(vocabulary).__name__}. "
             f"Pass (labels, embedding.embed(labels))."
         )
-    names = check_labels(vocabulary[0], owner="nearest_labels", name="vocabulary").tolist()
-    table = np.asarray(vocabulary[1])
+    labels = check_labels(vocabulary[0], owner="nearest_labels", name="vocabulary")
+    names = labels.tolist()
+    if len(set(names)) < len(names):  # a fraction of what it takes to sort 400,000 words
+        check_unique(labels, owner="nearest_labels", name="vocabulary")
+    table = _real_numbers(
+        vocabulary[1], "the vocabulary's array", "Pass (labels, embedding.embed(labels))."
+    )
     if table.ndim != 2 or len(table) != len(names) or not names:
         raise ValueError(
             f"nearest_labels: the vocabulary has {len(names)} labels and an array of shape "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,8 @@ def check_templates(templates: Any, *, owner: str) -> tuple[str, ...]:
     ValueError
         There is none, or one has not exactly one ``{}``.
     """
-    given = (templates,) if isinstance(templates, str) else tuple(templates)
+    is_many = isinstance(templates, Iterable) and not isinstance(templates, (str, Mapping))
+    given = tuple(templates) if is_many else (templates,)
     if not all(isinstance(template, str) for template in given):
         raise TypeError(
             f"{owner}: templates must be strings such as 'a photo of a {{}}.', got {templates!r}. "

@@ -146,4 +146,8 @@ def _stop_words(stop_words: Any) -> frozenset[str]:
         raise ValueError(
             f"{_OWNER}: stop_words must be 'english', words, or None, got {stop_words!r}."
         )
-    return frozenset(str(word).lower() for word in stop_words)
+    words = list(stop_words)
+    others = [word for word in words if not isinstance(word, str)]
+    if others:
+        raise ValueError(f"{_OWNER}: stop_words must be strings, got {others[0]!r}.")
+    return frozenset(word.lower() for word in words)

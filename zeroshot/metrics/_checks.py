@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,26 +58,43 @@ def check_vectors(vectors: Any, *, owner: str, name: str, width: int | None = No
     return array
 
 
-def check_finite(values: Any, *, owner: str, name: str) -> np.ndarray:
+def check_finite(values: Any, *, owner: str, name: str, first_row: int = 0) -> np.ndarray:
     """Return `values` as a float64 array without NaN or infinity.
+
+    Of a block of many rows, `first_row` is where it begins, for the message.
 
     Raises
     ------
     ValueError
         Not numbers, or NaN or infinite somewhere.
     """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{owner}: {name} must be an array of numbers ({error}). "
-            "Pass vectors or scores, not labels."
-        ) from error
+    array = _real_numbers(values, owner=owner, name=name)
     rows = np.atleast_1d(array)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim))))
     if bad.size:
+        among = f"{len(rows)} rows"
+        if first_row:
+            among = f"rows {first_row} to {first_row + len(rows) - 1}"
         raise ValueError(
-            f"{owner}: {name} holds NaN or infinity in {bad.size} of {len(rows)} rows "
-            f"(first: row {bad[0]}). Remove those rows, or mend what computed them."
+            f"{owner}: {name} holds NaN or infinity in {bad.size} of {among} "
+            f"(first: row {first_row + bad[0]}). Remove those rows, or mend what computed them."
         )
     return array
+
+
+def _real_numbers(values: Any, *, owner: str, name: str) -> np.ndarray:
+    """Return `values` in float64: NumPy would read numbers off text, and drop imaginary parts."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64, copy=False)
+        others = [value for value in array.flat if not isinstance(value, Real)]
+        if array.dtype == object and not others:
+            return array.astype(np.float64)
+        problem = f"got {others[0]!r}" if others else f"got dtype {array.dtype}"
+    except (TypeError, ValueError) as error:
+        problem = str(error)
+    raise ValueError(
+        f"{owner}: {name} must be an array of real numbers ({problem}). Pass vectors or scores, "
+        "not labels."
+    )

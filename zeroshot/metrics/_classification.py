@@ -14,6 +14,7 @@ from zeroshot.metrics._checks import (
 )
 
 AVERAGES = ("macro", "micro")
+SMALLER_K = "Pass k of at most {}, or more candidates."
 
 
 def mean_class_accuracy(y_true: Any, y_pred: Any) -> float:
@@ -113,9 +114,23 @@ def hit_at_k_score(
     0.5
     """
     owner = "hit_at_k_score"
+    return hit_at_k(y_true, y_score, k, labels, average, owner=owner)
+
+
+def hit_at_k(
+    y_true: Any,
+    y_score: Any,
+    k: Any,
+    labels: Any,
+    average: str,
+    *,
+    owner: str,
+    remedy: str = SMALLER_K,
+) -> float:
+    """Return what `hit_at_k_score` does; `owner` is who asks, `remedy` what it may do of `k`."""
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
-    check_k(k, scores, owner=owner)
+    check_k(k, scores, owner=owner, remedy=remedy)
     return averaged(y_true, label_ranks(y_true, scores, labels) < k, average)
 
 
@@ -139,31 +154,37 @@ def check_scored(
     return y_true, scores, labels
 
 
-def check_scores(y_score: Any, n_labels: int, *, owner: str) -> np.ndarray:
+def check_scores(
+    y_score: Any, n_labels: int, *, owner: str, name: str = "y_score", first_row: int = 0
+) -> np.ndarray:
     """Return scores as a finite array (n_samples, n_labels) in their own float dtype.
+
+    `name` is what the message calls them, and `first_row` where they begin among all rows.
 
     Raises
     ------
     ValueError
         One column a label is not what `y_score` holds.
     """
+    numbers = check_finite(y_score, owner=owner, name=name, first_row=first_row)
     scores = np.asarray(y_score)
     if scores.dtype.kind != "f":
-        scores = check_finite(scores, owner=owner, name="y_score")
-    check_finite(scores, owner=owner, name="y_score")
+        scores = numbers
     if scores.ndim == 1 and n_labels == 2:
         return np.column_stack([np.zeros_like(scores), scores])
     if scores.ndim != 2 or scores.shape[1] != n_labels:
         raise ValueError(
-            f"{owner}: y_score has shape {scores.shape} for {n_labels} labels, expected "
+            f"{owner}: {name} has shape {scores.shape} for {n_labels} labels, expected "
             f"(n_samples, {n_labels}). Pass the labels of its columns as labels=, such as the "
             "estimator's classes_."
         )
     return scores
 
 
-def check_k(k: Any, scores: np.ndarray, *, owner: str) -> int:
+def check_k(k: Any, scores: np.ndarray, *, owner: str, remedy: str = SMALLER_K) -> int:
     """Return `k` if that many columns of `scores` are labels on offer.
+
+    `remedy` says what to do if they are fewer, with a place for their number.
 
     Raises
     ------
@@ -176,7 +197,7 @@ def check_k(k: Any, scores: np.ndarray, *, owner: str) -> int:
     if k > n_offered:
         raise ValueError(
             f"{owner}: k={k} is more than the {n_offered} labels on offer (of {scores.shape[1]} "
-            f"candidates). Pass k of at most {n_offered}, or more candidates."
+            f"candidates). {remedy.format(n_offered)}"
         )
     return int(k)
 
@@ -246,8 +267,7 @@ def harmonic_mean_score(y_true: Any, y_pred: Any, *, seen_classes: Any) -> float
     """
     owner = "harmonic_mean_score"
     y_true, y_pred = check_pair(y_true, y_pred, owner=owner)
-    seen_classes = check_labels(seen_classes, owner=owner, name="seen_classes")
-    check_same_kind(y_true, seen_classes, owner=owner, names=("y_true", "seen_classes"))
+    seen_classes = check_seen_classes(seen_classes, y_true, y_pred, owner=owner, name="y_pred")
     is_seen = np.isin(y_true, seen_classes)
     seen = part_accuracy(y_true, y_pred, is_seen, part="seen", owner=owner)
     unseen = part_accuracy(y_true, y_pred, ~is_seen, part="unseen", owner=owner)
@@ -258,6 +278,33 @@ def harmonic_mean(seen: Any, unseen: Any) -> np.ndarray:
     """Return 2 · seen · unseen / (seen + unseen), element by element; 0 where both are 0."""
     total = np.asarray(seen) + np.asarray(unseen)
     return 2 * np.asarray(seen) * unseen / np.where(total > 0, total, 1)
+
+
+def check_seen_classes(
+    seen_classes: Any, y_true: np.ndarray, others: np.ndarray, *, owner: str, name: str
+) -> np.ndarray:
+    """Return `seen_classes` as an array of labels that occur in `y_true` or in `others`.
+
+    Raises
+    ------
+    ValueError
+        None of them occurs, or they are of another kind; `name` is what the others are called.
+    """
+    seen_classes = check_labels(seen_classes, owner=owner, name="seen_classes")
+    if not seen_classes.size:
+        raise ValueError(
+            f"{owner}: seen_classes is empty. Pass the labels that were in training, such as the "
+            "estimator's seen_classes_."
+        )
+    check_same_kind(y_true, seen_classes, owner=owner, names=("y_true", "seen_classes"))
+    if not np.isin(seen_classes, np.concatenate([y_true, others])).any():
+        raise ValueError(
+            f"{owner}: none of the {len(seen_classes)} seen_classes (such as "
+            f"{seen_classes[:1].tolist()[0]!r}) stands in y_true or in {name} (such as "
+            f"{y_true[:1].tolist()[0]!r}). Pass the labels of training, spelled as there, such "
+            f"as the estimator's seen_classes_. {_MISSING_PART['seen']}"
+        )
+    return seen_classes
 
 
 _MISSING_PART = {

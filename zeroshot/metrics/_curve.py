@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_option, check_same_kind
+from zeroshot._validation import check_option
 from zeroshot.metrics._classification import (
     AVERAGES,
     check_part,
     check_scored,
+    check_seen_classes,
     on_offer,
 )
 
@@ -110,7 +111,14 @@ def ausuc_score(
     >>> ausuc_score(labels, y_score, labels=labels, seen_classes=["cat", "dog"])
     0.5
     """
-    points, shares = _checked(y_true, y_score, labels, seen_classes, average, owner="ausuc_score")
+    return area_under_curve(y_true, y_score, labels, seen_classes, average, owner="ausuc_score")
+
+
+def area_under_curve(
+    y_true: Any, y_score: Any, labels: Any, seen_classes: Any, average: str, *, owner: str
+) -> float:
+    """Return what `ausuc_score` does; `owner` is who asks, for the messages."""
+    points, shares = _checked(y_true, y_score, labels, seen_classes, average, owner=owner)
     seen, unseen, _ = points.curve(shares)
     return area(seen, unseen)
 
@@ -211,8 +219,7 @@ def _checked(
 ) -> tuple[BreakPoints, np.ndarray]:
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
-    seen_classes = check_labels(seen_classes, owner=owner, name="seen_classes")
-    check_same_kind(y_true, seen_classes, owner=owner, names=("y_true", "seen_classes"))
+    seen_classes = check_seen_classes(seen_classes, y_true, labels, owner=owner, name="labels")
     is_seen = np.isin(y_true, seen_classes)
     check_part(is_seen, part="seen", owner=owner)
     check_part(~is_seen, part="unseen", owner=owner)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_same_kind
+from zeroshot._validation import check_labels, check_option, check_same_kind
 from zeroshot.metrics._checks import (
     check_finite,
     check_same_length,
     check_vectors,
 )
+from zeroshot.metrics._classification import AVERAGES, averaged
 
 
-def semantic_similarity_score(y_true: Any, y_top: Any, label_embedding: Any) -> float:
+def semantic_similarity_score(
+    y_true: Any, y_top: Any, label_embedding: Any, *, average: str = "macro"
+) -> float:
     """Mean cosine between the true label's vector and those of the predicted labels.
 
     The cosine is taken on raw vectors, as published, and is not on an absolute scale: print it
@@ -30,6 +33,8 @@ def semantic_similarity_score(y_true: Any, y_top: Any, label_embedding: Any) -> 
     label_embedding : LabelEmbedding, or callable
         Anything with ``embed(labels) -> (n_labels, n_dims)``, or such a function itself, as
         ``label_vectors`` of a fitted estimator.
+    average : {"macro", "micro"}, default="macro"
+        "macro": mean over the classes in `y_true`; "micro": mean over all samples, as published.
 
     Returns
     -------
@@ -41,12 +46,13 @@ def semantic_similarity_score(y_true: Any, y_top: Any, label_embedding: Any) -> 
     TypeError
         `label_embedding` neither embeds nor is callable.
     ValueError
-        `y_top` is not 2-D, lengths differ, or a label's vector is zero.
+        `y_top` is not 2-D, lengths differ, `label_embedding` does not give one vector a label, or a
+        label's vector is zero.
 
     References
     ----------
     Nishimura, Yu, Hellmers, Desai, "A Combined Deep Learning and Semantic Embedding Model",
-    which takes k = 3.
+    which takes k = 3 (with ``average="micro"``).
 
     Examples
     --------
@@ -59,30 +65,55 @@ def semantic_similarity_score(y_true: Any, y_top: Any, label_embedding: Any) -> 
     0.5
     """
     owner = "semantic_similarity_score"
+    return semantic_similarity(y_true, y_top, label_embedding, average, owner=owner)
+
+
+def semantic_similarity(
+    y_true: Any, y_top: Any, label_embedding: Any, average: str, *, owner: str
+) -> float:
+    """Return what `semantic_similarity_score` does; `owner` is who asks, for the messages."""
+    check_option(average, AVERAGES, owner=owner, name="average")
     y_true = check_labels(y_true, owner=owner, name="y_true")
     top = _check_top(y_top, owner=owner)
     check_same_length(y_true, top, owner=owner, names=("y_true", "y_top"))
     check_same_kind(y_true, top, owner=owner, names=("y_true", "y_top"))
     labels, codes = np.unique(np.concatenate([y_true, top.ravel()]), return_inverse=True)
-    vectors = _unit_rows(_embed_function(label_embedding, owner)(labels), labels, owner=owner)
+    vectors, zero = unit_vectors(embed_function(label_embedding, owner), labels, owner=owner)
+    if zero:
+        raise ValueError(
+            f"{owner}: label_embedding gives {', '.join(map(repr, zero))} a zero vector, which "
+            "has no cosine to others. Give these labels vectors, or leave their rows out."
+        )
     true_vectors = vectors[codes[: len(y_true)]]
     top_codes = codes[len(y_true) :].reshape(top.shape)
     # One column at a time: n_samples x k x n_dims at once may not fit in memory.
     columns = [np.einsum("nd,nd->n", true_vectors, vectors[column]) for column in top_codes.T]
-    return float(np.mean(columns))
+    return averaged(y_true, np.mean(columns, axis=0), average)
 
 
 def _check_top(y_top: Any, *, owner: str) -> np.ndarray:
-    rows = y_top if isinstance(y_top, np.ndarray) else np.asarray(list(y_top), dtype=object)
-    if rows.ndim != 2 or rows.shape[1] == 0:
+    rows = None
+    if hasattr(y_top, "__array__"):
+        rows = np.asarray(y_top)
+    elif isinstance(y_top, Iterable) and not isinstance(y_top, (str, bytes)):
+        rows = np.asarray(list(y_top), dtype=object)
+    if rows is None or rows.ndim != 2 or rows.shape[1] == 0:
+        got = repr(y_top) if rows is None else f"shape {rows.shape}"
         raise ValueError(
-            f"{owner}: y_top must be 2-D, one row of k labels a sample, got shape {rows.shape}. "
+            f"{owner}: y_top must be 2-D, one row of k labels a sample, got {got}. "
             "Pass the labels of predict_top_k(X, k), or reshape(-1, 1) for the single best label."
         )
     return check_labels(rows.ravel(), owner=owner, name="y_top").reshape(rows.shape)
 
 
-def _embed_function(label_embedding: Any, owner: str) -> Callable[[np.ndarray], np.ndarray]:
+def embed_function(label_embedding: Any, owner: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from labels to vectors that `label_embedding` has, or is.
+
+    Raises
+    ------
+    TypeError
+        It neither embeds nor is callable.
+    """
     embed = getattr(label_embedding, "embed", label_embedding)
     if not callable(embed):
         raise TypeError(
@@ -92,16 +123,24 @@ def _embed_function(label_embedding: Any, owner: str) -> Callable[[np.ndarray], 
     return embed
 
 
-def _unit_rows(vectors: Any, labels: np.ndarray, *, owner: str) -> np.ndarray:
-    vectors = check_vectors(vectors, owner=owner, name="vectors of label_embedding")
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    zero = labels[norms[:, 0] == 0].tolist()
-    if zero:
+def unit_vectors(
+    embed: Callable[[np.ndarray], Any], labels: np.ndarray, *, owner: str
+) -> tuple[np.ndarray, list]:
+    """Return the vectors of labels at unit length, and the labels whose vectors are zero.
+
+    Raises
+    ------
+    ValueError
+        `embed` does not give one finite vector a label.
+    """
+    vectors = check_vectors(embed(labels), owner=owner, name="vectors of label_embedding")
+    if len(vectors) != len(labels):
         raise ValueError(
-            f"{owner}: label_embedding gives {', '.join(map(repr, zero))} a zero vector, which "
-            "has no cosine to others. Give these labels vectors, or leave their rows out."
+            f"{owner}: label_embedding gave {len(vectors)} vectors for {len(labels)} labels. It "
+            "must give one vector a label, in the order of the labels."
         )
-    return vectors / norms
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms == 0, 1, norms), labels[norms[:, 0] == 0].tolist()
 
 
 def embedding_mse(y_true: Any, y_pred: Any) -> float:
@@ -130,7 +169,7 @@ def embedding_mse(y_true: Any, y_pred: Any) -> float:
     >>> embedding_mse([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 3.0]])
     1.0
     """
-    y_true, y_pred = _check_vector_pair(y_true, y_pred, owner="embedding_mse")
+    y_true, y_pred = check_vector_pair(y_true, y_pred, owner="embedding_mse")
     return float(np.mean((y_pred - y_true) ** 2))
 
 
@@ -195,7 +234,9 @@ default="zero"
     >>> relative_loss(y_true, y_pred, reference="mean", seen_vectors=[[2.0, 2.0], [4.0, 4.0]])
     0.0
     """
-    _, losses = _losses(y_true, y_pred, reference, seen_vectors, labels, owner="relative_loss")
+    _, losses = losses_by_class(
+        y_true, y_pred, reference, seen_vectors, labels, owner="relative_loss"
+    )
     return float(np.mean(losses))
 
 
@@ -239,13 +280,16 @@ def class_relative_losses(
             "class_relative_losses: labels is None. Pass the class of each row, or call "
             "relative_loss, which tells classes by their vectors."
         )
-    return _losses(y_true, y_pred, reference, seen_vectors, labels, owner="class_relative_losses")
+    return losses_by_class(
+        y_true, y_pred, reference, seen_vectors, labels, owner="class_relative_losses"
+    )
 
 
-def _losses(
+def losses_by_class(
     y_true: Any, y_pred: Any, reference: Any, seen_vectors: Any, labels: Any, *, owner: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    y_true, y_pred = _check_vector_pair(y_true, y_pred, owner=owner)
+    """Return classes and their losses, as `class_relative_losses` does."""
+    y_true, y_pred = check_vector_pair(y_true, y_pred, owner=owner)
     baseline = _reference_vectors(reference, seen_vectors, y_true.shape, owner=owner)
     if labels is None:
         classes, codes = np.unique(y_true, axis=0, return_inverse=True)
@@ -292,7 +336,8 @@ def _reference_vectors(
     return baseline
 
 
-def _check_vector_pair(y_true: Any, y_pred: Any, *, owner: str) -> tuple[np.ndarray, np.ndarray]:
+def check_vector_pair(y_true: Any, y_pred: Any, *, owner: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted vectors as finite arrays of one shape, or raise ValueError."""
     y_true = check_vectors(y_true, owner=owner, name="y_true")
     y_pred = check_vectors(y_pred, owner=owner, name="y_pred", width=y_true.shape[1])
     check_same_length(y_true, y_pred, owner=owner, names=("y_true", "y_pred"))

@@ -10,6 +10,7 @@ import numpy as np
 from zeroshot._validation import check_option
 from zeroshot.metrics._classification import (
     AVERAGES,
+    SMALLER_K,
     averaged,
     check_k,
     check_scored,
@@ -17,7 +18,9 @@ from zeroshot.metrics._classification import (
 )
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._hops import hops
-from zeroshot.taxonomy._resolve import nodes_of
+from zeroshot.taxonomy._resolve import senses_of
+
+PASS_SYNSETS = "Pass synsets= with the wnid of each."
 
 
 def hierarchical_precision_score(
@@ -61,8 +64,9 @@ def hierarchical_precision_score(
     UnknownLabelError
         A label has no noun synset.
     ValueError
-        `k` is not between 1 and the number of labels on offer, columns and `labels` disagree, or
-        `y_score` holds NaN or infinity.
+        `synsets` names none of the labels, or a synset that WordNet has not; labels are integers
+        whose synsets it does not name; `k` is not between 1 and the number of labels on offer,
+        columns and `labels` disagree, or `y_score` holds NaN or infinity.
 
     References
     ----------
@@ -79,12 +83,30 @@ def hierarchical_precision_score(
     1.0
     """
     owner = "hierarchical_precision_score"
+    return hierarchical_precision(y_true, y_score, k, labels, synsets, average, owner=owner)
+
+
+def hierarchical_precision(
+    y_true: Any,
+    y_score: Any,
+    k: Any,
+    labels: Any,
+    synsets: Mapping[Any, str | Synset] | None,
+    average: str,
+    *,
+    owner: str,
+    remedies: tuple[str, str] = (SMALLER_K, PASS_SYNSETS),
+) -> float:
+    """Return what `hierarchical_precision_score` does; `owner` is who asks, for the messages.
+
+    `remedies` say what to do where `k` is too large, and where synsets are not known.
+    """
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
-    check_k(k, scores, owner=owner)
+    check_k(k, scores, owner=owner, remedy=remedies[0])
     offered = np.flatnonzero(on_offer(scores))
     classes, codes = np.unique(y_true, return_inverse=True)
-    correct = correct_sets(classes, labels[offered], k, synsets, owner=owner)
+    correct, _ = correct_sets(classes, labels[offered], k, synsets, owner=owner, remedy=remedies[1])
     top = np.argsort(-scores[:, offered], axis=1, kind="stable")[:, :k]
     return averaged(y_true, correct[codes[:, None], top].mean(axis=1), average)
 
@@ -96,7 +118,8 @@ def correct_sets(
     synsets: Mapping[Any, str | Synset] | None,
     *,
     owner: str,
-) -> np.ndarray:
+    remedy: str = PASS_SYNSETS,
+) -> tuple[np.ndarray, list]:
     """Return which candidates are in the correct set of each class.
 
     Parameters
@@ -109,15 +132,18 @@ def correct_sets(
         The size at which a set is full.
     synsets : mapping or None
         Of labels, as in `hierarchical_precision_score`.
-    owner : str
-        Who asks, for the messages.
+    owner, remedy : str
+        Who asks, and what to do where synsets are not known, for the messages.
 
     Returns
     -------
-    ndarray of bool of shape (n_classes, n_candidates)
+    correct : ndarray of bool of shape (n_classes, n_candidates)
         All the candidates where there are fewer than `k`.
+    guessed : list
+        The labels that have several senses, and were taken for the most frequent one.
     """
-    nodes = _nodes(np.concatenate([classes, candidates]), synsets, owner=owner)
+    labels = np.concatenate([classes, candidates])
+    nodes, guessed = _nodes(labels, synsets, owner=owner, remedy=remedy)
     is_own = classes[:, None] == candidates
     absent = ~is_own.any(axis=1)
     distances = hops(nodes[: len(classes)], nodes[len(classes) :], k - absent)
@@ -125,24 +151,51 @@ def correct_sets(
     distances[is_own] = -1
     ordered = np.sort(np.column_stack([np.where(absent, -1, np.inf), distances]), axis=1)
     last_hop = ordered[:, k - 1, None]
-    return (distances <= last_hop) & np.isfinite(distances)
+    return (distances <= last_hop) & np.isfinite(distances), guessed
 
 
 def _nodes(
-    labels: np.ndarray, synsets: Mapping[Any, str | Synset] | None, *, owner: str
-) -> np.ndarray:
-    if synsets is not None and not isinstance(synsets, Mapping):
+    labels: np.ndarray, synsets: Mapping[Any, str | Synset] | None, *, owner: str, remedy: str
+) -> tuple[np.ndarray, list]:
+    """Return the node of each label, and the labels whose sense was guessed."""
+    unique, places = np.unique(labels, return_inverse=True)
+    given = _given_synsets(unique.tolist(), synsets, owner=owner)
+    unnamed = [x for x in unique.tolist() if x not in given and not isinstance(x, str)]
+    if unnamed:
+        lacking = "their synsets are not known" if synsets is None else "synsets lacks them"
+        raise ValueError(
+            f"{owner}: {len(unnamed)} labels are no class names (such as {unnamed[0]!r}), and "
+            f"{lacking}. {remedy}"
+        )
+    names = [given.get(label, label) for label in unique.tolist()]
+    senses = senses_of(names, owner=owner, name="labels")
+    guessed = [x for x, nodes in zip(unique.tolist(), senses, strict=True) if len(nodes) > 1]
+    return np.array([nodes[0] for nodes in senses], dtype=np.int64)[places], guessed
+
+
+def _given_synsets(
+    labels: list, synsets: Mapping[Any, str | Synset] | None, *, owner: str
+) -> dict[Any, str | Synset]:
+    """Return what `synsets` says of the labels, which WordNet must have."""
+    if synsets is None:
+        return {}
+    if not isinstance(synsets, Mapping):
         raise TypeError(
             f"{owner}: synsets must map labels to wnids or nltk names, got {synsets!r}. Pass a "
             "dict, such as class_synsets('cifar100')."
         )
-    known = synsets or {}
-    unique, places = np.unique(labels, return_inverse=True)
-    names = [known.get(label, label) for label in unique.tolist()]
-    unnamed = [name for name in names if not isinstance(name, (str, Synset))]
-    if unnamed:
+    given = {label: synsets[label] for label in labels if label in synsets}
+    if synsets and not given:
         raise ValueError(
-            f"{owner}: {len(unnamed)} labels are no class names (such as {unnamed[0]!r}), and "
-            "their synsets are not known. Pass synsets= with the wnid of each."
+            f"{owner}: synsets names none of the {len(labels)} labels (labels such as "
+            f"{labels[0]!r}, synsets such as {next(iter(synsets))!r}). Pass labels as they stand "
+            "in y, with the wnid of each."
         )
-    return nodes_of(names, owner=owner, name="labels")[places]
+    for label, name in given.items():
+        is_name = isinstance(name, (str, Synset))
+        if not is_name or not senses_of([name], owner=owner, name="synsets", missing=True)[0]:
+            raise ValueError(
+                f"{owner}: synsets has {name!r} for {label!r}, which is no noun synset of WordNet. "
+                "Pass a wnid such as 'n02129604', or an nltk name such as 'tiger.n.02'."
+            )
+    return given

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input, unwrap
@@ -15,19 +18,19 @@ from zeroshot.metrics._checks import check_pair
 from zeroshot.metrics._classification import (
     check_k,
     check_scores,
-    harmonic_mean_score,
-    hit_at_k_score,
-    mean_class_accuracy,
+    class_mean,
+    harmonic_mean,
+    hit_at_k,
     part_accuracy,
     top_k_labels,
 )
-from zeroshot.metrics._curve import ausuc_score
+from zeroshot.metrics._curve import area_under_curve
 from zeroshot.metrics._embedding import (
-    embedding_mse,
-    relative_loss,
-    semantic_similarity_score,
+    check_vector_pair,
+    losses_by_class,
+    semantic_similarity,
 )
-from zeroshot.metrics._hierarchy import hierarchical_precision_score
+from zeroshot.metrics._hierarchy import hierarchical_precision
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Scorer:
         Its key in `SCORERS`.
     function : callable
         ``(name, estimator, X, y) -> float``; a module-level function, so that workers get it.
+    options : mapping of str to object
+        Further arguments of `function`; see `with_options`.
 
     Examples
     --------
@@ -58,7 +63,48 @@ class Scorer:
     """
 
     name: str
-    function: Callable[[str, Any, Any, Any], float] = field(repr=False)
+    function: Callable[..., float] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    def with_options(self, **options: Any) -> Scorer:
+        """Return this scorer with arguments of the metric, as the metric's own page has them.
+
+        ``"hit_at_k"`` and ``"ausuc"`` take ``average``, ``"hierarchical_precision_at_k"`` also
+        ``synsets``, and ``"semantic_similarity_at_k"`` also ``label_embedding``, which is that of
+        the estimator by default. The others have no options.
+
+        Parameters
+        ----------
+        **options : object
+            The arguments.
+
+        Returns
+        -------
+        Scorer
+            Of the same name.
+
+        Raises
+        ------
+        TypeError
+            The scorer has no such option.
+
+        Examples
+        --------
+        >>> from zeroshot.metrics import SCORERS
+        >>> from zeroshot.taxonomy import class_synsets
+        >>> scorer = SCORERS["hierarchical_precision_at_5"]
+        >>> scorer.with_options(synsets=class_synsets("cifar100"), average="micro")
+        Scorer(name='hierarchical_precision_at_5')
+        """
+        parameters = inspect.signature(self.function).parameters.values()
+        known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise TypeError(
+                f"SCORERS[{self.name!r}]: there is no option {', '.join(map(repr, unknown))}. "
+                f"It takes {', '.join(map(repr, known)) or 'none'}."
+            )
+        return replace(self, options={**self.options, **options})
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """Score a fitted estimator.
@@ -84,7 +130,7 @@ class Scorer:
         ValueError
             The fold lacks the seen or unseen rows that the scorer is about.
         """
-        return self.function(self.name, estimator, X, y)
+        return self.function(self.name, estimator, X, y, **self.options)
 
 
 def _require(estimator: Any, attributes: tuple[str, ...], name: str, *, remedy: str) -> Any:
@@ -135,49 +181,96 @@ def _unseen_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
 
 def _harmonic_mean(name: str, estimator: Any, X: Any, y: Any) -> float:
     y_true, y_pred, seen = _predicted(name, estimator, X, y)
-    return harmonic_mean_score(y_true, y_pred, seen_classes=seen)
+    mask, owner = np.isin(y_true, seen), f"SCORERS[{name!r}]"
+    accuracies = (
+        part_accuracy(y_true, y_pred, rows, part=part, owner=owner)
+        for part, rows in (("seen", mask), ("unseen", ~mask))
+    )
+    return float(harmonic_mean(*accuracies))
 
 
 def _mean_class_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
     _require(estimator, ("classes_",), name, remedy=_CLASSIFIER)
-    return mean_class_accuracy(y, estimator.predict(X))
+    y_true, y_pred = check_pair(y, estimator.predict(X), owner=f"SCORERS[{name!r}]")
+    return class_mean(y_true, y_true == y_pred)
+
+
+_OTHER_K = "Offer more candidates, or ask evaluate_zero_shot for k of at most {}."
 
 
 def _k_of(name: str) -> int:
     return int(name.rpartition("_at_")[2])
 
 
-def _hit_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
+def _hit_at_k(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
     final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
-    return hit_at_k_score(y, estimator.decision_function(X), k=_k_of(name), labels=final.classes_)
-
-
-def _ausuc(name: str, estimator: Any, X: Any, y: Any) -> float:
-    attributes = ("classes_", "seen_classes_", "decision_function")
-    final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
-    return ausuc_score(
+    return hit_at_k(
         y,
         estimator.decision_function(X),
-        labels=final.classes_,
-        seen_classes=final.seen_classes_,
+        _k_of(name),
+        final.classes_,
+        average,
+        owner=f"SCORERS[{name!r}]",
+        remedy=_OTHER_K,
     )
 
 
-def _hierarchical_precision_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
+def _ausuc(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
+    attributes = ("classes_", "seen_classes_", "decision_function")
+    final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
+    return area_under_curve(
+        y,
+        estimator.decision_function(X),
+        final.classes_,
+        final.seen_classes_,
+        average,
+        owner=f"SCORERS[{name!r}]",
+    )
+
+
+def _hierarchical_precision_at_k(
+    name: str,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    synsets: Mapping[Any, Any] | None = None,
+    average: str = "macro",
+) -> float:
     final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
-    return hierarchical_precision_score(
-        y, estimator.decision_function(X), k=_k_of(name), labels=final.classes_
+    owner = f"SCORERS[{name!r}]"
+    return hierarchical_precision(
+        y,
+        estimator.decision_function(X),
+        _k_of(name),
+        final.classes_,
+        synsets,
+        average,
+        owner=owner,
+        remedies=(_OTHER_K, f"Take {owner}.with_options(synsets=...) with the wnid of each."),
     )
 
 
-def _semantic_similarity_at_k(name: str, estimator: Any, X: Any, y: Any) -> float:
-    attributes = ("classes_", "decision_function", "label_vectors")
+def _semantic_similarity_at_k(
+    name: str,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    label_embedding: Any = None,
+    average: str = "macro",
+) -> float:
+    attributes: tuple[str, ...] = ("classes_", "decision_function")
+    if label_embedding is None:
+        attributes += ("label_vectors",)
     final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
     owner = f"SCORERS[{name!r}]"
     classes = check_labels(final.classes_, owner=owner, name="classes_")
     scores = check_scores(estimator.decision_function(X), len(classes), owner=owner)
-    top = top_k_labels(scores, check_k(_k_of(name), scores, owner=owner), classes)
-    return semantic_similarity_score(y, top, final.label_vectors)
+    top = top_k_labels(scores, check_k(_k_of(name), scores, owner=owner, remedy=_OTHER_K), classes)
+    if label_embedding is None:
+        label_embedding = final.label_vectors
+    return semantic_similarity(y, top, label_embedding, average, owner=owner)
 
 
 def _vectors(name: str, estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
@@ -195,12 +288,34 @@ def _vectors(name: str, estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
 
 def _neg_embedding_mse(name: str, estimator: Any, X: Any, y: Any) -> float:
     y_true, y_pred, _ = _vectors(name, estimator, X, y)
-    return -embedding_mse(y_true, y_pred)
+    y_true, y_pred = check_vector_pair(y_true, y_pred, owner=f"SCORERS[{name!r}]")
+    return -float(np.mean((y_pred - y_true) ** 2))
 
 
 def _neg_relative_loss(name: str, estimator: Any, X: Any, y: Any) -> float:
     y_true, y_pred, labels = _vectors(name, estimator, X, y)
-    return -relative_loss(y_true, y_pred, labels=labels)
+    owner = f"SCORERS[{name!r}]"
+    return -float(np.mean(losses_by_class(y_true, y_pred, "zero", None, labels, owner=owner)[1]))
+
+
+def named_scorer(scoring: Any, *, owner: str) -> Any:
+    """Return the scorer of `SCORERS` for its name; scikit-learn's names, and others, as they are.
+
+    Raises
+    ------
+    ValueError
+        A name that neither has.
+    """
+    if isinstance(scoring, str) and scoring in SCORERS:
+        return SCORERS[scoring]
+    if not isinstance(scoring, str) or scoring in get_scorer_names():
+        return scoring
+    near = get_close_matches(scoring, [*SCORERS, *get_scorer_names()])
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"{owner}: scoring={scoring!r} is no scorer.{hint} zeroshot.metrics.SCORERS has "
+        f"{', '.join(SCORERS)}; sklearn.metrics.get_scorer_names() lists scikit-learn's."
+    )
 
 
 SCORERS = {

@@ -12,15 +12,17 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import EfficiencyWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_validate
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, get_tags
 
 from zeroshot.metrics import SCORERS
-from zeroshot.model_selection._class_sums import take
+from zeroshot.metrics._scorers import named_scorer
+from zeroshot.model_selection._class_sums import Rows, take
 from zeroshot.model_selection._kfold import ClassKFold
 from zeroshot.model_selection._one_pass import (
     OWNER,
     OnePass,
     refitting_is_cheaper,
+    steps_of,
     why_not,
 )
 
@@ -86,7 +88,10 @@ def cross_validate_classes(
     Raises
     ------
     ValueError
-        A fold has no training or no test rows, X is not finite, or what ``cross_validate`` raises.
+        There are no folds, or one has no training or no test rows; X is not finite; there are no
+        labels, or no such scorer; or what ``cross_validate`` raises.
+    TypeError
+        `estimator` is a class, or cannot be fitted.
 
     Warns
     -----
@@ -114,6 +119,9 @@ def cross_validate_classes(
     >>> results["test_score"].shape
     (10,)
     """
+    _check_estimator(estimator)
+    if y is None:
+        raise ValueError(f"{OWNER}: y is None. Pass the labels, which classes are split by.")
     check_consistent_length(X, y, groups)
     splits, scoring = _Splits(cv, X, y, groups), _named(scoring)
     options = {
@@ -126,6 +134,7 @@ def cross_validate_classes(
     }
     reason = why_not(estimator, X, y)
     if reason:
+        _check_finite(estimator, X)
         warnings.warn(
             f"{OWNER}: each fold is fitted anew, because {reason}.",
             EfficiencyWarning,
@@ -157,6 +166,26 @@ def cross_validate_classes(
     return results
 
 
+def _check_estimator(estimator: Any) -> None:
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else repr(estimator)
+        raise TypeError(
+            f"{OWNER}: estimator must be an object with fit, such as "
+            f"ESZSLClassifier(WordVectors()), got {what}."
+        )
+
+
+def _check_finite(estimator: Any, X: Any) -> None:
+    """Raise where the estimator, or the first step of a pipeline, would in every fold."""
+    if not (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and X.size):
+        return
+    first = steps_of(estimator)[0]
+    if isinstance(first, BaseEstimator) and not get_tags(first).input_tags.allow_nan:
+        rows = Rows(X, [])
+        for _ in rows.blocks(np.arange(len(X))):  # which are checked as they are read
+            pass
+
+
 class _FoldFit(BaseEstimator):
     """Stands in for the estimator in ``cross_validate``, with row numbers for its X."""
 
@@ -186,12 +215,17 @@ class _OnRows:
 def _named(scoring: Any) -> Any:
     """Return `scoring` with scorers for the names that are of this package."""
     if isinstance(scoring, str):
-        return SCORERS.get(scoring, scoring)
+        return named_scorer(scoring, owner=OWNER)
     if isinstance(scoring, dict):
         return {name: _named(one) for name, one in scoring.items()}
     if isinstance(scoring, (list, tuple, set)):
-        if any(isinstance(one, str) and one in SCORERS for one in scoring):
-            return {name: _named(name) for name in scoring}
+        named = {name: named_scorer(name, owner=OWNER) for name in scoring}
+        ours = any(isinstance(name, str) and name in SCORERS for name in named)
+        return named if ours else scoring
+    if not (scoring is None or callable(scoring)):
+        raise ValueError(
+            f"{OWNER}: scoring must be a name, a callable, or several of them, got {scoring!r}."
+        )
     return scoring
 
 
@@ -223,7 +257,7 @@ class _Splits:
     def split(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        row_numbers = np.arange(len(self.data[1]))
+        row_numbers, fold = np.arange(len(self.data[1])), -1
         for fold, (train, test) in enumerate(self.cv.split(*self.data)):
             for name, rows in (("training", train), ("test", test)):
                 if not len(row_numbers[rows]):
@@ -232,3 +266,5 @@ class _Splits:
                         "rows to learn from and rows to be scored on, such as ClassKFold(5)."
                     )
             yield train, test
+        if fold < 0:
+            raise ValueError(f"{OWNER}: cv gives no folds. Pass a number of folds, or a splitter.")

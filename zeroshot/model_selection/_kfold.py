@@ -141,7 +141,7 @@ class GeneralizedClassKFold(ClassSplitter):
             if not sum(map(len, held)):
                 raise ValueError(
                     f"{owner}: no seen class of fold {fold} has two samples, so that none can be "
-                    "held out. Pass more samples a class, or use ClassKFold."
+                    "held out. Pass more samples a class; ClassKFold holds out whole classes only."
                 )
             test[np.concatenate(held)] = True
             yield ~test, test

@@ -47,7 +47,7 @@ class LearnsByClass(Protocol):
         """
 
 
-def _steps(estimator: Any) -> list[Any]:
+def steps_of(estimator: Any) -> list[Any]:
     """Return the steps of a pipeline that do something, or the estimator alone."""
     if type(estimator) is not Pipeline:
         return [estimator]
@@ -57,7 +57,7 @@ def _steps(estimator: Any) -> list[Any]:
 
 def why_not(estimator: Any, X: Any, y: Any) -> str | None:
     """Return why folds cannot come from sums over classes, or None if they can."""
-    *before, final = _steps(estimator)
+    *before, final = steps_of(estimator)
     name = type(final).__name__
     # Its own: a subclass may have another fit.
     if "_fit_classes" not in vars(type(final)) or not final._learns_by_class():
@@ -73,10 +73,10 @@ def why_not(estimator: Any, X: Any, y: Any) -> str | None:
         check_labels(check_missing_labels(y, owner=OWNER, name="y"), owner=OWNER, name="y")
     except (TypeError, ValueError) as error:
         return f"y holds no labels ({error})"
-    return _why_not_features(X)
+    return _why_not_features(X, scaled=any(isinstance(step, StandardScaler) for step in before))
 
 
-def _why_not_features(X: Any) -> str | None:
+def _why_not_features(X: Any, *, scaled: bool) -> str | None:
     if not (isinstance(X, np.ndarray) or hasattr(X, "iloc")) or X.ndim != 2:
         return f"X, of type {type(X).__name__}, is neither a 2-D array nor a data frame"
     if 0 in X.shape:
@@ -84,6 +84,11 @@ def _why_not_features(X: Any) -> str | None:
     kind = np.asarray(take(X, [0])).dtype
     if kind.kind not in "fiub":
         return f"X holds {kind}, not numbers"
+    if scaled and kind == np.float16:
+        return (
+            "X holds float16, to which StandardScaler rounds what it scales, and one pass does not "
+            "(X.astype(np.float32) spares both)"
+        )
     needed = _MATRICES * 8 * X.shape[1] ** 2 / 2**20
     allowed = get_config()["working_memory"]
     if needed > allowed:
@@ -99,7 +104,7 @@ def refitting_is_cheaper(estimator: Any, X: Any, n_folds: int) -> bool:
     n, d = X.shape
     if d <= n:
         return False
-    new_factors = n_folds if any(isinstance(s, StandardScaler) for s in _steps(estimator)) else 1
+    new_factors = n_folds if any(isinstance(s, StandardScaler) for s in steps_of(estimator)) else 1
     return n_folds * (n * n * d + n**3 / 3) < 2 * n * d * d + new_factors * d**3 / 3
 
 
@@ -123,7 +128,7 @@ class OnePass:
         self.n_refitted = 0
         labels = check_labels(check_missing_labels(y, owner=OWNER, name="y"), owner=OWNER, name="y")
         self.classes, codes = np.unique(labels, return_inverse=True)
-        normalizers = [clone(step) for step in _steps(estimator) if isinstance(step, Normalizer)]
+        normalizers = [clone(step) for step in steps_of(estimator) if isinstance(step, Normalizer)]
         head = take(X, [0])
         for step in normalizers:
             head = step.set_params(copy=True).fit_transform(head)
@@ -139,7 +144,7 @@ class OnePass:
 
     def _fit_from_sums(self, fold: RidgeFold) -> Any:
         model = clone(self.estimator)
-        *before, final = _steps(model)
+        *before, final = steps_of(model)
         head = take(self.X, [0])  # tells each step the number and the names of its features
         for step in before:
             if isinstance(step, StandardScaler):

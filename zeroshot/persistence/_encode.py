@@ -14,6 +14,8 @@ import numpy as np
 from zeroshot._validation import check_labels
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._stored import embedding_to_state
+from zeroshot.metrics import SCORERS
+from zeroshot.metrics._scorers import Scorer
 from zeroshot.persistence._classes import (
     CLASSES,
     FIXED,
@@ -90,6 +92,8 @@ class Encoder:
             return _scalar(value, place)
         if isinstance(value, Synset):
             return value.wnid  # which is taken wherever a synset is
+        if isinstance(value, Scorer) and SCORERS.get(value.name) == value:
+            return value.name  # which is taken wherever a scorer is
         if isinstance(value, PurePath):
             return {"kind": "path", "value": str(value)}
         if (torch := sys.modules.get("torch")) and isinstance(value, torch.device):

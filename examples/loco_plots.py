@@ -1,0 +1,177 @@
+"""The leave-one-class-out study on paper: tables that are printed, and the published figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from loco_figures import PAPER
+
+OURS, CONTROL = "#0072B2", "#D55E00"
+KEYS = ("relative loss", "control")
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print every figure beside its control and the paper's."""
+    folds = results["folds"]
+    print(f"\n{folds['finished']} of {folds['of']} folds")
+    print(f"{'':<56}{'median':>8}{'quartiles':>18}{'better':>12}   best, worst")
+    paper = PAPER["relative loss"]
+    if folds["finished"]:
+        n = folds["finished"]
+        _row("relative loss, network from scratch", results["relative loss"], n)
+        _row("  control: mean embedding", results["control: mean embedding"], n)
+        _row("  skill over the control", results["skill over the control"], n)
+        drawn = results["drawn towards the mean"]
+        _row("  drawn towards the mean", drawn["relative loss"], n)
+        _row("    skill over the control", drawn["skill over the control"], n)
+        low, high = min(drawn["factors"]), max(drawn["factors"])
+        print(f"    by factors of {low:.2f} to {high:.2f}, from held-out images of trained classes")
+        _row("  to the untrained network", results["relative to the untrained network"], n)
+        _row("    control", results["control relative to the untrained network"], n)
+    print(
+        f"{'relative loss, as published':<56}{paper['median']:+8.1%}{'':18}"
+        f"{paper['better']:>5} of 100   {paper['best']:+.1%}, {paper['worst']:+.1%}"
+    )
+    for source, figures in results["frozen"].items():
+        n = sum(figures["penalties"].values())
+        _row(f"relative loss, ridge on {source}", figures["relative loss"], n)
+        _row("  control: mean embedding", figures["control: mean embedding"], n)
+        _row("  skill over the control", figures["skill over the control"], n)
+        chosen = ", ".join(f"{alpha} in {count}" for alpha, count in figures["penalties"].items())
+        print(f"  penalties chosen: {chosen}")
+        for alpha, row in figures["one pass, one penalty"].items():
+            _row(f"  {alpha} in every fold, from one pass", row, n)
+    if folds["finished"]:
+        _show_course(results)
+    for source, figures in results["frozen"].items():
+        _show_neighbours(figures["neighbours"], f"ridge on {source}")
+
+
+def _row(title: str, row: dict[str, Any], n: int) -> None:
+    quartiles = "{:+.1%}, {:+.1%}".format(*row["quartiles"])
+    ends = f"{row['best'][0]} {row['best'][1]:+.1%}, {row['worst'][0]} {row['worst'][1]:+.1%}"
+    counts = f"{row['better']} of {n}"
+    print(f"{title:<56}{row['median']:+8.1%}{quartiles:>18}{counts:>12}   {ends}")
+
+
+def _show_course(results: dict[str, Any]) -> None:
+    curves = results["relative loss by epoch"]
+    p = results["below the control, Wilcoxon p"]
+    if p is not None:
+        print(f"\nbelow the control: Wilcoxon's signed-rank test, p = {p:.2g}")
+    print("\nepoch   loss: median, quartiles   relative loss: median, quartiles   skill")
+    loss = results["loss by epoch, from 0"]
+    print(f"{0:5d}{loss['median'][0]:10.3f}{loss['lower'][0]:8.3f}{loss['upper'][0]:8.3f}")
+    for epoch, skill in enumerate(results["skill over the control by epoch"]):
+        line = "".join(f"{loss[k][epoch + 1]:{w}.3f}" for k, w in _COLUMNS)
+        line += "".join(f"{curves[k][epoch]:+{w + 3}.1%}" for k, w in _COLUMNS)
+        print(f"{epoch + 1:5d}{line}{skill:+11.1%}")
+    print(
+        f"the median gains less than 1 % after epoch {results['gains less than 1 % after epoch']} "
+        f"(published: about {PAPER['gains less than 1 % after epoch']})"
+    )
+    print(f"still improving by 1 % or more: {_named(results['still improving'])}")
+    print(f"lowest at the last epoch: {', '.join(results['lowest at the last epoch']) or 'none'}")
+    seen = results["accuracy on trained classes"]
+    print(
+        f"accuracy on the trained classes, nearest label: {seen['median']:.3f} (median over folds, "
+        f"{seen['quartiles'][0]:.3f} to {seen['quartiles'][1]:.3f}; chance {seen['chance']:.3f}; "
+        f"published {PAPER['accuracy on trained classes']:.2f})"
+    )
+    if results["neighbours"]:
+        _show_neighbours(results["neighbours"], "network from scratch")
+
+
+_COLUMNS = (("median", 10), ("lower", 8), ("upper", 8))
+
+
+def _named(falls: dict[str, float]) -> str:
+    return ", ".join(f"{name} ({fall:.1%})" for name, fall in falls.items()) or "none"
+
+
+def _show_neighbours(table: dict[str, dict[str, float]], title: str) -> None:
+    print(f"\n{title}: Spearman's rank correlation with the mean cosine to the 5 nearest labels")
+    for name, row in table.items():
+        print(f"  {name:<32}{row['rho']:+6.2f}  (p = {row['p']:.2g}, {row['classes']} classes)")
+
+
+def show_development(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Print, and return, the figures of each variant after its last epoch."""
+    print(f"\n{'':<48}relative loss   control     skill   better  accuracy")
+    results = {}
+    for name, fold in folds.items():
+        classes = fold["classes"].values()
+        last, zero, mean = (
+            np.array([loss[key][-1] if key == "epochs" else loss[key] for loss in classes])
+            for key in ("epochs", "zero", "mean")
+        )
+        row = {
+            "relative loss": float(np.median(last / zero - 1)),
+            "control": float(np.median(mean / zero - 1)),
+            "skill": float(np.median(last / mean - 1)),
+            "better": int((last < mean).sum()),
+            "accuracy": fold["seen_accuracy"],
+            "skill by epoch": np.median(
+                [np.array(loss["epochs"]) / loss["mean"] - 1 for loss in classes], axis=0
+            ).tolist(),
+        }
+        print(
+            f"{name:<48}{row['relative loss']:+13.1%}{row['control']:+10.1%}{row['skill']:+10.1%}"
+            f"{row['better']:>4} of {len(last)}{row['accuracy']:10.3f}"
+        )
+        results[name] = row
+    return results
+
+
+def draw(results: dict[str, Any], path: str) -> None:
+    """Draw the course of the loss (Figs. 1, 2) and the histogram (Figs. 2, 3) into a file."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # files only: no window
+    import matplotlib.pyplot as plt
+
+    finished = results["folds"]["finished"]
+    size = {"figsize": (13 if finished else 5, 4.2), "dpi": 110, "layout": "constrained"}
+    figure, axes = plt.subplots(1, 3 if finished else 1, squeeze=False, **size)
+    if finished:
+        _draw_course(axes[0, 0], results)
+        _draw_histogram(axes[0, 1], results["classes"], "SimpNet from scratch", "network")
+    if results["frozen"]:
+        frozen = list(results["frozen"].values())[-1]
+        _draw_histogram(axes[0, -1], frozen["classes"], "ridge on pretrained features", "ridge")
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _draw_course(ax: Any, results: dict[str, Any]) -> None:
+    curves = {name: 100 * np.array(row) for name, row in results["relative loss by epoch"].items()}
+    epochs = np.arange(1, len(curves["median"]) + 1)
+    style = {"color": OURS, "alpha": 0.2, "linewidth": 0}
+    ax.fill_between(epochs, curves["lower"], curves["upper"], label="quartiles", **style)
+    ax.plot(epochs, curves["median"], color=OURS, marker="o", markersize=3, label="median")
+    control = 100 * results["control: mean embedding"]["median"]
+    ax.axhline(control, color=CONTROL, linestyle="--", label="control: mean embedding, median")
+    end = results["gains less than 1 % after epoch"]
+    ax.axvline(end, ymax=0.68, color="grey", linestyle=":", label="median gains less than 1 % more")
+    low, high = min(curves["lower"].min(), control), curves["upper"].max()
+    ax.set_ylim(low - 0.05 * (high - low), high + 0.5 * (high - low))  # room for the legend
+    ax.set(xlabel="epoch", ylabel="excluded class's loss against zero, %")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_title(f"SimpNet from scratch, {results['folds']['finished']} classes")
+    ax.legend(frameon=False, fontsize=8, loc="upper right")
+
+
+def _draw_histogram(ax: Any, classes: dict[str, dict[str, Any]], title: str, ours: str) -> None:
+    losses = [np.array([100 * row[key] for row in classes.values()]) for key in KEYS]
+    edges = np.arange(10 * np.floor(np.min(losses) / 10), np.max(losses) + 10, 10)
+    ax.hist(losses[0], bins=edges, color=OURS, alpha=0.5, label=ours)
+    style = {"histtype": "step", "color": CONTROL, "linestyle": "--", "linewidth": 1.6}
+    ax.hist(losses[1], bins=edges, label="control: mean embedding", **style)
+    ax.axvline(np.median(losses[0]), ymax=0.75, color=OURS, linewidth=1.2)
+    ax.axvline(np.median(losses[1]), ymax=0.75, color=CONTROL, linewidth=1.2, linestyle=":")
+    ax.set_ylim(0, 1.35 * ax.get_ylim()[1])  # room for the legend
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.set(xlabel="relative loss, % (upright lines: medians)", ylabel="classes")
+    ax.set_title(f"{title}, {len(classes)} classes")
+    ax.legend(frameon=False, fontsize=8, loc="upper right")

@@ -1,0 +1,491 @@
+"""``zeroshot fit``, ``evaluate`` and ``predict --model``, on a tiny network with random weights."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import zeroshot
+from zeroshot import DeViSEClassifier, HashEmbedding
+from zeroshot.backbones import TinyImageNetCNN
+from zeroshot.cli import main
+from zeroshot.exceptions import IntegrityError
+
+COLORS = {
+    "bus": (200, 30, 30),
+    "lion": (220, 180, 60),
+    "rose": (230, 40, 120),
+    "sea": (20, 60, 200),
+}
+TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"]
+HASH = ["--label-embedding", "hash"]
+N_IMAGES = 4
+
+
+def save_photos(folder: Path, names=tuple(COLORS), n_images: int = N_IMAGES) -> Path:
+    rng = np.random.default_rng(0)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for i in range(n_images):
+            noise = rng.normal(0, 12, (32, 32, 3))
+            pixels = np.clip(np.array(COLORS.get(name, (9, 9, 9))) + noise, 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    return save_photos(tmp_path_factory.mktemp("data") / "photos")
+
+
+@pytest.fixture(scope="module")
+def model(photos: Path, tmp_path_factory) -> Path:
+    """A model that has learnt bus and lion."""
+    folder = tmp_path_factory.mktemp("models") / "model"
+    argv = ["fit", str(photos), "--output", str(folder), "--exclude", "rose,sea", *TINY, *HASH]
+    assert main(argv) == 0
+    return folder
+
+
+def error_of(argv: list[str], capsys: pytest.CaptureFixture, code: int) -> str:
+    """Run what must fail; return its one line."""
+    assert main(argv) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert last.startswith("zeroshot: ") and "Traceback" not in err
+    return last.removeprefix("zeroshot: ")
+
+
+# --- fit -------------------------------------------------------------------------------------
+
+
+def test_fit_saves_a_pipeline_that_python_loads(model: Path, photos: Path) -> None:
+    pipeline = zeroshot.load(model)
+    steps = [type(step).__name__ for _, step in pipeline.steps]
+    assert steps == ["TimmFeatures", "Normalizer", "DeViSEClassifier"]
+    assert pipeline[-1].seen_classes_.tolist() == ["bus", "lion"]
+    assert pipeline.predict([str(photos / "bus" / "0.png")])[0] == "bus"
+
+
+def test_fit_prints_a_summary_and_keeps_a_record(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "deep" / "model"
+    argv = ["fit", str(photos), "--output", str(folder), *TINY, *HASH, "--exclude", "sea"]
+    argv += ["--seed", "3", "--format", "json"]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {
+        "model": str(folder), "estimator": "ridge", "n_classes": 3, "n_images": 12, "n_skipped": 0,
+    }  # fmt: skip
+    assert f"zeroshot predict --model {folder}" in err
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["arrays.safetensors", "config.json", "provenance.json"]
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["command"] == shlex.join(["zeroshot", *argv])
+    assert record["seeds"] == {"seed": 3}
+    assert record["weights"] == {"test_efficientnet": zeroshot.load(folder)[0].weights_hash_}
+    assert record["images"] == {"read": 12, "skipped": 0, "unreadable": []}
+    assert record["classes"] == {"bus": 4, "lion": 4, "rose": 4}
+    assert record["excluded"] == ["sea"]
+    assert record["label_embedding"] == {"name": "hash", "sha256": HashEmbedding().fingerprint()}
+    assert record["versions"]["scikit-zeroshot"] == zeroshot.__version__
+    assert {"python", "torch", "timm", "numpy", "scikit-learn"} <= set(record["versions"])
+    assert record["date"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("devise", "DeViSEClassifier"),
+        ("eszsl", "ESZSLClassifier"),
+        ("sae", "SAEClassifier"),
+        ("ale", "ALEClassifier"),
+        ("sje", "SJEClassifier"),
+        ("conse", "ConSEClassifier"),
+        ("dummy", "DummyZeroShotClassifier"),
+    ],
+)
+def test_every_estimator_is_fitted_and_names_other_labels(
+    name: str, kind: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = str(tmp_path / "model")
+    assert main(["fit", str(photos), "--output", folder, *TINY, *HASH, "--estimator", name]) == 0
+    assert type(zeroshot.load(folder)[-1]).__name__ == kind
+    capsys.readouterr()
+    image = str(photos / "bus" / "0.png")
+    argv = ["predict", "--model", folder, image, "--labels", "bus,okapi", "--format", "json"]
+    assert main(argv) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert sorted(answer["labels"]) == ["bus", "okapi"]
+
+
+@pytest.mark.parametrize("n_classes", [6, 9, 10])
+def test_eszsl_chooses_penalties_by_as_many_folds_as_there_are_pairs_of_classes(
+    n_classes: int, tmp_path: Path
+) -> None:
+    photos = save_photos(tmp_path / "photos", tuple("abcdefghij"[:n_classes]), 2)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    assert main([*argv, "--estimator", "eszsl"]) == 0
+    final = zeroshot.load(tmp_path / "model")[-1]
+    assert type(final).__name__ == "ESZSLClassifierCV" and final.cv == n_classes // 2
+
+
+@pytest.mark.parametrize("name", ["fewshot", "ensemble"])
+def test_estimators_with_a_pretrained_head(
+    name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = str(tmp_path / "model")
+    error = error_of(
+        ["fit", str(photos), "--output", folder, *TINY, "--estimator", name], capsys, code=1
+    )
+    assert "need a backbone with a pretrained classifier" in error
+    argv = ["fit", str(photos), "--output", folder, "--estimator", name]
+    assert main([*argv, "--image-size", "64"]) == 0
+    capsys.readouterr()
+    image = str(photos / "bus" / "0.png")
+    argv = ["predict", "--model", folder, image, "--labels", "bus,okapi", "--format", "json"]
+    assert main(argv) == 0
+    assert len(json.loads(capsys.readouterr().out)[0]["labels"]) == 2
+
+
+def test_unreadable_images_are_skipped_counted_and_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "lion"), 2)
+    bad = photos / "bus" / "0.png"
+    bad.write_bytes(b"no image")
+    (photos / "lion" / "9.jpg").touch()
+    (photos / "rose").mkdir()
+    (photos / "rose" / "1.png").write_bytes(b"x")
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    assert main([*argv, "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (row["n_images"], row["n_skipped"], row["n_classes"]) == ("3", "3", "2")
+    assert str(bad) in err and "3 of 6 images could not be read." in err
+    assert "no image of 'rose' could be read: not learnt" in err
+    record = json.loads((tmp_path / "model" / "provenance.json").read_text())
+    assert record["images"]["skipped"] == 3
+    assert str(bad) in [entry["path"] for entry in record["images"]["unreadable"]]
+
+
+@pytest.mark.parametrize(("names", "exclude"), [(("bus",), []), (("bus", "sea"), ["sea"])])
+def test_one_class_is_too_few(
+    names: tuple, exclude: list, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    photos = save_photos(tmp_path / "photos", names, 1)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    error = error_of([*argv, *(f"--exclude={name}" for name in exclude)], capsys, code=1)
+    assert "holds one class ('bus')" in error and "two classes at least" in error
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--estimator", "devize"], 2, "no estimator is called 'devize'. Did you mean 'devise'"),
+        (["--label-embedding", "glvoe"], 2, "'glvoe'. Did you mean 'glove'"),
+        (["--backbone", "tf_efficientnet_lit0", *HASH], 1, "'tf_efficientnet_lite0'"),
+        (["--exclude", "roze"], 1, "'roze'. Did you mean 'rose'"),
+        (["--estimator", "fewshot", "--label-embedding", "hash"], 2, "Leave it out."),
+        (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
+        (["--label-texts", "no.json"], 1, "no.json"),
+        (["--device", "toaster", "--label-embedding", "hash"], 1, "'auto' or a torch device"),
+    ],
+)
+def test_what_is_unknown_is_named_with_near_ones(
+    options: list, code: int, message: str, photos: Path, tmp_path: Path, capsys
+) -> None:
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *options]
+    assert message in error_of(argv, capsys, code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_that_is_not_there(tmp_path: Path, capsys, monkeypatch) -> None:
+    argv = ["--output", str(tmp_path / "model"), *HASH]
+    error = error_of(["fit", "cifar10", *argv], capsys, code=1)
+    assert "Did you mean 'cifar100'?" in error
+    monkeypatch.setenv("ZEROSHOT_DATA", str(tmp_path))
+    error = error_of(["fit", "cifar100", *argv], capsys, code=1)
+    assert "zeroshot datasets --download cifar100" in error
+
+
+def test_labels_without_a_vector_are_named_before_the_work(tmp_path: Path, capsys) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "elefantt"), 1)
+    error = error_of(["fit", str(photos), "--output", str(tmp_path / "model")], capsys, code=1)
+    assert "'elefantt'" in error and "Did you mean" in error
+
+
+def test_label_texts_say_what_a_label_means(tmp_path: Path) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "qqxyzzy"), 1)
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps({"qqxyzzy": "lion"}), encoding="utf-8")
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY]
+    assert main([*argv, "--label-texts", str(texts)]) == 0
+
+
+def test_output_is_replaced_with_force_only_and_only_a_model(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    target = tmp_path / "thesis"
+    target.mkdir()
+    (target / "chapter.txt").write_text("years of work", encoding="utf-8")
+    argv = ["fit", str(photos), *TINY, *HASH, "--output"]
+    assert "exists. Name another folder, or pass --force." in error_of(
+        [*argv, str(target)], capsys, code=2
+    )
+    assert "--force replaces nothing else" in error_of(
+        [*argv, str(target), "--force"], capsys, code=2
+    )
+    (target / "chapter.txt").unlink()
+    for _ in range(2):
+        assert main([*argv, str(target), "--force"]) == 0
+    assert zeroshot.load(target)[-1].classes_.tolist() == sorted(COLORS)
+
+
+def test_an_output_that_cannot_be_made_is_refused_before_the_work(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    argv = ["fit", str(photos), *HASH, "--output", str(tmp_path / "file" / "model")]
+    assert "cannot be made in" in error_of(argv, capsys, code=2)
+
+
+def test_nothing_is_left_of_a_save_that_fails(
+    photos: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zeroshot.cli._fit.as_json", full)
+    argv = ["fit", str(photos), *TINY, *HASH, "--output", str(tmp_path / "model")]
+    assert "No space left on device" in error_of(argv, capsys, code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.data
+def test_fit_and_evaluate_a_data_set_by_name(
+    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On ten classes of CIFAR-100: the whole of it would take minutes."""
+    from zeroshot import datasets
+
+    fetch = datasets.fetch_cifar100
+
+    def few(**options):
+        data = fetch(**options)
+        rows = np.concatenate([np.flatnonzero(data.target == n)[:2] for n in data.class_names[:10]])
+        return type(data)(images=data.images[rows], target=data.target[rows])
+
+    monkeypatch.setattr(datasets, "fetch_cifar100", few)
+    folder = str(tmp_path / "model")
+    assert main(["fit", "cifar100", "--output", folder, *TINY, *HASH]) == 0
+    assert main(["evaluate", folder, "cifar100", "--format", "json"]) == 0
+    printed = capsys.readouterr().out
+    settings = json.loads(printed[printed.index("{") :])["settings"]
+    assert (settings["n_samples"], settings["n_seen_classes"]) == (20, 10)
+
+
+# --- evaluate --------------------------------------------------------------------------------
+
+
+def test_evaluate_offers_the_folders_classes_too(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["evaluate", str(model), str(photos), "--format", "json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["settings"]["n_on_offer"] == 4
+    assert result["settings"]["n_unseen_classes"] == 2
+    assert result["figures"]["seen_accuracy"]["value"] > 0.5
+    assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
+
+
+def test_evaluate_on_unseen_classes_alone(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ["evaluate", str(model), str(photos), "--unseen", "rose,sea"]
+    assert main([*argv, "--format", "csv"]) == 0
+    rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert rows["unseen_accuracy"]["random_label"] == "0.5"
+    assert main(argv) == 0
+    assert "8 samples of 0 seen and 2 unseen classes, 2 labels on offer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("unseen", "code", "message"),
+    [
+        ("rose,see", 1, "no class of"),
+        ("rose,lion", 1, "the model has learnt 'lion'"),
+        ("rose", 2, "Name two."),
+    ],
+)
+def test_unseen_classes_are_checked(
+    unseen: str, code: int, message: str, model: Path, photos: Path, capsys
+) -> None:
+    argv = ["evaluate", str(model), str(photos), "--unseen", unseen]
+    assert message in error_of(argv, capsys, code)
+
+
+def test_evaluate_writes_figures_and_record(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "results"
+    argv = ["evaluate", str(model), str(photos), "--output", str(folder)]
+    assert main([*argv, "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((folder / "evaluation.json").read_text())
+    record = json.loads((folder / "provenance.json").read_text())
+    assert record["images"] == {"read": 16, "skipped": 0, "unreadable": []}
+    assert len(record["weights"]) == 3 and record["model"] == str(model)
+    assert "exists" in error_of(argv, capsys, code=2)
+    assert main([*argv, "--force", "--format", "parquet"]) == 0
+    assert capsys.readouterr().out == ""
+    table = pd.read_parquet(folder / "figures.parquet")
+    assert table.set_index("figure").loc["seen_accuracy", "value"] == pytest.approx(
+        printed["figures"]["seen_accuracy"]["value"]
+    )
+    assert "needs --output" in error_of([*argv[:3], "--format", "parquet"], capsys, code=2)
+
+
+def test_evaluate_skips_what_it_cannot_read(model: Path, tmp_path: Path, capsys) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus",), 2)
+    (photos / "bus" / "0.png").write_bytes(b"x")
+    assert main(["evaluate", str(model), str(photos), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["settings"]["n_samples"] == 1
+    assert "1 of 2 images could not be read." in err
+    (photos / "bus" / "1.png").write_bytes(b"x")
+    assert "could be read" in error_of(["evaluate", str(model), str(photos)], capsys, code=1)
+
+
+# --- predict ---------------------------------------------------------------------------------
+
+
+def test_predict_names_from_the_models_own_classes(model: Path, photos: Path, capsys) -> None:
+    paths = [str(photos / name / "1.png") for name in ("bus", "lion")]
+    assert main(["predict", "--model", str(model), *paths, "--format", "json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer["path"] for answer in answers] == paths
+    assert [answer["labels"][0] for answer in answers] == ["bus", "lion"]
+    assert main(["predict", "--model", str(model), paths[0], "-k", "1", "--labels", "a,b,c"]) == 0
+    assert len(capsys.readouterr().out.split()) == 3
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet", "txt"])
+def test_predict_writes_a_file_with_its_record(
+    suffix: str, model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    target = tmp_path / "new" / f"answers.{suffix}"
+    bad = tmp_path / "bad.png"
+    bad.touch()
+    argv = ["predict", "--model", str(model), str(photos / "bus"), str(bad)]
+    argv += ["--labels", "bus,okapi", "--output", str(target)]
+    assert main(argv) == 1  # an image that was asked for has no answer
+    out, err = capsys.readouterr()
+    assert out == "" and "1 of 5 images could not be read." in err
+    if suffix == "txt":
+        assert len(target.read_text().splitlines()) == N_IMAGES
+    elif suffix == "json":
+        assert len(json.loads(target.read_text())) == N_IMAGES
+    else:
+        table = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
+        assert table.columns.tolist() == ["path", "rank", "label", "score"]
+        assert len(table) == 2 * N_IMAGES
+    record = json.loads((target.parent / f"{target.name}.provenance.json").read_text())
+    assert record["images"]["skipped"] == 1 and record["labels"] == ["bus", "okapi"]
+    assert sorted(path.name for path in target.parent.iterdir()) == [
+        target.name, f"{target.name}.provenance.json",
+    ]  # fmt: skip
+    assert "exists" in error_of(argv, capsys, code=2)
+    assert main([*argv, "--force"]) == 1
+    if os.name == "posix":
+        assert target.stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_images_from_standard_input(model: Path, photos: Path, capsys, monkeypatch) -> None:
+    lines = f"{photos / 'bus' / '0.png'}\n\n{photos / 'lion'}\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert main(["predict", "--model", str(model), "-", "--format", "csv", "-k1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + N_IMAGES
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    argv = ["predict", "--model", str(model), "-"]
+    assert "names no image" in error_of(argv, capsys, code=2)
+    assert "once only" in error_of([*argv, "--labels", "-"], capsys, code=2)
+
+
+def test_labels_from_standard_input(model: Path, photos: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("okapi\ncafé, bar\n".encode())))
+    image = str(photos / "bus" / "0.png")
+    argv = ["predict", "--model", str(model), image, "--labels", "-", "--format", "json"]
+    assert main(argv) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert sorted(answer["labels"]) == ["café, bar", "okapi"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_control_characters_are_escaped_in_tables(
+    encoding: str, model: Path, photos: Path, tmp_path: Path, monkeypatch
+) -> None:
+    labels = tmp_path / "labels"
+    labels.write_text("\x1b[31mred\nbüs\n", encoding="utf-8")
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding=encoding))
+    image = str(photos / "bus" / "0.png")
+    assert main(["predict", "--model", str(model), image, "--labels", str(labels)]) == 0
+    text = buffer.getvalue().decode(encoding)
+    assert "\\x1b[31mred" in text and "\x1b" not in text
+    assert ("büs" if encoding == "utf-8" else "b\\xfcs") in text
+
+
+def test_models_that_are_none_or_take_features(
+    photos: Path, model: Path, tmp_path: Path, capsys
+) -> None:
+    image = str(photos / "bus" / "0.png")
+    argv = ["predict", image, "--model"]
+    assert "there is no folder" in error_of([*argv, "no-model"], capsys, code=1)
+    fitted = DeViSEClassifier(HashEmbedding(8), loss="mse").fit([[0.0], [1.0]], ["a", "b"])
+    zeroshot.save(fitted, tmp_path / "bare")
+    assert "takes features, not images" in error_of([*argv, str(tmp_path / "bare")], capsys, 1)
+    zeroshot.save(zeroshot.TimmFeatures(), tmp_path / "backbone")
+    assert "no fitted zero-shot classifier" in error_of(
+        [*argv, str(tmp_path / "backbone")], capsys, code=1
+    )
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_bytes(b"{")
+    assert "is no JSON" in error_of([*argv, str(broken)], capsys, code=1)
+    with pytest.raises(IntegrityError):
+        main([*argv, str(broken), "--debug"])
+    assert "Leave it out" in error_of([*argv, str(model), "--sentences"], capsys, code=2)
+    assert "--labels" in error_of(["predict", image], capsys, code=2)
+
+
+def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys) -> None:
+    paths = [str(photos / name / "0.png") for name in ("bus", "lion")]
+    network = TinyImageNetCNN(width=1 / 16)
+    devise = DeViSEClassifier(
+        HashEmbedding(4), network=network, epochs=1, batch_size=2, random_state=0
+    )
+    zeroshot.save(devise.fit(paths, ["bus", "lion"]), tmp_path / "model")
+    (tmp_path / "bad.png").touch()
+    argv = ["predict", *paths, str(tmp_path / "bad.png"), "--model", str(tmp_path / "model")]
+    assert main([*argv, "--labels", "bus,okapi", "--format", "json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)) == 2

@@ -1,0 +1,263 @@
+"""``zeroshot embed``, ``similar``, ``models`` and ``datasets``, and how any command ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from zeroshot import HashEmbedding
+from zeroshot.cli import main
+
+TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"]
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
+
+
+def save_images(folder: Path, n_images: int = 3) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(n_images):
+        Image.new("RGB", (32, 32), (60 * i, 90, 200 - 60 * i)).save(folder / f"{i}.png")
+    return folder
+
+
+def error_of(argv: list[str], capsys: pytest.CaptureFixture, code: int) -> str:
+    """Run what must fail; return its one line."""
+    assert main(argv) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    return line.removeprefix("zeroshot: ")
+
+
+# --- embed -----------------------------------------------------------------------------------
+
+
+def test_embed_writes_the_same_features_in_every_format(tmp_path: Path, capsys) -> None:
+    photos = save_images(tmp_path / "photos")
+    (photos / "bad.png").touch()
+    tables = {}
+    for suffix in ("npz", "parquet", "csv"):
+        target = tmp_path / f"features.{suffix}"
+        assert main(["embed", str(photos), "--output", str(target), *TINY]) == 1
+        out, err = capsys.readouterr()
+        assert out == "" and "1 of 4 images could not be read." in err
+        record = json.loads((tmp_path / f"features.{suffix}.provenance.json").read_text())
+        assert record["images"]["read"] == 3 and record["images"]["skipped"] == 1
+        assert len(record["weights"]["test_efficientnet"]) == 64
+        if suffix == "npz":
+            with np.load(target, allow_pickle=False) as arrays:
+                tables[suffix] = arrays["paths"].tolist(), arrays["features"]
+                assert arrays["features"].dtype == np.float32
+            continue
+        frame = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
+        tables[suffix] = frame["path"].tolist(), frame.drop(columns="path").to_numpy()
+    paths, features = tables["npz"]
+    assert paths == [str(photos / f"{i}.png") for i in range(3)]
+    assert features.shape == (3, 256)
+    for other_paths, other in tables.values():
+        assert other_paths == paths
+        np.testing.assert_allclose(other, features, rtol=1e-6)
+
+
+def test_embed_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "vectors.npz"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"okapi\nfire engine, truck\n")))
+    argv = ["embed", "--labels", "cat", "-", "--label-embedding", "hash", "--output", str(target)]
+    assert main(argv) == 0
+    with np.load(target, allow_pickle=False) as arrays:
+        labels = arrays["labels"].tolist()
+        assert labels == ["cat", "okapi", "fire engine, truck"]
+        assert (arrays["vectors"] == HashEmbedding().embed(labels)).all()
+    record = json.loads((tmp_path / "vectors.npz.provenance.json").read_text())
+    assert record["weights"] == {"hash": HashEmbedding().fingerprint()}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["a.jpg", "--label-embedding", "hash"], "is for labels"),
+        (["--labels", "cat", "cat"], "names cat more than once"),
+        (["--labels", " "], "LABEL is empty"),
+        (["--labels", "cat", "--label-embedding", "hsah"], "Did you mean 'hash'"),
+    ],
+)
+def test_embed_refuses(argv: list, message: str, tmp_path: Path, capsys) -> None:
+    assert message in error_of(["embed", *argv, "--output", str(tmp_path / "x.npz")], capsys, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_never_overwritten_unasked(tmp_path: Path, capsys) -> None:
+    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output"]
+    target = tmp_path / "v.csv"
+    target.write_text("mine", encoding="utf-8")
+    assert "exists. Name another file" in error_of([*argv, str(target)], capsys, 2)
+    assert target.read_text() == "mine"
+    assert "is a folder" in error_of([*argv, str(tmp_path), "--force"], capsys, 2)
+    assert "cannot be made in" in error_of([*argv, str(target / "v.csv")], capsys, 2)
+    assert main([*argv, str(target), "--force"]) == 0
+    assert target.read_text().startswith("label,x0,")
+
+
+# --- similar ---------------------------------------------------------------------------------
+
+
+def test_similar_in_wordnet(capsys: pytest.CaptureFixture) -> None:
+    argv = ["similar", "puppy", "pickup truck", "--sources", "imagenet-1k", "-k", "3"]
+    assert main([*argv, "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    answers = json.loads(out)
+    assert [a["rank"] for a in answers] == [1, 2, 3] * 2
+    assert {a["label"] for a in answers} == {"puppy", "pickup truck"}
+    assert answers[3]["source"].startswith("pickup")
+    assert answers[3]["similarity"] >= answers[4]["similarity"]
+
+
+def test_similar_by_vectors_and_own_sources(tmp_path: Path, capsys) -> None:
+    argv = ["similar", "kitten", "--sources", "cat,oboe,lorry", "--measure", "cosine"]
+    assert main([*argv, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["source"] for row in rows][0] == "cat" and len(rows) == 3
+    assert main([*argv, "--output", str(tmp_path / "s.parquet")]) == 0
+    assert pd.read_parquet(tmp_path / "s.parquet")["source"].tolist()[0] == "cat"
+    assert (tmp_path / "s.parquet.provenance.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (["cat", "--sources", "imagenet1k"], 2, "Did you mean 'imagenet-1k'"),
+        (["cat", "--sources", "a,b", "--measure", "wop"], 2, "Did you mean 'wup'"),
+        (["cat", "--sources", "dog,cow", "-k", "3"], 2, "between 1 and the 2 sources, got 3"),
+        (["cat", "--sources", "dog,cow", "--label-embedding", "hash"], 2, "--measure cosine"),
+        (["cta qq", "--sources", "dog,cow"], 1, "'cta qq'"),
+        (["-", "--sources", "-"], 2, "once only"),
+        (["cat", "--sources", "dog,cow", "--format", "parquet"], 2, "needs --output FILE"),
+    ],
+)
+def test_similar_refuses(argv: list, code: int, message: str, capsys) -> None:
+    assert message in error_of(["similar", *argv], capsys, code)
+
+
+# --- models, datasets ------------------------------------------------------------------------
+
+
+def test_models_by_pattern_and_place(capsys: pytest.CaptureFixture) -> None:
+    assert main(["models", "efficientnet_lite0", "--format", "csv"]) == 0
+    rows = {r["model"]: r["weights"] for r in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert rows["tf_efficientnet_lite0.in1k"] == "packaged"
+    assert main(["models", "--here", "--format", "json"]) == 0
+    here = json.loads(capsys.readouterr().out)
+    assert {entry["weights"] for entry in here} <= {"packaged", "cached"}
+    error = error_of(["models", "resnet500"], capsys, code=1)
+    assert "'resnet500'" in error and "Did you mean 'resnet50" in error
+
+
+def test_datasets_says_what_is_here(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("ZEROSHOT_DATA", str(tmp_path))
+    (tmp_path / "tiny-imagenet-200.zip").write_bytes(b"12345")
+    assert main(["datasets", "--format", "json"]) == 0
+    rows = {row["dataset"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["tiny_imagenet"]["here"], rows["tiny_imagenet"]["n_bytes"]) == (True, 5)
+    assert not rows["cifar100"]["here"] and rows["cifar100"]["n_bytes"] is None
+    assert "--download cifar100" in rows["cifar100"]["get"]
+    assert main(["datasets"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["dataset", "here", "n_bytes", "path", "get"]
+    assert any(line.startswith("cifar100 ") and "  no " in line for line in lines)
+    assert "Did you mean 'cifar100'" in error_of(["datasets", "--download", "cifar10"], capsys, 2)
+
+
+def test_datasets_downloads_what_is_not_here(tmp_path: Path, capsys, monkeypatch) -> None:
+    asked = []
+
+    def fetch(url, path, *, sha256):
+        asked.append(url)
+        path.write_bytes(b"123")
+        return path
+
+    monkeypatch.setattr("zeroshot.datasets._home.fetch", fetch)
+    monkeypatch.setenv("ZEROSHOT_DATA", str(tmp_path))
+    for _ in range(2):
+        assert main(["datasets", "--download", "cifar100", "--format", "json"]) == 0
+    assert asked == ["https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"]
+
+
+# --- the way out -----------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("argv", [["datasets"], ["--help"]])
+def test_a_closed_pipe_ends_quietly(argv: list) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "zeroshot", *argv]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to jobs in the background: they, and their children, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@posix
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Interrupted where the output is half written."""
+    code = (
+        "import os, signal, sys; import numpy as np; from zeroshot.cli import main\n"
+        "def savez(file, **arrays):\n"
+        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGINT)\n"
+        "    import time; time.sleep(60)\n"
+        "np.savez = savez\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "v.npz"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv],
+        cwd=tmp_path, capture_output=True, check=False, preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
+    assert done.stderr == b"zeroshot: interrupted\n"
+    assert done.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_ctrl_c_while_images_are_read(tmp_path: Path) -> None:
+    for name in ("bus", "lion"):
+        folder = save_images(tmp_path / "photos" / name, 1)
+        for i in range(1, 2000):
+            os.symlink(folder / "0.png", folder / f"{i}.png")
+    argv = ["fit", "photos", "--output", "model", "--label-embedding", "hash", *TINY]
+    with subprocess.Popen(
+        [sys.executable, "-m", "zeroshot", *argv],
+        cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed_ctrl_c,
+    ) as process:  # fmt: skip
+        assert b"reading 4000 images" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert b"Traceback" not in rest and rest.endswith(b"zeroshot: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_terminal_of_ascii(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "zeroshot", "predict", "größe.jpg", "--labels", "a,a"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "TERM": "dumb", "NO_COLOR": "1"}
+    done = subprocess.run(argv, capture_output=True, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"zeroshot: --labels names a more than once. Name each once.\n"
+    argv[-1] = "a,b"
+    done = subprocess.run(argv, capture_output=True, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert b"gr\\xf6\\xdfe.jpg" in done.stderr and b"Traceback" not in done.stderr

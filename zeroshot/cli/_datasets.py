@@ -1,0 +1,83 @@
+"""``zeroshot datasets``: which data sets are on this machine, and how to get the others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from zeroshot.cli._images import DATASETS
+from zeroshot.cli._options import add_command, add_format, add_output
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
+from zeroshot.cli._provenance import provenance
+from zeroshot.cli._terminal import check_known, say
+
+HELP = """List the data sets that the package reads: whether they are on this machine, where they
+are or belong (the folder that ZEROSHOT_DATA names), their size, and how to get them."""
+
+EXAMPLES = """examples:
+  zeroshot datasets
+  zeroshot datasets --format json
+  zeroshot datasets --download cifar100
+"""
+
+COLUMNS = ("dataset", "here", "n_bytes", "path", "get")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    datasets = add_command(
+        commands, "datasets", run,
+        summary="list data sets, and how to get them", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    datasets.add_argument(
+        "--download", metavar="NAME", help=f"fetch one first: {', '.join(DATASETS)}"
+    )
+    add_output(datasets, "FILE", "instead of standard output")
+    add_format(datasets, FORMATS, FORMAT_HELP)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List them."""
+    output = Output(args)
+    if args.download is not None:
+        check_known([args.download], DATASETS, option="--download", what="data set")
+        _download(args.download)
+    output.write(Answers(COLUMNS, _rows()), provenance(args))
+    return 0
+
+
+def _archives() -> dict[str, Any]:
+    from zeroshot.datasets import _cifar100, _tiny_imagenet
+
+    return {"cifar100": _cifar100.ARCHIVE, "tiny_imagenet": _tiny_imagenet.ARCHIVE}
+
+
+def _download(name: str) -> None:
+    from zeroshot.datasets._home import find_archive
+
+    path = find_archive(
+        _archives()[name], data_home=None, download_if_missing=True, owner="zeroshot datasets"
+    )
+    say(f"{name} is in {path}")
+
+
+def _rows() -> list[tuple]:
+    from importlib.resources import files
+
+    from zeroshot.datasets import _xlsa17
+    from zeroshot.datasets._home import resolve_data_home
+
+    home = resolve_data_home()
+    places = [
+        (name, home / archive.filename, f"zeroshot datasets --download {name}, or {archive.url}")
+        for name, archive in _archives().items()
+    ]
+    places.append(("xlsa17 (AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
+    bundled = Path(str(files("zeroshot.datasets") / "data" / "cifar100_features.npz"))
+    places.append(("cifar100 features", bundled, "ships with the package"))
+    rows = []
+    for name, path, how in places:
+        here = path.is_file()
+        rows.append((name, here, path.stat().st_size if here else None, str(path), how))
+    return rows

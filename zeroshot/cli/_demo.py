@@ -1,0 +1,64 @@
+"""``zeroshot demo``: the main job on bundled data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from zeroshot._optional import import_optional
+from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._options import add_command, add_output, read_images
+from zeroshot.cli._output import check_folder
+from zeroshot.cli._terminal import say
+
+HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn,
+and name what is on photos from an open list of labels. Everything it needs ships with the package
+and its extra 'demo'; nothing is downloaded."""
+
+EXAMPLES = """examples:
+  zeroshot demo
+  zeroshot demo holiday.jpg --output my-report
+  zeroshot demo --json > results.json
+"""
+
+FILES = {"demo.png", "index.html", "results.json"}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    demo = add_command(
+        commands, "demo", run,
+        summary="run the main job on bundled data", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
+    demo.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output(demo, "DIR", "report folder (default: zeroshot-demo)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo, print its figures, write its report."""
+    folder = _report_folder(args.output, force=args.force)
+    import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
+    images = read_images(args.images) if args.images else []
+    say("this takes a minute or two on two cores")
+    from zeroshot.demo import run_demo
+    from zeroshot.report import format_table, write_report
+
+    results = run_demo(images)
+    # Printed first: a full disk must not take the figures with it.
+    print(json.dumps(results, indent=1) if args.json else format_table(results), flush=True)
+    write_report(results, folder, overwrite=args.force)
+    say(f"The report is in {folder}: open {folder / 'index.html'}")
+    return report_unreadable(results["unreadable_photos"], len(images))
+
+
+def _report_folder(output: str | None, *, force: bool) -> Path:
+    """Return where the report goes, or raise before minutes of work that could not be written."""
+    folder, number = Path("zeroshot-demo" if output is None else output), 1
+    while output is None and folder.exists() and not force:
+        number += 1
+        folder = Path(f"zeroshot-demo-{number}")
+    check_folder(folder, force=force, own=FILES, what="report")
+    return folder

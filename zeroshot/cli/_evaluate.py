@@ -1,0 +1,145 @@
+"""``zeroshot evaluate``: how good a saved model is on a folder of images, or a data set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from zeroshot._files import atomic_folder
+from zeroshot.cli._images import LabelledImages, load_classes, report_unreadable
+from zeroshot.cli._options import (
+    add_command,
+    add_format,
+    add_network,
+    add_output,
+    add_seed,
+    network_options,
+    read_labels,
+)
+from zeroshot.cli._output import (
+    FORMATS,
+    RECORD,
+    Answers,
+    as_json,
+    as_text,
+    check_folder,
+    write_parquet,
+)
+from zeroshot.cli._provenance import provenance
+from zeroshot.cli._saved import SavedModel
+from zeroshot.cli._terminal import UsageError, check_known, say
+
+HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
+is the same for all images and beside random labels, with intervals. On offer are the labels of the
+model and of the folder; with --unseen, those classes alone, none of which the model has learnt."""
+
+EXAMPLES = """examples:
+  zeroshot evaluate my-model photos
+  zeroshot evaluate my-model photos --unseen "okapi,fire engine" --format json
+  zeroshot evaluate cifar-model cifar100 --output results
+"""
+
+FIGURES = "evaluation.json"
+FILES = {FIGURES, "figures.parquet", RECORD}
+COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    evaluate = add_command(
+        commands, "evaluate", run,
+        summary="judge a saved model on a folder of images", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    evaluate.add_argument("model", metavar="MODEL", help="folder that 'zeroshot fit' wrote")
+    evaluate.add_argument(
+        "source", metavar="DIR_OR_DATASET", help="a folder a class; cifar100; tiny_imagenet"
+    )
+    evaluate.add_argument(
+        "--unseen", metavar="a,b,c|FILE", help="judge on these classes alone, and offer no others"
+    )
+    add_output(evaluate, "DIR", f"folder for {FIGURES} and {RECORD}")
+    add_network(evaluate, choice=False)
+    add_seed(evaluate)
+    add_format(evaluate, FORMATS, "default: table; parquet needs --output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge, print the figures, and write them if asked to."""
+    folder = None if args.output is None else Path(args.output)
+    if folder is not None:
+        check_folder(folder, force=args.force, own=FILES, what="evaluation")
+    elif args.format == "parquet":
+        raise UsageError("--format parquet needs --output DIR.")
+    unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
+    model = SavedModel(args.model, network_options(args))
+    data = load_classes(args.source, judged=True)
+    if unseen is not None:
+        data = _only(unseen, data, args.source, model)
+    names = unseen or sorted({*model.classes, *data.class_names}, key=str)
+    classifier = model.over(names, option="--unseen" if unseen else args.source)
+    say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
+    read = model.read(data.images)
+    report_unreadable(read.unreadable, len(data.labels))
+    if not len(read.rows):
+        raise ValueError(f"no image of {args.source} could be read. Convert them to PNG or JPEG.")
+    from zeroshot.evaluation import evaluate_zero_shot
+
+    result = evaluate_zero_shot(
+        classifier, read.features, data.labels[read.rows], random_state=args.seed
+    )
+    answers = _answers(result)
+    if folder is not None:
+        record = provenance(
+            args,
+            weights=model.hashes,
+            n_read=len(read.rows),
+            unreadable=read.unreadable,
+            model=args.model,
+            source=args.source,
+        )
+        _write(answers, record, folder, args)
+        say(f"The figures are in {folder / FIGURES}.")
+    if args.format != "parquet":
+        sys.stdout.write(as_text(answers, args.format or "table"))
+    return 0
+
+
+def _only(
+    unseen: list[str], data: LabelledImages, source: str, model: SavedModel
+) -> LabelledImages:
+    """Return the images of classes that the model has not learnt, of two at least."""
+    import numpy as np
+
+    check_known(
+        unseen, data.class_names, option="--unseen", what=f"class of {source}", code_2=False
+    )
+    seen = sorted(set(unseen) & set(model.seen_classes))
+    if seen:
+        raise ValueError(
+            f"--unseen: the model has learnt {', '.join(map(repr, seen))}. Fit it again with "
+            f'--exclude "{",".join(unseen)}".'
+        )
+    if len(unseen) < 2:
+        raise UsageError("--unseen: with one class on offer every answer is right. Name two.")
+    return data.where(np.isin(data.labels, unseen))
+
+
+def _answers(result: Any) -> Answers:
+    rows = [
+        (name, e.value, e.low, e.high, e.best_constant, e.random_label)
+        for name, e in result.estimates.items()
+    ]
+    return Answers(COLUMNS, rows, objects=result.to_dict(), text=str(result))
+
+
+def _write(
+    answers: Answers, record: dict[str, Any], folder: Path, args: argparse.Namespace
+) -> None:
+    with atomic_folder(folder, overwrite=args.force) as new:
+        (new / FIGURES).write_text(as_json(answers.objects), encoding="ascii")
+        (new / RECORD).write_text(as_json(record), encoding="ascii")
+        if args.format == "parquet":
+            with (new / "figures.parquet").open("wb") as file:
+                write_parquet(answers, file)

@@ -1,0 +1,229 @@
+"""``zeroshot fit``: from a folder of images, a folder a class, to a saved model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zeroshot._files import atomic_folder
+from zeroshot.cli._images import LabelledImages, Read, extract, load_classes, report_unreadable
+from zeroshot.cli._options import (
+    add_command,
+    add_format,
+    add_label_embedding,
+    add_network,
+    add_output,
+    add_seed,
+    network_options,
+    read_labels,
+)
+from zeroshot.cli._output import (
+    RECORD,
+    TEXT_FORMATS,
+    Answers,
+    as_json,
+    as_text,
+    check_folder,
+)
+from zeroshot.cli._provenance import provenance
+from zeroshot.cli._tables import (
+    DEFAULT_EMBEDDING,
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    ESTIMATORS_HELP,
+    LABEL_EMBEDDINGS,
+    WITH_HEAD,
+    Needs,
+    build_embedding,
+    build_estimator,
+    check_names,
+    prior_of,
+)
+from zeroshot.cli._terminal import UsageError, check_known, say
+
+HELP = f"""Learn from images of some classes how labels look, and save a model that names further
+classes as well. Images that cannot be read are skipped and counted.
+
+{ESTIMATORS_HELP}"""
+
+EXAMPLES = """examples:
+  zeroshot fit photos --output my-model
+  zeroshot fit photos --output my-model --exclude "okapi,fire engine" --estimator eszsl
+  zeroshot fit cifar100 --output cifar-model --image-size 128
+"""
+
+FILES = {"config.json", "arrays.safetensors", RECORD}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    fit = add_command(
+        commands, "fit", run,
+        summary="learn from a folder of images, and save the model", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    fit.add_argument(
+        "source", metavar="DIR_OR_DATASET", help="a folder a class; cifar100; tiny_imagenet"
+    )
+    add_output(fit, "MODEL", "folder of the model", required=True)
+    fit.add_argument(
+        "--estimator",
+        default=DEFAULT_ESTIMATOR,
+        metavar="NAME",
+        help=f"{', '.join(ESTIMATORS)} (default: {DEFAULT_ESTIMATOR})",
+    )
+    add_label_embedding(fit, list(LABEL_EMBEDDINGS))
+    fit.add_argument(
+        "--label-texts",
+        metavar="FILE",
+        help='what ambiguous labels mean, as JSON: {"crane": "crane bird"}',
+    )
+    fit.add_argument(
+        "--exclude", metavar="a,b,c|FILE", help="classes to leave out, to be unseen later"
+    )
+    add_network(fit, choice=True)
+    add_seed(fit)
+    add_format(fit, TEXT_FORMATS, "of the summary (default: table)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit and save; print a summary."""
+    check_names(args.estimator, args.label_embedding)
+    folder = Path(args.output)
+    check_folder(folder, force=args.force, own=FILES, what="model")
+    excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
+    data = _without(excluded, load_classes(args.source, judged=False), args.source)
+    embedding = build_embedding(args.label_embedding, _overrides(args.label_texts))
+    if args.estimator not in WITH_HEAD:
+        embedding.embed(data.class_names)  # what has no vector is named before the long work
+    backbone = open_backbone(args)
+    prior = prior_of(backbone, data.class_names) if args.estimator in WITH_HEAD else None
+    say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
+    read = extract(backbone, data.images)
+    report_unreadable(read.unreadable, len(data.labels))
+    kept = _with_images_left(data, data.where(read.rows), args.source)
+    needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
+    steps = _fitted(args.estimator, needs, read.features, kept.labels)
+    record = _record(args, needs, backbone, read, kept, excluded)
+    _save([backbone, *steps], folder, record, force=args.force)
+    say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
+    sys.stdout.write(as_text(_summary(args, read, kept), args.format or "table"))
+    return 0
+
+
+def open_backbone(args: argparse.Namespace) -> Any:
+    """Return the network that the options name, opened."""
+    from zeroshot.backbones import TimmFeatures
+
+    weights = args.weights if args.weights in ("auto", "none") else os.path.abspath(args.weights)
+    named = {} if args.backbone is None else {"model_name": args.backbone}
+    return TimmFeatures(
+        **named,
+        weights=None if weights == "none" else weights,
+        image_size=args.image_size,
+        random_state=args.seed,
+        **network_options(args),
+    ).fit()
+
+
+def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
+    """Return the images of the classes that are not left out, of two classes at least."""
+    import numpy as np
+
+    check_known(
+        excluded, data.class_names, option="--exclude", what=f"class of {source}", code_2=False
+    )
+    data = data.where(~np.isin(data.labels, excluded))
+    _check_two(data, f"{source} holds", "less those of --exclude" if excluded else "")
+    return data
+
+
+def _check_two(data: LabelledImages, holds: str, condition: str) -> None:
+    names = data.class_names
+    if len(names) < 2:
+        listed = f"one class ({names[0]!r})" if names else "no class"
+        some = f", {condition}" if condition else ""
+        raise ValueError(
+            f"{holds} {listed}{some}. A model learns what sets classes apart: put a folder of "
+            "images beside it for each of two classes at least."
+        )
+
+
+def _with_images_left(before: LabelledImages, kept: LabelledImages, source: str) -> LabelledImages:
+    lost = sorted(set(before.class_names) - set(kept.class_names))
+    _check_two(kept, f"{source} holds", "counting images that can be read")
+    if lost:
+        say(f"warning: no image of {', '.join(map(repr, lost))} could be read: not learnt")
+    return kept
+
+
+def _overrides(path: str | None) -> Mapping[str, str] | None:
+    if path is None:
+        return None
+    try:
+        texts = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise UsageError(f"--label-texts: {path} is no JSON in UTF-8 ({error}).") from error
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise UsageError(f'--label-texts: {path} must hold {{"label": "its words"}}.')
+    return texts
+
+
+def _fitted(name: str, needs: Needs, features: Any, labels: Any) -> list[Any]:
+    """Return the steps from features to labels, fitted."""
+    from sklearn.pipeline import make_pipeline
+
+    fitted = make_pipeline(*build_estimator(name, needs)).fit(features, labels)
+    return [step for _, step in fitted.steps]
+
+
+def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool) -> None:
+    """Save the model and its record; the folder appears when both are complete."""
+    from sklearn.pipeline import make_pipeline
+
+    import zeroshot
+
+    with atomic_folder(folder, overwrite=force) as new:
+        zeroshot.save(make_pipeline(*steps), new, overwrite=True)
+        (new / RECORD).write_text(as_json(record), encoding="ascii")
+
+
+def _record(
+    args: argparse.Namespace,
+    needs: Needs,
+    backbone: Any,
+    read: Read,
+    kept: LabelledImages,
+    excluded: list[str],
+) -> dict[str, Any]:
+    return provenance(
+        args,
+        weights={backbone.model_name: backbone.weights_hash_},
+        n_read=len(read.rows),
+        unreadable=read.unreadable,
+        source=args.source,
+        estimator=args.estimator,
+        label_embedding={
+            "name": args.label_embedding or DEFAULT_EMBEDDING,
+            "sha256": needs.embedding.fingerprint(),
+        },
+        classes=dict(Counter(kept.labels.tolist())),
+        excluded=excluded,
+    )
+
+
+def _summary(args: argparse.Namespace, read: Read, kept: LabelledImages) -> Answers:
+    columns = ("model", "estimator", "n_classes", "n_images", "n_skipped")
+    values = (
+        args.output,
+        args.estimator,
+        len(kept.class_names),
+        len(read.rows),
+        len(read.unreadable),
+    )
+    return Answers(columns, [values], objects=dict(zip(columns, values, strict=True)))

@@ -1,0 +1,141 @@
+"""Labelled images by the name of a data set or folder, and their features."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from zeroshot.cli._terminal import did_you_mean, say
+
+# Name to the function that fetches it, and its parts to learn from and to be judged on.
+DATASETS = {
+    "cifar100": ("fetch_cifar100", "train", "test"),
+    "tiny_imagenet": ("fetch_tiny_imagenet", "train", "val"),
+}
+
+
+class LabelledImages(NamedTuple):
+    """Images and the class of each.
+
+    Attributes
+    ----------
+    images : list of str, or uint8 ndarray of shape (n_images, height, width, 3)
+        Paths, or pixels.
+    labels : ndarray of str of shape (n_images,)
+        Their classes.
+    """
+
+    images: Any
+    labels: Any
+
+    @property
+    def class_names(self) -> list[str]:
+        """The distinct labels, sorted."""
+        return sorted(set(self.labels.tolist()))
+
+    def where(self, keep: Any) -> LabelledImages:
+        """Return the images for which `keep`, a mask or rows, says so."""
+        from zeroshot._validation import take_rows
+
+        rows = keep.nonzero()[0] if keep.dtype == bool else keep
+        return LabelledImages(take_rows(self.images, rows), self.labels[rows])
+
+
+def load_classes(source: str, *, judged: bool) -> LabelledImages:
+    """Return the images of a folder with a folder a class, or of a data set.
+
+    Parameters
+    ----------
+    source : str
+        A name of `DATASETS`, or a path; a folder called as a data set is written ``./cifar100``.
+    judged : bool
+        Of a data set, take the images that models are judged on, not those to learn from.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder, or the data set is not on this machine.
+    """
+    if source not in DATASETS:
+        return _load_folder(source)
+    from zeroshot import datasets
+
+    fetcher, learnt, held_out = DATASETS[source]
+    fetch = getattr(datasets, fetcher)
+    try:
+        data = fetch(subset=held_out if judged else learnt, download_if_missing=False)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{source} is not on this machine. Fetch it with: zeroshot datasets --download "
+            f"{source}; or put its archive where 'zeroshot datasets' says."
+        ) from error
+    return LabelledImages(data.images, data.target)
+
+
+def _load_folder(source: str) -> LabelledImages:
+    from zeroshot.datasets import load_image_folder
+
+    if not os.path.exists(source):
+        raise FileNotFoundError(
+            f"there is no folder {source}, and no data set is called so."
+            f"{did_you_mean(source, DATASETS)} Pass a folder that holds a folder a class, or one "
+            f"of {', '.join(DATASETS)}."
+        )
+    data = load_image_folder(source)
+    return LabelledImages(data.paths, data.target)
+
+
+class Read(NamedTuple):
+    """What became of images.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_read, n_features), or list of str
+        Of each image that could be read; the images themselves, for a model that takes these.
+    rows : ndarray of int of shape (n_read,)
+        Their positions among all images.
+    unreadable : list of dict
+        ``path`` and ``error`` of each other image.
+    """
+
+    features: Any
+    rows: Any
+    unreadable: list[dict[str, str]]
+
+
+def extract(backbone: Any, images: Any) -> Read:
+    """Return the features of the images that can be read, and what is wrong with the others."""
+    result = backbone.extract(images)
+    return Read(result.features, result.indices, _entries(images, result.errors))
+
+
+def read_all(images: Sequence[Any]) -> Read:
+    """Return the images that can be read, for a model with a network of its own."""
+    import numpy as np
+
+    from zeroshot._validation import take_rows
+    from zeroshot.backbones._images import read_image
+    from zeroshot.exceptions import ImageReadError
+
+    errors = {}
+    for position, image in enumerate(images):
+        try:
+            read_image(image, position)
+        except ImageReadError as error:
+            errors[position] = error
+    rows = np.setdiff1d(np.arange(len(images)), list(errors))
+    return Read(take_rows(images, rows), rows, _entries(images, errors))
+
+
+def _entries(images: Any, errors: Mapping[int, Exception]) -> list[dict[str, str]]:
+    return [{"path": str(images[i]), "error": str(error)} for i, error in errors.items()]
+
+
+def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:
+    """Name on stderr the images that could not be read; return the exit code of asking for them."""
+    for entry in unreadable:
+        say(entry["error"])
+    if unreadable:
+        say(f"{len(unreadable)} of {n_images} images could not be read.")
+    return 1 if unreadable else 0

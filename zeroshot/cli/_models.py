@@ -1,0 +1,54 @@
+"""``zeroshot models``: the networks that there are, and whose weights are on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from zeroshot.cli._options import add_command, add_format, add_output
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
+from zeroshot.cli._provenance import provenance
+from zeroshot.cli._terminal import did_you_mean
+
+HELP = """List the models of timm that weights are published for, and where their weights are:
+packaged (in the pip package of the extra 'demo'), cached (downloaded before), or hub (downloaded
+when they are first used)."""
+
+EXAMPLES = """examples:
+  zeroshot models --here
+  zeroshot models resnet50
+  zeroshot models "convnext*in22k*" --format csv
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    models = add_command(
+        commands, "models", run,
+        summary="list networks, and whose weights are here", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    models.add_argument(
+        "pattern", nargs="?", default="*", help="part of a name, or a pattern with * (default: all)"
+    )
+    models.add_argument("--here", action="store_true", help="those whose weights are here only")
+    add_output(models, "FILE", "instead of standard output")
+    add_format(models, FORMATS, FORMAT_HELP)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List them."""
+    output = Output(args)
+    import timm
+
+    from zeroshot.backbones._weights import weights_place
+
+    pattern = args.pattern if "*" in args.pattern else f"*{args.pattern}*"
+    names = timm.list_models(pattern, pretrained=True)
+    if not names:
+        near = did_you_mean(args.pattern, timm.list_models(pretrained=True))
+        near = near or did_you_mean(args.pattern, timm.list_models())
+        raise ValueError(f"models: no model of timm is called {args.pattern!r}.{near}")
+    places = [(name, weights_place(name)) for name in names]
+    rows = [row for row in places if not args.here or row[1] != "hub"]
+    output.write(Answers(("model", "weights"), rows), provenance(args))
+    return 0

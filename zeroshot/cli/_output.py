@@ -1,0 +1,242 @@
+"""Answers as a table, CSV, JSON or parquet: on stdout, or in a file with its record beside it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from zeroshot._files import atomic_file
+from zeroshot._optional import import_optional
+from zeroshot.cli._terminal import UsageError, printable
+
+TEXT_FORMATS = ("table", "csv", "json")
+FORMATS = (*TEXT_FORMATS, "parquet")
+FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
+RECORD = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a command has to say, in rows.
+
+    Attributes
+    ----------
+    columns : sequence of str
+        Names of the cells of a row.
+    rows : sequence of sequence
+        Strings, numbers, or None for what there is not.
+    objects : list or dict, optional
+        The same for JSON; by default a list with an object a row.
+    text : str, optional
+        The same for people; by default the rows in aligned columns.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    objects: Any = None
+    text: str | None = None
+
+
+class Output:
+    """Where the answers of a command go: checked before the work, written after it.
+
+    Parameters
+    ----------
+    args : Namespace
+        With ``format``, ``output`` and ``force``.
+    formats : sequence of str
+        What the command can write; the first where nothing says which.
+
+    Raises
+    ------
+    UsageError
+        The format needs a file, or the file cannot be written or is there already.
+    """
+
+    def __init__(self, args: argparse.Namespace, formats: Sequence[str] = FORMATS) -> None:
+        self.path = None if args.output is None else Path(args.output)
+        suffix = "" if self.path is None else self.path.suffix.removeprefix(".").lower()
+        self.format = args.format or (suffix if suffix in formats else formats[0])
+        if self.path is None and self.format not in TEXT_FORMATS:
+            raise UsageError(f"--format {self.format} needs --output FILE.")
+        if self.path is not None:
+            check_file(self.path, force=args.force)
+
+    def write(self, answers: Answers, record: dict[str, Any]) -> None:
+        """Write the answers to stdout or, with the record beside it, to the file."""
+        if self.path is None:
+            sys.stdout.write(as_text(answers, self.format))
+            return
+        with new_file(self.path, record) as file:
+            if self.format == "parquet":
+                write_parquet(answers, file)
+            else:
+                text = as_text(answers, self.format)
+                file.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+def as_text(answers: Answers, form: str) -> str:
+    """Return answers in one of the formats that are text."""
+    if form == "csv":
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(answers.columns)
+        writer.writerows(answers.rows)
+        return buffer.getvalue()
+    if form == "json":
+        objects = answers.objects
+        if objects is None:
+            objects = [dict(zip(answers.columns, row, strict=True)) for row in answers.rows]
+        return as_json(objects)
+    if answers.text is None:
+        return _aligned(answers)
+    return f"{answers.text}\n" if answers.text else ""
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON in ASCII; what is no finite number becomes null."""
+    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _aligned(answers: Answers) -> str:
+    numeric = [
+        any(
+            isinstance(row[i], (int, float)) and not isinstance(row[i], bool)
+            for row in answers.rows
+        )
+        for i in range(len(answers.columns))
+    ]
+    cells = [list(answers.columns), *([_cell(value) for value in row] for row in answers.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        parts = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
+
+
+def write_parquet(answers: Answers, file: BinaryIO) -> None:
+    """Write answers as parquet.
+
+    Raises
+    ------
+    MissingDependencyError
+        pyarrow is not installed.
+    """
+    pyarrow = import_optional("pyarrow", owner="--format parquet", extra="demo")
+    parquet = import_optional("pyarrow.parquet", owner="--format parquet", extra="demo")
+    columns = list(zip(*answers.rows, strict=True)) or [()] * len(answers.columns)
+    table = {
+        name: [_valid(value) for value in column]
+        for name, column in zip(answers.columns, columns, strict=True)
+    }
+    parquet.write_table(pyarrow.table(table), file)
+
+
+def _valid(value: Any) -> Any:
+    """Return a value as parquet can hold it: a file name need not be valid UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    return value
+
+
+def record_beside(path: Path) -> Path:
+    """Return where the record of an output file lies."""
+    return path.with_name(f"{path.name}.{RECORD}")
+
+
+@contextmanager
+def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
+    """Yield a file that appears under `path`, its record beside it, when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(record_beside(path)) as beside, atomic_file(path) as file:
+        for handle in (beside, file):
+            _readable(handle)
+        yield file
+        beside.write(as_json(record).encode("ascii"))
+
+
+def _readable(file: BinaryIO) -> None:
+    """Give a temporary file the permissions of one that the user makes."""
+    mask = os.umask(0)
+    os.umask(mask)
+    if hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), 0o666 & ~mask)
+
+
+def check_file(path: Path, *, force: bool) -> None:
+    """Raise, before the work, if a file could not be written or would be overwritten.
+
+    Raises
+    ------
+    UsageError
+        The message says what to do.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder. Name a file in it.")
+    for place in (path, record_beside(path)):
+        if place.exists() and not (force and place.is_file()):
+            raise UsageError(f"{place} exists. Name another file, or pass --force.")
+    check_parent(path, "file")
+
+
+def check_folder(folder: Path, *, force: bool, own: set[str], what: str) -> None:
+    """Raise, before the work, if a folder could not be made, or more than `own` files be lost.
+
+    Raises
+    ------
+    UsageError
+        The message says what to do.
+    """
+    if folder.exists() and not force:
+        raise UsageError(f"{folder} exists. Name another folder, or pass --force.")
+    if folder.exists() and not _is_own(folder, own):
+        raise UsageError(
+            f"{folder} is no {what} of this command, and --force replaces nothing else. Name "
+            "another folder."
+        )
+    check_parent(folder, "folder")
+
+
+def _is_own(folder: Path, own: set[str]) -> bool:
+    if not folder.is_dir() or folder.resolve() == Path.cwd():
+        return False
+    return {entry.name for entry in folder.iterdir()} <= own
+
+
+def check_parent(path: Path, kind: str) -> None:
+    """Raise if nothing can be made where `path` is to lie."""
+    parent = next(place for place in path.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UsageError(f"{path} cannot be made in {parent}. Name another {kind}.")

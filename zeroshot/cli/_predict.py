@@ -1,0 +1,167 @@
+"""``zeroshot predict``: what is on images, from labels of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._options import (
+    add_command,
+    add_format,
+    add_network,
+    add_output,
+    check_one_stdin,
+    network_options,
+    read_images,
+    read_labels,
+)
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
+from zeroshot.cli._provenance import provenance
+from zeroshot.cli._saved import SavedModel
+from zeroshot.cli._terminal import UsageError, printable
+from zeroshot.exceptions import UnknownLabelError
+
+HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
+fit' wrote, from its own classes or any others. Without, by no training at all: the guesses of a
+network trained on ImageNet are carried over to your labels by how similar these are to its classes,
+in WordNet and by their words' vectors."""
+
+EXAMPLES = """examples:
+  zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
+  zeroshot predict photos/ --labels labels.txt --k 3 --format csv > answers.csv
+  zeroshot predict --model my-model new.jpg --labels "okapi,fire engine,lion"
+  find . -name "*.jpg" | zeroshot predict - --model my-model --output answers.parquet
+
+exit codes: 0 all images named; 1 something failed, or an image could not be read (the others are
+named all the same); 2 the command line is wrong
+"""
+
+Photos = list[dict[str, Any]]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    predict = add_command(
+        commands, "predict", run,
+        summary="name images from your labels", text=HELP, examples=EXAMPLES,
+    )  # fmt: skip
+    predict.add_argument("images", nargs="+", metavar="IMAGE_OR_FOLDER", help="or - for stdin")
+    predict.add_argument("--model", metavar="MODEL", help="folder that 'zeroshot fit' wrote")
+    predict.add_argument(
+        "--labels",
+        metavar="a,b,c|FILE",
+        help="comma-separated, or a file, one a line, or - (default: the classes of --model)",
+    )
+    predict.add_argument("-k", "--k", type=int, metavar="K", help="labels an image (default: 5)")
+    predict.add_argument(
+        "--sentences",
+        action="store_true",
+        help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
+    )
+    add_output(predict, "FILE", "instead of standard output")
+    add_format(predict, FORMATS, FORMAT_HELP)
+    add_network(predict, choice=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Name the images."""
+    if args.model is None and args.labels is None:
+        raise UsageError("predict needs --labels, or a --model, whose classes are taken.")
+    if args.model is not None and args.sentences:
+        raise UsageError("--sentences: a --model has label vectors of its own. Leave it out.")
+    check_one_stdin(args.images, args.labels)
+    labels = None if args.labels is None else read_labels(args.labels)
+    if labels is not None:
+        _check_k(args.k, len(labels))
+    output = Output(args)
+    paths = read_images(args.images)
+    if args.model is None:
+        photos, unreadable, hashes = _name_without_training(args, paths, labels or [])
+    else:
+        photos, unreadable, hashes = _name_by_model(args, paths, labels)
+    record = provenance(
+        args,
+        weights=hashes,
+        n_read=len(photos),
+        unreadable=unreadable,
+        model=args.model,
+        labels=labels,
+    )
+    output.write(_answers(photos), record)
+    return report_unreadable(unreadable, len(paths))
+
+
+def _check_k(k: int | None, n_labels: int) -> int:
+    k = min(5, n_labels) if k is None else k
+    if not 1 <= k <= n_labels:
+        raise UsageError(f"--k must be between 1 and the {n_labels} labels, got {k}.")
+    return k
+
+
+def _name_without_training(
+    args: argparse.Namespace, paths: list[str], labels: list[str]
+) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
+    from zeroshot.demo import name_photos
+
+    own: dict[str, Any] = {}
+    if args.output is not None or args.batch_size is not None or args.progress is not None:
+        from zeroshot.backbones import TimmFeatures
+
+        own = {"backbone": TimmFeatures(**network_options(args))}
+    try:
+        photos, unreadable = name_photos(
+            paths,
+            labels,
+            _check_k(args.k, len(labels)),
+            sentences=args.sentences,
+            device=args.device,
+            **own,
+        )
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner="predict", remedy="Respell them in --labels, or leave them out."
+        ) from error
+    hashes = {network.model_name: network.weights_hash_ for network in own.values()}
+    return photos, unreadable, hashes
+
+
+def _name_by_model(
+    args: argparse.Namespace, paths: list[str], labels: list[str] | None
+) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
+    from zeroshot._pipelines import final_and_input
+
+    model = SavedModel(args.model, network_options(args))
+    labels = model.classes if labels is None else labels
+    k = _check_k(args.k, len(labels))
+    classifier = model.over(labels, option="--labels")
+    read = model.read(paths)
+    photos: Photos = []
+    if len(read.rows):
+        final, rows = final_and_input(classifier, read.features)
+        names, scores = final.predict_top_k(rows, k)
+        photos = [
+            {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
+            for i, best, row in zip(read.rows, names, scores, strict=True)
+        ]
+    return photos, read.unreadable, model.hashes
+
+
+def _answers(photos: Photos) -> Answers:
+    rows: list[tuple] = []
+    for photo in photos:
+        pairs = zip(photo["labels"], photo["scores"], strict=True)
+        rows += [(photo["path"], rank, *pair) for rank, pair in enumerate(pairs, start=1)]
+    text = "\n".join(_lines(photos))
+    return Answers(("path", "rank", "label", "score"), rows, objects=photos, text=text)
+
+
+def _lines(photos: Photos) -> list[str]:
+    paths = [printable(photo["path"]) for photo in photos]
+    width = max(map(len, paths), default=0)
+    lines = []
+    for path, photo in zip(paths, photos, strict=True):
+        pairs = zip(photo["labels"], photo["scores"], strict=True)
+        text = "  ".join(f"{printable(str(label))} {score:.3f}" for label, score in pairs)
+        lines.append(f"{path:<{width}}  {text}")
+    return lines

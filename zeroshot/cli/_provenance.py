@@ -1,0 +1,68 @@
+"""The record beside every output: what made it, from what."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import zeroshot
+
+PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "pillow", "gensim", "safetensors")
+
+
+def provenance(
+    args: argparse.Namespace,
+    *,
+    weights: Mapping[str, str] | None = None,
+    n_read: int | None = None,
+    unreadable: Sequence[Mapping[str, str]] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """Return what is known of how an output came about, as JSON knows it.
+
+    Parameters
+    ----------
+    args : Namespace
+        With ``argv``, and ``seed`` where there is one.
+    weights : mapping of str to str, optional
+        SHA-256 of the weights of each network, by its name.
+    n_read : int, optional
+        Images that were read.
+    unreadable : sequence of mapping
+        With ``path`` and ``error``, for each image that was skipped.
+    **more : object
+        What else there is to say, JSON-able.
+
+    Returns
+    -------
+    dict
+        With ``command``, ``date``, ``versions``, ``platform``, ``seeds``, ``weights``, ``images``,
+        and `more`.
+    """
+    record: dict[str, Any] = {
+        "command": shlex.join(["zeroshot", *args.argv]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "platform": platform.platform(),
+        "seeds": {"seed": args.seed} if hasattr(args, "seed") else {},
+        "weights": dict(weights or {}),
+    }
+    if n_read is not None:
+        skipped = [dict(entry) for entry in unreadable]
+        record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
+    return record | more
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "scikit-zeroshot": zeroshot.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,173 @@
+"""The plain names that the command line knows, and the classes that they stand for."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from zeroshot.cli._terminal import UsageError, check_known
+
+DEFAULT_EMBEDDING = "glove"
+LABEL_EMBEDDINGS = {
+    "glove": "WordVectors",
+    "wordnet": "WordNetEmbedding",
+    "hierarchical": "HierarchicalEmbedding",
+    "sentence": "SentenceEmbedding",
+    "clip": "CLIPTextEmbedding",
+    "hash": "HashEmbedding",
+}
+"""Name to class; any other name is that of a file, or of a set, of word vectors."""
+
+DEFAULT_ESTIMATOR = "ridge"
+ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ridge": ("DeViSEClassifier", {"loss": "mse", "gamma": 2}),
+    "devise": ("DeViSEClassifier", {}),
+    "eszsl": ("ESZSLClassifierCV", {"gamma": 2}),
+    "sae": ("SAEClassifier", {}),
+    "ale": ("ALEClassifier", {}),
+    "sje": ("SJEClassifier", {}),
+    "conse": ("ConSEClassifier", {}),
+    "fewshot": ("FewShotClassifier", {}),
+    "ensemble": ("EnsembleZeroShotClassifier", {}),
+    "dummy": ("DummyZeroShotClassifier", {}),
+}
+"""Name to class and parameters; `build_estimator` knows what else each needs."""
+
+ESTIMATORS_HELP = """estimators:
+  ridge     closed form onto label vectors (DeViSEClassifier with squared error)
+  eszsl     closed form, penalties chosen over classes: the best of these with many classes
+  devise    the published hinge rank loss
+  sae, ale, sje
+            as published
+  conse     label vectors weighted by the probabilities of a logistic regression
+  fewshot   class means, and what the backbone's own classifier (ImageNet's) says of names
+  ensemble  eszsl, and what the backbone's own classifier says of names
+  dummy     a control that looks at no image
+"""
+
+WITH_HEAD = ("fewshot", "ensemble")
+FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
+
+
+def build_embedding(name: str | None, overrides: Mapping[str, str] | None = None) -> Any:
+    """Return a label embedding by name.
+
+    Raises
+    ------
+    UsageError
+        The name is unknown; near ones are named.
+    """
+    import zeroshot
+    from zeroshot.label_embeddings._word_vector_sources import N_WORDS
+
+    name = DEFAULT_EMBEDDING if name is None else name
+    if name == "hash":
+        if overrides is not None:
+            raise UsageError("--label-texts: hash vectors know no words. Leave it out.")
+        return zeroshot.HashEmbedding()
+    if name == "hierarchical":
+        return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=overrides)
+    if name == "wordnet":
+        return zeroshot.WordNetEmbedding(300, overrides=overrides)
+    if name in LABEL_EMBEDDINGS:
+        return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides)
+    if not os.path.exists(name):
+        known = [*LABEL_EMBEDDINGS, *N_WORDS]
+        check_known([name], known, option="--label-embedding", what="label embedding or file")
+    return zeroshot.WordVectors(name, overrides=overrides)
+
+
+class Needs(NamedTuple):
+    """What an estimator may be made of.
+
+    Attributes
+    ----------
+    embedding : LabelEmbedding
+        Label vectors.
+    prior : classifier or None
+        What the backbone's own classifier says of names, for those of `WITH_HEAD`.
+    labels : list of str
+        The classes that there are images of.
+    seed : int
+        Of what is random.
+    device : str
+        Where training runs.
+    """
+
+    embedding: Any
+    prior: Any
+    labels: list[str]
+    seed: int
+    device: str
+
+
+def build_estimator(name: str, needs: Needs) -> list[Any]:
+    """Return the unfitted steps that stand behind the backbone, the estimator last."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Normalizer
+
+    import zeroshot
+
+    if name == "fewshot":
+        return [zeroshot.FewShotClassifier(needs.prior)]
+    if name == "ensemble":
+        learnt = make_pipeline(*build_estimator("eszsl", needs))
+        members = [("map", learnt), ("head", needs.prior)]
+        return [zeroshot.EnsembleZeroShotClassifier(members)]
+    cls_name, params = ESTIMATORS[name]
+    if name == "eszsl":
+        n_classes = len(needs.labels)
+        if n_classes < FEW_CLASSES:
+            cls_name = "ESZSLClassifier"
+        else:
+            params = params | {"cv": min(5, n_classes // 2)}
+    cls = getattr(zeroshot, cls_name)
+    known = inspect.signature(cls).parameters
+    if name == "conse":
+        params = {"classifier": LogisticRegression(C=10, max_iter=1000)}
+    given = {"label_embedding": needs.embedding, "random_state": needs.seed, "device": needs.device}
+    given = {key: value for key, value in given.items() if key in known}
+    return [Normalizer(), cls(**given, **params)]
+
+
+def prior_of(backbone: Any, labels: list[str]) -> Any:
+    """Return the backbone's own classifier carried over to other labels, frozen.
+
+    Raises
+    ------
+    ValueError
+        This backbone has none.
+    UnknownLabelError
+        Labels have neither a noun synset nor a vector.
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from zeroshot.demo import open_label_classifier
+
+    try:
+        head = backbone.source_head_
+    except AttributeError as error:
+        raise ValueError(
+            "--estimator: fewshot and ensemble need a backbone with a pretrained classifier of "
+            "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
+            "take another estimator."
+        ) from error
+    return FrozenEstimator(open_label_classifier(head, labels))
+
+
+def check_names(estimator: str, label_embedding: str | None) -> None:
+    """Raise if the names do not stand for what there is, or not together.
+
+    Raises
+    ------
+    UsageError
+        The message says what there is.
+    """
+    check_known([estimator], ESTIMATORS, option="--estimator", what="estimator")
+    if estimator in WITH_HEAD and label_embedding is not None:
+        raise UsageError(
+            f"--label-embedding: {estimator} knows names by WordNet and GloVe. Leave it out."
+        )

@@ -1,0 +1,79 @@
+"""What the terminal is told, and in which letters."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
+
+
+class UsageError(Exception):
+    """What was typed cannot be done; exit code 2."""
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with everything escaped that could steer a terminal or break a line.
+
+    Examples
+    --------
+    >>> from zeroshot.cli._terminal import printable
+    >>> printable("caf\u00e9\x1b[31m\n")
+    'café\\x1b[31m\\n'
+    """
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if _steers(char) else char for char in text
+    )
+
+
+def _steers(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category.startswith("C") or category in ("Zl", "Zp")
+
+
+def say(message: str) -> None:
+    """Print one line on stderr; without a reader there it is lost, and nothing else is."""
+    with suppress(BrokenPipeError):
+        print(f"zeroshot: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
+
+
+def fail(message: str, *, code: int) -> int:
+    """Print an error's one line; return the exit code."""
+    say(message)
+    return code
+
+
+def show_warning(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+    """Print a warning as one line; in place of `warnings.showwarning`."""
+    say(f"warning: {message}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" with what is spelled alike, or nothing."""
+    folded = {other.casefold().replace("_", " "): other for other in known}
+    near = get_close_matches(name.casefold().replace("_", " "), folded, cutoff=0.6)
+    return f" Did you mean {', '.join(repr(folded[key]) for key in near)}?" if near else ""
+
+
+def check_known(
+    names: Iterable[str], known: Iterable[str], *, option: str, what: str, code_2: bool = True
+) -> None:
+    """Raise unless all `names` are among `known`, naming those that are not, with near ones.
+
+    Raises
+    ------
+    UsageError
+        A name is unknown, of what the command line itself knows; ValueError with ``code_2=False``,
+        of what the data hold.
+    """
+    options = dict.fromkeys(known)
+    unknown = [name for name in dict.fromkeys(names) if name not in options]
+    if not unknown:
+        return
+    listed = ", ".join(map(repr, unknown[:10])) + (", ..." if len(unknown) > 10 else "")
+    near = did_you_mean(unknown[0], options)
+    some = f" There are {', '.join(list(options)[:12])}{', ...' if len(options) > 12 else ''}."
+    message = f"{option}: no {what} is called {listed}.{near}{some}"
+    raise UsageError(message) if code_2 else ValueError(message)
