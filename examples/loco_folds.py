@@ -24,7 +24,8 @@ from zeroshot.backbones._pixels import open_pixels
 from zeroshot.datasets import class_names, fetch_cifar100
 from zeroshot.datasets._cifar100 import ARCHIVE
 from zeroshot.datasets._home import resolve_data_home
-from zeroshot.estimators._image_training import Task, _network
+from zeroshot.estimators._image_tasks import Task
+from zeroshot.estimators._image_training import Training, _network
 from zeroshot.estimators._map import training_settings
 from zeroshot.metrics import embedding_mse
 
@@ -239,7 +240,8 @@ def _untrained(model: EmbeddingRegressor, images: Images) -> torch.nn.Module:
     pixels = open_pixels(images.pixels, image_size=None, owner="leave_one_class_out")
     n_outputs = model.label_embedding.n_dims
     task = Task(n_outputs, model.hidden, np.zeros(1), torch.nn.functional.mse_loss, None, {})
-    return _network(model, task, pixels, training_settings(model).seed, one_more=False).eval()
+    training = Training(training_settings(model), None, pixels)
+    return _network(model, task, training, one_more=False).eval()
 
 
 def _fresh(preset: Preset) -> SimpNet:

@@ -164,7 +164,9 @@ def test_answers_from_unseen_labels_are_scored_by_raw_cosines(
         similarities.append(np.mean([cosine(words, label, name) for name in answers[-1]]))
     row = figures["models"]["DeViSE"]["CIFAR-100"]
     assert row["hit@5"] == pytest.approx(np.mean(hits))
-    assert row["similarity@3"]["all"] == pytest.approx(np.mean(similarities), abs=1e-6)
+    # In bfloat16 two labels may change places from one run of the network to the next: one answer
+    # of 600 is worth up to 0.002.
+    assert row["similarity@3"]["all"] == pytest.approx(np.mean(similarities), abs=2e-3)
     for entry in figures["answers"]:
         assert entry["DeViSE"]["CIFAR-100"] == answers[entry["row"]]
         assert y[entry["row"]] == entry["label"]

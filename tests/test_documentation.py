@@ -246,6 +246,18 @@ def test_displays_example_draws_the_recorded_studies_and_the_page_shows_every_pi
 
 
 @pytest.mark.data
+def test_python_of_the_fine_tuning_page_runs(few_images):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/fine_tune.md").read_text(), re.DOTALL
+    )
+    images, labels = few_images
+    scope = {"images": images.repeat(7, axis=0), "labels": labels.repeat(7)}
+    exec(compile(block, "fine_tune.md", "exec"), scope)
+    assert scope["model"].trainable_from_ == "blocks.6"
+    assert scope["model"].score(images, labels) > 0.8
+
+
+@pytest.mark.data
 def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home, capsys):
     shares = load_example("analogy").main(["--preset", "tiny"])["piano -> pianist"]
     assert shares.pop("photo - piano + pianist") == shares.pop("the true name for the photo") == 0.5

@@ -438,7 +438,7 @@ def test_a_killed_run_ends_with_the_same_weights_to_the_last_bit(tmp_path):
         command = [sys.executable, str(script), str(path), str(end), pause]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
-    with start(checkpoint, ends[0], "0.5") as run:
+    with start(checkpoint, ends[0], "0.3") as run:
         assert run.stdout is not None
         for line in run.stdout:
             if line == "epoch 3\n":  # in the middle of its callback: epoch 2 is on the disk

@@ -40,7 +40,7 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
     """
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
         remedy = "Pass strings, or integers."
-        if isinstance(labels, (str, int, np.integer)):
+        if labels is not None and not isinstance(labels, (bytes, float)):
             remedy = f"Write [{labels!r}] for a single label."
         raise TypeError(
             f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. {remedy}"
