@@ -178,7 +178,7 @@ def test_answers_from_unseen_labels_are_scored_by_raw_cosines(
         for label, own in zip(y, top, strict=True)
     ]
     got = figures["softmax"]["CIFAR-100"]["similarity@3"]["all"]
-    assert got == pytest.approx(np.mean(naive), abs=1e-6)
+    assert got == pytest.approx(np.mean(naive), abs=2e-3)  # bfloat16 scores tie, too
 
 
 @pytest.mark.data

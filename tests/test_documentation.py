@@ -257,6 +257,14 @@ def test_python_of_the_fine_tuning_page_runs(few_images):
     assert scope["model"].score(images, labels) > 0.8
 
 
+def test_python_of_the_tiny_imagenet_page_runs(capsys):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/devise_tiny_imagenet.md").read_text(), re.DOTALL
+    )
+    exec(compile(block, "devise_tiny_imagenet.md", "exec"), {})
+    assert re.search("lion|wolf|truck", capsys.readouterr().out)
+
+
 @pytest.mark.data
 def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home, capsys):
     shares = load_example("analogy").main(["--preset", "tiny"])["piano -> pianist"]
