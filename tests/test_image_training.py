@@ -168,13 +168,14 @@ def test_unseen_classes_and_searches_over_class_folds():
     assert search.best_params_ == {"learning_rate": 1e-2}
 
 
-def test_scores_of_softmax_are_its_head_on_its_features():
-    model = MAKERS["softmax"](hidden=(5,)).fit(X, Y)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_scores_of_softmax_are_its_head_on_its_features(precision):
+    model = MAKERS["softmax"](hidden=(5,), precision=precision).fit(X, Y)
     features = model.transform(X)
     assert features.shape == (48, 5) and model.get_feature_names_out().shape == (5,)
     scores = model.decision_function(X)
     head = model.source_head_
-    np.testing.assert_allclose(features @ head.coef.T + head.intercept, scores, atol=1e-4)
+    np.testing.assert_allclose(features @ head.coef.T + head.intercept, scores, atol=1e-5)
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
     conse = ConSEClassifier(head, TABLE, candidates=["emu", "yak"]).fit()
     assert set(conse.predict(features)) <= {"emu", "yak"}

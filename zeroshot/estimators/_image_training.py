@@ -173,15 +173,15 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     device = resolve_device(estimator.device, owner=owner)
     dtype = resolve_precision(estimator.precision, device, owner=owner)
     network = estimator.network_.to(device).eval()
-    compute = network.penultimate if features else network
     parts = []
     with torch.inference_mode():
         for start in range(0, len(pixels), _PREDICT_BATCH):
             rows = np.arange(start, min(start + _PREDICT_BATCH, len(pixels)))
             images = to_device(pixels.batch(rows), device)
             with autocast(device, dtype):
-                outputs = compute(images)
-            parts.append(to_numpy(outputs.float()))
+                outputs = network.penultimate(images).float()
+            # Outside of autocast: answers are ranked by these, and bfloat16 has eight bits.
+            parts.append(to_numpy(outputs if features else network.head[-1](outputs)))
     return np.concatenate(parts)
 
 
