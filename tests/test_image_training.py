@@ -518,6 +518,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     checkpoint = Checkpoint(path, {"seed": "0"}, "Somebody")
     checkpoint.write(layer, Progress([{"loss": 1.0}]))
     before = path.read_bytes()
+    (tmp_path / "any").touch()
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode
+    (tmp_path / "any").unlink()
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -64,7 +64,8 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
 def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of `target` when the block ends well.
 
-    It is on the disk before it does, so that after a power cut there is the old file or the new.
+    It is on the disk before it does, so that after a power cut there is the old file or the new, and
+    it has the permissions of any file that the user makes.
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
+            _readable(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -82,3 +84,11 @@ def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _readable(file: BinaryIO) -> None:
+    """Give a temporary file, which its maker alone can read, the permissions of any other."""
+    mask = os.umask(0)
+    os.umask(mask)
+    if hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), 0o666 & ~mask)

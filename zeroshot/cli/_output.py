@@ -181,18 +181,8 @@ def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
     """Yield a file that appears under `path`, its record beside it, when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(record_beside(path)) as beside, atomic_file(path) as file:
-        for handle in (beside, file):
-            _readable(handle)
         yield file
         beside.write(as_json(record).encode("ascii"))
-
-
-def _readable(file: BinaryIO) -> None:
-    """Give a temporary file the permissions of one that the user makes."""
-    mask = os.umask(0)
-    os.umask(mask)
-    if hasattr(os, "fchmod"):
-        os.fchmod(file.fileno(), 0o666 & ~mask)
 
 
 def check_file(path: Path, *, force: bool) -> None:
