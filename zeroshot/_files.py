@@ -64,8 +64,8 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
 def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of `target` when the block ends well.
 
-    It is on the disk before it does, so that after a power cut there is the old file or the new, and
-    it has the permissions of any file that the user makes.
+    It is on the disk before it does, so that after a power cut there is the old file or the new,
+    and it has the permissions of any file that the user makes.
 
     Parameters
     ----------
