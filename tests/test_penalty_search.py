@@ -234,8 +234,11 @@ def test_digits_are_counted_where_rows_are_subtracted(factor, keeps):
 
 def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
     rare = np.where(np.arange(9) == 3, X * (Y == NAMES[0])[:, None], X)
+    search = GridSearchCV(eszsl(), GRID, cv=FOLDS, scoring=SCORERS["mean_class_accuracy"])
+    search.fit(rare, Y)
     monkeypatch.setattr(_penalty_search.NormalEquations, "of_rows", None)  # not called
-    ESZSLClassifierCV(TABLE, cv=FOLDS).fit(rare, Y)
+    ours = ESZSLClassifierCV(TABLE, alphas_features=SPREAD, alphas_labels=SPREAD, cv=FOLDS)
+    assert_same_search(ours.fit(rare, Y), search)
 
 
 @pytest.mark.parametrize("hubness", ["zscore", "csls"])
