@@ -142,6 +142,13 @@ def cross_validate_classes(
         )
     if reason or refitting_is_cheaper(estimator, X, splits.get_n_splits()):
         return cross_validate(estimator, X, y, scoring=scoring, n_jobs=n_jobs, **options)
+    return _in_one_pass(estimator, X, y, scoring, options)
+
+
+def _in_one_pass(
+    estimator: Any, X: Any, y: Any, scoring: Any, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what ``cross_validate`` does, the folds coming from sums over all rows."""
     start = time.perf_counter()
     one_pass = OnePass(estimator, X, y)
     shared = time.perf_counter() - start
@@ -153,7 +160,7 @@ def cross_validate_classes(
         **options,
     )
     results["fit_time"] += shared / len(results["fit_time"])
-    if return_estimator:
+    if options["return_estimator"]:
         results["estimator"] = [getattr(fold, "fitted_", fold) for fold in results["estimator"]]
     if one_pass.n_refitted:
         warnings.warn(
@@ -161,7 +168,7 @@ def cross_validate_classes(
             "anew, because their equations are too near to singular for exact results in one "
             "pass. A larger penalty (alpha), or leaving out features that hardly vary, helps.",
             EfficiencyWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return results
 
