@@ -201,6 +201,7 @@ def test_one_class_is_too_few(
         (["--exclude", "roze"], 1, "'roze'. Did you mean 'rose'"),
         (["--estimator", "fewshot", "--label-embedding", "hash"], 2, "Leave it out."),
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
+        (["--estimator", "ensemble", "--label-texts", "t.json"], 2, "--label-texts: ensemble"),
         (["--label-texts", "no.json"], 1, "no.json"),
         (["--device", "toaster", "--label-embedding", "hash"], 1, "'auto' or a torch device"),
     ],
@@ -234,6 +235,59 @@ def test_label_texts_say_what_a_label_means(tmp_path: Path) -> None:
     texts.write_text(json.dumps({"qqxyzzy": "lion"}), encoding="utf-8")
     argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY]
     assert main([*argv, "--label-texts", str(texts)]) == 0
+
+
+ATTRIBUTES = "class,red,green,blue\nbus,1,0,0\nlion,.8,.7,.2\nrose,1,0.1,0.5\nsea,0,0,1\n"
+
+
+def test_attributes_in_a_csv_name_classes_never_seen(photos: Path, tmp_path: Path, capsys) -> None:
+    table, folder = tmp_path / "attributes.csv", tmp_path / "model"
+    table.write_text("\ufeff" + ATTRIBUTES, encoding="utf-8")
+    argv = ["fit", str(photos), "--output", str(folder), "--exclude", "rose,sea", *TINY]
+    assert main([*argv, "--label-embedding", str(table)]) == 0
+    pipeline = zeroshot.load(folder)
+    assert pipeline[-1].label_embedding.vocabulary == ("bus", "lion", "rose", "sea")
+    assert np.array_equal(
+        pipeline[-1].label_embedding.embed(["lion"]), np.float32([[0.8, 0.7, 0.2]])
+    )
+    capsys.readouterr()
+    image = str(photos / "sea" / "0.png")
+    assert main(["predict", image, "--model", str(folder), "--labels", "rose,sea", "-k", "1"]) == 0
+    assert capsys.readouterr().out.split()[1] in ("rose", "sea")
+    error = error_of(["predict", image, "--model", str(folder), "--labels", "sea,sky"], capsys, 1)
+    assert "'sky'" in error
+
+
+def test_vectors_that_embed_wrote_are_read_as_attributes(photos: Path, tmp_path: Path) -> None:
+    table, folder = tmp_path / "vectors.csv", tmp_path / "model"
+    assert main(["embed", "--labels", *COLORS, "--output", str(table), *HASH]) == 0
+    argv = ["fit", str(photos), "--output", str(folder), *TINY, "--label-embedding", str(table)]
+    assert main(argv) == 0
+    embedding = zeroshot.load(folder)[-1].label_embedding
+    assert np.array_equal(embedding.embed(list(COLORS)), HashEmbedding().embed(list(COLORS)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "must hold a first line"),
+        (b"class,red\n", "must hold a first line"),
+        (b"class\nbus\nlion\n", "must hold a first line"),
+        (b"class,red,blue\nbus,1,0\nlion,1\n", "line 3 has 2 cells where the first line has 3"),
+        (b"class,red\nbus,1\nlion,much\n", "line 3: could not convert string to float: 'much'"),
+        (b"class,red\nbus,1\nbus,2\n", "'bus'"),
+        (b"class,red\nbus,nan\nlion,2\n", "NaN"),
+        (b"class,red\nb\xffs,1\nlion,2\n", "is no CSV in UTF-8"),
+    ],
+)
+def test_a_csv_that_is_no_table_of_attributes(
+    content: bytes, message: str, photos: Path, tmp_path: Path, capsys
+) -> None:
+    table = tmp_path / "attributes.csv"
+    table.write_bytes(content)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY]
+    error = error_of([*argv, "--label-embedding", str(table)], capsys, code=2)
+    assert str(table) in error and message in error
 
 
 def test_output_is_replaced_with_force_only_and_only_a_model(

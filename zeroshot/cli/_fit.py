@@ -93,7 +93,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save; print a summary."""
-    check_names(args.estimator, args.label_embedding)
+    check_names(args.estimator, args.label_embedding, args.label_texts)
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")

@@ -70,8 +70,8 @@ def add_label_embedding(command: argparse.ArgumentParser, names: Sequence[str]) 
     """Add where label vectors come from."""
     command.add_argument(
         "--label-embedding",
-        metavar="NAME",
-        help=f"{', '.join(names)}, or a file of word vectors (default: glove)",
+        metavar="NAME|FILE",
+        help=f"{', '.join(names)}, or a file: word vectors, or attributes as CSV (default: glove)",
     )
 
 

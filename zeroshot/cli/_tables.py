@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from zeroshot.cli._attributes import SUFFIX, read_attributes
 from zeroshot.cli._terminal import UsageError, check_known
 
 DEFAULT_EMBEDDING = "glove"
@@ -18,7 +19,7 @@ LABEL_EMBEDDINGS = {
     "clip": "CLIPTextEmbedding",
     "hash": "HashEmbedding",
 }
-"""Name to class; any other name is that of a file, or of a set, of word vectors."""
+"""Name to class; any other name is that of a file, or of a set, of vectors."""
 
 DEFAULT_ESTIMATOR = "ridge"
 ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -76,6 +77,8 @@ def build_embedding(name: str | None, overrides: Mapping[str, str] | None = None
     if not os.path.exists(name):
         known = [*LABEL_EMBEDDINGS, *N_WORDS]
         check_known([name], known, option="--label-embedding", what="label embedding or file")
+    elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
+        return read_attributes(name, overrides)
     return zeroshot.WordVectors(name, overrides=overrides)
 
 
@@ -158,7 +161,7 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
     return FrozenEstimator(open_label_classifier(head, labels))
 
 
-def check_names(estimator: str, label_embedding: str | None) -> None:
+def check_names(estimator: str, label_embedding: str | None, label_texts: str | None) -> None:
     """Raise if the names do not stand for what there is, or not together.
 
     Raises
@@ -167,7 +170,9 @@ def check_names(estimator: str, label_embedding: str | None) -> None:
         The message says what there is.
     """
     check_known([estimator], ESTIMATORS, option="--estimator", what="estimator")
-    if estimator in WITH_HEAD and label_embedding is not None:
-        raise UsageError(
-            f"--label-embedding: {estimator} knows names by WordNet and GloVe. Leave it out."
-        )
+    given = {"--label-embedding": label_embedding, "--label-texts": label_texts}
+    for option, value in given.items():
+        if estimator in WITH_HEAD and value is not None:
+            raise UsageError(
+                f"{option}: {estimator} knows names by WordNet and GloVe. Leave it out."
+            )
