@@ -9,7 +9,6 @@ was interrupted ends with the numbers of one that was not.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -21,14 +20,13 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import get_int_from_env
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from zeroshot._checkpoint import Checkpoint, Progress
+from zeroshot._progress import progress_bar
 from zeroshot._torch import generator, resolve_device, to_device
 
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _WORLD = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
-_PROGRESS_DELAY = 3.0  # seconds of work after which a bar is worth its line
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 Callback = Callable[[nn.Module, list[dict[str, float]]], Any]
@@ -307,15 +305,13 @@ def _call(
     return any([callback(network, history) is True for callback in callbacks])
 
 
-def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress, bar: Any) -> tqdm:
-    return tqdm(
+def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress, bar: Any) -> Any:
+    return progress_bar(
+        progress=bar if accelerator.is_main_process else False,
         total=settings.epochs,
         initial=len(reached.history),
         desc=f"training ({accelerator.device.type})",
         unit="epoch",
-        file=sys.stderr,
-        disable=bar is False or not accelerator.is_main_process,
-        delay=_PROGRESS_DELAY if bar == "auto" else 0,
     )
 
 

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
-from tqdm.auto import tqdm
 
+from zeroshot._progress import progress_bar
 from zeroshot.backbones import SourceHead, TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
 from zeroshot.estimators import (
@@ -357,4 +357,5 @@ def sample_photos() -> Iterator[list[str]]:
 
 
 def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:
-    return iter(tqdm(rows, total=total, desc=text, disable=not progress, leave=False))
+    bar = progress_bar(rows, progress=progress, unit="fold", total=total, desc=text, leave=False)
+    return iter(bar)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from zeroshot._progress import progress_bar
 from zeroshot._torch import to_numpy
 from zeroshot.backbones._images import name_of, path_of
 from zeroshot.backbones._network import Network
@@ -19,7 +18,6 @@ from zeroshot.exceptions import ImageReadError, UnreadableImageWarning
 
 Errors = dict[int, ImageReadError]
 
-_PROGRESS_DELAY = 3.0  # seconds of work after which a bar is worth its line
 _NAMED_IN_WARNING = 10
 
 
@@ -58,13 +56,11 @@ def compute_rows(
         batch_size=min(batch_size, network.max_batch or batch_size),
         num_workers=num_workers,
     )
-    bar = tqdm(
+    bar = progress_bar(
+        progress=progress,
         total=len(images),
         desc=f"{'logits' if logits else 'features'} ({network.device.type})",
         unit="image",
-        file=sys.stderr,
-        disable=progress is False,
-        delay=_PROGRESS_DELAY if progress == "auto" else 0,
     )
     with bar:
         refusing = owner if stop_on_error else None

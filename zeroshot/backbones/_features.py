@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_number, check_option
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._images import check_images
@@ -22,7 +23,11 @@ _opening = threading.Lock()  # threads that share an unpickled object open its n
 
 
 class ImageFeatures(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    DocLinkMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Interface of the backbones: a subclass has the parameters named here, and opens a network.
 

@@ -14,9 +14,8 @@ from typing import Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from tqdm.auto import tqdm
-
 from zeroshot._files import sha256_of
+from zeroshot._progress import progress_bar
 from zeroshot.exceptions import DownloadError, IntegrityError
 
 if sys.platform != "win32":
@@ -207,13 +206,13 @@ def _receive(
     response: Any, file: BinaryIO, *, total: int | None, progress: bool, name: str
 ) -> None:
     """Copy `response` to `file` as it comes, so that what came before a break is kept."""
-    with tqdm(
+    with progress_bar(
+        progress=progress,
         total=total,
         initial=_size(file),
         unit="B",
         unit_scale=True,
         desc=name,
-        disable=not progress,
     ) as bar:
         while block := response.read1(BLOCK_BYTES):
             file.write(block)

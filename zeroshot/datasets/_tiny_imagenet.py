@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
+from zeroshot._progress import progress_bar
 from zeroshot._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
 from zeroshot.datasets._home import Archive, find_archive
@@ -29,7 +29,6 @@ ARCHIVE = Archive(
 FOLDER = "tiny-imagenet-200"
 SUBSETS = ("train", "val")
 SIDE = 64
-SECONDS_BEFORE_BAR = 1.0
 
 DESCR = """\
 Tiny ImageNet
@@ -178,12 +177,11 @@ def _check_files(
 def _decode(archive: zipfile.ZipFile, members: list[str], *, progress: bool) -> np.ndarray:
     """Return the images of shape (n_members, 64, 64, 3)."""
     images = np.empty((len(members), SIDE, SIDE, 3), dtype=np.uint8)
-    bar = tqdm(
+    bar = progress_bar(
         members,
+        progress="auto" if progress else False,
         desc="decoding Tiny ImageNet",
         unit="image",
-        delay=SECONDS_BEFORE_BAR,
-        disable=not progress,
     )
     for row, member in enumerate(bar):
         images[row] = _image(archive, member)

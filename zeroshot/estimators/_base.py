@@ -19,6 +19,7 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import (
     check_flag,
     check_labels,
@@ -49,6 +50,7 @@ SCENARIOS = ("generalized", "unseen")
 
 
 class ZeroShotClassifier(
+    DocLinkMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,

@@ -21,6 +21,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._pipelines import unwrap
 from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._held_out_classes import (
@@ -38,6 +39,7 @@ N_FOLDS = 5
 
 
 class CalibratedStacking(
+    DocLinkMixin,
     MetaEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

@@ -17,6 +17,7 @@ from sklearn.base import (
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
@@ -54,7 +55,7 @@ _OWNER = "SimilarityInitializer"
 
 
 class SimilarityInitializer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
+    DocLinkMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
 ):
     r"""Linear head for new classes that works before the first gradient step.
 

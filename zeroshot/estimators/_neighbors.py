@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._tabular import aligned, html_table
 from zeroshot._validation import check_number
 
 RELATIONS = ("same", "included", "inclusive", "disjoint", "unknown")
@@ -18,7 +19,7 @@ _STEPS = (1, 2, 5)
 
 
 class NeighborTable(Sequence[dict[str, Any]]):
-    """Which source classes a new head was made of; ``print`` shows a table.
+    """Which source classes a new head was made of; ``print`` shows a table, as a notebook does.
 
     A sequence of records, one for each target class: ``target``, ``relation``, ``sources`` and
     ``weights``, the largest weight first. ``pandas.DataFrame(table)`` takes it as it is.
@@ -52,18 +53,19 @@ class NeighborTable(Sequence[dict[str, Any]]):
         return iter(self._records)
 
     def __str__(self) -> str:
-        rows = [("target", "relation", "sources")]
+        return aligned(self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [("target", "relation", "sources")]
         for record in self._records:
             pairs = zip(record["weights"], record["sources"], strict=True)
             shown = [f"{weight:.2f} {source}" for weight, source in pairs]
             more = [f"and {len(shown) - 5} more"] if len(shown) > 5 else []
             rows.append((str(record["target"]), record["relation"], " | ".join(shown[:5] + more)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
-        return "\n".join(line.rstrip() for line in lines)
+        return rows
 
     def __repr__(self) -> str:
         return f"NeighborTable({len(self)} targets)"

@@ -15,11 +15,13 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._links import DocLinkMixin
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._image_training import network_tags, run_network
 
 
 class NetworkClassifier(
+    DocLinkMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,

@@ -18,6 +18,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_labels, check_missing_labels
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._map import apply_map
@@ -25,6 +26,7 @@ from zeroshot.label_embeddings import LabelEmbedding
 
 
 class VectorRegressor(
+    DocLinkMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     RegressorMixin,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._optional import import_optional
+from zeroshot._tabular import aligned, html_table
 
 _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
@@ -144,22 +145,12 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         return f"ZeroShotEvaluation({self._heading()})"
 
     def __str__(self) -> str:
-        rows = self._rows()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
         remarks = [part for line in self._remarks() for part in textwrap.wrap(line, 88)]
-        return "\n".join([self._heading(), *table, *remarks])
+        return "\n".join([self._heading(), aligned(self._rows()), *remarks])
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(cell) for cell in row] for row in self._rows()]
-        lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-        lines += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
         remarks = "".join(f"<p>{html.escape(line)}</p>" for line in self._remarks())
-        caption = f"<caption>{html.escape(self._heading())}</caption>"
-        return f"<table>{caption}{''.join(lines)}</table>{remarks}"
+        return html_table(self._rows(), caption=self._heading()) + remarks
 
     def _heading(self) -> str:
         known = self.settings

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_number, check_option
 from zeroshot.similarity._base import as_similarity_matrix, sized
 
 SCALES = ("sum", "max", "zscore", "none")
 
 
-class MixtureSimilarity(BaseEstimator):
+class MixtureSimilarity(DocLinkMixin, BaseEstimator):
     r"""Weighted mean of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
 
     Parameters

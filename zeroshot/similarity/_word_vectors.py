@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_labels, check_option
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
@@ -19,7 +20,7 @@ from zeroshot.taxonomy._synset import looks_like_identifier
 _OWNER = "WordVectorSimilarity"
 
 
-class WordVectorSimilarity(BaseEstimator):
+class WordVectorSimilarity(DocLinkMixin, BaseEstimator):
     """Cosine of the labels' vectors: with `WordVectors`, of the means of their words' vectors.
 
     Parameters

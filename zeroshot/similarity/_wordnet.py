@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_option
 from zeroshot.similarity._wordnet_measures import (
     IDENTICAL,
@@ -34,7 +35,7 @@ _BLOCK = 1 << 24
 """Pairs of rows that are held at once."""
 
 
-class WordNetSimilarity(BaseEstimator):
+class WordNetSimilarity(DocLinkMixin, BaseEstimator):
     r"""Similarity of nouns by their places in WordNet 3.0.
 
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way

@@ -1,0 +1,30 @@
+"""Progress bars: on standard error or, in a notebook, as a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.auto import tqdm
+
+_DELAY = 3.0  # seconds of work after which a bar is worth its line
+
+
+def progress_bar(
+    items: Iterable | None = None, *, progress: bool | str, unit: str, **options: Any
+) -> Any:
+    """Return a bar of tqdm, over `items` if there are any.
+
+    Parameters
+    ----------
+    items : iterable, optional
+        What to go through.
+    progress : bool or "auto"
+        "auto" shows it once the work has taken some seconds.
+    unit : str
+        What is counted.
+    **options : object
+        Others of tqdm, such as ``total`` and ``desc``.
+    """
+    delay = _DELAY if progress == "auto" else 0
+    return tqdm(items, unit=unit, disable=progress is False, delay=delay, **options)
