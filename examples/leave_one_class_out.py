@@ -69,6 +69,7 @@ PRESETS = {
         made_up=True,
         network=(("variant", "slim"), ("width", 0.2)),
         training=_with(TRAINING, hidden=(16, 16), epochs=3, batch_size=22),
+        drawn=0.5,
     ),
 }
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -104,7 +105,7 @@ def study(
         for source in sources
         if not summary or kept_path(names, source, folder).is_file()
     }
-    return summarise(folds, names, len(preset.excluded()), frozen)
+    return summarise(folds, names, len(preset.excluded()), frozen, preset.drawn)
 
 
 def develop(preset: Preset, folder: Path, n_jobs: int | None) -> dict[str, Any]:

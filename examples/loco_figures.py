@@ -77,8 +77,41 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, flo
     return {"rho": float(found.statistic), "p": float(found.pvalue), "classes": len(x)}
 
 
+def drawn_loss(
+    last: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    factor: NDArray[np.float64] | float,
+) -> NDArray[np.float64]:
+    r"""Return the loss of predictions that are drawn towards the mean of the training labels.
+
+    For predictions f, their mean vector m, the excluded class's vector v and a factor a,
+    :math:`|m + a(f - m) - v|^2 = a |f - v|^2 + (1 - a) |m - v|^2 - a (1 - a) |f - m|^2`.
+
+    Parameters
+    ----------
+    last, mean, spread : ndarray of shape (n_classes,)
+        Mean squares of f - v, m - v and f - m.
+    factor : ndarray of shape (n_classes,), or float
+        0 is the mean vector, 1 the prediction as it is.
+    """
+    return factor * last + (1 - factor) * mean - factor * (1 - factor) * spread
+
+
+def best_factor(losses: Sequence[dict[str, Any]]) -> float:
+    """Return the factor with the lowest median of loss over control, of 0, 0.05, ..., 1."""
+    last, mean, spread = _columns(losses, "last", "mean", "spread")
+    grid = np.arange(21) / 20
+    skills = [np.median(drawn_loss(last, mean, spread, factor) / mean) for factor in grid]
+    return float(grid[int(np.argmin(skills))])
+
+
 def summarise(
-    folds: dict[str, dict[str, Any]], names: Sequence[str], n_wanted: int, frozen: dict[str, Any]
+    folds: dict[str, dict[str, Any]],
+    names: Sequence[str],
+    n_wanted: int,
+    frozen: dict[str, Any],
+    drawn: float,
 ) -> dict[str, Any]:
     """Return all figures of the folds that are finished, beside the paper's.
 
@@ -92,11 +125,13 @@ def summarise(
         Folds of the preset.
     frozen : dict
         As `frozen_features` returns it.
+    drawn : float
+        The factor for predictions from scratch, chosen on other classes.
     """
     excluded = sorted(folds)
     results: dict[str, Any] = {"paper": PAPER, "folds": {"finished": len(folds), "of": n_wanted}}
     if excluded:
-        results |= _of_folds(folds, excluded, names)
+        results |= _of_folds(folds, excluded, names, drawn)
     results["frozen"] = {
         source: {
             **_of_losses([kept["classes"][name] for name in names], names),
@@ -153,11 +188,29 @@ def _neighbours(
     }
 
 
-def _of_folds(
-    folds: dict[str, dict[str, Any]], excluded: list[str], names: Sequence[str]
+def last_losses(classes: dict[str, dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the losses of excluded classes, with that after the last epoch."""
+    return [{**classes[name], "last": classes[name]["epochs"][-1]} for name in names]
+
+
+def _drawn(
+    losses: Sequence[dict[str, Any]], factors: NDArray[np.float64], excluded: Sequence[str]
 ) -> dict[str, Any]:
-    losses = [folds[name]["classes"][name] for name in excluded]
-    losses = [{**loss, "last": loss["epochs"][-1]} for loss in losses]
+    last, zero, mean, spread = _columns(losses, "last", "zero", "mean", "spread")
+    shrunk = drawn_loss(last, mean, spread, factors)
+    worth = wilcoxon(shrunk / zero, mean / zero) if len(excluded) > 1 else None
+    return {
+        "relative loss": describe(shrunk / zero - 1, excluded),
+        "skill over the control": describe(shrunk / mean - 1, excluded),
+        "below the control, Wilcoxon p": float(worth.pvalue) if worth else None,
+        "factors": factors.tolist(),
+    }
+
+
+def _of_folds(
+    folds: dict[str, dict[str, Any]], excluded: list[str], names: Sequence[str], drawn: float
+) -> dict[str, Any]:
+    losses = [last_losses(folds[name]["classes"], [name])[0] for name in excluded]
     epochs = np.array([loss["epochs"] for loss in losses])
     zero, mean, untrained = _columns(losses, "zero", "mean", "untrained")
     relative = epochs / zero[:, None] - 1
@@ -165,16 +218,15 @@ def _of_folds(
     of_loss = np.quantile(np.column_stack([untrained, epochs]), [0.25, 0.5, 0.75], axis=0)
     falls = {name: still_improving(row) for name, row in zip(excluded, relative, strict=True)}
     accuracy = [folds[name]["seen_accuracy"] for name in excluded]
-    shrunk = np.array([loss["shrunk"] for loss in losses])
+    own = np.array([folds[name]["shrinkage"] for name in excluded])
     worth = wilcoxon(epochs[:, -1] / zero, mean / zero) if len(excluded) > 1 else None
     return {
         **_of_losses(losses, excluded),
         "relative to the untrained network": describe(epochs[:, -1] / untrained - 1, excluded),
         "control relative to the untrained network": describe(mean / untrained - 1, excluded),
         "drawn towards the mean": {
-            "relative loss": describe(shrunk / zero - 1, excluded),
-            "skill over the control": describe(shrunk / mean - 1, excluded),
-            "factors": [folds[name]["shrinkage"] for name in excluded],
+            "by other classes": _drawn(losses, np.full(len(excluded), drawn), excluded),
+            "by images of trained classes": _drawn(losses, own, excluded),
         },
         "below the control, Wilcoxon p": float(worth.pvalue) if worth else None,
         "loss by epoch, from 0": {

@@ -52,6 +52,9 @@ class Preset:
         Parameters of `SimpNet`.
     training : dict
         Parameters of `EmbeddingRegressor`.
+    drawn : float
+        The share of a prediction's distance from the mean of the trained classes' vectors that is
+        left where it is drawn towards it; what ``--preset development`` chooses.
     """
 
     start: int = 0
@@ -62,6 +65,7 @@ class Preset:
     made_up: bool = False
     network: tuple[tuple[str, Any], ...] = (("variant", "full"),)
     training: tuple[tuple[str, Any], ...] = ()
+    drawn: float = 1.0
 
     def names(self) -> list[str]:
         """Return the classes that take part."""
@@ -72,8 +76,9 @@ class Preset:
         return self.names()[self.start :: self.every]
 
     def digest(self) -> str:
-        """Return what tells folds of other parameters or images apart, not which are excluded."""
-        known = {k: v for k, v in asdict(self).items() if k not in ("start", "every")}
+        """Return what tells folds of other parameters or images apart."""
+        after = ("start", "every", "drawn")  # which are excluded, and what is done with a fold
+        known = {k: v for k, v in asdict(self).items() if k not in after}
         known["archive"] = 0 if self.made_up else archive_size()
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -163,15 +168,17 @@ class ExcludedLoss:
 
     def losses(self, network: Any) -> dict[str, float]:
         """Return the mean squared error of each class."""
-        return self.mse(outputs(network, self.images.pixels))
+        return mse(outputs(network, self.images.pixels), self.images.target, self.vectors)
 
-    def mse(self, found: NDArray[np.float64]) -> dict[str, float]:
-        """Return the mean squared error of each class, where these are its images' vectors."""
-        rows = {name: found[self.images.target == name] for name in self.vectors}
-        return {
-            name: embedding_mse(np.tile(self.vectors[name], (len(row), 1)), row)
-            for name, row in rows.items()
-        }
+
+def mse(
+    found: NDArray[np.float64], target: NDArray[np.str_], wanted: dict[str, NDArray[np.float64]]
+) -> dict[str, float]:
+    """Return the mean squared error of each class, from its images' vectors to the wanted one."""
+    rows = {name: found[target == name] for name in wanted}
+    return {
+        name: embedding_mse(np.tile(wanted[name], (len(row), 1)), row) for name, row in rows.items()
+    }
 
 
 def train_without(
@@ -208,8 +215,9 @@ def train_without(
     model.set_params(callbacks=[watch], checkpoint=checkpoint).fit(kept.pixels, kept.target)
     found = model.predict(held_out.pixels)
     middle = theirs.mean(axis=0)
-    drawn = shrinkage(found - middle, theirs[np.searchsorted(seen, held_out.target)] - middle)
-    shrunk = watch.mse(middle + drawn * (model.predict(watch.images.pixels) - middle))
+    factor = shrinkage(found - middle, theirs[np.searchsorted(seen, held_out.target)] - middle)
+    predicted = model.predict(watch.images.pixels).astype(np.float64)
+    spread = mse(predicted, watch.images.target, dict.fromkeys(excluded, middle))
     nearest = seen[(found @ theirs.T - (theirs**2).sum(axis=1) / 2).argmax(axis=1)]
     return {
         "classes": {
@@ -218,11 +226,11 @@ def train_without(
                 "mean": float(np.mean((middle - vector) ** 2)),
                 "untrained": untrained[name],
                 "epochs": [entry[name] for entry in model.history_],
-                "shrunk": shrunk[name],
+                "spread": spread[name],
             }
             for name, vector in vectors.items()
         },
-        "shrinkage": drawn,
+        "shrinkage": factor,
         "seen_accuracy": float((nearest == held_out.target).mean()),
         "training_loss": [entry["loss"] for entry in model.history_],
         "n_images": len(kept.target),

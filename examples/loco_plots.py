@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from loco_figures import PAPER
+from loco_figures import PAPER, best_factor, drawn_loss, last_losses
 
 OURS, CONTROL = "#0072B2", "#D55E00"
 KEYS = ("relative loss", "control")
@@ -22,11 +22,11 @@ def show(results: dict[str, Any]) -> None:
         _row("relative loss, network from scratch", results["relative loss"], n)
         _row("  control: mean embedding", results["control: mean embedding"], n)
         _row("  skill over the control", results["skill over the control"], n)
-        drawn = results["drawn towards the mean"]
-        _row("  drawn towards the mean", drawn["relative loss"], n)
-        _row("    skill over the control", drawn["skill over the control"], n)
-        low, high = min(drawn["factors"]), max(drawn["factors"])
-        print(f"    by factors of {low:.2f} to {high:.2f}, from held-out images of trained classes")
+        for how, drawn in results["drawn towards the mean"].items():
+            low, high = min(drawn["factors"]), max(drawn["factors"])
+            by = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+            _row(f"  drawn to the mean {how}: {by}", drawn["relative loss"], n)
+            _row("    skill over the control", drawn["skill over the control"], n)
         _row("  to the untrained network", results["relative to the untrained network"], n)
         _row("    control", results["control relative to the untrained network"], n)
     print(
@@ -57,9 +57,11 @@ def _row(title: str, row: dict[str, Any], n: int) -> None:
 
 def _show_course(results: dict[str, Any]) -> None:
     curves = results["relative loss by epoch"]
-    p = results["below the control, Wilcoxon p"]
-    if p is not None:
-        print(f"\nbelow the control: Wilcoxon's signed-rank test, p = {p:.2g}")
+    compared = {"as it is": results, **results["drawn towards the mean"]}
+    worth = {how: row["below the control, Wilcoxon p"] for how, row in compared.items()}
+    if None not in worth.values():
+        shown = ", ".join(f"{how} p = {p:.2g}" for how, p in worth.items())
+        print(f"\nagainst the control, Wilcoxon's signed-rank test: {shown}")
     print("\nepoch   loss: median, quartiles   relative loss: median, quartiles   skill")
     loss = results["loss by epoch, from 0"]
     print(f"{0:5d}{loss['median'][0]:10.3f}{loss['lower'][0]:8.3f}{loss['upper'][0]:8.3f}")
@@ -98,14 +100,18 @@ def _show_neighbours(table: dict[str, dict[str, float]], title: str) -> None:
 
 def show_development(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Print, and return, the figures of each variant after its last epoch."""
-    print(f"\n{'':<48}relative loss   control     skill   better  accuracy")
+    print(
+        f"\n{'':<30}relative loss   control     skill   better  accuracy   drawn to the mean by, "
+        "skill"
+    )
     results = {}
     for name, fold in folds.items():
-        classes = fold["classes"].values()
-        last, zero, mean = (
-            np.array([loss[key][-1] if key == "epochs" else loss[key] for loss in classes])
-            for key in ("epochs", "zero", "mean")
+        losses = last_losses(fold["classes"], list(fold["classes"]))
+        last, zero, mean, spread = (
+            np.array([loss[key] for loss in losses]) for key in ("last", "zero", "mean", "spread")
         )
+        factor = best_factor(losses)
+        drawn = drawn_loss(last, mean, spread, factor)
         row = {
             "relative loss": float(np.median(last / zero - 1)),
             "control": float(np.median(mean / zero - 1)),
@@ -113,12 +119,14 @@ def show_development(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "better": int((last < mean).sum()),
             "accuracy": fold["seen_accuracy"],
             "skill by epoch": np.median(
-                [np.array(loss["epochs"]) / loss["mean"] - 1 for loss in classes], axis=0
+                [np.array(loss["epochs"]) / loss["mean"] - 1 for loss in losses], axis=0
             ).tolist(),
+            "drawn": {"factor": factor, "skill": float(np.median(drawn / mean - 1))},
         }
         print(
-            f"{name:<48}{row['relative loss']:+13.1%}{row['control']:+10.1%}{row['skill']:+10.1%}"
-            f"{row['better']:>4} of {len(last)}{row['accuracy']:10.3f}"
+            f"{name:<30}{row['relative loss']:+13.1%}{row['control']:+10.1%}{row['skill']:+10.1%}"
+            f"{row['better']:>4} of {len(last)}{row['accuracy']:10.3f}{factor:19.2f}"
+            f"{row['drawn']['skill']:+10.1%}"
         )
         results[name] = row
     return results

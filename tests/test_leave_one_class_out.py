@@ -78,7 +78,7 @@ def test_losses_are_those_of_the_formula(
     model = EmbeddingRegressor(
         WordVectors(), network=folds._fresh(preset), random_state=0, **dict(preset.training)
     )
-    ours, shrunken = [], []
+    ours, shrunken, halved = [], [], []
     for name in EXCLUDED:
         seen = train.target != name
         rows = [np.flatnonzero(train.target == other)[:6] for other in names if other != name]
@@ -101,14 +101,15 @@ def test_losses_are_those_of_the_formula(
         wanted = WordVectors().embed(test.target[held_out]) - others
         factor = max(0, min(1, np.vdot(away, wanted) / np.vdot(away, away)))
         position = EXCLUDED.index(name)
-        drawn = figures["drawn towards the mean"]
+        drawn = figures["drawn towards the mean"]["by images of trained classes"]
         assert drawn["factors"][position] == pytest.approx(factor, abs=1e-3)
-        shrunk = ((others + factor * (found - others) - vector) ** 2).sum(axis=1).mean()
-        shrunken.append(shrunk / (vector @ vector) - 1)
+        for by, losses in ((factor, shrunken), (0.5, halved)):
+            shrunk = ((others + by * (found - others) - vector) ** 2).sum(axis=1).mean()
+            losses.append(shrunk / (vector @ vector) - 1)
     assert figures["relative loss"]["median"] == pytest.approx(sorted(ours)[1], abs=1e-4)
-    expected = sorted(shrunken)[1]
-    drawn = figures["drawn towards the mean"]["relative loss"]["median"]
-    assert drawn == pytest.approx(expected, abs=1e-4)
+    for how, losses in (("images of trained", shrunken), ("other", halved)):
+        drawn = figures["drawn towards the mean"][f"by {how} classes"]["relative loss"]
+        assert drawn["median"] == pytest.approx(sorted(losses)[1], abs=1e-4)
     assert figures["relative loss"]["better"] == sum(loss < 0 for loss in ours)
     assert figures["relative loss by epoch"]["median"][-1] == figures["relative loss"]["median"]
 
@@ -249,6 +250,33 @@ def test_neighbours_plateau_and_improvement(study: ModuleType, figures: dict) ->
     assert still_improving(np.array([0, 0, 0, 0, 0, 0, 0, 0, -0.1, -0.3])) == pytest.approx(0.2)
 
 
+def test_the_factor_is_the_one_with_the_lowest_median_skill(study: ModuleType) -> None:
+    from loco_figures import best_factor
+
+    rng = np.random.default_rng(0)
+    labels, middle = rng.normal(size=(3, 4)), rng.normal(size=4)
+    found = middle + 0.3 * (labels - middle)[:, None] + rng.normal(size=(3, 9, 4))
+
+    def loss(vectors: np.ndarray, wanted: np.ndarray) -> float:
+        return float(((vectors - wanted) ** 2).mean())
+
+    losses = [
+        {"last": loss(f, v), "mean": loss(middle, v), "spread": loss(f, middle)}
+        for f, v in zip(found, labels, strict=True)
+    ]
+    skills = {
+        step / 20: np.median(
+            [
+                loss(middle + step / 20 * (f - middle), v) / loss(middle, v)
+                for f, v in zip(found, labels, strict=True)
+            ]
+        )
+        for step in range(21)
+    }
+    assert best_factor(losses) == min(skills, key=skills.get)
+    assert 0 < best_factor(losses) < 1
+
+
 def test_development_compares_variants_on_classes_that_are_not_reported(
     study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,4 +289,5 @@ def test_development_compares_variants_on_classes_that_are_not_reported(
     for row in results["variants"].values():
         assert -1 < row["relative loss"] < 1
         assert row["skill by epoch"][-1] == pytest.approx(row["skill"])
+        assert row["drawn"]["skill"] <= min(row["skill"], 0) + 1e-9
     assert study.PRESETS["full"].excluded() == class_names("cifar100")
