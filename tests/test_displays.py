@@ -16,11 +16,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from zeroshot import AttributeTable, DeViSEClassifier, EmbeddingRegressor, evaluate_zero_shot
+from zeroshot import (
+    AttributeTable,
+    DeViSEClassifier,
+    EmbeddingRegressor,
+    HashEmbedding,
+    SimilarityInitializer,
+    SourceHead,
+    WordNetSimilarity,
+    WordVectorSimilarity,
+    evaluate_zero_shot,
+)
 from zeroshot.displays import (
     ClassConfusionDisplay,
     EmbeddingMapDisplay,
@@ -387,6 +400,59 @@ def test_neighbor_curve_averages_class_scores_within_a_relation():
             expected = np.mean([f for f, c in zip(every, classes, strict=True)
                                 if relations[c] == kind])  # fmt: skip
             assert display.scores["wup"][kind][place] == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def new_heads():
+    """Two fitted initializers over six source classes, and images to judge them on."""
+    rng = np.random.default_rng(0)
+    sources = ["cat", "dog", "trout", "oboe", "bus", "oak"]
+    head = SourceHead(rng.normal(size=(6, 5)), rng.normal(size=6), sources)
+    targets = np.array(["lion", "wolf", "carp", "flute", "cat"])
+    similarities = {
+        "wup": WordNetSimilarity("wup"),
+        "vectors": WordVectorSimilarity(HashEmbedding(16)),
+    }
+    models = {
+        name: SimilarityInitializer(head, similarity, n_neighbors=3, candidates=targets).fit()
+        for name, similarity in similarities.items()
+    }
+    return models, rng.normal(size=(60, 5)), rng.choice(targets, 60)
+
+
+def test_neighbor_curve_refits_each_number_of_sources(new_heads):
+    models, X, y = new_heads
+    display = NeighborCurveDisplay.from_estimator(models, X, y, neighbors=[6, 1, 3])
+    assert display.neighbors.tolist() == [1, 3, 6] and list(display.scores) == list(models)
+    assert display.n_classes == {"same": 1, "disjoint": 4}
+    for name, model in models.items():
+        for place, k in enumerate((1, 3, 6)):
+            again = SimilarityInitializer(
+                model.source, model.similarity, n_neighbors=k, candidates=model.classes_
+            ).fit()
+            y_pred = again.predict(X)
+            by_class = {c: f1_score(y == c, y_pred == c, zero_division=0) for c in again.classes_}
+            expected = np.mean([by_class[c] for c in by_class if c != "cat"])
+            assert display.scores[name]["disjoint"][place] == pytest.approx(expected)
+            assert display.scores[name]["same"][place] == pytest.approx(by_class["cat"])
+    one = NeighborCurveDisplay.from_estimator(make_pipeline("passthrough", models["wup"]), X, y)
+    assert list(one.scores) == ["WordNetSimilarity"]
+    assert one.neighbors.tolist() == [1, 2, 5, 6]
+
+
+def test_neighbor_curve_refuses_what_has_no_similarities(new_heads):
+    models, X, y = new_heads
+    model = models["wup"]
+    for estimator, error, message in (
+        (LogisticRegression(), TypeError, "must be a SimilarityInitializer"),
+        (clone(model), NotFittedError, "not fitted"),
+        (clone(model).set_params(mixture="means").fit(X, y), ValueError, "mixture='means'"),
+        ({}, ValueError, "at least one name"),
+    ):
+        with pytest.raises(error, match=message):
+            NeighborCurveDisplay.from_estimator(estimator, X, y, neighbors=[1])
+    with pytest.raises(ValueError, match="n_neighbors=7"):
+        NeighborCurveDisplay.from_estimator(model, X, y, neighbors=[1, 7])
 
 
 def test_confusion_stands_in_the_order_of_the_taxonomy(task):

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.metrics import f1_score
+from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._pipelines import final_and_input, unwrap
 from zeroshot.displays._checks import check_mapping, check_series, plural
 from zeroshot.displays._drawing import (
     MAX_CURVES,
@@ -19,6 +22,8 @@ from zeroshot.displays._drawing import (
     literal,
     name_numbers,
 )
+from zeroshot.estimators import SimilarityInitializer
+from zeroshot.estimators._neighbors import neighbor_grid
 from zeroshot.metrics._checks import check_pair
 
 OWNER = "NeighborCurveDisplay"
@@ -116,6 +121,58 @@ class NeighborCurveDisplay:
                     f"{sorted(self.relations)} as of the first. Give all the same ones."
                 )
         self.n_classes = {str(name): int(n) for name, n in (n_classes or {}).items()}
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        neighbors: Any = None,
+        ax: Any = None,
+    ) -> NeighborCurveDisplay:
+        """Draw the F-scores of the heads that a fitted `SimilarityInitializer` makes with each K.
+
+        Parameters
+        ----------
+        estimator : SimilarityInitializer, or dict of str to SimilarityInitializer
+            Fitted, and without a mixture of images; pipelines that end in one too. Only its
+            similarities are used: every K has new rows.
+        X : array-like of shape (n_samples, n_features)
+            Features of images that it was not fitted on.
+        y : array-like of shape (n_samples,)
+            Their labels, of its classes.
+        neighbors : sequence of int, optional
+            K; 1, 2, 5, 10, 20, 50, ... and all source classes if None.
+        ax : Axes, or list of one Axes a relation, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        NeighborCurveDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            `estimator` is something else.
+        ValueError
+            It mixes images into its rows; a K is none; X or `y` do not fit it.
+        NotFittedError
+            It is not fitted.
+        """
+        given = estimator if isinstance(estimator, Mapping) else {_name(estimator): estimator}
+        named = check_mapping(given, owner=OWNER, name="estimator", holds="initializers")
+        predictions: dict[str, dict[int, Any]] = {}
+        relations: dict[Any, str] = {}
+        for name, model in named.items():
+            initializer, rows = final_and_input(model, X)
+            heads = _heads(initializer, neighbors)
+            predictions[name] = {k: head.predict(rows) for k, head in heads.items()}
+            found = zip(initializer.classes_.tolist(), initializer.relations_.tolist(), strict=True)
+            relations = dict(found) | relations
+        return cls.from_predictions(y, predictions, relations=relations, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -240,6 +297,32 @@ class NeighborCurveDisplay:
                 f"pyplot.subplots(1, {n})[1], or None."
             )
         return [axes_or_new(each, owner=owner)[0] for each in given]
+
+
+def _name(estimator: Any) -> str:
+    similarity = getattr(unwrap(estimator), "similarity", None)
+    return similarity if isinstance(similarity, str) else type(similarity).__name__
+
+
+def _heads(initializer: Any, neighbors: Any) -> dict[int, SimilarityInitializer]:
+    """Return heads with the same similarities as a fitted one, for each K."""
+    if not isinstance(initializer, SimilarityInitializer):
+        raise TypeError(
+            f"{OWNER}: estimator must be a SimilarityInitializer, or end in one, got "
+            f"{type(initializer).__name__}. Pass predictions to from_predictions."
+        )
+    check_is_fitted(initializer)
+    if initializer.mixture is not None:
+        raise ValueError(
+            f"{OWNER}: estimator has mixture={initializer.mixture!r}: its rows are made of images "
+            "too. Pass one with mixture=None."
+        )
+    n_sources = initializer.similarity_.shape[1]
+    grid = neighbor_grid(n_sources) if neighbors is None else np.ravel(neighbors).tolist()
+    same = clone(initializer).set_params(
+        similarity=initializer.similarity_, candidates=initializer.classes_
+    )
+    return {k: clone(same).set_params(n_neighbors=k).fit() for k in grid}
 
 
 def _kinds(classes: np.ndarray, relations: Mapping[Any, str]) -> np.ndarray:
