@@ -158,13 +158,15 @@ def test_python_of_the_evaluation_page_runs(capsys):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL
     )
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     scope = {}
     for block in blocks:
         exec(compile(block, "evaluation.md", "exec"), scope)
     printed = capsys.readouterr().out
     assert "Left out: seen_accuracy, harmonic_mean, ausuc: none of the 1000 rows" in printed
+    assert "['same', 'inclusive', 'disjoint']" in printed
     assert "Counter({'inclusive': 46, 'disjoint': 32, 'same': 22})" in printed
+    assert scope["clean"] > 3 / 32  # the constant answer has 1 / 32
     assert scope["after"]["harmonic_mean"].value > scope["before"]["harmonic_mean"].value + 0.03
     for result in (scope["result"], scope["after"]):
         for name, estimate in result.items():
