@@ -275,6 +275,21 @@ def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home
     assert "guitarist" in capsys.readouterr().out
 
 
+def test_label_embeddings_example_puts_meaning_above_both_controls():
+    accuracy = load_example("label_embeddings").main(n_splits=1)
+    meaningless = accuracy.pop("HashEmbedding (no meaning)"), accuracy.pop("control: best constant")
+    assert max(meaningless) < 0.1
+    assert len(accuracy) == 7 and min(accuracy.values()) > 0.25
+
+
+@pytest.mark.data
+def test_open_labels_example_names_photos_above_conse_and_its_control(data_home):
+    figures = load_example("open_labels").main()
+    top = {name: groups["all"]["top_1"] for name, groups in figures.items()}
+    assert top["control: best constant"] < 0.1
+    assert top["zeroshot predict"] > top["ConSE, word vectors"] + 0.1 > 0.3
+
+
 def test_files_and_links_that_the_documents_name_exist():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
