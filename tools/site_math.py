@@ -31,7 +31,9 @@ class MathBlocks(Extension):
 
 def on_page_content(content: str, **_: Any) -> str:
     """Replace every role by MathML, one that is a paragraph of its own by a displayed formula."""
-    content = _DISPLAYED.sub(lambda found: f"<p>{_mathml(found[1], 'block')}</p>", content)
+    content = _DISPLAYED.sub(
+        lambda found: f'<p class="formula">{_mathml(found[1], "block")}</p>', content
+    )
     return _ROLE.sub(lambda found: _mathml(found[1], "inline"), content)
 
 
