@@ -3,8 +3,10 @@
 import glob
 import importlib.util
 import io
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -158,13 +160,15 @@ def test_python_of_the_evaluation_page_runs(capsys):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL
     )
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     scope = {}
     for block in blocks:
         exec(compile(block, "evaluation.md", "exec"), scope)
     printed = capsys.readouterr().out
     assert "Left out: seen_accuracy, harmonic_mean, ausuc: none of the 1000 rows" in printed
+    assert "['same', 'inclusive', 'disjoint']" in printed
     assert "Counter({'inclusive': 46, 'disjoint': 32, 'same': 22})" in printed
+    assert scope["clean"] > 3 / 32  # the constant answer has 1 / 32
     assert scope["after"]["harmonic_mean"].value > scope["before"]["harmonic_mean"].value + 0.03
     for result in (scope["result"], scope["after"]):
         for name, estimate in result.items():
@@ -271,6 +275,28 @@ def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home
     assert shares.pop("photo - piano + pianist") == shares.pop("the true name for the photo") == 0.5
     assert shares == {"control: the words alone": 0, "control: the photo alone": 0}
     assert "guitarist" in capsys.readouterr().out
+
+
+def test_label_embeddings_example_puts_meaning_above_both_controls():
+    accuracy = load_example("label_embeddings").main(n_splits=1)
+    meaningless = accuracy.pop("HashEmbedding (no meaning)"), accuracy.pop("control: best constant")
+    assert max(meaningless) < 0.1
+    assert len(accuracy) == 7 and min(accuracy.values()) > 0.25
+
+
+@pytest.mark.data
+def test_open_labels_example_names_photos_above_its_control(data_home, tmp_path, monkeypatch):
+    truth = json.loads((data_home / "open-photos" / "labels.json").read_text())
+    few = dict(list(truth.items())[::8])
+    (tmp_path / "labels.json").write_text(json.dumps(few))
+    for name in few:
+        shutil.copy(data_home / "open-photos" / name, tmp_path)
+    example = load_example("open_labels")
+    monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
+    figures = example.main(str(tmp_path))
+    top = {name: groups["all"]["top_1"] for name, groups in figures.items()}
+    assert top.pop("control: best constant") < 0.3
+    assert len(top) == 2 and min(top.values()) > 0.4
 
 
 def test_files_and_links_that_the_documents_name_exist():

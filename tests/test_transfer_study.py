@@ -11,9 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.utils import Bunch
 
-from zeroshot import SourceHead
-from zeroshot.datasets import fetch_cifar100
+from zeroshot import SourceHead, TimmFeatures
+from zeroshot.datasets import fetch_cifar100, load_cifar100_features
+from zeroshot.taxonomy import class_synsets
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -25,7 +27,12 @@ def study() -> Iterator[ModuleType]:
         import similarity_transfer
 
         yield similarity_transfer
-    for name in ("similarity_transfer", "transfer_tasks", "transfer_figures", "archive_features"):
+    parts = ("tasks", "figures", "constants")
+    for name in (
+        "similarity_transfer",
+        "archive_features",
+        *(f"transfer_{part}" for part in parts),
+    ):
         sys.modules.pop(name, None)
 
 
@@ -150,3 +157,22 @@ def test_paired_intervals_are_students(study: ModuleType) -> None:
     first, second = np.random.default_rng(1).normal(size=(2, 10))
     expected = ttest_rel(first, second).confidence_interval(0.95)
     assert study.paired_interval(first, second) == pytest.approx(tuple(expected))
+
+
+def test_the_constants_are_tried_on_training_images(
+    study: ModuleType, capsys: pytest.CaptureFixture
+) -> None:
+    import transfer_constants
+
+    data = load_cifar100_features(subset="train")
+    few = np.isin(data.target, data.class_names[::10])
+    train = Bunch(data=data.data[few], target=data.target[few], images=lambda rows: rows)
+    head = TimmFeatures(image_size=128).fit().source_head_.project(data.components, data.mean)
+    synsets = class_synsets("cifar100")
+    task = transfer_constants.Task("ten classes", head, synsets, {}, train, None, train, {})
+    table = transfer_constants.choose_constants(task, draws=1)
+    assert len(table) == 11
+    for name, cells in table.items():
+        assert cells["1"][0] > 0.3, name  # chance is 0.1
+        assert cells["20"][0] >= cells["1"][0], name
+    assert "temperature 4" in capsys.readouterr().out

@@ -1,8 +1,8 @@
 """Images to features.
 
-Networks that others have trained, behind scikit-learn's interface (:class:`TimmFeatures`,
-:class:`OpenCLIPFeatures`), and torch modules to be trained from scratch (:class:`SimpNet`,
-:class:`TinyImageNetCNN`). Importing this package imports neither torch nor timm; the first use of
+Networks that others have trained, behind scikit-learn's interface (`TimmFeatures`,
+`OpenCLIPFeatures`), and torch modules to be trained from scratch (`SimpNet`,
+`TinyImageNetCNN`). Importing this package imports neither torch nor timm; the first use of
 one of these does.
 """
 

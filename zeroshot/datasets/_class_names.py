@@ -15,8 +15,8 @@ def class_names(dataset: str) -> list[str]:
     """Return the names of the classes of a data set, sorted.
 
     They ship with the package, built from the official archives by
-    ``tools/build_class_names.py``, and are what :func:`fetch_cifar100` and
-    :func:`fetch_tiny_imagenet` give as ``class_names``.
+    ``tools/build_class_names.py``, and are what `fetch_cifar100` and
+    `fetch_tiny_imagenet` give as ``class_names``.
 
     Parameters
     ----------

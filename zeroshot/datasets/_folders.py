@@ -33,7 +33,7 @@ def load_image_folder(directory: str | os.PathLike) -> Bunch:
 
     Images are known by their extension (``.jpg``, ``.png``, ...; in any case) and may lie at any
     depth in their class's folder. Hidden files and folders are ignored. Nothing is opened: a
-    damaged image is found by what reads it, such as :class:`zeroshot.TimmFeatures`.
+    damaged image is found by what reads it, such as `zeroshot.TimmFeatures`.
 
     Parameters
     ----------

