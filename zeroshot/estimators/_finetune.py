@@ -66,7 +66,7 @@ class FineTuneClassifier(NetworkClassifier):
         Of the sample order, of dropout, and of a head that starts at random.
     augmentation : "crop_flip" or callable, optional
         ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images, such as a transform of
+        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
         ``torchvision.transforms.v2``, which draws once for the whole batch.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
         Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
@@ -236,6 +236,7 @@ class FineTuneClassifier(NetworkClassifier):
             mean=mean,
             std=std,
             weights=self.weights,
+            image_shape=training.pixels.shape,
             seed=training.settings.seed,
             owner=owner,
         )
