@@ -42,7 +42,7 @@ from zeroshot.backbones._augmentation import crop_and_flip
 from zeroshot.backbones._image_network import ImageNetwork
 from zeroshot.backbones._pixels import open_pixels
 from zeroshot.callbacks import EarlyStopping
-from zeroshot.exceptions import ImageReadError, IntegrityError, UnknownLabelError
+from zeroshot.exceptions import DownloadError, ImageReadError, IntegrityError, UnknownLabelError
 from zeroshot.model_selection import ClassKFold
 
 RNG = np.random.default_rng(0)
@@ -395,6 +395,13 @@ def test_early_stopping_takes_more_for_better_if_told_so():
     assert [stop(None, rising[:n]) for n in range(1, 6)] == [False] * 2 + [True] * 3
     with pytest.raises(ValueError, match="greater_is_better must be True or False"):
         EarlyStopping(greater_is_better=1)
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, torch.tensor(True)])
+def test_any_true_stops(answer):
+    assert len(MAKERS["softmax"](callbacks=[lambda *_: answer]).fit(X, Y).history_) == 1
+    other = [lambda *_: 1, lambda *_: "yes", lambda network, history: network]
+    assert len(MAKERS["softmax"](callbacks=other).fit(X, Y).history_) == 3
 
 
 def test_what_callbacks_write_is_kept_as_plain_numbers(tmp_path):
@@ -813,6 +820,18 @@ def test_a_network_is_tried_on_images_of_the_size_it_is_trained_on():
     vision = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1)
     with pytest.raises(ValueError, match=r"16 x 16 pixels \(Input height \(16\) doesn't match"):
         MAKERS["softmax"](network=vision).fit(X, Y)  # timm says so by an AssertionError
+
+
+def test_weights_that_cannot_be_fetched_say_what_a_network_may_be(monkeypatch):
+    from zeroshot.backbones import _weights
+
+    def unreachable(*args, **kwargs):
+        raise DownloadError("SoftmaxClassifier: the weights are not here.")
+
+    monkeypatch.setattr(_weights, "create_network", unreachable)
+    match = "the weights are not here. As network=, .* pass a module, .* timm.create_model"
+    with pytest.raises(DownloadError, match=match):
+        MAKERS["softmax"](network="timm:resnet18").fit(X, Y)
 
 
 def test_augmented_images_keep_their_number_and_scale():

@@ -322,10 +322,14 @@ def _call(
     callbacks: Sequence[Callback], network: nn.Module, history: list[dict[str, float]]
 ) -> bool:
     network.eval()
-    stopped = any([callback(network, history) is True for callback in callbacks])
-    written = history[-1].items()
-    history[-1].update({k: v.tolist() if hasattr(v, "tolist") else v for k, v in written})
-    return stopped
+    answers = [_plain(callback(network, history)) for callback in callbacks]
+    history[-1].update({name: _plain(value) for name, value in history[-1].items()})
+    return any(answer is True for answer in answers)
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy and torch have of numbers and flags as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress, bar: Any) -> Any:

@@ -183,7 +183,9 @@ class FineTuneClassifier(NetworkClassifier):
             A parameter is out of range, there is no such stage, there is one class only, the head
             is of other classes or of another width, or lengths differ.
         FloatingPointError
-            The loss became infinite or NaN.
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         from zeroshot.backbones._stages import freeze_before
 

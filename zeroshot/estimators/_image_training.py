@@ -13,6 +13,7 @@ from zeroshot._validation import check_flag, check_number, check_option
 from zeroshot.estimators._image_checkpoint import open_checkpoint
 from zeroshot.estimators._image_tasks import Task
 from zeroshot.estimators._map import training_settings
+from zeroshot.exceptions import DownloadError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -251,16 +252,22 @@ def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> 
             _check_same_network(estimator, known, task, owner)
         return known
     mean, std = scaling(estimator.network, training.pixels)
-    network = ImageNetwork(
-        estimator.network,
-        task.n_outputs,
-        hidden=task.hidden,
-        mean=mean,
-        std=std,
-        image_shape=training.pixels.shape,
-        seed=training.settings.seed,
-        owner=owner,
-    )
+    try:
+        network = ImageNetwork(
+            estimator.network,
+            task.n_outputs,
+            hidden=task.hidden,
+            mean=mean,
+            std=std,
+            image_shape=training.pixels.shape,
+            seed=training.settings.seed,
+            owner=owner,
+        )
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error} As network=, without such a parameter, pass a module, untrained or with its "
+            "weights: timm.create_model(name, num_classes=0)."
+        ) from error
     if estimator.init_from is not None:
         _copy_backbone(estimator.init_from, network, owner)
     return network

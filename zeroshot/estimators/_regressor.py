@@ -175,7 +175,7 @@ class EmbeddingRegressor(VectorRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features.
+            Features; with a `network` images, as `partial_fit` takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_dims)
             Labels, or vectors; numbers without a `label_embedding`.
 
@@ -190,6 +190,10 @@ class EmbeddingRegressor(VectorRegressor):
             Labels have no vector; all of them are named.
         ValueError
             y fits neither form, X is not finite, or lengths differ.
+        FloatingPointError
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         hidden = self._check_parameters()
         X, y = self._validate_fit(X, y)

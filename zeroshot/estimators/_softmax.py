@@ -158,7 +158,9 @@ class SoftmaxClassifier(NetworkClassifier):
             A parameter is out of range, there is one class only, images differ in size, or lengths
             differ.
         FloatingPointError
-            The loss became infinite or NaN.
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         X, y = check_network_fit(X, y, owner=type(self).__name__)
         self.classes_, positions = np.unique(y, return_inverse=True)
