@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -20,6 +21,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from torch import nn
+from torchvision.transforms import v2
 
 from zeroshot import (
     ConSEClassifier,
@@ -40,7 +42,7 @@ from zeroshot.backbones._augmentation import crop_and_flip
 from zeroshot.backbones._image_network import ImageNetwork
 from zeroshot.backbones._pixels import open_pixels
 from zeroshot.callbacks import EarlyStopping
-from zeroshot.exceptions import ImageReadError, IntegrityError, UnknownLabelError
+from zeroshot.exceptions import DownloadError, ImageReadError, IntegrityError, UnknownLabelError
 from zeroshot.model_selection import ClassKFold
 
 RNG = np.random.default_rng(0)
@@ -209,7 +211,7 @@ def test_a_network_starts_from_another_estimators():
     for name, value in softmax.network_.backbone.named_parameters():
         assert torch.allclose(model.network_.backbone.get_parameter(name), value, atol=1e-6), name
     assert torch.equal(model.network_.scale, softmax.network_.scale)
-    with pytest.raises(ValueError, match="(?s)init_from must be a fitted .* FrozenEstimator"):
+    with pytest.raises(ValueError, match="init_from must be .* got a SoftmaxClassifier .* Frozen"):
         clone(model).fit(X, Y)
     frozen = MAKERS["devise"](init_from=FrozenEstimator(softmax), epochs=1)
     clone(frozen).fit(X, Y)
@@ -225,6 +227,13 @@ def test_warm_start_goes_on_from_the_weights():
     assert cold.fit(X, Y).history_[0]["loss"] > 1.3 * last
     with pytest.raises(ValueError, match="the network has 4 outputs, and now 2 are asked for"):
         model.fit(X[:24], Y[:24])
+    for changes, match in (
+        ({"hidden": (5,)}, r"hidden=\(\), and now network=TinyImageNetCNN and hidden=\(5,\)"),
+        ({"network": "tiny_cnn"}, "network=TinyImageNetCNN and .*, and now network=tiny_cnn"),
+        ({"network": SimpNet(variant="slim", width=0.1)}, "now network=SimpNet"),
+    ):
+        with pytest.raises(ValueError, match=f"warm_start goes on with the network .*{match}"):
+            clone(model).fit(X, Y).set_params(**changes).fit(X, Y)
 
 
 @everyone
@@ -251,6 +260,19 @@ def test_partial_fit_is_one_epoch_more(make):
 
 def seed_of(random_state):
     return int(np.random.RandomState(random_state).randint(np.iinfo(np.int32).max))  # noqa: NPY002
+
+
+def test_partial_fit_goes_on_after_a_stop_and_after_loading(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    model = MAKERS["softmax"](callbacks=[lambda network, history: True], checkpoint=path)
+    assert len(model.fit(X, Y).history_) == 1
+    save(model, tmp_path / "model")
+    before = path.read_bytes()
+    for estimator in (model, load(tmp_path / "model")):
+        for epochs in (2, 3):
+            estimator.partial_fit(X, Y)
+            assert len(estimator.history_) == epochs
+    assert path.read_bytes() == before  # the file is that of fit
 
 
 def test_partial_fit_knows_its_classes():
@@ -365,6 +387,35 @@ def test_early_stopping_on_what_a_callback_wrote():
         EarlyStopping(0)
 
 
+def test_early_stopping_takes_more_for_better_if_told_so():
+    rising = [{"metric": value} for value in (0.1, 0.2, 0.3, 0.3, 0.2)]
+    stop = EarlyStopping(2, key="metric", greater_is_better=True)
+    assert [stop(None, rising[:n]) for n in range(1, 6)] == [False] * 4 + [True]
+    stop = EarlyStopping(2, key="metric")
+    assert [stop(None, rising[:n]) for n in range(1, 6)] == [False] * 2 + [True] * 3
+    with pytest.raises(ValueError, match="greater_is_better must be True or False"):
+        EarlyStopping(greater_is_better=1)
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, torch.tensor(True)])
+def test_any_true_stops(answer):
+    assert len(MAKERS["softmax"](callbacks=[lambda *_: answer]).fit(X, Y).history_) == 1
+    other = [lambda *_: 1, lambda *_: "yes", lambda network, history: network]
+    assert len(MAKERS["softmax"](callbacks=other).fit(X, Y).history_) == 3
+
+
+def test_what_callbacks_write_is_kept_as_plain_numbers(tmp_path):
+    def write(network, history):
+        history[-1] |= {"numpy": np.float32(0.5), "torch": torch.tensor(2), "rows": np.arange(2)}
+
+    path = tmp_path / "checkpoint.safetensors"
+    model = MAKERS["softmax"](callbacks=[write], checkpoint=path).fit(X, Y)
+    again = MAKERS["softmax"](callbacks=[write], checkpoint=path).fit(X, Y)
+    assert again.history_ == model.history_
+    wanted = {"numpy": 0.5, "torch": 2, "rows": [0, 1]}
+    assert {name: model.history_[-1][name] for name in wanted} == wanted
+
+
 # Checkpoints -----------------------------------------------------------------------------------
 
 
@@ -403,16 +454,31 @@ def test_a_stopped_run_stays_stopped(tmp_path):
     assert calls == [1, 2]
 
 
+def test_another_early_stopping_is_another_run(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    make = MAKERS["softmax"]
+    stops = [EarlyStopping(1, min_delta=9.0)]
+    for _ in range(2):
+        assert len(make(checkpoint=path, callbacks=stops, epochs=5).fit(X, Y).history_) == 2
+    for callbacks in (None, [EarlyStopping(2, min_delta=9.0)]):
+        with pytest.raises(IntegrityError, match=r"its early stopping \(\[EarlyStopping\(1, min_"):
+            make(checkpoint=path, callbacks=callbacks, epochs=5).fit(X, Y)
+
+
 SCRIPT = """
     import sys, time
     import numpy as np
     from safetensors.numpy import save_file
     from zeroshot import DeViSEClassifier, HashEmbedding
     from zeroshot.backbones import TinyImageNetCNN
+    from zeroshot.backbones._augmentation import crop_and_flip
 
     def slow(network, history):
         print("epoch", len(history), flush=True)
         time.sleep(float(sys.argv[3]))
+
+    def moved(images):  # lies elsewhere in the memory of each process
+        return crop_and_flip(images)
 
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (32, 16, 16, 3)).astype(np.uint8)
@@ -421,7 +487,7 @@ SCRIPT = """
     torch.manual_seed(0)
     model = DeViSEClassifier(
         HashEmbedding(6), loss="cosine_margin", network=TinyImageNetCNN(width=1 / 32), epochs=5,
-        batch_size=8, random_state=0, device="cpu", augmentation="crop_flip", progress=False,
+        batch_size=8, random_state=0, device="cpu", augmentation=moved, progress=False,
         checkpoint=sys.argv[1] or None, callbacks=[slow],
     ).fit(X, y)
     arrays = {name: value.numpy() for name, value in model.network_.state_dict().items()}
@@ -489,11 +555,11 @@ def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
-    from zeroshot.estimators import _image_training
+    from zeroshot.estimators import _image_checkpoint
 
     path = tmp_path / "checkpoint.safetensors"
     MAKERS["softmax"](checkpoint=path).fit(X, Y)
-    monkeypatch.setattr(_image_training, "__version__", "9.9")
+    monkeypatch.setattr(_image_checkpoint, "__version__", "9.9")
     with pytest.raises(IntegrityError, match=r"its version \(0.1.0 there, 9.9 here\)"):
         MAKERS["softmax"](checkpoint=path).fit(X, Y)
 
@@ -506,6 +572,8 @@ def test_what_is_no_checkpoint_is_refused_and_stays(tmp_path):
     assert path.read_text() == "dear diary"
     with pytest.raises(ValueError, match="is a folder. Name a file in it"):
         MAKERS["softmax"](checkpoint=tmp_path).fit(X, Y)
+    with pytest.raises(OSError, match="SoftmaxClassifier: checkpoint=.*its folder cannot be made"):
+        MAKERS["softmax"](checkpoint=path / "folder" / "file").fit(X, Y)
     with pytest.raises(TypeError, match="checkpoint must be the path of a file, got 3"):
         MAKERS["softmax"](checkpoint=3).fit(X, Y)
     with pytest.raises(ValueError, match="seed is known. Pass random_state=0"):
@@ -547,6 +615,21 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     tensors = load_file(path)
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     assert {f"network.{name}" for name in network.state_dict()} <= tensors.keys()
+
+
+def test_weights_that_break_in_the_last_step_stop_too(tmp_path):
+    class Endless(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.zero = nn.Linear(3, 4), nn.Parameter(torch.zeros(4))
+
+        def forward(self, images):  # the slope of a root has no bound at zero
+            return self.layer(images.mean(dim=(2, 3))) + 0 * self.zero.abs().sqrt()
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(FloatingPointError, match="weights became infinite or nan .* epoch 1 of 3"):
+        MAKERS["softmax"](network=Endless(), batch_size=48, checkpoint=path).fit(X, Y)
+    assert not path.exists()
 
 
 # Several processes -----------------------------------------------------------------------------
@@ -689,15 +772,15 @@ def test_bad_images_are_refused(make, tmp_path):
 
 @everyone
 def test_bad_labels_and_sizes_are_refused(make):
-    with pytest.raises(ValueError, match="y holds one class only, .*bear"):
+    with pytest.raises(ValueError, match="y holds one class only, 'bear'"):
         make().fit(X, ["bear"] * 48)
     with pytest.raises(ValueError, match="batch_size=49, but there are only 48 images. Pass batch"):
         make(batch_size=49).fit(X, Y)
     for name, value, match in [
         ("network", "resnet", "network must be 'simpnet', 'tiny_cnn', 'timm:<name>' or a"),
         ("network", "timm:resnet_none", "must be a model of timm, got 'resnet_none'"),
-        ("network", nn.Identity(), r"network must give vectors, .* gives \(1, 3, 64, 64\)"),
-        ("network", nn.Linear(3, 3), "network gives no features of a 64 x 64 image"),
+        ("network", nn.Identity(), r"network must give vectors, .* gives \(1, 3, 16, 16\)"),
+        ("network", nn.Linear(3, 3), "network gives no features of an image of 16 x 16 pixels"),
         ("precision", "int8", "precision must be one of"),
         ("accumulation", 0, "accumulation must be an integer of at least 1"),
         ("image_size", 0, "image_size must be an integer of at least 1"),
@@ -711,6 +794,8 @@ def test_bad_labels_and_sizes_are_refused(make):
     for name, value, match in [
         ("augmentation", 3, "augmentation must be None, 'crop_flip', or a callable"),
         ("callbacks", ["loud"], "callbacks must be callables"),
+        ("callbacks", EarlyStopping(), r"got EarlyStopping\(3, .* Write callbacks=\[callback\]"),
+        ("augmentation", np.asarray, "augmentation must return a tensor, got ndarray"),
     ]:
         with pytest.raises(TypeError, match=match):
             make(**{name: value}).fit(X, Y)
@@ -724,6 +809,45 @@ def test_a_network_of_the_wrong_type_and_an_unknown_loss_are_refused():
         MAKERS["devise"]().set_params(loss="margin").fit(X, Y)
     with pytest.raises(ValueError, match="n_negatives must be an integer of at least 1, got 0"):
         MAKERS["hinge"]().set_params(n_negatives=0).fit(X, Y)
+
+
+def test_a_network_is_tried_on_images_of_the_size_it_is_trained_on():
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 8))
+    model = MAKERS["softmax"](network=fixed, epochs=1).fit(X, Y)
+    assert model.network_.n_features == 8
+    with pytest.raises(ValueError, match=r"of an image of 10 x 10 pixels .* or the image_size"):
+        MAKERS["softmax"](network=fixed, image_size=10).fit(X, Y)
+    vision = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1)
+    with pytest.raises(ValueError, match=r"16 x 16 pixels \(Input height \(16\) doesn't match"):
+        MAKERS["softmax"](network=vision).fit(X, Y)  # timm says so by an AssertionError
+
+
+def test_weights_that_cannot_be_fetched_say_what_a_network_may_be(monkeypatch):
+    from zeroshot.backbones import _weights
+
+    def unreachable(*args, **kwargs):
+        raise DownloadError("SoftmaxClassifier: the weights are not here.")
+
+    monkeypatch.setattr(_weights, "create_network", unreachable)
+    match = "the weights are not here. As network=, .* pass a module, .* timm.create_model"
+    with pytest.raises(DownloadError, match=match):
+        MAKERS["softmax"](network="timm:resnet18").fit(X, Y)
+
+
+def test_augmented_images_keep_their_number_and_scale():
+    def fit(augmentation):
+        return MAKERS["softmax"](augmentation=augmentation, epochs=1).fit(X, Y)
+
+    fit(v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(16, padding=2)]))
+    fit(lambda images: images.float() + 20 * torch.randn(images.shape))
+    fit(lambda images: images[:, :, :12, :12])
+    scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.2] * 3)]
+    for changes in (scaled[:1], scaled):
+        with pytest.raises(ValueError, match="pixels of 0 to 255, .* got floats of at most [12]"):
+            fit(v2.Compose(changes))
+    match = r"as many images as it was given, \(16, 3, height, width\), got \(3, 3, 16, 16\)"
+    with pytest.raises(ValueError, match=match):
+        fit(lambda images: images[:3])
 
 
 def test_labels_without_vectors_are_named():

@@ -164,6 +164,15 @@ def test_sampled_hinge_rank_draws_every_wrong_class_and_never_the_true_one():
     np.testing.assert_allclose([costs[j] for j in (0, 1, 3)], 1, atol=0.1)
 
 
+@pytest.mark.parametrize("margin", ["a", None, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "loss", [CosineMarginLoss, HingeRankLoss, WeightedRankLoss, StructuredHingeLoss]
+)
+def test_bad_margins_are_named(loss, margin):
+    with pytest.raises(ValueError, match=f"{loss.__name__}: margin must be a number, got"):
+        loss(margin)
+
+
 @pytest.mark.parametrize("n_negatives", [0, -1, 1.5, True, "all"])
 def test_bad_numbers_of_negatives_are_named(n_negatives):
     with pytest.raises(

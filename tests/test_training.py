@@ -84,6 +84,22 @@ def test_training_is_adamw_along_half_a_cosine(batch_size):
     np.testing.assert_allclose(history, expected, rtol=1e-5)
 
 
+def test_a_sample_left_over_joins_the_step_before():
+    sizes = []
+
+    class Normalised(nn.Linear):
+        def forward(self, rows):
+            sizes.append(len(rows))
+            return nn.functional.batch_norm(super().forward(rows), None, None, training=True)
+
+    history = fit(Normalised(4, 2), chosen=settings(epochs=1, batch_size=29))
+    assert sizes == [30] and np.isfinite(history).all()
+    fit(Normalised(4, 2), chosen=settings(epochs=1, batch_size=10, accumulation=4))
+    assert sizes[1:] == [3, 3, 4] * 3
+    fit(Normalised(4, 2), chosen=settings(epochs=1, batch_size=15, accumulation=8))
+    assert sizes[10:] == ([2] * 6 + [3]) * 2
+
+
 def test_the_seed_orders_the_samples():
     histories = []
     for seed in (0, 0, 1):

@@ -160,11 +160,20 @@ def checkpoint_path(path: Any, *, owner: str) -> Path:
     ------
     TypeError, ValueError
         It is no path, or that of a folder.
+    OSError
+        Its folder cannot be made.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{owner}: checkpoint must be the path of a file, got {path!r}.")
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{owner}: checkpoint={str(path)!r} is a folder. Name a file in it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{owner}: checkpoint={str(path)!r}: its folder cannot be made ({error.strerror}). "
+            "Name a file in a folder that can be written",
+        ) from error
     return path

@@ -75,7 +75,8 @@ class TrainingSettings:
     epochs : int
         Passes over the data.
     batch_size : int
-        Samples a step, over all processes; at most as many as there are.
+        Samples a step, over all processes; at most as many as there are. One sample left over at
+        the end of an epoch joins the step before it.
     learning_rate : float
         Adam's first step size.
     weight_decay : float
@@ -134,8 +135,8 @@ def train(
         As `objective`, recorded beside it.
     callbacks : sequence of callable, optional
         Called as ``callback(network, history)`` after each epoch, in evaluation mode and without
-        gradients; what it writes into ``history[-1]`` is kept, and where it returns True,
-        training stops.
+        gradients; what it writes into ``history[-1]`` is kept, numbers of numpy and torch as plain
+        ones, and where it returns True, training stops.
     checkpoint : Checkpoint, optional
         Written after each epoch, and gone on from.
     progress : Progress, optional
@@ -152,7 +153,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        The loss became infinite or NaN; the checkpoint is that of the epoch before.
+        The loss or the weights became infinite or NaN; the checkpoint is that of the epoch before.
     IntegrityError
         The checkpoint is of other data, parameters or another version.
     """
@@ -170,6 +171,7 @@ def train(
         with _bar(accelerator, settings, reached, bar) as shown:
             while len(reached.history) < settings.epochs and not reached.stopped:
                 entry = loop.epoch(len(reached.history))
+                _check_weights(weights, len(reached.history), settings)
                 reached = Progress([*reached.history, entry], optimizer.state_dict())
                 reached.stopped = _call(callbacks, network, reached.history)
                 if checkpoint and accelerator.is_main_process:
@@ -223,7 +225,7 @@ class _Loop:
         start = time.perf_counter()
         device, settings = self.accelerator.device, self.settings
         order = torch.randperm(len(self.data), generator=generator(settings.seed, 1 + number))
-        batches = order.split(settings.batch_size)
+        batches = _batches(order, settings.batch_size)
         n_steps = settings.epochs * len(batches)
         rate, record = settings.learning_rate, _Record()
         with _drawing_from(settings.seed, number, self.accelerator.process_index, device):
@@ -248,7 +250,7 @@ class _Loop:
         own = rows[accelerator.process_index :: accelerator.num_processes]
         # A process without a sample takes part, or the others would wait for its gradients.
         own, weight = (own, 1) if len(own) else (rows[:1], 0)
-        parts = own.split(-(-len(own) // self.settings.accumulation))
+        parts = _batches(own, -(-len(own) // self.settings.accumulation))
         for position, part in enumerate(parts):
             last = position == len(parts) - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
@@ -274,6 +276,24 @@ class _Loop:
                 "learning_rate, or scale the features. A checkpoint is that of the last whole "
                 "epoch."
             )
+
+
+def _batches(rows: Tensor, size: int) -> list[Tensor]:
+    """Return `rows` in parts of `size`; a single one left over cannot be normalised by itself."""
+    parts = list(rows.split(size))
+    if size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+def _check_weights(weights: Sequence[Tensor], number: int, settings: TrainingSettings) -> None:
+    """Raise where the last step of an epoch broke the weights, of which no loss tells any more."""
+    if not torch.stack([weight.isfinite().all() for weight in weights]).all():
+        raise FloatingPointError(
+            f"{settings.owner}: weights became infinite or nan at the end of epoch {number + 1} of "
+            f"{settings.epochs}, while the loss was still finite. Lower learning_rate, or look for "
+            "a gradient without bound. A checkpoint is that of the epoch before."
+        )
 
 
 def _accelerator(settings: TrainingSettings) -> Accelerator:
@@ -302,7 +322,14 @@ def _call(
     callbacks: Sequence[Callback], network: nn.Module, history: list[dict[str, float]]
 ) -> bool:
     network.eval()
-    return any([callback(network, history) is True for callback in callbacks])
+    answers = [_plain(callback(network, history)) for callback in callbacks]
+    history[-1].update({name: _plain(value) for name, value in history[-1].items()})
+    return any(answer is True for answer in answers)
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy and torch have of numbers and flags as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress, bar: Any) -> Any:

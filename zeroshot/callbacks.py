@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from zeroshot._validation import check_number
+from zeroshot._validation import check_flag, check_number
 
 
 class EarlyStopping:
-    """Stop when the loss no longer falls.
+    """Stop when the loss no longer falls, or an accuracy no longer rises.
 
     Parameters
     ----------
@@ -17,8 +17,10 @@ class EarlyStopping:
     min_delta : float, default=0.0
         By how much a value must be lower to be better.
     key : str, default="loss"
-        What to watch in the history: ``"loss"``, ``"metric"`` (of which less is better here, too),
-        or what an earlier callback has written there.
+        What to watch in the history: ``"loss"``, ``"metric"``, or what an earlier callback has
+        written there.
+    greater_is_better : bool, default=False
+        Whether a value must be higher, not lower, to be better, as of ``"metric"``, an accuracy.
 
     Examples
     --------
@@ -29,13 +31,28 @@ class EarlyStopping:
     [False, False, False, True]
     """
 
-    def __init__(self, patience: int = 3, *, min_delta: float = 0.0, key: str = "loss") -> None:
+    def __init__(
+        self,
+        patience: int = 3,
+        *,
+        min_delta: float = 0.0,
+        key: str = "loss",
+        greater_is_better: bool = False,
+    ) -> None:
         owner = type(self).__name__
         check_number(patience, owner=owner, name="patience", at_least=1, integer=True)
         check_number(min_delta, owner=owner, name="min_delta", at_least=0)
+        check_flag(greater_is_better, owner=owner, name="greater_is_better")
         self.patience = patience
         self.min_delta = min_delta
         self.key = key
+        self.greater_is_better = greater_is_better
+
+    def __repr__(self) -> str:
+        return (
+            f"EarlyStopping({self.patience}, min_delta={self.min_delta}, key={self.key!r}, "
+            f"greater_is_better={self.greater_is_better})"
+        )
 
     def __call__(self, network: Any, history: list[dict[str, float]]) -> bool:
         """Tell whether to stop.
@@ -52,6 +69,6 @@ class EarlyStopping:
             )
         best, waited = float("inf"), 0
         for entry in history:
-            better = entry[self.key] < best - self.min_delta
-            best, waited = (entry[self.key], 0) if better else (best, waited + 1)
+            value = -entry[self.key] if self.greater_is_better else entry[self.key]
+            best, waited = (value, 0) if value < best - self.min_delta else (best, waited + 1)
         return waited >= self.patience

@@ -64,6 +64,11 @@ class CosineMarginLoss(nn.Module):
     generator : torch.Generator, optional
         Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
 
+    Raises
+    ------
+    ValueError
+        `margin` is no finite number.
+
     References
     ----------
     T. Nishimura, L. Yu, M. Hellmers, V. Desai, "A Combined Deep Learning and Semantic Embedding
@@ -80,6 +85,7 @@ class CosineMarginLoss(nn.Module):
 
     def __init__(self, margin: float = 0.1, generator: torch.Generator | None = None) -> None:
         super().__init__()
+        check_number(margin, owner="CosineMarginLoss", name="margin")
         self.margin = margin
         self.generator = generator
 
@@ -112,7 +118,7 @@ class HingeRankLoss(nn.Module):
     Raises
     ------
     ValueError
-        `n_negatives` is no integer of at least 1.
+        `margin` is no finite number, or `n_negatives` no integer of at least 1.
 
     References
     ----------
@@ -136,6 +142,7 @@ class HingeRankLoss(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        check_number(margin, owner="HingeRankLoss", name="margin")
         if n_negatives is not None:
             check_number(
                 n_negatives, owner="HingeRankLoss", name="n_negatives", at_least=1, integer=True
@@ -173,6 +180,11 @@ class WeightedRankLoss(nn.Module):
     margin : float, default=1.0
         By how much the true class's score must exceed each other's; 1 is the 0/1 loss of the paper.
 
+    Raises
+    ------
+    ValueError
+        `margin` is no finite number.
+
     References
     ----------
     Z. Akata, F. Perronnin, Z. Harchaoui, C. Schmid, "Label-Embedding for Image Classification",
@@ -192,6 +204,7 @@ class WeightedRankLoss(nn.Module):
 
     def __init__(self, margin: float = 1.0) -> None:
         super().__init__()
+        check_number(margin, owner="WeightedRankLoss", name="margin")
         self.margin = margin
 
     def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
@@ -214,6 +227,11 @@ class StructuredHingeLoss(nn.Module):
         By how much the true class's score must exceed the best other's; 1 is the 0/1 loss of the
         paper.
 
+    Raises
+    ------
+    ValueError
+        `margin` is no finite number.
+
     References
     ----------
     Z. Akata, S. Reed, D. Walter, H. Lee, B. Schiele, "Evaluation of Output Embeddings for
@@ -230,6 +248,7 @@ class StructuredHingeLoss(nn.Module):
 
     def __init__(self, margin: float = 1.0) -> None:
         super().__init__()
+        check_number(margin, owner="StructuredHingeLoss", name="margin")
         self.margin = margin
 
     def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:

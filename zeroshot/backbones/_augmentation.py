@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_SCALED = 10.0  # larger than any pixel that was brought to 0..1, or to mean 0 and deviation 1
+
 
 def crop_and_flip(pixels: Tensor) -> Tensor:
     """Shift each image by up to an eighth of its size, and mirror half of them.
@@ -46,3 +48,42 @@ def crop_and_flip(pixels: Tensor) -> Tensor:
     device = pixels.device
     taken = channels_last[samples.to(device), rows.to(device), columns.to(device)]
     return taken.permute(0, 3, 1, 2)
+
+
+def check_augmented(images: Tensor, augmented: Tensor, *, owner: str) -> Tensor:
+    """Return what an augmentation made of images, if it is as many, on the same scale.
+
+    Parameters
+    ----------
+    images : uint8 Tensor of shape (n, 3, height, width)
+        What it was given.
+    augmented : Tensor of shape (n, 3, height, width)
+        What it returned. The size may be another.
+    owner : str
+        Whose parameter it is, for the messages.
+
+    Raises
+    ------
+    TypeError
+        It is no tensor.
+    ValueError
+        It has another shape, or floats that are scaled already: the network itself scales pixels.
+    """
+    if not isinstance(augmented, Tensor):
+        raise TypeError(
+            f"{owner}: augmentation must return a tensor, got {type(augmented).__name__}."
+        )
+    if augmented.ndim != 4 or augmented.shape[:2] != images.shape[:2]:
+        raise ValueError(
+            f"{owner}: augmentation must return as many images as it was given, "
+            f"({images.shape[0]}, {images.shape[1]}, height, width), got {tuple(augmented.shape)}."
+        )
+    if augmented.is_floating_point():
+        largest = float(augmented.abs().max())
+        if largest <= _SCALED and images.max() >= 10 * _SCALED:
+            raise ValueError(
+                f"{owner}: augmentation must return pixels of 0 to 255, which the network scales "
+                f"itself, got floats of at most {largest:.3g}. Leave out what scales or normalises "
+                "them, such as ToDtype(scale=True) and Normalize."
+            )
+    return augmented

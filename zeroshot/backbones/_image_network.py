@@ -16,6 +16,7 @@ from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
 
 _OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
 _TIMM = "timm:"
+_TRIED = (3, 64, 64)
 
 
 class ImageNetwork(nn.Module):
@@ -37,6 +38,9 @@ class ImageNetwork(nn.Module):
         trained with if None.
     weights : "auto", path or None, default="auto"
         Of a timm model, as in `TimmFeatures`.
+    image_shape : tuple of int, optional
+        Height and width of the images, on one of which the network is tried; None is what a timm
+        model was trained on, and 64 by 64 of others.
     seed : int, default=0
         Of the initial weights.
     owner : str, default="ImageNetwork"
@@ -75,12 +79,14 @@ class ImageNetwork(nn.Module):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         weights: Any = "auto",
+        image_shape: tuple[int, int] | None = None,
         seed: int = 0,
         owner: str = "ImageNetwork",
     ) -> None:
         super().__init__()
         self._name = network if isinstance(network, str) else None
         self.weights = None  # a copy that is saved brings its own
+        self.image_shape = None  # and has been tried
         self.seed, self.owner = seed, owner
         self.frozen: tuple[str, ...] = ()
         self.backbone, config = open_backbone(network, weights, seed=seed, owner=owner)
@@ -91,7 +97,7 @@ class ImageNetwork(nn.Module):
             ("shift", -np.array(self.mean) / np.array(self.std)),
         ):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32).view(1, 3, 1, 1))
-        self.n_features = self._width(config.get("input_size", (3, 64, 64))[-1], owner)
+        self.n_features = self._width(image_shape or config.get("input_size", _TRIED)[1:], owner)
         self.n_outputs, self.hidden, self.dropout = n_outputs, tuple(hidden), float(dropout)
         layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
         for layer in linear_layers((self.n_features, *hidden, n_outputs), seed):
@@ -125,15 +131,17 @@ class ImageNetwork(nn.Module):
         return self.head(self.features(pixels))
 
     @torch.no_grad()
-    def _width(self, size: int, owner: str) -> int:
+    def _width(self, shape: tuple[int, int], owner: str) -> int:
         was_training = self.training
         self.eval()
         try:
-            features = self.features(torch.zeros(1, 3, size, size))
-        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            features = self.features(torch.zeros(1, 3, *shape))
+        # timm asserts the size of the images.
+        except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
             raise ValueError(
-                f"{owner}: network gives no features of a {size} x {size} image ({error}). Pass a "
-                "module from float images (n, 3, height, width) to vectors (n, n_features)."
+                f"{owner}: network gives no features of an image of {shape[1]} x {shape[0]} pixels "
+                f"({error}). Pass a module from float images (n, 3, height, width) to vectors "
+                "(n, n_features), or the image_size that it was made for."
             ) from error
         finally:
             self.train(was_training)

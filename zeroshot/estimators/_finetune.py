@@ -66,7 +66,7 @@ class FineTuneClassifier(NetworkClassifier):
         Of the sample order, of dropout, and of a head that starts at random.
     augmentation : "crop_flip" or callable, optional
         ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images, such as a transform of
+        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
         ``torchvision.transforms.v2``, which draws once for the whole batch.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
         Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
@@ -183,7 +183,9 @@ class FineTuneClassifier(NetworkClassifier):
             A parameter is out of range, there is no such stage, there is one class only, the head
             is of other classes or of another width, or lengths differ.
         FloatingPointError
-            The loss became infinite or NaN.
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         from zeroshot.backbones._stages import freeze_before
 
@@ -236,6 +238,7 @@ class FineTuneClassifier(NetworkClassifier):
             mean=mean,
             std=std,
             weights=self.weights,
+            image_shape=training.pixels.shape,
             seed=training.settings.seed,
             owner=owner,
         )

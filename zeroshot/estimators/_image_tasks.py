@@ -156,8 +156,8 @@ def check_classes(classes: np.ndarray, *, owner: str) -> None:
     """
     if len(classes) < 2:
         raise ValueError(
-            f"{owner}: y holds one class only, {classes[0]!r}. A network learns to tell classes "
-            "apart: pass images of at least two."
+            f"{owner}: y holds one class only, {classes.tolist()[0]!r}. A network learns to tell "
+            "classes apart: pass images of at least two."
         )
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from zeroshot import __version__
 from zeroshot._validation import check_flag, check_number, check_option
+from zeroshot.estimators._image_checkpoint import open_checkpoint
 from zeroshot.estimators._image_tasks import Task
 from zeroshot.estimators._map import training_settings
+from zeroshot.exceptions import DownloadError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from zeroshot._checkpoint import Checkpoint, Progress
+    from zeroshot._checkpoint import Progress
     from zeroshot._training import Rows, TrainingSettings
     from zeroshot.backbones._image_network import ImageNetwork
     from zeroshot.backbones._pixels import Pixels
@@ -130,7 +130,7 @@ def run_training(
     from zeroshot._training import train
 
     owner = type(estimator).__name__
-    augmentation = _augmentation(estimator)
+    augmentation = _augmentation(estimator, owner)
     trained, rows = part or (network, image_rows(training.pixels, task, augmentation))
     progress = train(
         trained,
@@ -139,7 +139,7 @@ def run_training(
         training.settings,
         metric=task.metric,
         callbacks=[_on_images(callback, network) for callback in _callbacks(estimator, owner)],
-        checkpoint=_checkpoint(estimator, training, task, network, trained),
+        checkpoint=open_checkpoint(estimator, training, task, network, trained),
         progress=training.progress,
         bar=estimator.progress,
     )
@@ -220,9 +220,20 @@ def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progres
     )
     if not one_more:
         return settings, None
-    progress = getattr(estimator, "_progress", None)
-    done = len(progress.history) if progress else 0
-    return replace(settings, epochs=done + 1, schedule="constant"), progress
+    progress = _progress(estimator)
+    epochs = len(progress.history) + 1
+    return replace(settings, epochs=epochs, schedule="constant"), progress
+
+
+def _progress(estimator: Any) -> Progress:
+    """Return how far an estimator has come, to go on from, whether a callback stopped it or not."""
+    from zeroshot._checkpoint import Progress
+
+    known = getattr(estimator, "_progress", None)
+    if known is not None:
+        return Progress(known.history, known.optimizer)
+    # One that was loaded has no optimiser's state.
+    return Progress(list(estimator.history_)) if hasattr(estimator, "network_") else Progress()
 
 
 def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> ImageNetwork:
@@ -237,20 +248,43 @@ def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> 
                 f"{owner}: the network has {known.n_outputs} outputs, and now {task.n_outputs} are "
                 "asked for. Fit anew with warm_start=False."
             )
+        if not one_more:
+            _check_same_network(estimator, known, task, owner)
         return known
     mean, std = scaling(estimator.network, training.pixels)
-    network = ImageNetwork(
-        estimator.network,
-        task.n_outputs,
-        hidden=task.hidden,
-        mean=mean,
-        std=std,
-        seed=training.settings.seed,
-        owner=owner,
-    )
+    try:
+        network = ImageNetwork(
+            estimator.network,
+            task.n_outputs,
+            hidden=task.hidden,
+            mean=mean,
+            std=std,
+            image_shape=training.pixels.shape,
+            seed=training.settings.seed,
+            owner=owner,
+        )
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error} As network=, without such a parameter, pass a module, untrained or with its "
+            "weights: timm.create_model(name, num_classes=0)."
+        ) from error
     if estimator.init_from is not None:
         _copy_backbone(estimator.init_from, network, owner)
     return network
+
+
+def _check_same_network(estimator: Any, known: ImageNetwork, task: Task, owner: str) -> None:
+    """Raise where a warm start would train another network than the parameters name."""
+    asked, kept = estimator.network, known.network
+    same = asked == kept if isinstance(asked, str) else type(asked) is type(known.backbone)
+    if not same or task.hidden != known.hidden:
+        raise ValueError(
+            f"{owner}: warm_start goes on with the network of the fit before, which has "
+            f"network={kept if isinstance(kept, str) else type(kept).__name__} and "
+            f"hidden={known.hidden}, and now network="
+            f"{asked if isinstance(asked, str) else type(asked).__name__} and hidden={task.hidden} "
+            "are asked for. Fit anew with warm_start=False."
+        )
 
 
 def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
@@ -260,9 +294,9 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
     theirs: Any = getattr(source, "network_", None)
     if theirs is None:
         raise ValueError(
-            f"{owner}: init_from must be a fitted estimator with a network_, got {source!r}. Fit "
-            "it first; where this estimator is cloned, as in a search or in cross-validation, wrap "
-            "it: FrozenEstimator(fitted)."
+            f"{owner}: init_from must be a fitted estimator with a network_, got a "
+            f"{type(source).__name__} without. Fit it first; where this estimator is cloned, as in "
+            "a search or in cross-validation, wrap it: FrozenEstimator(fitted)."
         )
     try:
         network.backbone.load_state_dict(theirs.backbone.state_dict())
@@ -293,21 +327,21 @@ def image_rows(pixels: Pixels, task: Task, augmentation: Augmentation | None) ->
     return ImageRows(pixels, torch.from_numpy(task.targets), augmentation)
 
 
-def _augmentation(estimator: Any) -> Augmentation | None:
-    from zeroshot.backbones._augmentation import crop_and_flip
+def _augmentation(estimator: Any, owner: str) -> Augmentation | None:
+    from zeroshot.backbones._augmentation import check_augmented, crop_and_flip
 
     augmentation = estimator.augmentation
     if isinstance(augmentation, str):
-        check_option(
-            augmentation, ("crop_flip",), owner=type(estimator).__name__, name="augmentation"
-        )
+        check_option(augmentation, ("crop_flip",), owner=owner, name="augmentation")
         return crop_and_flip
     if augmentation is not None and not callable(augmentation):
         raise TypeError(
-            f"{type(estimator).__name__}: augmentation must be None, 'crop_flip', or a callable "
+            f"{owner}: augmentation must be None, 'crop_flip', or a callable "
             f"from uint8 images (n, 3, height, width) to images, got {augmentation!r}."
         )
-    return augmentation
+    if augmentation is None:
+        return None
+    return lambda images: check_augmented(images, augmentation(images), owner=owner)
 
 
 def _on_images(callback: Any, network: nn.Module) -> Any:
@@ -320,6 +354,11 @@ def _on_images(callback: Any, network: nn.Module) -> Any:
 
 
 def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
+    if callable(estimator.callbacks):
+        raise TypeError(
+            f"{owner}: callbacks must be a list of callables, got {estimator.callbacks!r} alone. "
+            "Write callbacks=[callback]."
+        )
     callbacks = tuple(estimator.callbacks or ())
     for callback in callbacks:
         if not callable(callback):
@@ -328,27 +367,3 @@ def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
                 f"{callback!r}."
             )
     return callbacks
-
-
-def _checkpoint(
-    estimator: Any, training: Training, task: Task, network: nn.Module, trained: nn.Module
-) -> Checkpoint | None:
-    """Return the checkpoint, which knows what the run depends on; the device is free."""
-    from zeroshot._checkpoint import Checkpoint, checkpoint_path
-    from zeroshot._torch import weights_hash
-
-    if estimator.checkpoint is None:
-        return None
-    owner = type(estimator).__name__
-    known = {k: str(value) for k, value in asdict(training.settings).items() if k != "device"}
-    facts = {
-        **known,
-        **task.facts,
-        "version": __version__,
-        "augmentation": repr(estimator.augmentation),
-        "images": training.pixels.digest(),
-        "labels": hashlib.sha256(np.ascontiguousarray(task.targets).tobytes()).hexdigest(),
-        "network": hashlib.sha256(str(trained).encode()).hexdigest(),
-        "initial weights": weights_hash(network),
-    }
-    return Checkpoint(checkpoint_path(estimator.checkpoint, owner=owner), facts, owner)

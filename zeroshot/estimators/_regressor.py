@@ -73,7 +73,7 @@ class EmbeddingRegressor(VectorRegressor):
         Side of the square that each image is brought to; None takes them as they are.
     augmentation : "crop_flip" or callable, optional
         ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images, such as a transform of
+        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
         ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
@@ -85,7 +85,8 @@ class EmbeddingRegressor(VectorRegressor):
         Into how many parts a batch is cut, to fit into memory.
     checkpoint : path, optional
         A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`.
+        interruption, to the very same numbers. It needs an integer as `random_state`;
+        ``partial_fit`` leaves the file alone.
     callbacks : sequence of callable, optional
         Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
         and stops training by returning True (`zeroshot.callbacks`).
@@ -174,7 +175,7 @@ class EmbeddingRegressor(VectorRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features.
+            Features; with a `network` images, as `partial_fit` takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_dims)
             Labels, or vectors; numbers without a `label_embedding`.
 
@@ -189,6 +190,10 @@ class EmbeddingRegressor(VectorRegressor):
             Labels have no vector; all of them are named.
         ValueError
             y fits neither form, X is not finite, or lengths differ.
+        FloatingPointError
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         hidden = self._check_parameters()
         X, y = self._validate_fit(X, y)

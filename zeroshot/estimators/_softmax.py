@@ -48,7 +48,7 @@ class SoftmaxClassifier(NetworkClassifier):
         Side of the square that each image is brought to; None takes them as they are.
     augmentation : "crop_flip" or callable, optional
         ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images, such as a transform of
+        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
         ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
@@ -60,7 +60,8 @@ class SoftmaxClassifier(NetworkClassifier):
         Into how many parts a batch is cut, to fit into memory.
     checkpoint : path, optional
         A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`.
+        interruption, to the very same numbers. It needs an integer as `random_state`;
+        ``partial_fit`` leaves the file alone.
     callbacks : sequence of callable, optional
         Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
         and stops training by returning True (`zeroshot.callbacks`).
@@ -157,7 +158,9 @@ class SoftmaxClassifier(NetworkClassifier):
             A parameter is out of range, there is one class only, images differ in size, or lengths
             differ.
         FloatingPointError
-            The loss became infinite or NaN.
+            The loss or the weights became infinite or NaN.
+        IntegrityError
+            The `checkpoint` is of another run.
         """
         X, y = check_network_fit(X, y, owner=type(self).__name__)
         self.classes_, positions = np.unique(y, return_inverse=True)

@@ -93,7 +93,10 @@ NETWORKS = {"ImageNetwork", "SimpNet", "TinyImageNetCNN"}
 OF_THE_RUN = {"callbacks": None, "checkpoint": None, "init_from": None}
 """Parameters of training networks that belong to the run, not to the model, and what is saved."""
 
-FIXED = {"ImageNetwork": {"weights": None}, "Pipeline": {"memory": None}}
+FIXED: dict[str, dict[str, Any]] = {
+    "ImageNetwork": {"weights": None, "image_shape": None},
+    "Pipeline": {"memory": None},
+}
 """Parameters with one permitted value, by class: a network brings its weights, and joblib's cache
 is made of pickles."""
 
