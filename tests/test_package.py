@@ -131,6 +131,7 @@ SUBPACKAGES = (
     "metrics",
     "model_selection",
     "persistence",
+    "report",
 )
 
 
@@ -178,7 +179,8 @@ def test_public_names_of_parts_are_sorted_and_there(name):
 
 # A module may use what stands on its own line or above it, never what stands below.
 LAYERS = [
-    {"exceptions", "_optional", "_validation", "_files", "_hub", "_torch", "_pipelines", "_clip"},
+    {"exceptions", "_optional", "_validation", "_files", "_printable", "_record", "_hub"},
+    {"_torch", "_pipelines", "_clip"},
     {"taxonomy"},
     {"label_embeddings"},
     {"datasets"},
