@@ -384,6 +384,26 @@ def test_evaluate_skips_what_it_cannot_read(model: Path, tmp_path: Path, capsys)
     assert "could be read" in error_of(["evaluate", str(model), str(photos)], capsys, code=1)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_evaluate_shows_any_class_and_file_name(model: Path, tmp_path: Path, capsys) -> None:
+    classes = ("bus", "<script>x", "a\u202eb\x1b[31m", "two\nlines")
+    photos = save_photos(tmp_path / "photos", classes[:1], 2)
+    for name in (*classes[1:], os.fsdecode(b"caf\xe9")):
+        save_photos(photos, (name,), 1)
+    for folder in ("bus", "<script>x"):
+        os.rename(photos / folder / "0.png", os.fsencode(photos / folder) + b"/caf\xe9\x07.png")
+    (photos / "bus" / "1.png").write_bytes(b"x")
+    folder = tmp_path / "results"
+    assert main(["evaluate", str(model), str(photos), "--output", str(folder)]) == 0
+    assert "\x1b" not in (captured := capsys.readouterr()).out and "\x1b" not in captured.err
+    page = (folder / "index.html").read_bytes().decode("utf-8")  # every byte is text
+    assert "<script" not in page and not set("\x07\x1b\u202e") & set(page)
+    for shown in ("&lt;script&gt;x", r"a\u202eb\x1b[31m", r"two\nlines", r"caf\udce9\x07.png"):
+        assert f"<bdi>{shown}</bdi>" in page
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["images"]["unreadable"][0]["path"].endswith("1.png")
+
+
 def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(*args, **kwargs):
         raise AssertionError("the long work began")
@@ -585,3 +605,7 @@ def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys)
     argv = ["predict", *paths, str(tmp_path / "bad.png"), "--model", str(tmp_path / "model")]
     assert main([*argv, "--labels", "bus,okapi", "--format", "json"]) == 1
     assert len(json.loads(capsys.readouterr().out)) == 2
+    argv = ["evaluate", str(tmp_path / "model"), str(photos), "--output", str(tmp_path / "report")]
+    assert main(argv) == 0
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "The label vectors that the model predicts for images" in page

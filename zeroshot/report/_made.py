@@ -18,7 +18,8 @@ def what_was_run(record: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     values = {title: record[key] for key, title in HEAD.items() if key in record}
     if "images" in record:
         images = record["images"]
-        values["Read"] = f"{images['read']:,} images; {images['skipped']:,} could not be read"
+        skipped = f"; {images['skipped']:,} could not be read" if images["skipped"] else ""
+        values["Read"] = f"{images['read']:,} images{skipped}"
     values |= more
     others = {key: record[key] for key in record if key not in HEAD and key not in BELOW}
     values |= {key.replace("_", " ").capitalize(): _plain(item) for key, item in others.items()}
