@@ -77,6 +77,7 @@ def demo_results() -> dict[str, Any]:
         },
         "photos": [],
         "unreadable_photos": [],
+        "made": {"data": "CIFAR-100", "sha256": {"net": "0" * 64}, "seeds": {"class splits": 0}},
         "seconds": 1.0,
     }
 
@@ -504,7 +505,12 @@ def test_demo_prints_a_table_and_writes_the_report(
     assert "20 unseen classes, top-1" in out
     assert "zeroshot-demo/index.html" in err.replace(os.sep, "/")
     written = sorted(path.name for path in (tmp_path / "zeroshot-demo").iterdir())
-    assert written == ["demo.png", "index.html", "results.json"]
+    assert written == ["index.html", "provenance.json", "results.json"]
+    record = json.loads((tmp_path / "zeroshot-demo/provenance.json").read_text("ascii"))
+    assert record["command"] == "zeroshot demo"
+    assert record["weights"] == {"net": "0" * 64} and record["seeds"] == {"class splits": 0}
+    assert record["images"] == {"read": 0, "skipped": 0, "unreadable": []}
+    assert {"date", "versions", "platform", "source"} <= set(record)
 
 
 def test_a_second_demo_takes_another_folder(
@@ -537,6 +543,7 @@ def test_an_existing_folder_exits_2_before_the_work(
     assert not run_demo
     assert main(["demo", "--output", str(folder), "--force"]) == 0
     assert (folder / "index.html").is_file()
+    (folder / "demo.png").touch()  # an earlier version's
     assert main(["demo", "--output", str(folder), "--force"]) == 0  # its own report
 
 
@@ -600,13 +607,25 @@ def test_photos_and_folders_are_given_to_the_demo(run_demo: list, tmp_path: Path
     assert run_demo == [photos]
 
 
+def test_ctrl_c_while_the_report_is_drawn_leaves_nothing(
+    run_demo: list, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zeroshot.report._demo.how_made", interrupted)
+    assert main(["demo", "--output", str(tmp_path / "report")]) == 130
+    assert capsys.readouterr().err.endswith("zeroshot: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_report_that_cannot_be_written_loses_no_figure(
     run_demo: list, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zeroshot.report.write_report", full)
+    monkeypatch.setattr("zeroshot.report.write_demo_report", full)
     assert main(["demo", "--json", "--output", str(tmp_path / "report")]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == demo_results()

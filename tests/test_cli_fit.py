@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, MissingDependencyError
 
 COLORS = {
     "bus": (200, 30, 30),
@@ -403,6 +404,13 @@ def test_evaluate_writes_figures_and_record(
     record = json.loads((folder / "provenance.json").read_text())
     assert record["images"] == {"read": 16, "skipped": 0, "unreadable": []}
     assert len(record["weights"]) == 3 and record["model"] == str(model)
+    assert {path.name for path in folder.iterdir()} == {
+        "evaluation.json", "index.html", "provenance.json",
+    }  # fmt: skip
+    page = (folder / "index.html").read_text("utf-8")
+    assert f"<td><bdi>{shlex.join(['zeroshot', *argv, '--format', 'json'])}</bdi></td>" in page
+    assert all(f"<bdi>{value}</bdi>" in page for value in record["weights"].values())
+    assert "Image of " in page and "Confusion matrix" in page
     assert "exists" in error_of(argv, capsys, code=2)
     assert main([*argv, "--force", "--format", "parquet"]) == 0
     assert capsys.readouterr().out == ""
@@ -420,8 +428,116 @@ def test_evaluate_skips_what_it_cannot_read(model: Path, tmp_path: Path, capsys)
     out, err = capsys.readouterr()
     assert json.loads(out)["settings"]["n_samples"] == 1
     assert "1 of 2 images could not be read." in err
+    folder = tmp_path / "results"
+    assert main(["evaluate", str(model), str(photos), "--output", str(folder)]) == 0
+    page = (folder / "index.html").read_text("utf-8")
+    assert "1 of 2 images could not be read, and were left out" in page
+    assert '<th scope="row"><bdi>0.png</bdi></th>' in page
+    capsys.readouterr()
     (photos / "bus" / "1.png").write_bytes(b"x")
     assert "could be read" in error_of(["evaluate", str(model), str(photos)], capsys, code=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_evaluate_shows_any_class_and_file_name(model: Path, tmp_path: Path, capsys) -> None:
+    classes = ("bus", "<script>x", "a\u202eb\x1b[31m", "two\nlines")
+    photos = save_photos(tmp_path / "photos", classes[:1], 2)
+    for name in (*classes[1:], os.fsdecode(b"caf\xe9")):
+        save_photos(photos, (name,), 1)
+    for folder in ("bus", "<script>x"):
+        os.rename(photos / folder / "0.png", os.fsencode(photos / folder) + b"/caf\xe9\x07.png")
+    (photos / "bus" / "1.png").write_bytes(b"x")
+    folder = tmp_path / "results"
+    assert main(["evaluate", str(model), str(photos), "--output", str(folder)]) == 0
+    assert "\x1b" not in (captured := capsys.readouterr()).out and "\x1b" not in captured.err
+    page = (folder / "index.html").read_bytes().decode("utf-8")  # every byte is text
+    assert "<script" not in page and not set("\x07\x1b\u202e") & set(page)
+    for shown in ("&lt;script&gt;x", r"a\u202eb\x1b[31m", r"two\nlines", r"caf\udce9\x07.png"):
+        assert f"<bdi>{shown}</bdi>" in page
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["images"]["unreadable"][0]["path"].endswith("1.png")
+
+
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(*args, **kwargs):
+        raise AssertionError("the long work began")
+
+    monkeypatch.setattr("zeroshot.cli._evaluate.SavedModel", work)
+
+
+@pytest.mark.parametrize("content", ["chapter.txt", "model", "file"])
+def test_evaluate_replaces_nothing_but_an_evaluation(
+    content: str, model: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_work(monkeypatch)
+    target = tmp_path / "thesis"
+    if content == "model":
+        shutil.copytree(model, target)
+    elif content == "file":
+        target.write_text("years of work", encoding="utf-8")
+    else:
+        target.mkdir()
+        (target / content).write_text("years of work", encoding="utf-8")
+    argv = ["evaluate", str(model), "photos", "--output", str(target)]
+    assert "exists. Name another folder, or pass --force." in error_of(argv, capsys, code=2)
+    assert "--force replaces nothing else" in error_of([*argv, "--force"], capsys, code=2)
+    assert target.exists()
+
+
+def test_evaluate_refuses_a_folder_that_cannot_be_made_before_the_work(
+    model: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_work(monkeypatch)
+    (tmp_path / "file").touch()
+    argv = ["evaluate", str(model), "photos", "--output"]
+    assert "cannot be made in" in error_of([*argv, str(tmp_path / "file" / "x")], capsys, code=2)
+    # As another user sees a folder that is not theirs; the tests may run as root.
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    assert "cannot be made in" in error_of([*argv, str(tmp_path / "new")], capsys, code=2)
+    assert not (tmp_path / "new").exists()
+
+
+def test_evaluate_without_matplotlib_says_so_and_writes_the_rest(
+    model: Path, photos: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    folder = tmp_path / "results"
+    assert main(["evaluate", str(model), str(photos), "--output", str(folder)]) == 0
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert "report will be without charts" in first and "'scikit-zeroshot[plots]'" in first
+    assert "reading 16 images" in second  # said before the work
+    page = (folder / "index.html").read_text("utf-8")
+    assert "Charts need matplotlib" in page and "Image of " in page
+    assert (folder / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "full"), 1)])
+def test_nothing_is_left_of_a_report_that_is_not_complete(
+    error: BaseException, code: int, model: Path, photos: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    """Neither a new folder, nor half of one in place of the old: and no figure is lost."""
+
+    def stop(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("zeroshot.cli._evaluate.import_optional", missing)  # no charts: faster
+    folder = tmp_path / "results"
+    argv = ["evaluate", str(model), str(photos), "--force", "--output", str(folder)]
+    assert main(argv) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    monkeypatch.setattr("zeroshot.report._classes.thumbnail", stop)
+    assert main(argv) == code
+    out, err = capsys.readouterr()
+    assert "mean_class_accuracy" in out and "Traceback" not in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert main([*argv[:-1], str(tmp_path / "new")]) == code
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def missing(*args, **kwargs):
+    raise MissingDependencyError("matplotlib is not installed")
 
 
 # --- predict ---------------------------------------------------------------------------------
@@ -543,3 +659,7 @@ def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys)
     argv = ["predict", *paths, str(tmp_path / "bad.png"), "--model", str(tmp_path / "model")]
     assert main([*argv, "--labels", "bus,okapi", "--format", "json"]) == 1
     assert len(json.loads(capsys.readouterr().out)) == 2
+    argv = ["evaluate", str(tmp_path / "model"), str(photos), "--output", str(tmp_path / "report")]
+    assert main(argv) == 0
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "The label vectors that the model predicts for images" in page

@@ -135,18 +135,21 @@ def test_an_unreadable_photo_is_reported_and_nothing_else_is_lost(
     assert "1 of 2 images could not be read" in call["err"]
 
 
-def test_the_report_folder_holds_a_page_a_picture_and_the_figures(
+def test_the_report_folder_holds_a_page_the_figures_and_their_record(
     printed: tuple[dict, Path],
 ) -> None:
     call, folder = printed
     files = sorted(path.name for path in (folder / "report").iterdir())
-    assert files == ["demo.png", "index.html", "results.json"]
+    assert files == ["index.html", "provenance.json", "results.json"]
     assert json.loads((folder / "report/results.json").read_text("utf-8")) == json.loads(
         call["out"]
     )
-    with Image.open(folder / "report/demo.png") as picture:
-        assert picture.size == (1320, 900)
-    assert "photo.png: " in (folder / "report/index.html").read_text("utf-8")
+    page = (folder / "report/index.html").read_text("utf-8")
+    assert "<bdi>photo.png</bdi>" in page and "<bdi>broken.jpg</bdi>" in page
+    record = json.loads((folder / "report/provenance.json").read_text("ascii"))
+    assert record["weights"]["word vectors"] == WordVectors().fingerprint()
+    assert len(record["weights"]["tf_efficientnet_lite0"]) == 64
+    assert (record["images"]["read"], record["images"]["skipped"]) == (3, 1)
 
 
 def test_the_demo_repeats_itself(printed: tuple[dict, Path], small: None) -> None:

@@ -110,7 +110,8 @@ def test_commands_of_the_command_line_page_run(data_home, photo_folder, capsys, 
     assert all(text for line, text in printed.items() if "--output" not in line)
     for output in ("features.npz", "answers.parquet", "vectors.parquet"):
         assert Path(output).is_file() and Path(f"{output}.provenance.json").is_file()
-    assert Path("zoo-results/evaluation.json").is_file()
+    names = {"evaluation.json", "index.html", "provenance.json"}
+    assert {path.name for path in Path("zoo-results").iterdir()} == names
 
 
 @pytest.mark.data
@@ -156,7 +157,8 @@ def test_generalized_example_gains_by_calibration_and_stays_below_its_ceiling():
             assert after["ausuc"] > 100 * control["ausuc"]
 
 
-def test_python_of_the_evaluation_page_runs(capsys):
+def test_python_of_the_evaluation_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL
     )
@@ -165,6 +167,7 @@ def test_python_of_the_evaluation_page_runs(capsys):
     for block in blocks:
         exec(compile(block, "evaluation.md", "exec"), scope)
     printed = capsys.readouterr().out
+    assert "Worst and best classes" in Path("report/index.html").read_text("utf-8")
     assert "Left out: seen_accuracy, harmonic_mean, ausuc: none of the 1000 rows" in printed
     assert "['same', 'inclusive', 'disjoint']" in printed
     assert "Counter({'inclusive': 46, 'disjoint': 32, 'same': 22})" in printed

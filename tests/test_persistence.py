@@ -794,6 +794,16 @@ def test_an_interrupted_save_leaves_the_old_model(file, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model"]
 
 
+def test_the_record_of_fit_is_replaced_with_its_model_and_nothing_else_is(tmp_path):
+    zeroshot.save(StandardScaler().fit(X), tmp_path / "model")
+    (tmp_path / "model" / "provenance.json").write_text("{}")
+    zeroshot.save(MinMaxScaler().fit(X), tmp_path / "model", overwrite=True)
+    assert sorted(os.listdir(tmp_path / "model")) == [ARRAYS, CONFIG]
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="notes.txt"):
+        zeroshot.save(StandardScaler().fit(X), tmp_path / "model", overwrite=True)
+
+
 def test_a_refused_estimator_leaves_the_old_model(tmp_path):
     zeroshot.save(StandardScaler().fit(X), tmp_path / "model")
     with pytest.raises(TypeError):

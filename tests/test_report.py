@@ -1,7 +1,10 @@
+"""The pages of ``zeroshot demo`` and ``zeroshot evaluate``, without a browser."""
+
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
 from zeroshot.exceptions import MissingDependencyError
-from zeroshot.report import draw_results, format_table, table_rows, write_report
+from zeroshot.report import _charts, write_demo_report, write_evaluation_report
+from zeroshot.report._classes import _extremes
+from zeroshot.report._demo import format_table, table_rows
 
 SHARES = {
     "unseen_accuracy": 0.336,
@@ -29,9 +34,17 @@ SHARES = {
     "unseen_accuracy_generalized": 0.152,
     "harmonic_mean": 0.218,
 }
+NASTY = [
+    "<script>window.ran=true</script>",
+    '"><img src=x onerror="window.ran=true">',
+    "a\u202eb\x00\x1b[31m\nc",
+    "猫 $x_1$ & 'quotes'",
+    "عربي",
+    "W" * 120,
+]
 
 
-def results(photos: list[str], labels: list[str] | None = None) -> dict[str, Any]:
+def demo_results(photos: list[str], labels: list[str] | None = None) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     losses = {f"class {i}": -0.8 * rng.random(2) for i in range(20)}
     labels = labels or ["swimming pool", "refrigerator", "cat", "dog", "bee"]
@@ -47,30 +60,100 @@ def results(photos: list[str], labels: list[str] | None = None) -> dict[str, Any
         "photos": [
             {"path": path, "labels": labels, "scores": [0.5, 0.4, 0.3, 0.2, 0.1]} for path in photos
         ],
+        "unreadable_photos": [],
         "seconds": 61.4,
     }
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> list[str]:
-    """Six photos: wide, tall, transparent, gray of 16 bits, rotated by EXIF, plain."""
-    images = {
-        "wide.png": Image.new("RGB", (900, 90), "red"),
-        "tall.png": Image.new("RGB", (90, 900), "green"),
-        "clear.png": Image.new("RGBA", (64, 64), (0, 0, 255, 0)),
-        "deep.png": Image.fromarray(np.full((64, 64), 40_000, dtype=np.uint16)),
-        "turned.jpg": Image.new("RGB", (120, 60), "blue"),
-        "plain.png": Image.new("RGB", (64, 64), "orange"),
-    }
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for name, image in images.items():
-        image.save(tmp_path / name, **({"exif": exif} if name == "turned.jpg" else {}))
-    return [str(tmp_path / name) for name in images]
+def save_images(folder: Path, n: int) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        shape = (90, 40) if i % 3 else (40, 90)
+        Image.new("RGB", shape, (9 * i % 256, 99, 200 - 9 * i % 200)).save(folder / f"{i}.png")
+    return [str(folder / f"{i}.png") for i in range(n)]
+
+
+def evaluated(names: list[str], per_class: int = 4, n_seen: int | None = None) -> tuple:
+    """Return an evaluation with seen and unseen classes, its model, and its features and labels."""
+    rng = np.random.default_rng(0)
+    names = sorted(names)
+    vectors = rng.normal(size=(len(names), 8))
+    X = np.repeat(vectors, per_class, axis=0) + 0.4 * rng.normal(size=(len(names) * per_class, 8))
+    y = np.repeat(names, per_class)
+    seen = np.isin(y, names[: len(names) // 2 if n_seen is None else n_seen])
+    table = AttributeTable(vectors, labels=names)
+    model = DeViSEClassifier(table, loss="mse", candidates=names).fit(X[seen], y[seen])
+    return evaluate_zero_shot(model, X, y, n_bootstrap=50, random_state=0), model, X, y
+
+
+ABOUT = {
+    "command": "zeroshot evaluate my-model photos",
+    "date": "2026-01-02T03:04:05+00:00",
+    "model": "my-model",
+    "source": "photos",
+    "seeds": {"seed": 7},
+    "weights": {"net": "0123456789abcdef" * 4},
+    "images": {
+        "read": 24,
+        "skipped": 1,
+        "unreadable": [{"path": "photos/a/broken.png", "error": "is no image"}],
+    },
+}
+ANIMALS = ["bear", "cod", "eel", "lion", "owl", "shark"]
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory) -> tuple:
+    """A report with all that there can be, and what went into it."""
+    home = tmp_path_factory.mktemp("evaluation")
+    result, model, X, y = evaluated(ANIMALS)
+    paths = save_images(home / "photos", len(y))
+    folder = write_evaluation_report(
+        result, home / "report", model, X, y, images=paths, about=ABOUT
+    )
+    return folder, result, (model, X, y, paths)
+
+
+class Page(HTMLParser):
+    """Collect tags, text, pictures and the text of tables."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.images: list[dict[str, Any]] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in ("meta", "img", "source"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += f"{data} " if data.strip() else ""
+
+
+def read(folder: Path) -> str:
+    return (folder / "index.html").read_text("utf-8")
+
+
+def flat(page: Page) -> str:
+    return " ".join(page.text.split())
+
+
+# --- the demo --------------------------------------------------------------------------------
 
 
 def test_every_figure_of_the_table_stands_beside_its_control() -> None:
-    rows = table_rows(results([]))
+    rows = table_rows(demo_results([]))
     assert all(len(row) == 4 and all(row) for row in rows)
     cells = {row[0].strip(): row[1:] for row in rows}
     assert cells["20 unseen classes, top-1"] == ("0.336", "0.051", "best constant answer")
@@ -82,8 +165,8 @@ def test_every_figure_of_the_table_stands_beside_its_control() -> None:
     assert cells["over that control, median"][0] == "-14.0%"
 
 
-def test_the_text_has_aligned_columns_and_names_the_photos(photos: list[str]) -> None:
-    text = format_table(results(photos[:2]))
+def test_the_text_has_aligned_columns_and_names_the_photos(tmp_path: Path) -> None:
+    text = format_table(demo_results([str(tmp_path / "wide.png"), str(tmp_path / "tall.png")]))
     lines = text.splitlines()
     assert not text.endswith("\n")
     assert all(len(line) <= 100 for line in lines)
@@ -93,143 +176,315 @@ def test_the_text_has_aligned_columns_and_names_the_photos(photos: list[str]) ->
     assert lines[-1] == "61 seconds"
 
 
-@pytest.mark.parametrize("n_photos", [0, 1, 2, 3, 5, 6])
-def test_any_number_of_photos_can_be_drawn_and_no_frame_stays_empty(
-    n_photos: int, photos: list[str]
-) -> None:
-    figure = draw_results(results(photos[:n_photos]))
-    FigureCanvasAgg(figure).draw()
-    pictures = [axes for axes in figure.axes if axes.images]
-    charts = [axes for axes in figure.axes if axes.axison]
-    assert len(pictures) == min(n_photos, 4)
-    assert len(charts) == 2
-    width, height = figure.bbox.size
-    for axes in figure.axes:
-        # Axes' titles must not be cut off by the edge of the figure, or reach over a chart.
-        box = axes.get_tightbbox()
-        if box is not None and (axes.images or axes.axison):
-            assert box.x0 >= -2
-            assert box.y0 >= -2
-            assert box.x1 <= width + 2
-            assert box.y1 <= height + 2
-    for picture in pictures:
-        for chart in charts:
-            assert picture.get_tightbbox().y0 >= chart.get_tightbbox().y1 - 2
-
-
-def test_titles_of_neighbours_do_not_overlap(photos: list[str]) -> None:
-    long = ["golden retriever puppy", "refrigerator truck", "swimming pool", "cat", "dog"]
-    figure = draw_results(results(photos[:4], long))
-    FigureCanvasAgg(figure).draw()
-    titles = [axes._left_title.get_window_extent() for axes in figure.axes if axes.images]
-    assert all(left.x1 <= right.x0 for left, right in zip(titles, titles[1:], strict=False))
-
-
-def test_the_users_own_photos_are_drawn_first(photos: list[str]) -> None:
-    """The demo puts them after the samples: with five or more, samples give way."""
-    figure = draw_results(results([*photos[:2], *photos[2:]]))
-    shapes = [axes.images[0].get_array().shape[:2] for axes in figure.axes if axes.images]
-    assert len(shapes) == 4
-    assert (60, 600) not in shapes  # wide.png, a sample here
-
-
-def test_photos_are_drawn_as_the_network_sees_them(photos: list[str]) -> None:
-    clear, deep, turned = photos[2:5]
-    figure = draw_results(results([clear, deep, turned]))
-    drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
-    assert drawn[0][0, 0].tolist() == [255, 255, 255]  # composited on white
-    assert drawn[1][0, 0].tolist() == [156, 156, 156]  # 40,000 of 65,535, not clipped
-    assert drawn[2].shape == (120, 60, 3)  # upright
-
-
-def test_nothing_drawn_is_registered_with_pyplot(photos: list[str]) -> None:
-    draw_results(results(photos[:1]))
-    assert (
-        "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
-    )
-
-
-class Page(HTMLParser):
-    """Count tags, and collect the text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        self.tags.append(tag)
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def test_the_page_stands_alone_and_is_well_formed(photos: list[str], tmp_path: Path) -> None:
-    found = results(photos[:2])
-    folder = write_report(found, tmp_path / "report")
+@pytest.mark.parametrize("n_photos", [0, 1, 14])
+def test_the_demos_page_has_figures_photos_and_pictures(n_photos: int, tmp_path: Path) -> None:
+    photos = save_images(tmp_path / "photos", n_photos)
+    found = demo_results(photos)
+    folder = write_demo_report(found, tmp_path / "report")
     assert folder == tmp_path / "report"
-    text = (folder / "index.html").read_text("utf-8")
-    page = Page()
-    page.feed(text)
-    assert page.open == []
-    assert page.tags.count("tr") == 1 + len(table_rows(found))
-    assert page.tags.count("li") == 2
-    assert "0.336" in page.text
-    assert "http" not in text  # nothing is fetched
-    assert "data:image/png;base64," in text
-    assert json.loads((folder / "results.json").read_text("utf-8")) == found
+    page = Page(read(folder))
+    assert "0.336 0.051 best constant answer" in flat(page)
+    assert len(page.images) == 3 + (n_photos > 0)
+    assert all(image["alt"] for image in page.images)
+    if n_photos:
+        # All photos are in the table; the picture has the last ones, which are the user's own.
+        assert f"{n_photos - 1}.png swimming pool (0.50), refrigerator (0.40)" in flat(page)
+        assert page.images[0]["alt"].endswith(f"{n_photos - 1}.png")
+    assert json.loads((folder / "results.json").read_text("ascii")) == found
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["versions"]["scikit-zeroshot"] in flat(page)
 
 
-def test_the_page_escapes_names_and_labels(tmp_path: Path) -> None:
-    path = tmp_path / "a&b.png"
-    Image.new("RGB", (8, 8)).save(path)
-    labels = ["<script>alert(1)</script>", "b & c", "d", "e", "f"]
-    write_report(results([str(path)], labels), tmp_path / "report")
-    text = (tmp_path / "report/index.html").read_text("utf-8")
-    assert "<script>" not in text
-    assert "&lt;script&gt;" in text
-    assert "a&amp;b.png" in text
+def test_the_demos_worst_and_best_classes_stand_beside_the_control(tmp_path: Path) -> None:
+    found = demo_results([])
+    page = flat(Page(read(write_demo_report(found, tmp_path / "report"))))
+    losses = found["relative_losses"]
+    order = sorted(losses, key=lambda label: losses[label]["model"])
+    for label in (order[0], order[-1]):
+        loss = losses[label]
+        assert f"{label} {loss['model']:+.1%} {loss['mean_predictor']:+.1%}" in page
+    assert page.index("largest relative loss") < page.index("smallest relative loss")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
 def test_a_file_name_that_is_no_text_loses_no_report(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
     Image.new("RGB", (8, 8)).save(path)
-    found = results([path])
-    write_report(found, tmp_path / "report")
-    assert "caf" in (tmp_path / "report/index.html").read_text("utf-8")
+    found = demo_results([path])
+    write_demo_report(found, tmp_path / "report")
+    assert r"caf\udce9.png" in read(tmp_path / "report")
     assert json.loads((tmp_path / "report/results.json").read_text("utf-8")) == found
 
 
-def test_an_existing_folder_is_kept_unless_overwrite(photos: list[str], tmp_path: Path) -> None:
+# --- the evaluation --------------------------------------------------------------------------
+
+
+def test_the_page_says_what_was_run_and_by_what(evaluation: tuple) -> None:
+    folder, _, _ = evaluation
+    page = flat(Page(read(folder)))
+    assert "Command zeroshot evaluate my-model photos" in page
+    assert "Model my-model Data photos Date 2026-01-02T03:04:05+00:00" in page
+    assert "seed 7" in page and f"net {'0123456789abcdef' * 4}" in page
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record | ABOUT == record
+    for package, version in record["versions"].items():
+        assert f"{package} {version}" in page
+
+
+def test_the_page_has_every_figure_beside_its_controls(evaluation: tuple) -> None:
+    folder, result, _ = evaluation
+    page = flat(Page(read(folder)))
+    for name, e in result.items():
+        shown = name.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
+        numbers = f"{e.value:.3f} {e.low:.3f} to {e.high:.3f} {e.best_constant:.3f}"
+        assert f"{shown} {numbers}" in page
+    assert len(result.left_out) > 0
+    for name, why in result.left_out.items():
+        assert name in page and why in page
+    assert all(note in page for note in result.notes)
+    assert json.loads((folder / "evaluation.json").read_text()) == json.loads(
+        json.dumps(result.to_dict())
+    )
+
+
+def test_the_page_has_the_displays_that_apply(evaluation: tuple, tmp_path: Path) -> None:
+    folder, _, (model, X, y, _) = evaluation
+    alts = [image["alt"] for image in Page(read(folder)).images]
+    starts = ("12 images", "Confusion", "Accuracy on seen", "The label vectors")
+    assert [sum(alt.startswith(start) for alt in alts) for start in starts] == [1, 1, 1, 1]
+    unseen = ~np.isin(y, model.seen_classes_)
+    result = evaluate_zero_shot(model, X[unseen], y[unseen], n_bootstrap=0)
+    folder = write_evaluation_report(result, tmp_path / "report", model, X[unseen], y[unseen])
+    alts = [image["alt"] for image in Page(read(folder)).images]
+    # Neither images nor seen classes: no grid and no curve.
+    assert [alt.split(",")[0].split(":")[0] for alt in alts] == [
+        "Confusion matrix",
+        "The label vectors that the model predicts for images",
+    ]
+
+
+def test_a_classifier_without_label_vectors_has_a_map_of_its_features(tmp_path: Path) -> None:
+    from sklearn.frozen import FrozenEstimator
+
+    from zeroshot import EnsembleZeroShotClassifier
+
+    _, model, X, y = evaluated(ANIMALS)
+    seen = np.isin(y, model.seen_classes_)
+    both = EnsembleZeroShotClassifier(
+        [("a", FrozenEstimator(model)), ("b", FrozenEstimator(model))], candidates=ANIMALS
+    ).fit(X[seen], y[seen])
+    result = evaluate_zero_shot(both, X, y, n_bootstrap=0)
+    folder = write_evaluation_report(result, tmp_path / "report", both, X, y)
+    assert "The features that the model is given, as points" in read(folder)
+
+
+def test_worst_and_best_classes_have_examples_with_labels_and_scores(evaluation: tuple) -> None:
+    folder, result, (model, X, y, paths) = evaluation
+    page, accuracy = flat(Page(read(folder))), result.classes["accuracy"]
+    worst, best = int(np.argmin(accuracy)), int(np.argmax(accuracy))
+    for place in (worst, best):
+        label, n_right = result.classes["label"][place], round(accuracy[place] * 4)
+        kind = "seen in training" if result.classes["seen"][place] else "unseen"
+        assert f"{label} {n_right} of 4 right ({accuracy[place]:.0%}), {kind}" in page
+    assert page.index("as they come among the best") < page.rindex(" Worst ")
+    assert page.rindex(" Worst ") < page.rindex(" Best ")
+    (row, *_) = np.flatnonzero(y == result.classes["label"][best])
+    labels, scores = model.predict_top_k(X[row : row + 1], 3)
+    (top, score), true = (labels[0, 0], scores[0, 0]), y[row]
+    tick = "✓ " if top == true else ""
+    assert f"{tick}{top} {score:.2f}" in page and Path(paths[row]).name in page
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "worst", "best"),
+    [
+        ([0.5], [0], []),
+        ([1.0, 0.0], [1], [0]),
+        ([0.5] * 6, [0, 1, 2], [3, 4, 5]),
+        ([0.1, 0.9, 0.1, 0.9, 0.2, 0.8, 0.0], [6, 0, 2], [1, 3, 5]),
+    ],
+)
+def test_worst_and_best_are_different_classes_and_ties_are_settled(
+    accuracy: list[float], worst: list[int], best: list[int]
+) -> None:
+    assert _extremes(np.array(accuracy)) == (worst, best)
+
+
+def test_unreadable_images_are_counted_and_listed(evaluation: tuple, tmp_path: Path) -> None:
+    page = flat(Page(read(evaluation[0])))
+    assert "24 images; 1 could not be read" in page
+    assert "1 of 25 images could not be read" in page
+    assert "broken.png is no image" in page
+    _, result, (model, X, y, _) = evaluation
+    many = [{"path": f"{i}.png", "error": "no"} for i in range(130)]
+    about = {"images": {"read": 24, "skipped": 130, "unreadable": many}}
+    folder = write_evaluation_report(
+        result, tmp_path / "report", model, X, y, about=about, charts=False
+    )
+    page = flat(Page(read(folder)))
+    assert "99.png no" in page and "100.png no" not in page
+    assert "The other 30 are named in provenance.json" in page
+
+
+def test_an_image_that_is_gone_by_now_is_said_so(evaluation: tuple, tmp_path: Path) -> None:
+    _, result, (model, X, y, _) = evaluation
+    paths = [str(tmp_path / f"{i}.png") for i in range(len(y))]
+    folder = write_evaluation_report(
+        result, tmp_path / "report", model, X, y, images=paths, charts=False
+    )
+    assert "The image cannot be read: Image of" in flat(Page(read(folder)))
+
+
+def test_the_same_evaluation_gives_the_same_page(evaluation: tuple, tmp_path: Path) -> None:
+    folder, result, (model, X, y, paths) = evaluation
+    again = write_evaluation_report(
+        result, tmp_path / "report", model, X, y, images=paths, about=ABOUT
+    )
+    assert read(again) == read(folder)
+
+
+@pytest.mark.parametrize("per_class", [1, 4])
+def test_thousands_of_classes_make_no_longer_page(
+    per_class: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_charts, "MAX_MAPPED", 30)
+    names = [f"class {i:04}" for i in range(1000 if per_class == 1 else 3)]
+    result, model, X, y = evaluated(names, per_class, n_seen=len(names) - 1)
+    images = np.zeros((len(y), 8, 8, 3), dtype=np.uint8)
+    folder = write_evaluation_report(result, tmp_path / "report", model, X, y, images=images)
+    page = Page(read(folder))
+    assert len(page.images) <= 4 + 6 * 6
+    assert len(read(folder)) < 2e6
+    assert f"{len(y):,} samples of {len(names) - 1:,} seen and 1 unseen classes" in flat(page)
+
+
+def test_one_class_alone(tmp_path: Path) -> None:
+    _, model, X, y = evaluated(ANIMALS)
+    rows = y == "bear"
+    result = evaluate_zero_shot(model, X[rows], y[rows], n_bootstrap=0)
+    folder = write_evaluation_report(result, tmp_path / "report", model, X[rows], y[rows])
+    page = flat(Page(read(folder)))
+    assert " Worst bear" in page and " Best bear" not in page
+
+
+def test_samples_that_are_not_the_evaluated_ones_are_refused(
+    evaluation: tuple, tmp_path: Path
+) -> None:
+    _, result, (model, X, y, _) = evaluation
+    with pytest.raises(ValueError, match="y has 23 labels, and result is of 24 samples"):
+        write_evaluation_report(result, tmp_path / "report", model, X[1:], y[1:])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        write_evaluation_report(result, tmp_path / "report", model, X, y, images=["a.png"])
+    assert not (tmp_path / "report").exists()
+
+
+# --- both ------------------------------------------------------------------------------------
+
+
+def nasty_pages(home: Path) -> dict[str, str]:
+    """Write both reports with labels, file names and messages that want to be something else."""
+    result, model, X, y = evaluated(NASTY)
+    name = "<b>&'x\u202e.png" if sys.platform == "linux" else "&'x.png"
+    (path,) = save_images(home / "photos", 1)
+    os.rename(path, home / "photos" / name)
+    paths = [str(home / "photos" / name)] * len(y)
+    broken = [{"path": f"photos/{label}", "error": f"no image: {label}"} for label in NASTY]
+    about = ABOUT | {
+        "command": f"zeroshot evaluate '{NASTY[1]}'",
+        "images": {"read": 24, "skipped": len(broken), "unreadable": broken},
+    }
+    write_evaluation_report(result, home / "evaluation", model, X, y, images=paths, about=about)
+    found = demo_results(paths[:2], NASTY[:5]) | {"unreadable_photos": broken}
+    losses = zip(NASTY, found["relative_losses"].values(), strict=False)
+    write_demo_report(found | {"relative_losses": dict(losses)}, home / "demo", about=about)
+    return {name: read(home / name) for name in ("evaluation", "demo")}
+
+
+def test_whatever_names_hold_is_shown_and_does_nothing(tmp_path: Path) -> None:
+    for text in nasty_pages(tmp_path).values():
+        page = Page(text)
+        assert "script" not in page.tags and "b" not in page.tags
+        assert all(image["src"].startswith("data:image/") for image in page.images)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+        assert r"a\u202eb\x00\x1b[31m\nc" in page.text
+        assert NASTY[0] in page.text and NASTY[1] in page.text
+        if sys.platform == "linux":
+            assert r"<b>&'x\u202e.png" in page.text
+
+
+def test_the_pages_fetch_nothing(evaluation: tuple, tmp_path: Path) -> None:
+    demo = write_demo_report(demo_results(save_images(tmp_path / "p", 2)), tmp_path / "report")
+    for text in (read(evaluation[0]), read(demo)):
+        assert "default-src &#x27;none&#x27;; img-src data:; style-src" in text
+        assert "http:" not in text and "https:" not in text
+        sources = re.findall(r'(?:src|srcset|href)="([^"]{0,11})', text)
+        assert len(sources) > 4 and set(sources) == {"data:image/"}
+
+
+def test_nothing_drawn_is_registered_with_pyplot(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    write_demo_report(demo_results([]), tmp_path / "report")
+    assert pyplot.get_fignums() == before
+
+
+@pytest.fixture(params=["demo", "evaluation"])
+def write(request: pytest.FixtureRequest, evaluation: tuple) -> Any:
+    """Return a function that writes one of the reports."""
+    if request.param == "demo":
+        return lambda folder, **options: write_demo_report(demo_results([]), folder, **options)
+    _, result, (model, X, y, _) = evaluation
+    return lambda folder, **options: write_evaluation_report(
+        result, folder, model, X, y, **({"charts": False} | options)
+    )
+
+
+def test_an_existing_folder_is_kept_unless_overwrite(write: Any, tmp_path: Path) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
-    (folder / "results.json").write_text("old", encoding="utf-8")
+    (folder / "index.html").write_text("old", encoding="utf-8")
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        write_report(results(photos[:1]), folder)
-    assert (folder / "results.json").read_text("utf-8") == "old"
-    write_report(results(photos[:1]), folder, overwrite=True)
-    assert json.loads((folder / "results.json").read_text("utf-8"))["seconds"] == 61.4
+        write(folder)
+    assert read(folder) == "old"
+    write(folder, overwrite=True)
+    assert read(folder).startswith("<!doctype html>")
+    (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"holds more than a report \(thesis.txt\)"):
+        write(folder, overwrite=True)
+    with pytest.raises(FileExistsError, match="is a file"):
+        write(folder / "thesis.txt", overwrite=True)
+    assert (folder / "thesis.txt").read_text("utf-8") == "years of work"
 
 
-def test_a_report_that_fails_leaves_nothing_behind(photos: list[str], tmp_path: Path) -> None:
-    found = results(photos[:1]) | {"extra": object()}  # is no JSON
+def test_a_report_that_fails_leaves_nothing_behind(write: Any, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     with pytest.raises(TypeError):
-        write_report(found, home / "report")
+        write(home / "report", about={"extra": object()})  # is no JSON
     assert list(home.iterdir()) == []
 
 
-def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_matplotlib(
+    write: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    charts = {"charts": True} if "evaluation" in request.node.callspec.id else {}
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[plots\]'"):
-        write_report(results([]), tmp_path / "report")
+        write(tmp_path / "report", **charts)
     assert not (tmp_path / "report").exists()
+
+
+def test_an_evaluation_without_charts_needs_no_matplotlib(
+    evaluation: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    _, result, (model, X, y, paths) = evaluation
+    folder = write_evaluation_report(
+        result, tmp_path / "report", model, X, y, images=paths, charts=False
+    )
+    page = Page(read(folder))
+    assert "pip install 'scikit-zeroshot[plots]'" in page.text
+    assert len(page.images) == 24  # examples are no charts

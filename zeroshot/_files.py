@@ -60,6 +60,11 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
         shutil.rmtree(work)
 
 
+def other_files(folder: Path, own: set[str]) -> list[str]:
+    """Return the sorted names of what a folder holds besides `own`: it would be replaced too."""
+    return sorted({entry.name for entry in folder.iterdir()} - own)
+
+
 @contextmanager
 def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of `target` when the block ends well.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from zeroshot._optional import import_optional
+from zeroshot._record import as_json
 from zeroshot.cli._images import report_unreadable
 from zeroshot.cli._options import add_command, add_output, read_images
 from zeroshot.cli._output import check_folder
+from zeroshot.cli._provenance import provenance
 from zeroshot.cli._terminal import say
 
 HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn,
@@ -22,8 +23,6 @@ EXAMPLES = """examples:
   zeroshot demo holiday.jpg --output my-report
   zeroshot demo --json > results.json
 """
-
-FILES = {"demo.png", "index.html", "results.json"}
 
 
 def add_parser(commands: Any) -> None:
@@ -44,12 +43,22 @@ def run(args: argparse.Namespace) -> int:
     images = read_images(args.images) if args.images else []
     say("this takes a minute or two on two cores")
     from zeroshot.demo import run_demo
-    from zeroshot.report import format_table, write_report
+    from zeroshot.report import write_demo_report
+    from zeroshot.report._demo import format_table
 
     results = run_demo(images)
     # Printed first: a full disk must not take the figures with it.
-    print(json.dumps(results, indent=1) if args.json else format_table(results), flush=True)
-    write_report(results, folder, overwrite=args.force)
+    print(as_json(results).rstrip() if args.json else format_table(results), flush=True)
+    made = results["made"]
+    about = provenance(
+        args,
+        weights=made["sha256"],
+        n_read=len(results["photos"]),
+        unreadable=results["unreadable_photos"],
+        source=made["data"],
+        seeds=made["seeds"],
+    )
+    write_demo_report(results, folder, about=about, overwrite=args.force)
     say(f"The report is in {folder}: open {folder / 'index.html'}")
     return report_unreadable(results["unreadable_photos"], len(images))
 
@@ -60,5 +69,7 @@ def _report_folder(output: str | None, *, force: bool) -> Path:
     while output is None and folder.exists() and not force:
         number += 1
         folder = Path(f"zeroshot-demo-{number}")
+    from zeroshot.report._demo import FILES
+
     check_folder(folder, force=force, own=FILES, what="report")
     return folder

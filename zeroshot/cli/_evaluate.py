@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zeroshot._files import atomic_folder
+from zeroshot._optional import import_optional
+from zeroshot._record import RECORD
 from zeroshot.cli._images import LabelledImages, load_classes, report_unreadable
 from zeroshot.cli._options import (
     add_command,
@@ -18,18 +20,11 @@ from zeroshot.cli._options import (
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import (
-    FORMATS,
-    RECORD,
-    Answers,
-    as_json,
-    as_text,
-    check_folder,
-    write_parquet,
-)
+from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._saved import SavedModel
 from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.exceptions import MissingDependencyError
 
 HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
 is the same for all images and beside random labels, with intervals. On offer are the labels of the
@@ -41,8 +36,7 @@ EXAMPLES = """examples:
   zeroshot evaluate cifar-model cifar100 --output results
 """
 
-FIGURES = "evaluation.json"
-FILES = {FIGURES, "figures.parquet", RECORD}
+FIGURES, PAGE = "evaluation.json", "index.html"
 COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label")
 
 
@@ -59,18 +53,17 @@ def add_parser(commands: Any) -> None:
     evaluate.add_argument(
         "--unseen", metavar="a,b,c|FILE", help="judge on these classes alone, and offer no others"
     )
-    add_output(evaluate, "DIR", f"folder for {FIGURES} and {RECORD}")
+    add_output(evaluate, "DIR", f"folder for a page ({PAGE}), {FIGURES} and {RECORD}")
     add_network(evaluate, choice=False)
     add_seed(evaluate)
     add_format(evaluate, FORMATS, "default: table; parquet needs --output")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge, print the figures, and write them if asked to."""
+    """Judge, print the figures, and write them and the page if asked to."""
     folder = None if args.output is None else Path(args.output)
-    if folder is not None:
-        check_folder(folder, force=args.force, own=FILES, what="evaluation")
-    elif args.format == "parquet":
+    charts = folder is not None and _checked_output(folder, force=args.force)
+    if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
     model = SavedModel(args.model, network_options(args))
@@ -86,24 +79,39 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"no image of {args.source} could be read. Convert them to PNG or JPEG.")
     from zeroshot.evaluation import evaluate_zero_shot
 
-    result = evaluate_zero_shot(
-        classifier, read.features, data.labels[read.rows], random_state=args.seed
-    )
+    judged = data.where(read.rows)
+    result = evaluate_zero_shot(classifier, read.features, judged.labels, random_state=args.seed)
     answers = _answers(result)
-    if folder is not None:
-        record = provenance(
-            args,
-            weights=model.hashes,
-            n_read=len(read.rows),
-            unreadable=read.unreadable,
-            model=args.model,
-            source=args.source,
-        )
-        _write(answers, record, folder, args)
-        say(f"The figures are in {folder / FIGURES}.")
-    if args.format != "parquet":
-        sys.stdout.write(as_text(answers, args.format or "table"))
+    try:
+        if folder is not None:
+            record = provenance(
+                args,
+                weights=model.hashes,
+                n_read=len(read.rows),
+                unreadable=read.unreadable,
+                model=args.model,
+                source=args.source,
+            )
+            task = (classifier, read.features, judged)
+            _write(result, task, record, folder, args, charts=charts)
+            say(f"The report is in {folder}: open {folder / PAGE}")
+    finally:  # a full disk must not take the figures with it
+        if args.format != "parquet":
+            sys.stdout.write(as_text(answers, args.format or "table"))
     return 0
+
+
+def _checked_output(folder: Path, *, force: bool) -> bool:
+    """Raise if the report could not be written; return whether charts can be drawn."""
+    from zeroshot.report._evaluation import FILES, NO_CHARTS
+
+    check_folder(folder, force=force, own=FILES, what="evaluation")
+    try:
+        import_optional("matplotlib.figure", owner="evaluate --output", extra="plots")
+    except MissingDependencyError:
+        say(f"The report will be without charts. {NO_CHARTS}")
+        return False
+    return True
 
 
 def _only(
@@ -135,11 +143,22 @@ def _answers(result: Any) -> Answers:
 
 
 def _write(
-    answers: Answers, record: dict[str, Any], folder: Path, args: argparse.Namespace
+    result: Any,
+    task: tuple[Any, Any, LabelledImages],
+    record: dict[str, Any],
+    folder: Path,
+    args: argparse.Namespace,
+    *,
+    charts: bool,
 ) -> None:
+    from zeroshot.report import write_evaluation_report
+
+    classifier, features, judged = task
     with atomic_folder(folder, overwrite=args.force) as new:
-        (new / FIGURES).write_text(as_json(answers.objects), encoding="ascii")
-        (new / RECORD).write_text(as_json(record), encoding="ascii")
+        write_evaluation_report(
+            result, new, classifier, features, judged.labels, images=judged.images, about=record,
+            charts=charts, random_state=args.seed, overwrite=True,
+        )  # fmt: skip
         if args.format == "parquet":
             with (new / "figures.parquet").open("wb") as file:
-                write_parquet(answers, file)
+                write_parquet(_answers(result), file)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroshot._files import atomic_folder
+from zeroshot._record import RECORD, as_json
 from zeroshot.cli._images import LabelledImages, Read, extract, load_classes, report_unreadable
 from zeroshot.cli._options import (
     add_command,
@@ -23,14 +24,7 @@ from zeroshot.cli._options import (
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import (
-    RECORD,
-    TEXT_FORMATS,
-    Answers,
-    as_json,
-    as_text,
-    check_folder,
-)
+from zeroshot.cli._output import TEXT_FORMATS, Answers, as_text, check_folder
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import (
     DEFAULT_EMBEDDING,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zeroshot._files import atomic_file
+from zeroshot._files import atomic_file, other_files
 from zeroshot._optional import import_optional
-from zeroshot.cli._terminal import UsageError, printable
+from zeroshot._printable import printable
+from zeroshot._record import RECORD, as_json
+from zeroshot.cli._terminal import UsageError
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
 FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
-RECORD = "provenance.json"
 
 
 @dataclass(frozen=True)
@@ -101,19 +100,6 @@ def as_text(answers: Answers, form: str) -> str:
     if answers.text is None:
         return _aligned(answers)
     return f"{answers.text}\n" if answers.text else ""
-
-
-def as_json(value: Any) -> str:
-    """Return a value as JSON in ASCII; what is no finite number becomes null."""
-    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _aligned(answers: Answers) -> str:
@@ -222,7 +208,7 @@ def check_folder(folder: Path, *, force: bool, own: set[str], what: str) -> None
 def _is_own(folder: Path, own: set[str]) -> bool:
     if not folder.is_dir() or folder.resolve() == Path.cwd():
         return False
-    return {entry.name for entry in folder.iterdir()} <= own
+    return not other_files(folder, own)
 
 
 def check_parent(path: Path, kind: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from zeroshot._printable import printable
 from zeroshot.cli._images import report_unreadable
 from zeroshot.cli._options import (
     add_command,
@@ -19,7 +20,7 @@ from zeroshot.cli._options import (
 from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._saved import SavedModel
-from zeroshot.cli._terminal import UsageError, printable
+from zeroshot.cli._terminal import UsageError
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot

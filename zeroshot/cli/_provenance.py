@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import zeroshot
-
-PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "pillow", "gensim", "safetensors")
+from zeroshot._record import made_now
 
 
 def provenance(
@@ -46,9 +41,7 @@ def provenance(
     """
     record: dict[str, Any] = {
         "command": shlex.join(["zeroshot", *args.argv]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "platform": platform.platform(),
+        **made_now(),
         "seeds": {"seed": args.seed} if hasattr(args, "seed") else {},
         "weights": dict(weights or {}),
     }
@@ -56,13 +49,3 @@ def provenance(
         skipped = [dict(entry) for entry in unreadable]
         record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
     return record | more
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "scikit-zeroshot": zeroshot.__version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

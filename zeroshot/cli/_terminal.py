@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
+from zeroshot._printable import printable
+
 
 class UsageError(Exception):
     """What was typed cannot be done; exit code 2."""
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with everything escaped that could steer a terminal or break a line.
-
-    Examples
-    --------
-    >>> from zeroshot.cli._terminal import printable
-    >>> printable("caf\u00e9\x1b[31m\n")
-    'café\\x1b[31m\\n'
-    """
-    return "".join(
-        char.encode("unicode_escape").decode("ascii") if _steers(char) else char for char in text
-    )
-
-
-def _steers(char: str) -> bool:
-    category = unicodedata.category(char)
-    return category.startswith("C") or category in ("Zl", "Zp")
 
 
 def say(message: str) -> None:

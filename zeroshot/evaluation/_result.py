@@ -142,41 +142,47 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         return pandas.DataFrame.from_dict(rows, orient="index", dtype=float)
 
     def __repr__(self) -> str:
-        return f"ZeroShotEvaluation({self._heading()})"
+        return f"ZeroShotEvaluation({heading(self)})"
 
     def __str__(self) -> str:
-        remarks = [part for line in self._remarks() for part in textwrap.wrap(line, 88)]
-        return "\n".join([self._heading(), aligned(self._rows()), *remarks])
+        lines = [part for line in remarks(self) for part in textwrap.wrap(line, 88)]
+        return "\n".join([heading(self), aligned(figure_rows(self)), *lines])
 
     def _repr_html_(self) -> str:
-        remarks = "".join(f"<p>{html.escape(line)}</p>" for line in self._remarks())
-        return html_table(self._rows(), caption=self._heading()) + remarks
+        notes = "".join(f"<p>{html.escape(line)}</p>" for line in remarks(self))
+        return html_table(figure_rows(self), caption=heading(self)) + notes
 
-    def _heading(self) -> str:
-        known = self.settings
-        return (
-            f"{known['model']}: {known['n_samples']:,} samples of {known['n_seen_classes']:,} seen "
-            f"and {known['n_unseen_classes']:,} unseen classes, {known['n_on_offer']:,} labels on "
-            "offer"
-        )
 
-    def _rows(self) -> list[list[str]]:
-        level = f"{100 * self.settings['level']:g} % interval"
-        rows = [["", "value", level, "best constant", "random label"]]
-        for name, e in self.estimates.items():
-            interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
-            value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
-            rows.append([name, value, interval, *controls])
-        return rows
+def heading(result: ZeroShotEvaluation) -> str:
+    """Return in one line what was judged on what."""
+    known = result.settings
+    return (
+        f"{known['model']}: {known['n_samples']:,} samples of {known['n_seen_classes']:,} seen "
+        f"and {known['n_unseen_classes']:,} unseen classes, {known['n_on_offer']:,} labels on "
+        "offer"
+    )
 
-    def _remarks(self) -> list[str]:
-        counted = "class" if self.settings["average"] == "macro" else "sample"
-        lines = [f"Each {counted} counts once. {_CONTROLS}", *self.notes]
-        reasons = dict.fromkeys(self.left_out.values())
-        for why in reasons:
-            names = (name for name, reason in self.left_out.items() if reason == why)
-            lines.append(f"Left out: {', '.join(names)}: {why}")
-        return lines
+
+def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
+    """Return the figures as rows of cells, the head first."""
+    level = f"{100 * result.settings['level']:g} % interval"
+    rows = [["", "value", level, "best constant", "random label"]]
+    for name, e in result.estimates.items():
+        interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
+        value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
+        rows.append([name, value, interval, *controls])
+    return rows
+
+
+def remarks(result: ZeroShotEvaluation) -> list[str]:
+    """Return what has to be said beside the figures: how they count, notes, what was left out."""
+    counted = "class" if result.settings["average"] == "macro" else "sample"
+    lines = [f"Each {counted} counts once. {_CONTROLS}", *result.notes]
+    reasons = dict.fromkeys(result.left_out.values())
+    for why in reasons:
+        names = (name for name, reason in result.left_out.items() if reason == why)
+        lines.append(f"Left out: {', '.join(names)}: {why}")
+    return lines
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import sklearn
 
 import zeroshot
-from zeroshot._files import atomic_folder
+from zeroshot._files import atomic_folder, other_files
+from zeroshot._record import RECORD
 from zeroshot.exceptions import IntegrityError
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
@@ -36,7 +37,8 @@ def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) 
     folder : path
         The folder to make. It appears when it is complete.
     overwrite : bool, default=False
-        Replace a model that is there. It stays as it was if anything goes wrong.
+        Replace a model that is there, with the record that ``zeroshot fit`` keeps beside it. It
+        stays as it was if anything goes wrong.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def load(folder: str | os.PathLike) -> Any:
 def _check_replaceable(target: Path) -> None:
     """Raise if there is something at `target` that is not a saved model: it would be deleted."""
     if target.is_dir():
-        others = sorted({entry.name for entry in target.iterdir()} - {CONFIG, ARRAYS})
+        others = other_files(target, {CONFIG, ARRAYS, RECORD})
         if others:
             raise FileExistsError(
                 f"save: {target} holds more than a model ({', '.join(others[:5])}), and would be "

@@ -1,0 +1,68 @@
+"""A page opened in a headless browser at two widths, and what became of it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTHS = {"phone": 390, "desktop": 1280}
+OPTIONS = [
+    "--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu", "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
+    "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom",
+]  # fmt: skip
+
+# The page stands in frames of the two widths: a window cannot be as narrow as a phone. It may run
+# no script itself, so that the frames' owner looks into them.
+PROBE = """<!doctype html><title>probe</title>{frames}<pre id="found"></pre><script>
+addEventListener("load", () => {{
+  const found = {{}};
+  for (const frame of document.querySelectorAll("iframe")) {{
+    const page = frame.contentDocument, root = page.documentElement;
+    const all = [...page.body.querySelectorAll("*")];
+    found[frame.id] = {{
+      width: root.clientWidth, scroll_width: root.scrollWidth,
+      beyond: all.filter(e => !e.parentElement.closest(".wide")
+        && e.getBoundingClientRect().right > root.clientWidth + 1).map(e => e.outerHTML),
+      moved: all.filter(e => e.matches(".wide") && e.scrollWidth > e.clientWidth + 1).length,
+      images: [...page.images].map(i => [i.alt, i.naturalWidth, i.currentSrc.slice(0, 11),
+        Math.round(i.getBoundingClientRect().width)]),
+      scripts_ran: frame.contentWindow.ran === true,
+      text: page.body.innerText,
+    }};
+  }}
+  document.getElementById("found").textContent = JSON.stringify(found);
+}});</script>"""
+
+
+def look_at(page: str, folder: Path) -> dict[str, Any]:
+    """Return what a browser makes of a page: an entry a width, and ``console``, its messages.
+
+    Skips the test where there is no browser.
+    """
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip("there is no headless browser: apt-get install chromium")
+    frames = "".join(
+        f'<iframe id="{name}" width="{width}" height="900" style="border:0" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+        for name, width in WIDTHS.items()
+    )
+    (folder / "probe.html").write_text(PROBE.format(frames=frames), encoding="utf-8")
+    done = subprocess.run(
+        [program, *OPTIONS, f"--user-data-dir={folder / 'profile'}", f"{folder / 'probe.html'}"],
+        capture_output=True, check=True, encoding="utf-8", errors="replace", timeout=120,
+    )  # fmt: skip
+    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr
+    console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    return json.loads(html.unescape(found[1])) | {"console": console}

@@ -1,0 +1,69 @@
+"""The pages in a real browser, at the width of a phone and of a desktop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browser import WIDTHS, look_at
+from test_report import ABOUT, ANIMALS, demo_results, evaluated, nasty_pages, read, save_images
+
+from zeroshot.report import write_demo_report, write_evaluation_report
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, str]:
+    home = tmp_path_factory.mktemp("pages")
+    result, model, X, y = evaluated(ANIMALS)
+    photos = save_images(home / "photos", len(y))
+    options = {"images": photos, "about": ABOUT}
+    write_evaluation_report(result, home / "evaluation", model, X, y, **options)
+    write_demo_report(demo_results(photos[:5]), home / "demo", about=ABOUT)
+    nasty = nasty_pages(home / "nasty")
+    return {name: read(home / name) for name in ("evaluation", "demo")} | {
+        f"nasty {name}": page for name, page in nasty.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["evaluation", "demo", "nasty evaluation", "nasty demo"])
+def test_a_page_loads_fits_and_shows_its_pictures(
+    name: str, pages: dict[str, str], tmp_path: Path
+) -> None:
+    found = look_at(pages[name], tmp_path)
+    assert found["console"] == []  # no error, and nothing that the page's own policy refused
+    for kind, width in WIDTHS.items():
+        seen = found[kind]
+        assert seen["width"] == width
+        assert seen["scroll_width"] <= width and seen["beyond"] == []
+        assert not seen["scripts_ran"]
+        assert len(seen["images"]) == pages[name].count("<img ") > 3
+        for alt, pixels, source, shown in seen["images"]:
+            assert alt.strip()
+            assert pixels > 0 and shown > 0
+            assert source == "data:image/"
+    # The narrow charts are others than the wide ones.
+    assert found["phone"]["images"] != found["desktop"]["images"]
+    if "nasty" not in name:
+        assert found["phone"]["moved"] == found["desktop"]["moved"] == 0  # no table scrolls
+
+
+def test_names_are_seen_as_they_stand(pages: dict[str, str], tmp_path: Path) -> None:
+    found = look_at(pages["nasty evaluation"], tmp_path)
+    for kind in WIDTHS:
+        assert "<script>window.ran=true</script>" in found[kind]["text"]
+        assert r"a\u202eb\x00\x1b[31m\nc" in found[kind]["text"]
+
+
+def test_the_probe_sees_what_is_wrong_and_the_policy_stops_it(
+    pages: dict[str, str], tmp_path: Path
+) -> None:
+    """What the tests above look for would be found: or they could not fail."""
+    bad = '<script>window.ran=true</script><img alt="far" src="https://example.org/x.png">'
+    bad += '<div style="width:3000px">wide</div>'
+    found = look_at(pages["demo"].replace("<main>", f"<main>{bad}"), tmp_path)
+    assert any("script" in line for line in found["console"])
+    assert any("example.org" in line for line in found["console"])
+    phone = found["phone"]
+    assert phone["scroll_width"] >= 3000 and phone["beyond"]
+    assert not phone["scripts_ran"]
+    assert phone["images"][0][:2] == ["far", 0]

@@ -1,0 +1,117 @@
+"""The classes that a model names worst and best, with images of each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zeroshot.report._page import joined, name, section, text
+from zeroshot.report._pictures import thumbnail
+
+N_CLASSES, N_EXAMPLES, N_NAMES = 3, 6, 3
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answers on the images of an evaluation.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n_samples,)
+        True labels.
+    labels, scores : ndarray of shape (n_samples, k)
+        The best labels of each, and their scores.
+    images : sequence of length n_samples, or None
+        What the samples look like: paths, PIL images or pixels.
+    """
+
+    y: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    images: Any
+
+
+def worst_and_best(classes: dict[str, list], answers: Answers) -> str:
+    """Return some classes of an evaluation with their accuracy and examples.
+
+    Parameters
+    ----------
+    classes : dict of str to list
+        Of `ZeroShotEvaluation`.
+    answers : Answers
+        The same samples.
+    """
+    worst, best = _extremes(np.array(classes["accuracy"], dtype=float))
+    parts = [
+        "<p>By the share of a class's images whose first label is right. Under each image stand "
+        f"its best labels with their scores, best first. Of a class {N_EXAMPLES} images at most "
+        "are shown: wrong answers first among the worst classes, and as they come among the best. "
+        "All classes are in <code>evaluation.json</code>.</p>"
+    ]
+    for title, places in (("Worst", worst), ("Best", best)):
+        if places:
+            shown = joined(
+                _one(classes, place, answers, wrong_first=title == "Worst") for place in places
+            )
+            parts.append(f"<h3>{title}</h3>\n{shown}")
+    return section("Worst and best classes", *parts)
+
+
+def _extremes(accuracy: np.ndarray) -> tuple[list[int], list[int]]:
+    """Return the positions of some classes, the worst and the best first; ties as they stand."""
+    n = min(N_CLASSES, max(1, len(accuracy) // 2))
+    worst = np.argsort(accuracy, kind="stable")[:n].tolist()
+    best = [p for p in np.argsort(-accuracy, kind="stable").tolist() if p not in set(worst)]
+    return worst, best[:n]
+
+
+def _one(classes: dict[str, list], place: int, answers: Answers, *, wrong_first: bool) -> str:
+    label = classes["label"][place]
+    rows = np.flatnonzero(answers.y == label)
+    right = answers.labels[rows, 0] == label
+    kind = "seen in training" if classes["seen"][place] else "unseen"
+    line = (
+        f"{right.sum():,} of {len(rows):,} right ({classes['accuracy'][place]:.0%}), {kind}"
+        f"{_taken_for(answers.labels[rows[~right], 0].tolist())}"
+    )
+    shown = rows[np.argsort(right, kind="stable")] if wrong_first else rows
+    examples = "\n".join(_example(answers, row) for row in shown[:N_EXAMPLES].tolist())
+    return (
+        f'<h4>{name(label)}</h4>\n<p class="soft">{line}</p>\n'
+        f'<div class="examples">\n{examples}\n</div>'
+    )
+
+
+def _taken_for(wrong: list) -> str:
+    """Return in words what a class is taken for most often, as HTML."""
+    named = Counter(wrong).most_common(N_NAMES)
+    words = ", ".join(f"{name(label)} ({count:,})" for label, count in named)
+    return f"; taken for {words}" if words else ""
+
+
+def _example(answers: Answers, row: int) -> str:
+    label, picture, file = answers.y[row], "", ""
+    if answers.images is not None:
+        image = answers.images[row]
+        alt = f"Image of {label}, named {answers.labels[row, 0]}"
+        picture = thumbnail(image, alt=alt)
+        if isinstance(image, (str, os.PathLike)):
+            file = f'<span class="file">{name(os.path.basename(image))}</span>'
+    pairs = zip(answers.labels[row].tolist(), answers.scores[row].tolist(), strict=True)
+    return f"<figure>{picture}<figcaption>{named(pairs, truth=label)}{file}</figcaption></figure>"
+
+
+def named(pairs: Any, *, truth: Any = None) -> str:
+    """Return labels and scores as a list, the true one ticked."""
+    items = []
+    for label, score in pairs:
+        right = truth is not None and label == truth
+        tick, kind = ("✓ ", ' class="right"') if right else ("", "")
+        items.append(
+            f"<li{kind}><span>{tick}{name(label)}</span> <span>{text(f'{score:.2f}')}</span></li>"
+        )
+    return f"<ol>{''.join(items)}</ol>"

@@ -1,0 +1,203 @@
+"""The report on a model that was judged on images of known classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sklearn.utils import check_consistent_length
+
+from zeroshot._files import atomic_folder
+from zeroshot._record import RECORD, as_json
+from zeroshot._validation import check_labels
+from zeroshot.displays._checks import top_labels
+from zeroshot.evaluation import ZeroShotEvaluation
+from zeroshot.evaluation._result import figure_rows, heading, remarks
+from zeroshot.report import _charts as charts_of
+from zeroshot.report._classes import Answers, worst_and_best
+from zeroshot.report._folder import PAGE, check_replaceable, full_record
+from zeroshot.report._made import how_made, unreadable_images, what_was_run
+from zeroshot.report._page import bullets, page, paragraph, section, table
+
+OWNER = "write_evaluation_report"
+FIGURES = "evaluation.json"
+FILES = {PAGE, FIGURES, RECORD, "figures.parquet"}
+K = 3  # labels an image
+NO_CHARTS = "Charts need matplotlib: pip install 'scikit-zeroshot[plots]'"
+
+
+def write_evaluation_report(
+    result: ZeroShotEvaluation,
+    folder: str | os.PathLike,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    images: Any = None,
+    synsets: Mapping[Any, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
+    charts: bool = True,
+    random_state: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Write ``index.html``, ``evaluation.json`` and ``provenance.json`` into a folder.
+
+    The page needs nothing else: no network, no script, no file beside it. It shows the figures
+    beside their controls, what is taken for what, the seen-unseen curve where there is one, a map
+    of images and labels, and the worst and best classes with examples.
+
+    Parameters
+    ----------
+    result : ZeroShotEvaluation
+        What `zeroshot.evaluate_zero_shot` returned.
+    folder : path
+        Is made; whole or not at all.
+    estimator : classifier, Pipeline or search object
+        The one that was evaluated.
+    X : array-like or list of length n_samples
+        What it was evaluated on.
+    y : array-like of shape (n_samples,)
+        The true labels.
+    images : list of path or PIL image, or uint8 array, of length n_samples, optional
+        What the samples look like; `X` if None, where it holds images.
+    synsets : mapping of label to str or Synset, optional
+        Order of the classes in the confusion matrix, as in `zeroshot.displays`.
+    about : mapping, optional
+        What else is known, JSON-able, such as ``command``, ``model``, ``source``, ``seeds``, and
+        ``weights`` (names to hashes); kept in ``provenance.json``.
+    charts : bool, default=True
+        Draw charts, for which matplotlib is needed.
+    random_state : int, default=0
+        Seed of the images that are drawn at random, and of the map.
+    overwrite : bool, default=False
+        Replace a report that is there.
+
+    Returns
+    -------
+    folder : Path
+        Where the report is.
+
+    Raises
+    ------
+    FileExistsError
+        `folder` exists, and `overwrite` is false or it holds something other than a report.
+    MissingDependencyError
+        matplotlib is not installed, and `charts` is true.
+    ValueError
+        The samples are not those of `result`.
+
+    See Also
+    --------
+    zeroshot.evaluation.evaluate_zero_shot : Where the figures come from.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from zeroshot import DeViSEClassifier, HashEmbedding, evaluate_zero_shot
+    >>> from zeroshot.report import write_evaluation_report
+    >>> X, y = np.repeat(np.eye(3), 4, axis=0), np.repeat(["cat", "dog", "owl"], 4)
+    >>> model = DeViSEClassifier(HashEmbedding(8), loss="mse").fit(X, y)
+    >>> result = evaluate_zero_shot(model, X, y, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     folder = write_evaluation_report(result, f"{home}/report", model, X, y, charts=False)
+    ...     sorted(path.name for path in folder.iterdir())
+    ['evaluation.json', 'index.html', 'provenance.json']
+    """
+    check_replaceable(folder, FILES, owner=OWNER)
+    y = check_labels(y, owner=OWNER, name="y")
+    check_consistent_length(X, y, images)
+    if len(y) != result.settings["n_samples"]:
+        raise ValueError(
+            f"{OWNER}: y has {len(y):,} labels, and result is of {result.settings['n_samples']:,} "
+            "samples. Pass the X and y that were evaluated."
+        )
+    record = full_record(about)
+    k = min(K, result.settings["n_on_offer"])
+    final, labels, scores = top_labels(estimator, X, k, owner=OWNER)
+    answers = Answers(y, labels, scores, _images(X) if images is None else images)
+    seed = random_state
+    drawn = [paragraph(NO_CHARTS, kind="soft")]
+    if charts:
+        drawn = [
+            charts_of.sample(answers, final.seen_classes_, seed),
+            charts_of.confusion(answers, synsets),
+            charts_of.curve(result),
+            charts_of.embedding_map(estimator, X, y, seed),
+        ]
+    with atomic_folder(folder, overwrite=overwrite) as new:
+        (new / PAGE).write_text(_page(result, record, answers, drawn), encoding="utf-8")
+        (new / FIGURES).write_text(as_json(result.to_dict()), encoding="ascii")
+        (new / RECORD).write_text(as_json(record), encoding="ascii")
+    return Path(folder)
+
+
+def _images(X: Any) -> Any:
+    """Return X where it holds images, None where it holds features."""
+    if isinstance(X, (list, tuple)):
+        is_image = isinstance(X[0], (str, os.PathLike, Image.Image)) or np.ndim(X[0]) == 3
+        return X if is_image else None
+    return X if np.ndim(X) in (1, 4) else None
+
+
+def _page(
+    result: ZeroShotEvaluation, record: Mapping[str, Any], answers: Answers, drawn: list[str]
+) -> str:
+    skipped = record.get("images", {}).get("unreadable", [])
+    about = {
+        "Average": f"each {'class' if result.settings['average'] == 'macro' else 'sample'} once"
+    }
+    about["Intervals"] = f"{result.settings['n_bootstrap']:,} bootstrap samples of the classes"
+    return page(
+        "How well images are named",
+        paragraph(_finding(result), kind="lead"),
+        paragraph(heading(result), kind="soft"),
+        what_was_run(record, about),
+        _figures(result),
+        worst_and_best(result.classes, answers),
+        section("Pictures", *drawn),
+        unreadable_images(skipped, len(answers.y) + len(skipped)),
+        how_made(record),
+    )
+
+
+def _spoken(figure: str) -> str:
+    return figure.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
+
+
+def _finding(result: ZeroShotEvaluation) -> str:
+    """Return in a sentence how good the model is, beside what it must beat."""
+    found = result["mean_class_accuracy"]
+    within = "" if found.low is None else f" (between {found.low:.1%} and {found.high:.1%})"
+    return (
+        f"{found.value:.1%} of the images of a class are named right on average{within}; the best "
+        f"answer that is the same for all images has {found.best_constant:.1%}, a random one "
+        f"{found.random_label:.1%}.{_parts(result)}"
+    )
+
+
+def _parts(result: ZeroShotEvaluation) -> str:
+    """Return the same of seen and unseen classes, where there are both."""
+    if not {"seen_accuracy", "unseen_accuracy"} <= set(result):
+        return ""
+    parts = [
+        f"{kind} classes {result[f'{kind}_accuracy'].value:.1%} (constant: "
+        f"{result[f'{kind}_accuracy'].best_constant:.1%})"
+        for kind in ("seen", "unseen")
+    ]
+    return f" Apart: {', '.join(parts)}."
+
+
+def _figures(result: ZeroShotEvaluation) -> str:
+    head, *rows = figure_rows(result)
+    shown = [[_spoken(row[0]), *row[1:]] for row in rows]
+    caption = "Every figure beside two predictors that look at no image"
+    return section(
+        "Figures",
+        table(caption, head, shown, numbers=range(1, len(head)), ours=1),
+        bullets(remarks(result)),
+    )
