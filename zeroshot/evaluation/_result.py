@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._optional import import_optional
+from zeroshot.evaluation._tables import html_table, number, text_table
 
 _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
@@ -144,22 +143,10 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         return f"ZeroShotEvaluation({self._heading()})"
 
     def __str__(self) -> str:
-        rows = self._rows()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        remarks = [part for line in self._remarks() for part in textwrap.wrap(line, 88)]
-        return "\n".join([self._heading(), *table, *remarks])
+        return text_table(self._heading(), self._rows(), self._remarks())
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(cell) for cell in row] for row in self._rows()]
-        lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-        lines += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
-        remarks = "".join(f"<p>{html.escape(line)}</p>" for line in self._remarks())
-        caption = f"<caption>{html.escape(self._heading())}</caption>"
-        return f"<table>{caption}{''.join(lines)}</table>{remarks}"
+        return html_table(self._heading(), self._rows(), self._remarks())
 
     def _heading(self) -> str:
         known = self.settings
@@ -174,7 +161,7 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         rows = [["", "value", level, "best constant", "random label"]]
         for name, e in self.estimates.items():
             interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
-            value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
+            value, *controls = map(number, (e.value, e.best_constant, e.random_label))
             rows.append([name, value, interval, *controls])
         return rows
 
@@ -186,8 +173,3 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
             names = (name for name, reason in self.left_out.items() if reason == why)
             lines.append(f"Left out: {', '.join(names)}: {why}")
         return lines
-
-
-def _number(value: float) -> str:
-    """Return three digits behind the point, or the first one that is not 0."""
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"
