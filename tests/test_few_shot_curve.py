@@ -90,7 +90,7 @@ def test_scores_are_those_of_a_naive_loop() -> None:
                 predicted = model.fit(X[rows], Y[rows]).predict(X[test])
                 assert result[name][shot][draw] == accuracy_score(Y[test], predicted)
         most = np.unique(Y[test], return_counts=True)[1].max() / len(test)
-        assert result.controls["best constant answer"][draw] == most
+        assert result.controls["most frequent label"][draw] == most
     assert not hasattr(LOGISTIC, "coef_")  # the caller's own is not fitted
     assert result.settings == {
         "metric": "accuracy", "shots": [2, 5], "n_draws": 3, "n_classes": 4, "n_test": [39] * 3,
@@ -175,11 +175,11 @@ def test_several_scorers_are_measured_on_the_same_fits() -> None:
     assert list(results) == list(named)
     balanced = few_shot_curve(MODELS, X, Y, scoring="balanced_accuracy", **options)
     np.testing.assert_array_equal(results["balanced"]["nearest"][2], balanced["nearest"][2])
-    assert balanced.controls["best constant answer"].tolist() == [0.25, 0.25]
+    assert balanced.controls["most frequent label"].tolist() == [0.25, 0.25]
     assert results["ants"].settings["metric"] == "ants"
     listed = few_shot_curve(MODELS, X, Y, scoring=["accuracy", "neg_log_loss"], **options)
     assert np.all(listed["neg_log_loss"]["logistic"][2] < 0)
-    control = listed["neg_log_loss"].controls["best constant answer"]
+    control = listed["neg_log_loss"].controls["most frequent label"]
     assert np.all(listed["neg_log_loss"]["logistic"][2] > control)
 
 
@@ -202,10 +202,10 @@ def test_names_alone_score_at_zero_images_and_others_leave_the_place_empty() -> 
         "prior": [0, 1], "frozen": [0, 1], "rows": [0, 1], "logistic": [1],
     }  # fmt: skip
     np.testing.assert_array_equal(result["frozen"][0], result["frozen"][1])
-    assert np.all(result["prior"][0] > result.controls["best constant answer"])
+    assert np.all(result["prior"][0] > result.controls["most frequent label"])
     assert list(result.left_out) == ["logistic"]
     assert "logistic has no score at 0 images: it is not fitted from names" in str(result)
-    assert "images a class        0 " in str(result)
+    assert "images a class       0  " in str(result)
     with pytest.raises(ValueError, match="no estimator can be fitted from class names alone"):
         few_shot_curve(LOGISTIC, X, Y, shots=(0, 1))
 
@@ -227,12 +227,12 @@ def test_differences_are_paired(result: FewShotCurve) -> None:
         assert found["logistic"][shot].mean == pytest.approx((ours - theirs).mean())
         assert found["logistic"][shot].low == pytest.approx(interval.low)
         assert found["logistic"][shot].high == pytest.approx(interval.high)
-    over = result.differences("best constant answer")
-    expected = (result["nearest"][5] - result.controls["best constant answer"]).mean()
+    over = result.differences("most frequent label")
+    expected = (result["nearest"][5] - result.controls["most frequent label"]).mean()
     assert over["nearest"][5].mean == pytest.approx(expected)
     single = few_shot_curve(MODELS, X, Y, shots=(1,), cv=1).differences("nearest")
     assert single["logistic"][1].low is single["logistic"][1].high is None
-    with pytest.raises(ValueError, match="reference must be one of 'logistic', 'nearest', 'best"):
+    with pytest.raises(ValueError, match="reference must be one of 'logistic', 'nearest', 'most"):
         result.differences("svm")
     with pytest.raises(ValueError, match="level must be below 1, got 95"):
         result.differences("nearest", level=95)
@@ -242,7 +242,7 @@ def test_the_table_has_every_mean_beside_the_controls(result: FewShotCurve) -> N
     lines = str(result).splitlines()
     assert lines[0] == "accuracy of 4 classes, 4 draws, 39 test images"
     assert [line[:20].strip() for line in lines[1:6]] == [
-        "images a class", "logistic", "nearest", "best constant answer", "random labels",
+        "images a class", "logistic", "nearest", "most frequent label", "random labels",
     ]  # fmt: skip
     draws = result["logistic"][5]
     assert f"{draws.mean():.3f} ± {draws.std():.3f}" in lines[2]
@@ -274,13 +274,13 @@ def test_the_display_draws_what_was_measured(result: FewShotCurve) -> None:
     np.testing.assert_allclose(
         display.means["nearest"], [d.mean() for d in result["nearest"].values()]
     )
-    assert display.controls["best constant answer"] == pytest.approx(
-        result.controls["best constant answer"].mean()
+    assert display.controls["most frequent label"] == pytest.approx(
+        result.controls["most frequent label"].mean()
     )
     lines = {line.get_linestyle() for line in display.ax_.get_lines()}
     assert len(display.ax_.get_lines()) == len(lines) == 4
     signs = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert signs == ["logistic", "nearest", "best constant answer", "random labels"]
+    assert signs == ["logistic", "nearest", "most frequent label", "random labels"]
     options = {"shots": (1, 5), "cv": 4, "random_state": 0}
     measured = FewShotCurveDisplay.from_estimators(MODELS, X, Y, ax=plt.figure().gca(), **options)
     np.testing.assert_array_equal(measured.means["logistic"], display.means["logistic"])
@@ -380,7 +380,7 @@ def test_a_scorer_that_no_control_has_is_found_before_anything_is_fitted() -> No
 
     with pytest.raises(AttributeError) as caught:
         few_shot_curve(Failing(RuntimeError()), X, Y, shots=(1,), scoring=margin)
-    assert "a control, the best constant answer" in caught.value.__notes__[0]
+    assert "a control, the most frequent label" in caught.value.__notes__[0]
 
 
 def test_an_interrupt_passes_through() -> None:

@@ -18,7 +18,7 @@ from zeroshot._validation import check_labels, check_missing_labels, check_numbe
 from zeroshot.metrics._scorers import named_scorer
 
 OWNER = "few_shot_curve"
-BEST_CONSTANT, RANDOM_LABELS = "best constant answer", "random labels"
+MOST_FREQUENT, RANDOM_LABELS = "most frequent label", "random labels"
 
 Estimators = dict[str, Any]
 Scorers = dict[str, Callable[[Any, Any, Any], float]]
@@ -52,7 +52,7 @@ def check_estimators(estimators: Any) -> Estimators:
                 f"{OWNER}: estimator {str(name)!r} must be an object with fit, such as "
                 f"LogisticRegression(), got {what}."
             )
-    reserved = {BEST_CONSTANT, RANDOM_LABELS} & set(names.tolist())
+    reserved = {MOST_FREQUENT, RANDOM_LABELS} & set(names.tolist())
     if reserved:
         raise ValueError(f"{OWNER}: {min(reserved)!r} is the name of a control. Pass another.")
     return {str(name): estimator for name, estimator in pairs}

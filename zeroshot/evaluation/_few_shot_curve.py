@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length
 from zeroshot._validation import take_rows
 from zeroshot.estimators._members import fitted_from_names
 from zeroshot.evaluation._few_shot_checks import (
-    BEST_CONSTANT,
+    MOST_FREQUENT,
     OWNER,
     RANDOM_LABELS,
     Estimators,
@@ -86,8 +86,8 @@ def few_shot_curve(
     -------
     FewShotCurve, or dict of str to FewShotCurve
         A mapping from names to scores by images a class, which prints as a table, beside two
-        predictors that look at no image: one that always gives the answer that is right most often
-        among the test labels, and one that draws labels at random. With several scorers, one such
+        predictors that look at no image: one that always gives the most frequent of the test
+        labels, and one that draws labels at random. With several scorers, one such
         result a scorer.
 
     Raises
@@ -119,7 +119,7 @@ def few_shot_curve(
     images a class        1              5
     class mean            ... ± ...  ... ± ...
     logistic              ... ± ...  ... ± ...
-    best constant answer  0.100 ± 0.000  0.100 ± 0.000
+    most frequent label  0.100 ± 0.000  0.100 ± 0.000
     random labels         ...
     """
     named = check_estimators(estimators)
@@ -239,7 +239,7 @@ def _controls(
 ) -> dict[str, list[dict[str, float]]]:
     """Return what two predictors that look at no image score in each draw."""
     dummies = {
-        BEST_CONSTANT: DummyClassifier(strategy="prior"),
+        MOST_FREQUENT: DummyClassifier(strategy="prior"),
         RANDOM_LABELS: DummyClassifier(strategy="uniform", random_state=0),
     }
     found: dict[str, list[dict[str, float]]] = {}
