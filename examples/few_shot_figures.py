@@ -54,8 +54,7 @@ def draw_depths(record: dict[str, Any]) -> Any:
         )
         ax.set_title(method, loc="left", fontsize=10, color="black")
         ax.label_outer()
-    for ax in axes[1:]:
-        ax.get_legend().remove()
+    _legend_below(figure, axes)
     return figure
 
 
@@ -63,13 +62,12 @@ def draw_map(record: dict[str, Any], data: Data) -> Any:
     """Draw t-SNE maps of the test images of seven superclasses: pixels, first and last layer."""
     known = [name for name in MAPPED if name in data.coarse] or np.unique(data.coarse).tolist()
     rows = np.flatnonzero(np.isin(data.coarse, known))
+    labels = np.char.replace(data.coarse[rows], "_", " ")
     figure, axes = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
     for ax, depth in zip(axes, (PIXELS, FIRST, LAST), strict=True):
         EmbeddingMapDisplay.from_predictions(
-            data.prepared(depth)[rows], data.coarse[rows], random_state=0, ax=ax
+            data.prepared(depth)[rows], labels, random_state=0, ax=ax
         )
-        legend = ax.get_legend()
-        legend.remove()
         own, chance = record["clusters"][depth], record["clusters"]["chance"]
         ax.set_title(depth, loc="left", fontsize=10, color="black")
         ax.set_xlabel(
@@ -78,10 +76,18 @@ def draw_map(record: dict[str, Any], data: Data) -> Any:
             f"{own['class purity']:.2f} of the same class (chance {chance['class purity']:.2f})",
             fontsize=8,
         )
-    signs = [text.get_text().replace("_", " ") for text in legend.get_texts()]
+    _legend_below(figure, axes)
+    return figure
+
+
+def _legend_below(figure: Any, axes: Any) -> None:
+    """Put one legend below all axes in place of their own, which are alike."""
+    legend = axes[0].get_legend()
+    signs = [text.get_text() for text in legend.get_texts()]
     look = {"ncols": len(signs), "fontsize": 8, "frameon": False}
     figure.legend(legend.legend_handles, signs, loc="outside lower center", **look)
-    return figure
+    for ax in axes:
+        ax.get_legend().remove()
 
 
 def _chance(curve: dict[str, Any]) -> dict[str, Any]:

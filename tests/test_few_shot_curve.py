@@ -117,6 +117,7 @@ def test_fewer_shots_draw_the_same_images_from_a_split(apart: tuple[int, ...]) -
     for shot in apart:
         np.testing.assert_array_equal(alone["logistic"][shot], both["logistic"][shot])
     assert len(set(both["logistic"][1])) > 1  # the draws differ though the split is one
+    assert len(set(both.controls["random labels"])) > 1
 
 
 def test_a_splitter_says_what_is_drawn_from_and_what_is_scored() -> None:

@@ -238,13 +238,13 @@ def _controls(
     X: Any, y: np.ndarray, draws: list[Draw], scorers: Scorers
 ) -> dict[str, list[dict[str, float]]]:
     """Return what two predictors that look at no image score in each draw."""
-    dummies = {
-        MOST_FREQUENT: DummyClassifier(strategy="prior"),
-        RANDOM_LABELS: DummyClassifier(strategy="uniform", random_state=0),
-    }
     found: dict[str, list[dict[str, float]]] = {}
-    for name, dummy in dummies.items():
-        for draw in draws:
+    for number, draw in enumerate(draws):
+        dummies = {
+            MOST_FREQUENT: DummyClassifier(strategy="prior"),
+            RANDOM_LABELS: DummyClassifier(strategy="uniform", random_state=number),
+        }
+        for name, dummy in dummies.items():
             dummy.fit(np.zeros((len(draw.test), 1)), y[draw.test])
             with _noted(f"a control, the {name}, which is a DummyClassifier"):
                 found.setdefault(name, []).append(_scores(dummy, X, y, draw, scorers))
