@@ -3,8 +3,9 @@
     ZEROSHOT_DATA=FOLDER python examples/archive_features.py
 
 The folder holds the archives. Features go into the package's cache, under a name that tells the
-archive, the images of it, the network's weights, the size of its input, and what it computes in:
-bfloat16 where the machine has instructions for it, which changes figures in the third digit.
+archive, the images of it, the network's weights, the size of its input, the layer if it is not the
+last, and what it computes in: bfloat16 where the machine has instructions for it, which changes
+figures in the third digit.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def archive_features(
     which = "mirrored" if mirrored else "plain"
     precision = str(resolve_precision(backbone.precision, resolve_device(backbone.device)))
     computed = (str(backbone.image_size_), precision.removeprefix("torch."))
+    if backbone.layer is not None:
+        computed += (f"{backbone.layer}x{backbone.pool_size}",)
     parts = (data_set, subset, str(limit or "all"), which, str(size), *computed)
     path = cache_home() / "features" / f"{'-'.join(parts)}-{backbone.weights_hash_[:12]}.npz"
     if not path.is_file():

@@ -28,7 +28,9 @@ from typing import Any
 
 import numpy as np
 from archive_features import archive_features
+from class_groups import is_source_synonym
 from scipy.stats import t as student
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -52,19 +54,19 @@ from zeroshot.taxonomy import class_synsets
 IMAGE_SIZE = 128
 
 
-class NearestMean:
+class NearestMean(ClassifierMixin, BaseEstimator):
     """Cosine to the mean of each class's unit-length features: the control."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> NearestMean:
         """Take the means."""
         X = normalize(X)
-        self.names = np.unique(y)
-        self.means = normalize(np.stack([X[y == name].mean(axis=0) for name in self.names]))
+        self.classes_ = np.unique(y)
+        self.means_ = normalize(np.stack([X[y == name].mean(axis=0) for name in self.classes_]))
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the class of the nearest mean."""
-        return self.names[(X @ self.means.T).argmax(axis=1)]
+        return self.classes_[(X @ self.means_.T).argmax(axis=1)]
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,7 @@ class Study:
     @property
     def known(self) -> np.ndarray:
         """Which test images are of a class whose name is a synonym of a class of the head."""
-        synonyms = {name.strip().lower() for text in self.head.labels for name in text.split(",")}
-        names = np.char.lower(np.char.replace(self.y_test, "_", " "))
-        return np.isin(names, list(synonyms))
+        return is_source_synonym(self.y_test, self.head)
 
     def draw(self, n_images: int, seed: int) -> np.ndarray:
         """Return the rows of `n_images` of each class."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept_parts import kept, key
 from PIL import Image
 from sklearn.preprocessing import normalize
 from torch.nn import functional as F
 
 from zeroshot import DeViSEClassifier, SoftmaxClassifier, WordVectors
-from zeroshot._files import atomic_file
 from zeroshot._torch import autocast, resolve_device, resolve_precision
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
@@ -182,15 +180,7 @@ class Workshop:
 
     def kept(self, part: str, parameters: Any, compute: Callable[[], Any]) -> Any:
         """Return the figures of a part, computed unless they were before; None if time is up."""
-        path = self.folder / f"{part.replace(' ', '_')}-{key(parameters)}.json"
-        if not path.is_file():
-            if time.monotonic() >= self.deadline:
-                return None
-            start = time.perf_counter()
-            content = {"figures": compute(), "seconds": time.perf_counter() - start}
-            with atomic_file(path) as file:
-                file.write(json.dumps(content, indent=1).encode())
-        return json.loads(path.read_text())["figures"]
+        return kept(self.folder, part, parameters, compute, deadline=self.deadline)
 
     def _watch(self, training: Training, vectors: np.ndarray | None = None) -> Watch:
         images, labels = self.images("validation", training)
@@ -228,9 +218,3 @@ def _network(training: Training, dropout: float) -> TinyImageNetCNN:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return TinyImageNetCNN(width=training.width, dropout=dropout)
-
-
-def key(parameters: Any) -> str:
-    """Return a short hash of parameters."""
-    text = json.dumps(parameters, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

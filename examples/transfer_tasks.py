@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from archive_features import IMAGE_SIZE, archive_features
+from class_groups import is_source_synonym
 from PIL import Image
 from sklearn.utils import Bunch
 
@@ -87,8 +88,7 @@ def cifar100_task(limit: int | None = None) -> Task:
     mirrored = archive_features("cifar100", "train", limit=limit, mirrored=True)
     test = archive_features("cifar100", "test", limit=limit)
     names = np.unique(test.target)
-    synonyms = {name.strip().lower() for label in head.labels for name in label.split(",")}
-    known = np.array([name.replace("_", " ") in synonyms for name in names.tolist()])
+    known = is_source_synonym(names, head)
     groups = {"ImageNet synonyms": names[known], "the rest": names[~known]}
     synsets, texts = class_synsets("cifar100"), label_texts("cifar100")
     return Task("CIFAR-100", head, synsets, texts, train, mirrored, test, groups)

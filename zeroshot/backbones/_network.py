@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ from zeroshot._torch import (
     to_tensor,
     weights_hash,
 )
+from zeroshot.backbones._inner_layer import InnerLayer
 from zeroshot.backbones._reading import Transform
 from zeroshot.backbones._source_head import SourceHead
 from zeroshot.backbones._weights import create_network
@@ -60,6 +61,8 @@ class Network:
         Its own classifier, where that is linear and its classes are known.
     digest : str
         SHA-256 of its weights.
+    inner : InnerLayer or None
+        The layer whose output the features are, if it is not the last before the classifier.
     """
 
     module: Any
@@ -73,6 +76,7 @@ class Network:
     interpolation: str
     head: SourceHead | None
     digest: str
+    inner: InnerLayer | None = None
 
     @property
     def max_batch(self) -> int | None:
@@ -101,6 +105,8 @@ class Network:
         with torch.inference_mode():
             pixels = self._to_input(images)
             with autocast(self.device, self.dtype):
+                if self.inner is not None and not logits:
+                    return self.inner(pixels).float()
                 maps = self.module.forward_features(pixels)
                 features = self.module.forward_head(maps, pre_logits=True)
                 if logits and self.head is None:
@@ -146,6 +152,8 @@ def open_network(
     image_size: int | None,
     device: Any,
     precision: str,
+    layer: str | None,
+    pool_size: int,
     seed: int,
     owner: str,
 ) -> Network:
@@ -166,7 +174,14 @@ def open_network(
     width, linear = _probe(module, size, model_name, owner)
     head = _source_head(module) if linear and weights is not None else None
     config = {**config, "input_size": (3, size, size)}
-    return build_network(module, config, width=width, head=head, device=target, dtype=dtype)
+    if layer is None:
+        return build_network(module, config, width=width, head=head, device=target, dtype=dtype)
+    with torch.inference_mode():
+        own = InnerLayer(module, layer, pool_size, owner=owner)(_noise(size))
+    network = build_network(
+        module, config, width=own.shape[1], head=None, device=target, dtype=dtype, layer=layer
+    )
+    return replace(network, inner=InnerLayer(network.module, layer, pool_size, owner=owner))
 
 
 def build_network(
@@ -177,6 +192,7 @@ def build_network(
     head: SourceHead | None,
     device: torch.device,
     dtype: torch.dtype,
+    layer: str | None = None,
 ) -> Network:
     """Return a network ready to compute.
 
@@ -193,9 +209,11 @@ def build_network(
         Its own classifier.
     device, dtype : torch.device, torch.dtype
         Where, and in what, it computes.
+    layer : str, optional
+        A layer whose output must stay what it is.
     """
     size, digest = config["input_size"][-1], weights_hash(module)
-    module = fuse_batch_norm(module, size)
+    module = fuse_batch_norm(module, size, layer)
     mean, std = (torch.tensor(config[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     return Network(
         module=module.to(device, memory_format=torch.channels_last),
@@ -273,7 +291,7 @@ def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bo
     return features.shape[1], linear
 
 
-def fuse_batch_norm(module: Any, size: int) -> Any:
+def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
     """Return the network with batch normalisations folded into the convolutions before them.
 
     Which convolution a normalisation follows is taken from the order in which a block names
@@ -285,6 +303,9 @@ def fuse_batch_norm(module: Any, size: int) -> Any:
         A timm network in evaluation mode; it is not changed.
     size : int
         Side of its input, in pixels.
+    layer : str, optional
+        A layer whose output must stay what it was too: that of a convolution does not, where the
+        normalisation behind it is folded in.
     """
     fused = copy.deepcopy(module)
     for parent in list(fused.modules()):
@@ -298,11 +319,17 @@ def fuse_batch_norm(module: Any, size: int) -> Any:
                 setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
                 # timm's normalisation layers also hold the activation that follows
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
+    passes = [(net.forward_features for net in (module, fused))]
+    if layer is not None:
+        passes.append(InnerLayer(net, layer, 1, owner="fuse_batch_norm") for net in (module, fused))
     with torch.inference_mode():
-        before, after = (net.forward_features(_noise(size)) for net in (module, fused))
-    largest = float(before.abs().max())
-    same = float((before - after).abs().max()) <= _FUSION_TOLERANCE * largest
+        same = all(_agree(*(run(_noise(size)) for run in pair)) for pair in passes)
     return fused if same else module
+
+
+def _agree(first: torch.Tensor, second: torch.Tensor) -> bool:
+    largest = float(first.abs().max())
+    return float((first - second).abs().max()) <= _FUSION_TOLERANCE * largest
 
 
 def _source_head(module: Any) -> SourceHead | None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._validation import check_number
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
 from zeroshot.backbones._source_head import SourceHead
 
 
 class TimmFeatures(ImageFeatures):
-    """Penultimate-layer features of a pretrained network.
+    """Features of a pretrained network: its penultimate layer's, or those of any other layer.
 
     Images are read by Pillow in a few threads (upright by their EXIF data, transparency
     composited on white, 16-bit gray scaled), brought to the network's input by timm's own
@@ -31,6 +32,14 @@ class TimmFeatures(ImageFeatures):
     image_size : int, optional
         Side of the network's input in pixels; by default the model's own (224 for most). 128
         serves small images, such as CIFAR's, at a third of the time.
+    layer : str, optional
+        Path of the layer whose output the features are, such as ``"blocks.3"`` or ``"layer2"``;
+        None is the last before the classifier. What stands behind it is not computed. Maps are
+        averaged over `pool_size` cells a side, tokens over all of them.
+    pool_size : int, default=1
+        Cells a side of the grid that an inner layer's maps are averaged over: n_channels times its
+        square is how many features there are. 1 is the mean over the whole image, which forgets
+        where things are; early layers say little else.
     batch_size : int, default=64
         How many images run at once, at most: on a CPU it is fewer, for speed. It changes no
         result beyond rounding.
@@ -60,7 +69,8 @@ class TimmFeatures(ImageFeatures):
     weights_hash_ : str
         SHA-256 of the network's weights.
     source_head_ : SourceHead
-        The network's own classifier. Only where it is linear and its classes are known.
+        The network's own classifier. Only where it is linear and its classes are known, and for
+        ``layer=None``.
 
     See Also
     --------
@@ -93,6 +103,8 @@ class TimmFeatures(ImageFeatures):
     >>> features = TimmFeatures("test_efficientnet", weights=None, image_size=32, random_state=0)
     >>> features.fit_transform(images).shape
     (2, 256)
+    >>> features.set_params(layer="blocks.0", pool_size=2).fit_transform(images).shape
+    (2, 64)
     """
 
     def __init__(
@@ -101,6 +113,8 @@ class TimmFeatures(ImageFeatures):
         *,
         weights: Any = "auto",
         image_size: int | None = None,
+        layer: str | None = None,
+        pool_size: int = 1,
         batch_size: int = 64,
         device: Any = "auto",
         precision: str = "auto",
@@ -112,6 +126,8 @@ class TimmFeatures(ImageFeatures):
         self.model_name = model_name
         self.weights = weights
         self.image_size = image_size
+        self.layer = layer
+        self.pool_size = pool_size
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
@@ -152,19 +168,29 @@ class TimmFeatures(ImageFeatures):
         head = self._opened().head if hasattr(self, "weights_hash_") else None
         if head is None:
             raise AttributeError(
-                "TimmFeatures: source_head_ exists after fit, and only where the network's "
-                "classifier is linear, pretrained, and of known classes (ImageNet's); this is "
-                f"model_name={self.model_name!r}, weights={self.weights!r}."
+                "TimmFeatures: source_head_ exists after fit, with layer=None, and only where the "
+                "network's classifier is linear, pretrained, and of known classes (ImageNet's); "
+                f"this is model_name={self.model_name!r}, weights={self.weights!r}, "
+                f"layer={self.layer!r}."
             )
         return head
 
     def _open(self) -> Network:
+        owner = "TimmFeatures"
+        check_number(self.pool_size, owner=owner, name="pool_size", at_least=1, integer=True)
+        if self.layer is None and self.pool_size != 1:
+            raise ValueError(
+                f"{owner}: pool_size={self.pool_size} is for the maps of an inner layer, and layer "
+                "is None. Pass a layer, or pool_size=1."
+            )
         return open_network(
             self.model_name,
             self.weights,
             image_size=self.image_size,
             device=self.device,
             precision=self.precision,
+            layer=self.layer,
+            pool_size=self.pool_size,
             seed=self._seed,
-            owner="TimmFeatures",
+            owner=owner,
         )

@@ -9,6 +9,8 @@ import numpy as np
 
 from zeroshot.displays._checks import check_mapping, check_series
 from zeroshot.displays._drawing import (
+    GREY,
+    LINES,
     MAX_CURVES,
     add_legend,
     add_note,
@@ -18,6 +20,7 @@ from zeroshot.displays._drawing import (
     literal,
     name_numbers,
 )
+from zeroshot.evaluation import FewShotCurve, few_shot_curve
 
 OWNER = "FewShotCurveDisplay"
 
@@ -32,6 +35,8 @@ class FewShotCurveDisplay:
         drawn left of all others. Methods may differ in both numbers.
     metric : str, default="accuracy"
         What the scores are, for the axis.
+    controls : dict of str to float or array-like of shape (n_draws,), optional
+        Scores of what looks at no image: their means are drawn across.
 
     Attributes
     ----------
@@ -43,6 +48,8 @@ class FewShotCurveDisplay:
         Mean and standard deviation over the draws.
     metric : str
         As given.
+    controls : dict of str to float
+        Mean of each control.
     ax_, figure_ : Axes, Figure
         After `plot`.
 
@@ -69,7 +76,13 @@ class FewShotCurveDisplay:
     ax_: Any
     figure_: Any
 
-    def __init__(self, scores: Mapping[str, Any], *, metric: str = "accuracy") -> None:
+    def __init__(
+        self,
+        scores: Mapping[str, Any],
+        *,
+        metric: str = "accuracy",
+        controls: Mapping[str, Any] | None = None,
+    ) -> None:
         given = check_mapping(scores, owner=OWNER, name="scores", holds="{n_images: scores}")
         self.scores = {name: _checked(values, name) for name, values in given.items()}
         self.shots = {name: np.array(list(by_shot)) for name, by_shot in self.scores.items()}
@@ -82,19 +95,69 @@ class FewShotCurveDisplay:
             for name, by_shot in self.scores.items()
         }
         self.metric = metric
+        self.controls = {
+            str(name): float(check_series(np.atleast_1d(draws), owner=OWNER, name=name).mean())
+            for name, draws in (controls or {}).items()
+        }
+
+    @classmethod
+    def from_estimators(
+        cls, estimators: Any, X: Any, y: Any, *, ax: Any = None, **options: Any
+    ) -> FewShotCurveDisplay:
+        """Measure estimators by `zeroshot.evaluation.few_shot_curve`, and draw the result.
+
+        Parameters
+        ----------
+        estimators : estimator, dict of str to estimator, or list of (str, estimator)
+            Unfitted; they are cloned.
+        X : array-like or list of length n_samples
+            Features, or whatever the estimators take.
+        y : array-like of shape (n_samples,)
+            Labels.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+        **options
+            ``shots``, ``cv``, ``scoring`` (one), ``groups``, ``n_jobs`` and ``random_state`` of
+            `few_shot_curve`.
+
+        Returns
+        -------
+        FewShotCurveDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `few_shot_curve`; or `scoring` names several.
+        """
+        measured = few_shot_curve(estimators, X, y, **options)
+        if not isinstance(measured, FewShotCurve):
+            raise ValueError(
+                f"{OWNER}: scoring names {len(measured)} scorers, and one is drawn. Pass one, or "
+                "each result of few_shot_curve to from_predictions."
+            )
+        return cls.from_predictions(measured, ax=ax)
 
     @classmethod
     def from_predictions(
-        cls, scores: Mapping[str, Any], *, metric: str = "accuracy", ax: Any = None
+        cls,
+        scores: Any,
+        *,
+        metric: str | None = None,
+        controls: Mapping[str, Any] | None = None,
+        ax: Any = None,
     ) -> FewShotCurveDisplay:
         """Draw measured scores.
 
         Parameters
         ----------
-        scores : dict of str to dict of int to float or array-like of shape (n_draws,)
-            As for the class itself. Numbers of images may be strings, as JSON has them.
-        metric : str, default="accuracy"
-            What the scores are, for the axis.
+        scores : FewShotCurve, or dict of str to dict of int to float or array-like (n_draws,)
+            What `zeroshot.evaluation.few_shot_curve` returns; or as for the class itself. Numbers
+            of images may be strings, as JSON has them.
+        metric : str, optional
+            What the scores are, for the axis; by default what `scores` says, or "accuracy".
+        controls : dict of str to float or array-like of shape (n_draws,), optional
+            As for the class itself; by default those of `scores`, if it has any.
         ax : Axes, optional
             Where to draw; a new figure if None.
 
@@ -108,10 +171,13 @@ class FewShotCurveDisplay:
         TypeError, ValueError
             As the class itself.
         """
-        return cls(scores, metric=metric).plot(ax)
+        if isinstance(scores, FewShotCurve):
+            metric = scores.settings["metric"] if metric is None else metric
+            controls = scores.controls if controls is None else controls
+        return cls(scores, metric=metric or "accuracy", controls=controls).plot(ax)
 
     def plot(self, ax: Any = None) -> FewShotCurveDisplay:
-        """Draw a line and a band for each method.
+        """Draw a line and a band for each method, and a thin line for each control.
 
         Parameters
         ----------
@@ -141,11 +207,15 @@ class FewShotCurveDisplay:
             handles += self.ax_.plot(shots, self.means[name], markersize=5, **style)
             low, high = (self.means[name] + sign * self.deviations[name] for sign in (-1, 1))
             self.ax_.fill_between(shots, low, high, color=style["color"], alpha=0.15, lw=0)
+        for level in self.controls.values():
+            style = {"color": GREY, "linewidth": 1, "linestyle": LINES[len(handles) % len(LINES)]}
+            handles.append(self.ax_.axhline(level, **style))
+        self.ax_.autoscale_view(scalex=False)  # a line just within view keeps its margin too
         if every[0] == 0 and len(every) > 1:  # 0 stands half a decade left of the fewest
             self.ax_.set_xscale("symlog", linthresh=every[1], linscale=0.5)
         elif every[0] > 0:
             self.ax_.set_xscale("log")
-        add_legend(self.ax_, handles, map(literal, names), outside=outside)
+        add_legend(self.ax_, handles, map(literal, [*names, *self.controls]), outside=outside)
         chosen = len(names) < len(self.scores)
         best = f"; the {len(names)} best of {len(self.scores):,} methods" if chosen else ""
         n_draws = max(len(draws) for name in names for draws in self.scores[name].values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._optional import import_optional
-from zeroshot._tabular import aligned, html_table
+from zeroshot.evaluation._tables import html_table, number, text_table
 
 _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
@@ -145,12 +143,10 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         return f"ZeroShotEvaluation({heading(self)})"
 
     def __str__(self) -> str:
-        lines = [part for line in remarks(self) for part in textwrap.wrap(line, 88)]
-        return "\n".join([heading(self), aligned(figure_rows(self)), *lines])
+        return text_table(heading(self), figure_rows(self), remarks(self))
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(line)}</p>" for line in remarks(self))
-        return html_table(figure_rows(self), caption=heading(self)) + notes
+        return html_table(heading(self), figure_rows(self), remarks(self))
 
 
 def heading(result: ZeroShotEvaluation) -> str:
@@ -169,7 +165,7 @@ def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
     rows = [["", "value", level, "best constant", "random label"]]
     for name, e in result.estimates.items():
         interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
-        value, *controls = map(_number, (e.value, e.best_constant, e.random_label))
+        value, *controls = map(number, (e.value, e.best_constant, e.random_label))
         rows.append([name, value, interval, *controls])
     return rows
 
@@ -183,8 +179,3 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
         names = (name for name, reason in result.left_out.items() if reason == why)
         lines.append(f"Left out: {', '.join(names)}: {why}")
     return lines
-
-
-def _number(value: float) -> str:
-    """Return three digits behind the point, or the first one that is not 0."""
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"

@@ -1,0 +1,232 @@
+"""Scores by number of training images a class: printed, compared, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from zeroshot._optional import import_optional
+from zeroshot._validation import check_number
+from zeroshot.evaluation._tables import html_table, number, text_table
+
+Scores = dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much a method's score is above another's, draw by draw.
+
+    Attributes
+    ----------
+    mean : float
+        Over the draws.
+    low, high : float or None
+        Student's interval for the mean; None of a single draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.evaluation import Difference
+    >>> round(Difference.of(np.array([0.1, 0.2])).mean, 2)
+    0.15
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: np.ndarray, level: float = 0.95) -> Difference:
+        """Return the mean of paired differences, (n_draws,), and its interval."""
+        mean, n = float(values.mean()), len(values)
+        if n < 2:
+            return cls(mean, None, None)
+        half = float(student.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FewShotCurve(Mapping[str, Scores]):
+    """What `few_shot_curve` returns: a mapping from names of methods to scores by images a class.
+
+    ``print`` shows a table, as a notebook does.
+
+    Attributes
+    ----------
+    scores : dict of str to dict of int to ndarray of shape (n_draws,)
+        For each method, its scores at each number of images a class. The same place is the same
+        draw for every method.
+    controls : dict of str to ndarray of shape (n_draws,)
+        Scores of what looks at no image, by draw.
+    left_out : dict of str to str
+        Methods without a score at 0 images, and why.
+    settings : dict
+        ``metric``, ``shots``, ``n_draws``, ``n_classes`` and ``n_test``, the number of test images
+        of each draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.evaluation import FewShotCurve
+    >>> settings = {"metric": "accuracy", "shots": [1], "n_draws": 2, "n_classes": 4}
+    >>> settings["n_test"] = [8, 8]
+    >>> scores = {"svm": {1: np.array([0.5, 0.7])}, "class mean": {1: np.array([0.4, 0.5])}}
+    >>> curve = FewShotCurve(scores, {"chance": np.full(2, 0.25)}, {}, settings)
+    >>> print(curve)
+    accuracy of 4 classes, 2 draws, 8 test images
+    images a class  1
+    svm             0.600 ± 0.100
+    class mean      0.450 ± 0.050
+    chance          0.250 ± 0.000
+    Mean and standard deviation over the draws. ...
+    >>> round(curve.differences("class mean")["svm"][1].mean, 3)
+    0.15
+    """
+
+    scores: dict[str, Scores]
+    controls: dict[str, np.ndarray]
+    left_out: dict[str, str]
+    settings: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Scores:
+        return self.scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def differences(
+        self, reference: str, *, level: float = 0.95
+    ) -> dict[str, dict[int, Difference]]:
+        """Return by how much each method is above another, paired over the draws.
+
+        The intervals say how much it matters which images were drawn, not how much it matters
+        which test images there are.
+
+        Parameters
+        ----------
+        reference : str
+            The name of the other method, or of a control.
+        level : float, default=0.95
+            Coverage of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        dict of str to dict of int to Difference
+            For each method but `reference`, at each number of images that both have.
+
+        Raises
+        ------
+        ValueError
+            There is no method `reference`, or `level` is no such number.
+        """
+        owner = "FewShotCurve.differences"
+        check_number(level, owner=owner, name="level", above=0)
+        if level >= 1:
+            raise ValueError(f"{owner}: level must be below 1, got {level!r}.")
+        if reference not in self.scores and reference not in self.controls:
+            known = ", ".join(map(repr, [*self.scores, *self.controls]))
+            raise ValueError(f"{owner}: reference must be one of {known}, got {reference!r}.")
+        constant = self.controls.get(reference)
+        other = self.scores.get(reference, {})
+        return {
+            name: {
+                shot: Difference.of(draws - (other[shot] if constant is None else constant), level)
+                for shot, draws in by_shot.items()
+                if constant is not None or shot in other
+            }
+            for name, by_shot in self.scores.items()
+            if name != reference
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON knows: numbers, strings, lists and dicts.
+
+        Returns
+        -------
+        dict
+            With the keys ``settings``, ``scores``, ``controls`` and ``left_out``. Numbers of images
+            are strings, as JSON has them.
+        """
+        return {
+            "settings": dict(self.settings),
+            "scores": {
+                name: {str(shot): draws.tolist() for shot, draws in by_shot.items()}
+                for name, by_shot in self.scores.items()
+            },
+            "controls": {name: draws.tolist() for name, draws in self.controls.items()},
+            "left_out": dict(self.left_out),
+        }
+
+    def to_frame(self) -> Any:
+        """Return the scores as a data frame: a row a score.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns ``method``, ``shots``, ``draw``, ``score`` and ``control``, which says
+            whether the method is one. Controls stand at every number of images.
+
+        Raises
+        ------
+        MissingDependencyError
+            pandas is not installed.
+        """
+        pandas = import_optional("pandas", owner="FewShotCurve.to_frame", extra="pandas")
+        methods = [(name, by_shot, False) for name, by_shot in self.scores.items()]
+        shots = self.settings["shots"]
+        methods += [(name, dict.fromkeys(shots, d), True) for name, d in self.controls.items()]
+        rows = [
+            (name, shot, draw, float(score), control)
+            for name, by_shot, control in methods
+            for shot, draws in by_shot.items()
+            for draw, score in enumerate(draws)
+        ]
+        return pandas.DataFrame(rows, columns=["method", "shots", "draw", "score", "control"])
+
+    def __repr__(self) -> str:
+        return f"FewShotCurve({self._heading()})"
+
+    def __str__(self) -> str:
+        return text_table(self._heading(), self._rows(), self._remarks())
+
+    def _repr_html_(self) -> str:
+        return html_table(self._heading(), self._rows(), self._remarks())
+
+    def _heading(self) -> str:
+        known = self.settings
+        least, most = min(known["n_test"]), max(known["n_test"])
+        n_test = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        draws = "1 draw" if known["n_draws"] == 1 else f"{known['n_draws']} draws"
+        return f"{known['metric']} of {known['n_classes']:,} classes, {draws}, {n_test} test images"
+
+    def _rows(self) -> list[list[str]]:
+        shots = self.settings["shots"]
+        rows = [["images a class", *map(str, shots)]]
+        for name, by_shot in self.scores.items():
+            rows.append([name, *(_cell(by_shot.get(shot)) for shot in shots)])
+        for name, draws in self.controls.items():
+            rows.append([name, *(_cell(draws) for _ in shots)])
+        return rows
+
+    def _remarks(self) -> list[str]:
+        lines = [
+            "Mean and standard deviation over the draws. All methods see the same images in a "
+            "draw, and more images are those of fewer and others: differences() compares them in "
+            "pairs. The last rows look at no image."
+        ]
+        lines += [f"{name} has no score at 0 images: {why}" for name, why in self.left_out.items()]
+        return lines
+
+
+def _cell(draws: np.ndarray | None) -> str:
+    if draws is None:
+        return ""
+    mean = number(float(draws.mean()))
+    return mean if len(draws) == 1 else f"{mean} ± {draws.std():.3f}"
