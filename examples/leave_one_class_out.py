@@ -55,6 +55,7 @@ SMALL = Preset(
     images=160,
     network=(("variant", "slim"), ("width", 0.8)),
     training=_with(TRAINING, hidden=(256, 128), epochs=20, batch_size=64, augmentation=None),
+    drawn=0.55,
 )
 PRESETS = {
     "full": Preset(training=_with(TRAINING)),

@@ -15,7 +15,7 @@ def show(results: dict[str, Any]) -> None:
     """Print every figure beside its control and the paper's."""
     folds = results["folds"]
     print(f"\n{folds['finished']} of {folds['of']} folds")
-    print(f"{'':<56}{'median':>8}{'quartiles':>18}{'better':>12}   best, worst")
+    print(f"{'':<66}{'median':>8}{'quartiles':>18}{'better':>12}   best, worst")
     paper = PAPER["relative loss"]
     if folds["finished"]:
         n = folds["finished"]
@@ -30,7 +30,7 @@ def show(results: dict[str, Any]) -> None:
         _row("  to the untrained network", results["relative to the untrained network"], n)
         _row("    control", results["control relative to the untrained network"], n)
     print(
-        f"{'relative loss, as published':<56}{paper['median']:+8.1%}{'':18}"
+        f"{'relative loss, as published':<66}{paper['median']:+8.1%}{'':18}"
         f"{paper['better']:>5} of 100   {paper['best']:+.1%}, {paper['worst']:+.1%}"
     )
     for source, figures in results["frozen"].items():
@@ -52,7 +52,7 @@ def _row(title: str, row: dict[str, Any], n: int) -> None:
     quartiles = "{:+.1%}, {:+.1%}".format(*row["quartiles"])
     ends = f"{row['best'][0]} {row['best'][1]:+.1%}, {row['worst'][0]} {row['worst'][1]:+.1%}"
     counts = f"{row['better']} of {n}"
-    print(f"{title:<56}{row['median']:+8.1%}{quartiles:>18}{counts:>12}   {ends}")
+    print(f"{title:<66}{row['median']:+8.1%}{quartiles:>18}{counts:>12}   {ends}")
 
 
 def _show_course(results: dict[str, Any]) -> None:
