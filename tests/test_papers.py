@@ -100,10 +100,15 @@ def fine_tuned_rows():
 
 
 def egg_rows():
-    regression = recorded("few_shot_prior")["results"]["all classes"]["logistic regression"]
-    for n, theirs in ((1, "0.330, SVM"), (5, ""), (100, "")):
+    curves = recorded("few_shot")["curves"]["all classes"]
+    chance = np.mean(curves["controls"]["most frequent label"])
+    for n, theirs in ((1, "0.330"), (5, ""), (25, "")):
         what = f"{n} image{'s' * (n > 1)} a class, accuracy"
-        yield row(what, theirs, f"{regression[str(n)]:.3f}", "0.010")
+        deep, pixels = (
+            np.mean(curves["scores"][f"linear SVM, {depth}"][str(n)])
+            for depth in ("penultimate layer", "pixels")
+        )
+        yield row(what, theirs, f"{deep:.3f}", f"{chance:.3f} chance, {pixels:.3f} pixels")
 
 
 TABLES = [baughman_rows, nishimura_rows, head_rows, fine_tuned_rows, egg_rows]
