@@ -162,7 +162,7 @@ def test_python_of_the_evaluation_page_runs(tmp_path, monkeypatch, capsys):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL
     )
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     scope = {}
     for block in blocks:
         exec(compile(block, "evaluation.md", "exec"), scope)

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.metrics import f1_score
-from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input, unwrap
+from zeroshot._pipelines import final_and_input
 from zeroshot.displays._checks import check_mapping, check_series, plural
 from zeroshot.displays._drawing import (
     MAX_CURVES,
@@ -22,8 +20,11 @@ from zeroshot.displays._drawing import (
     literal,
     name_numbers,
 )
-from zeroshot.estimators import SimilarityInitializer
-from zeroshot.estimators._neighbors import neighbor_grid
+from zeroshot.displays._neighbor_heads import (
+    heads_by_neighbors,
+    named_initializers,
+    relation_of_each,
+)
 from zeroshot.metrics._checks import check_pair
 
 OWNER = "NeighborCurveDisplay"
@@ -162,13 +163,11 @@ class NeighborCurveDisplay:
         NotFittedError
             It is not fitted.
         """
-        given = estimator if isinstance(estimator, Mapping) else {_name(estimator): estimator}
-        named = check_mapping(given, owner=OWNER, name="estimator", holds="initializers")
         predictions: dict[str, dict[int, Any]] = {}
         relations: dict[Any, str] = {}
-        for name, model in named.items():
+        for name, model in named_initializers(estimator, owner=OWNER).items():
             initializer, rows = final_and_input(model, X)
-            heads = _heads(initializer, neighbors)
+            heads = heads_by_neighbors(initializer, neighbors, owner=OWNER)
             predictions[name] = {k: head.predict(rows) for k, head in heads.items()}
             found = zip(initializer.classes_.tolist(), initializer.relations_.tolist(), strict=True)
             relations = dict(found) | relations
@@ -225,7 +224,7 @@ class NeighborCurveDisplay:
                 true, predicted = check_pair(y_true, by_k[k], owner=OWNER)
                 if not classes.size:
                     classes = np.unique(true)
-                    kinds = _kinds(classes, relations)
+                    kinds = relation_of_each(classes, relations, owner=OWNER)
                 by_class = f1_score(
                     true, predicted, labels=classes, average=None, zero_division=0.0
                 )
@@ -297,39 +296,3 @@ class NeighborCurveDisplay:
                 f"pyplot.subplots(1, {n})[1], or None."
             )
         return [axes_or_new(each, owner=owner)[0] for each in given]
-
-
-def _name(estimator: Any) -> str:
-    similarity = getattr(unwrap(estimator), "similarity", None)
-    return similarity if isinstance(similarity, str) else type(similarity).__name__
-
-
-def _heads(initializer: Any, neighbors: Any) -> dict[int, SimilarityInitializer]:
-    """Return heads with the same similarities as a fitted one, for each K."""
-    if not isinstance(initializer, SimilarityInitializer):
-        raise TypeError(
-            f"{OWNER}: estimator must be a SimilarityInitializer, or end in one, got "
-            f"{type(initializer).__name__}. Pass predictions to from_predictions."
-        )
-    check_is_fitted(initializer)
-    if initializer.mixture is not None:
-        raise ValueError(
-            f"{OWNER}: estimator has mixture={initializer.mixture!r}: its rows are made of images "
-            "too. Pass one with mixture=None."
-        )
-    n_sources = initializer.similarity_.shape[1]
-    grid = neighbor_grid(n_sources) if neighbors is None else np.ravel(neighbors).tolist()
-    same = clone(initializer).set_params(
-        similarity=initializer.similarity_, candidates=initializer.classes_
-    )
-    return {k: clone(same).set_params(n_neighbors=k).fit() for k in grid}
-
-
-def _kinds(classes: np.ndarray, relations: Mapping[Any, str]) -> np.ndarray:
-    lacking = [label for label in classes.tolist() if label not in relations]
-    if lacking:
-        raise ValueError(
-            f"{OWNER}: relations has nothing for {plural(len(lacking), 'class')}, such as "
-            f"{lacking[0]!r}. See zeroshot.taxonomy.relations(classes, sources)."
-        )
-    return np.array([str(relations[label]) for label in classes.tolist()])

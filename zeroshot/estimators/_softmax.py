@@ -92,7 +92,7 @@ class SoftmaxClassifier(NetworkClassifier):
     >>> from zeroshot.backbones import TinyImageNetCNN
     >>> dark, light = np.zeros((8, 16, 16, 3), np.uint8), np.full((8, 16, 16, 3), 255, np.uint8)
     >>> network = TinyImageNetCNN(width=1 / 16, dropout=0.0)
-    >>> model = SoftmaxClassifier(network, epochs=5, batch_size=8, random_state=0)
+    >>> model = SoftmaxClassifier(network, epochs=20, batch_size=8, random_state=0)
     >>> model = model.fit(np.concatenate([dark, light]), ["night"] * 8 + ["day"] * 8)
     >>> model.predict(np.stack([light[0], dark[0]])).tolist()
     ['day', 'night']
