@@ -52,7 +52,7 @@ PRESETS = {
     ),
     "small": Plan(
         main=Training(200, 80, side=32, width=0.5, epochs=14),
-        joint=Training(200, 80, side=32, width=0.5, epochs=3),
+        joint=Training(200, 80, side=32, width=0.5, epochs=14),
         curves=Training(50, 80, side=32, width=0.25, epochs=15),
         short=Training(200, 40, side=32, width=0.5, epochs=1),
         n_test=1000,
