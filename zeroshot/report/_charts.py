@@ -22,7 +22,7 @@ from zeroshot.report._classes import Answers
 from zeroshot.report._pictures import WIDE, chart
 
 MAX_MAPPED = 1000  # images on a map, where t-SNE takes some seconds
-GRID_COLUMNS, GRID_IMAGES, GRID_NARROW = 3, 12, 6
+GRID_COLUMNS, GRID_IMAGES = 3, 9
 
 
 def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
@@ -128,8 +128,7 @@ def grid(display: PredictionGridDisplay, *, alt: str, caption: str) -> str:
     cell = Cell.of(len(display.labels), max(rows.shape[1] for rows in display.labels.values()))
 
     def height(width: float) -> float:
-        shape = (n, columns) if width == WIDE else (min(n, GRID_NARROW), 1)
-        full_width, full_height = cell.size(*shape)
+        full_width, full_height = cell.size(n, columns if width == WIDE else 1)
         return 0.1 + full_height * min(1.0, width / full_width)
 
     return chart(

@@ -37,7 +37,7 @@ table { border-collapse: collapse; font-size: .9375rem; margin: .5rem 0; min-wid
 th, td { text-align: left; vertical-align: top; padding: .2rem .9rem .2rem 0;
  border-bottom: 1px solid var(--line); font-weight: normal; }
 thead th { overflow-wrap: normal; }
-tbody th { min-width: 5.2rem; }
+tbody th { min-width: 8rem; }
 thead th { color: var(--soft); font-size: .875rem; vertical-align: bottom; }
 td.number { text-align: right; font-variant-numeric: tabular-nums;
  overflow-wrap: normal; }
@@ -56,10 +56,13 @@ figure.chart img { display: block; width: 100%; height: auto; background: #fff;
 .right { color: var(--good); font-weight: 600; }
 .file { display: block; font-size: .8125rem; margin-top: .3rem; }
 @media (max-width: 40rem) { table { font-size: .8125rem; } th, td { padding-right: .5rem; }
+ tbody th { min-width: 5.2rem; }
  .examples { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); } }
 @media print { :root { --ink: #000; --soft: #333; --line: #999; --page: #fff; --card: #fff;
  --good: #00694c; } body { max-width: none; padding: 0; }
- figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } .wide { overflow: visible; } }
+ figure, tr { break-inside: avoid; } h2, h3, h4, h4 + p { break-after: avoid; }
+ .wide { overflow: visible; } .examples { grid-template-columns: repeat(6, 1fr); }
+ .examples img { height: 5rem; } }
 """
 
 

@@ -75,12 +75,8 @@ def chart(
         '<figure class="chart">\n<picture>'
         f'<source media="(max-width: 40rem)" srcset="{narrow_picture}">'
         f'<img alt="{text(alt)}" src="{wide_picture}"></picture>\n'
-        f"<figcaption>{text(caption)}{text(_sentence(note))}</figcaption>\n</figure>"
+        f"<figcaption>{text(caption)}{text(f' ({note})' if note else '')}</figcaption>\n</figure>"
     )
-
-
-def _sentence(note: str) -> str:
-    return f" {note[0].upper()}{note[1:]}." if note else ""
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
