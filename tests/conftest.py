@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several workers wait in turns
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def _is_local(address: object) -> bool:
     """Whether `address` is on this machine: loopback, or a Unix socket's path."""
