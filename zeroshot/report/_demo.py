@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_folder
-from zeroshot._record import RECORD, as_json
+from zeroshot._record import RECORD
 from zeroshot.displays import PredictionGridDisplay, RelativeLossDisplay, SimilarityBarDisplay
 from zeroshot.report._charts import GRID_IMAGES, grid
-from zeroshot.report._folder import PAGE, check_replaceable, full_record
+from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
 from zeroshot.report._page import page, paragraph, section, table
 from zeroshot.report._pictures import WIDE, chart
@@ -133,13 +132,10 @@ def write_demo_report(
     >>> callable(write_demo_report)
     True
     """
-    check_replaceable(folder, FILES, owner="write_demo_report")
+    check_target(folder, FILES, overwrite=overwrite, owner="write_demo_report")
     record = full_record(about)
-    with atomic_folder(folder, overwrite=overwrite) as new:
-        (new / PAGE).write_text(_page(results, record), encoding="utf-8")
-        (new / FIGURES).write_text(as_json(results), encoding="ascii")
-        (new / RECORD).write_text(as_json(record), encoding="ascii")
-    return Path(folder)
+    shown = _page(results, record)
+    return write_folder(folder, shown, (FIGURES, results), record, overwrite=overwrite)
 
 
 def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:

@@ -11,15 +11,14 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import check_consistent_length
 
-from zeroshot._files import atomic_folder
-from zeroshot._record import RECORD, as_json
+from zeroshot._record import RECORD
 from zeroshot._validation import check_labels
 from zeroshot.displays._checks import top_labels
 from zeroshot.evaluation import ZeroShotEvaluation
 from zeroshot.evaluation._result import figure_rows, heading, remarks
 from zeroshot.report import _charts as charts_of
 from zeroshot.report._classes import Answers, worst_and_best
-from zeroshot.report._folder import PAGE, check_replaceable, full_record
+from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
 from zeroshot.report._page import bullets, page, paragraph, section, table
 
@@ -108,7 +107,7 @@ def write_evaluation_report(
     ...     sorted(path.name for path in folder.iterdir())
     ['evaluation.json', 'index.html', 'provenance.json']
     """
-    check_replaceable(folder, FILES, owner=OWNER)
+    check_target(folder, FILES, overwrite=overwrite, owner=OWNER)
     y = check_labels(y, owner=OWNER, name="y")
     check_consistent_length(X, y, images)
     if len(y) != result.settings["n_samples"]:
@@ -129,11 +128,8 @@ def write_evaluation_report(
             charts_of.curve(result),
             charts_of.embedding_map(estimator, X, y, seed),
         ]
-    with atomic_folder(folder, overwrite=overwrite) as new:
-        (new / PAGE).write_text(_page(result, record, answers, drawn), encoding="utf-8")
-        (new / FIGURES).write_text(as_json(result.to_dict()), encoding="ascii")
-        (new / RECORD).write_text(as_json(record), encoding="ascii")
-    return Path(folder)
+    shown = _page(result, record, answers, drawn)
+    return write_folder(folder, shown, (FIGURES, result.to_dict()), record, overwrite=overwrite)
 
 
 def _images(X: Any) -> Any:
