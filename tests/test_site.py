@@ -18,7 +18,7 @@ from zeroshot import estimators, label_embeddings
 
 ROOT = Path(__file__).parents[1]
 # Run by the command line; nobody imports them.
-WITHOUT_A_PAGE = {"cli", "demo", "report"}
+WITHOUT_A_PAGE = {"cli", "demo"}
 MODULES = sorted(
     module.name
     for module in pkgutil.iter_modules(zeroshot.__path__)
