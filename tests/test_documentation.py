@@ -91,12 +91,15 @@ def test_commands_of_the_readme_name_a_class_without_a_photo(
     data_home, photo_folder, capsys, monkeypatch
 ):
     lines = [line for line in shell_lines("README.md") if line.startswith("zeroshot ")]
-    fit, predict, untrained = lines
+    fit, predict, without_two, judge, untrained = lines
     assert run_shell_line(fit, capsys, monkeypatch)
     answer = run_shell_line(f"{predict} --format csv", capsys, monkeypatch)
     assert {line.split(",")[2] for line in answer.splitlines()[1:]} == {
         "lion", "okapi", "fire engine",
     }  # fmt: skip
+    assert run_shell_line(without_two, capsys, monkeypatch)
+    assert "best constant" in run_shell_line(judge, capsys, monkeypatch)
+    assert "wolf" in Path("zoo-report/index.html").read_text("utf-8")
     assert len(run_shell_line(untrained, capsys, monkeypatch).splitlines()) == 1 + 3 * len(CLASSES)
 
 
