@@ -167,7 +167,8 @@ def _short(shop: Workshop, plan: Plan, options: dict[str, Any]) -> dict[str, Any
             **_both(shop, plan, of_model(model, _images(shop, plan))),
         }
 
-    return shop.kept("short", [_parameters(plan), asdict(plan.short), options], compute)
+    made_of = [asdict(plan.main), plan.n_test, asdict(plan.short), options]
+    return shop.kept("short", made_of, compute)
 
 
 def _images(shop: Workshop, plan: Plan) -> Callable[[str], np.ndarray]:
