@@ -21,6 +21,7 @@ from zeroshot import DeViSEClassifier, HashEmbedding
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
+from zeroshot.report import _charts
 
 COLORS = {
     "bus": (200, 30, 30),
@@ -347,7 +348,14 @@ def test_fit_and_evaluate_a_data_set_by_name(
     monkeypatch.setattr(datasets, "fetch_cifar100", few)
     folder = str(tmp_path / "model")
     assert main(["fit", "cifar100", "--output", folder, *TINY, *HASH]) == 0
-    assert main(["evaluate", folder, "cifar100", "--format", "json"]) == 0
+    orders = []
+    confusion = _charts.confusion
+    monkeypatch.setattr(
+        _charts, "confusion", lambda *args: orders.append(args[1]) or confusion(*args)
+    )
+    report = ["--output", str(tmp_path / "report")]
+    assert main(["evaluate", folder, "cifar100", "--format", "json", *report]) == 0
+    assert orders[0]["ray"] == "n01495701"  # the fish, which a name alone does not say
     printed = capsys.readouterr().out
     settings = json.loads(printed[printed.index("{") :])["settings"]
     assert (settings["n_samples"], settings["n_seen_classes"]) == (20, 10)

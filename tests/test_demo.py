@@ -248,7 +248,7 @@ def test_the_choice_never_sees_an_unseen_class_or_a_test_image(
     rows = held_out | np.isin(np.arange(len(y)), unseen)
     spoiled[rows] = np.random.default_rng(0).normal(scale=50, size=(rows.sum(), X.shape[1]))
     first, second = (
-        demo._score_split(values, y, held_out, unseen, {"": WordVectors()})
+        demo._score_split(values, y, held_out, unseen, {"": WordVectors()})[0]
         for values in (X, spoiled)
     )
     (model, X_fit, y_fit), (other, *_) = chosen
@@ -385,7 +385,7 @@ def test_unseen_classes_are_named_as_often_as_they_should_be(
     held_out = np.arange(len(y)) >= 4000
     words = {"": WordVectors(overrides=dict(label_texts("cifar100")))}
     splits = [
-        demo._score_split(X, y, held_out, split_of(y, number)[1], words) for number in range(5)
+        demo._score_split(X, y, held_out, split_of(y, number)[1], words)[0] for number in range(5)
     ]
     figures = {name: np.mean([split[name] for split in splits]) for name in splits[0]}
     for name, value in figures.items():

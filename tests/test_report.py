@@ -61,7 +61,22 @@ def demo_results(photos: list[str], labels: list[str] | None = None) -> dict[str
             {"path": path, "labels": labels, "scores": [0.5, 0.4, 0.3, 0.2, 0.1]} for path in photos
         ],
         "unreadable_photos": [],
+        "shown_split": shown(labels),
         "seconds": 61.4,
+    }
+
+
+def shown(labels: list[str]) -> dict[str, Any]:
+    """Return a split of four images each of five unseen classes: of the first, all are wrong."""
+    rng = np.random.default_rng(1)
+    y = np.repeat(labels, 4)
+    return {
+        "y": y.tolist(),
+        "answers": np.where(y == labels[0], labels[1], y).tolist(),
+        "points": rng.normal(size=(len(y), 2)).tolist(),
+        "label_points": rng.normal(size=(len(labels) + 2, 2)).tolist(),
+        "label_names": ["seen one", "seen two", *labels],
+        "seen_classes": ["seen one", "seen two"],
     }
 
 
@@ -184,7 +199,7 @@ def test_the_demos_page_has_figures_photos_and_pictures(n_photos: int, tmp_path:
     assert folder == tmp_path / "report"
     page = Page(read(folder))
     assert "0.336 0.051 best constant answer" in flat(page)
-    assert len(page.images) == 3 + (n_photos > 0)
+    assert len(page.images) == 5 + (n_photos > 0)
     assert all(image["alt"] for image in page.images)
     if n_photos:
         # All photos are in the table; the picture has the last ones, which are the user's own.
@@ -195,7 +210,17 @@ def test_the_demos_page_has_figures_photos_and_pictures(n_photos: int, tmp_path:
     assert record["versions"]["scikit-zeroshot"] in flat(page)
 
 
-def test_the_demos_worst_and_best_classes_stand_beside_the_control(tmp_path: Path) -> None:
+def test_the_demos_worst_and_best_unseen_classes_are_those_of_its_first_split(
+    tmp_path: Path,
+) -> None:
+    page = flat(Page(read(write_demo_report(demo_results([]), tmp_path / "report"))))
+    worst = "swimming pool 0 of 4 right (0%), unseen; taken for refrigerator (4)"
+    assert page.index("80.0% are named right") < page.index(f"Worst {worst}")
+    assert page.index(worst) < page.index("Best cat 4 of 4 right (100%), unseen")
+    assert "All of them are in results.json" in page
+
+
+def test_the_demos_excluded_classes_stand_beside_the_control(tmp_path: Path) -> None:
     found = demo_results([])
     page = flat(Page(read(write_demo_report(found, tmp_path / "report"))))
     losses = found["relative_losses"]

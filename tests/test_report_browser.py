@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from browser import WIDTHS, look_at
+from PIL import Image
 from test_report import ABOUT, ANIMALS, demo_results, evaluated, nasty_pages, read, save_images
+from test_tools import load_tool
 
 from zeroshot.report import write_demo_report, write_evaluation_report
 
@@ -67,3 +70,18 @@ def test_the_probe_sees_what_is_wrong_and_the_policy_stops_it(
     assert phone["scroll_width"] >= 3000 and phone["beyond"]
     assert not phone["scripts_ran"]
     assert phone["images"][0][:2] == ["far", 0]
+
+
+def test_the_readmes_picture_is_taken_from_a_page(
+    pages: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("there is no headless browser: apt-get install chromium")
+    tool = load_tool("build_demo_picture")
+    assert tool.TARGET.is_file()
+    monkeypatch.setattr(tool, "TARGET", tmp_path / "demo.png")
+    (tmp_path / "index.html").write_text(pages["demo"], encoding="utf-8")
+    tool.main([str(tmp_path / "index.html")])
+    with Image.open(tmp_path / "demo.png") as picture:
+        assert f"{picture.width},{picture.height}" == tool.SIZE
+        assert len(picture.convert("L").getcolors()) > 100  # not a blank page

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
 from zeroshot._progress import progress_bar
+from zeroshot._shown_split import shown_split
 from zeroshot.backbones import SourceHead, TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
 from zeroshot.estimators import (
@@ -58,7 +59,7 @@ def run_demo(
     Returns
     -------
     results : dict
-        JSON-able: the figures of `unseen_classes` and `excluded_classes`, ``photos`` and
+        JSON-able: what `unseen_classes` and `excluded_classes` return, ``photos`` and
         ``unreadable_photos`` from `name_photos`, ``made`` (of what data, hashes and seeds), and
         ``seconds``.
 
@@ -108,19 +109,21 @@ def unseen_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
     Returns
     -------
     figures : dict
-        Means over the splits, their controls, and ``splits`` with the figures of each.
+        Means over the splits, their controls, ``splits`` with the figures of each, and
+        ``shown_split``: what the model of the first one answers, image by image.
     """
     X, y = load_cifar100_features(return_X_y=True)
     held_out = np.arange(len(y)) >= len(load_cifar100_features(subset="train", return_X_y=True)[1])
     splitter = ClassShuffleSplit(n_splits=N_SPLITS, test_size=N_UNSEEN, random_state=0)
     embeddings = {"": WordVectors(overrides=label_texts("cifar100")), "plain_names_": WordVectors()}
     jobs = [
-        delayed(_score_split)(X, y, held_out, unseen, embeddings)
-        for _, unseen in splitter.split(X, y)
+        delayed(_score_split)(X, y, held_out, unseen, embeddings, show=i == 0)
+        for i, (_, unseen) in enumerate(splitter.split(X, y))
     ]
-    splits = list(_watched(parallel(jobs), len(jobs), "20 unseen classes", progress))
-    figures = {name: float(np.mean([split[name] for split in splits])) for name in splits[0]}
-    return figures | {"splits": splits}
+    done = list(_watched(parallel(jobs), len(jobs), "20 unseen classes", progress))
+    splits = [figures for figures, _ in done]
+    means = {name: float(np.mean([split[name] for split in splits])) for name in splits[0]}
+    return means | {"splits": splits, "shown_split": done[0][1]}
 
 
 def _score_split(
@@ -129,12 +132,17 @@ def _score_split(
     held_out: np.ndarray,
     unseen: np.ndarray,
     embeddings: dict[str, WordVectors],
-) -> dict[str, float]:
-    """Return the figures of one class split; `held_out` samples of seen classes are for tests."""
+    *,
+    show: bool = False,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the figures of one class split, and if asked to what the model says of test images.
+
+    `held_out` samples of seen classes are for tests.
+    """
     is_unseen = np.isin(np.arange(len(y)), unseen)
     fit, test = ~is_unseen & ~held_out, is_unseen | held_out
     names = np.unique(y)
-    figures = {}
+    figures, shown = {}, {}
     for prefix, embedding in embeddings.items():
         model = with_candidates(choose_devise(embedding, X[fit], y[fit]), names)
         figures[f"{prefix}unseen_accuracy"] = SCORERS["unseen_accuracy"](
@@ -142,6 +150,9 @@ def _score_split(
         )
         figures[f"{prefix}unseen_hit_at_5"] = SCORERS["hit_at_5"](model, X[unseen], y[unseen])
         if not prefix:
+            if show:
+                looked_at = is_unseen & held_out
+                shown = shown_split(model, X[looked_at], y[looked_at])
             model[-1].scenario = "generalized"
             for name in ("seen_accuracy", "unseen_accuracy"):
                 figures[f"{name}_generalized"] = SCORERS[name](model, X[test], y[test])
@@ -154,7 +165,7 @@ def _score_split(
     figures["chance_accuracy"] = 1 / len(control.unseen_classes_)
     figures["chance_hit_at_5"] = 5 / len(control.unseen_classes_)
     figures["chance_accuracy_generalized"] = 1 / len(names)
-    return {name: float(value) for name, value in figures.items()}
+    return {name: float(value) for name, value in figures.items()}, shown
 
 
 def choose_devise(embedding: WordVectors, X: np.ndarray, y: np.ndarray) -> Pipeline:

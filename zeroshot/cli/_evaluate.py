@@ -10,7 +10,7 @@ from typing import Any
 from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
 from zeroshot._record import RECORD
-from zeroshot.cli._images import LabelledImages, load_classes, report_unreadable
+from zeroshot.cli._images import DATASETS, LabelledImages, load_classes, report_unreadable
 from zeroshot.cli._options import (
     add_command,
     add_format,
@@ -152,12 +152,14 @@ def _write(
     charts: bool,
 ) -> None:
     from zeroshot.report import write_evaluation_report
+    from zeroshot.taxonomy import class_synsets
 
     classifier, features, judged = task
+    synsets = class_synsets(args.source) if args.source in DATASETS else None
     with atomic_folder(folder, overwrite=args.force) as new:
         write_evaluation_report(
-            result, new, classifier, features, judged.labels, images=judged.images, about=record,
-            charts=charts, random_state=args.seed, overwrite=True,
+            result, new, classifier, features, judged.labels, images=judged.images, synsets=synsets,
+            about=record, charts=charts, random_state=args.seed, overwrite=True,
         )  # fmt: skip
         if args.format == "parquet":
             with (new / "figures.parquet").open("wb") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from zeroshot.report._pictures import WIDE, chart
 
 MAX_MAPPED = 1000  # images on a map, where t-SNE takes some seconds
 GRID_COLUMNS, GRID_IMAGES = 3, 9
+PREDICTED_AND_LABELS = (
+    "The label vectors that the model predicts for images, and those of the labels"
+)
 
 
 def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
@@ -73,7 +76,7 @@ def embedding_map(estimator: Any, X: Any, y: np.ndarray, seed: int) -> str:
     inside, labels = take_rows(X, rows), y[rows]
     final, features = final_and_input(estimator, inside)
     if hasattr(final, "class_vectors_") and hasattr(final, "transform"):
-        what = "The label vectors that the model predicts for images, and those of the labels"
+        what = PREDICTED_AND_LABELS
 
         def make(ax: Any) -> EmbeddingMapDisplay:
             return EmbeddingMapDisplay.from_estimator(
@@ -89,6 +92,21 @@ def embedding_map(estimator: Any, X: Any, y: np.ndarray, seed: int) -> str:
     else:
         return ""
     some = f", of {len(rows):,} of the {len(y):,} images, drawn at random" * (len(rows) < len(y))
+    return map_of(make, what, some)
+
+
+def map_of(make: Callable[[Any], EmbeddingMapDisplay], what: str, some: str = "") -> str:
+    """Return the chart of a map.
+
+    Parameters
+    ----------
+    make : callable
+        Takes axes and draws the map on them.
+    what : str
+        What its points are.
+    some : str, default=""
+        Which of them, for the caption.
+    """
     return chart(
         make,
         lambda width: 0.8 * width if width == WIDE else 1.35 * width,

@@ -35,22 +35,28 @@ class Answers:
     images: Any
 
 
-def worst_and_best(classes: dict[str, list], answers: Answers) -> str:
+def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -> str:
     """Return some classes of an evaluation with their accuracy and examples.
 
     Parameters
     ----------
     classes : dict of str to list
-        Of `ZeroShotEvaluation`.
+        ``label``, ``seen`` and ``accuracy``, as of `ZeroShotEvaluation`.
     answers : Answers
         The same samples.
+    source : str
+        The file that has all classes.
     """
     worst, best = _extremes(np.array(classes["accuracy"], dtype=float))
+    examples = (
+        "Under each image stand its best labels with their scores, best first. Of a class "
+        f"{N_EXAMPLES} images at most are shown: wrong answers first among the worst classes, and "
+        "as they come among the best. "
+    )
     parts = [
-        "<p>By the share of a class's images whose first label is right. Under each image stand "
-        f"its best labels with their scores, best first. Of a class {N_EXAMPLES} images at most "
-        "are shown: wrong answers first among the worst classes, and as they come among the best. "
-        "All classes are in <code>evaluation.json</code>.</p>"
+        "<p>By the share of a class's images whose first label is right. "
+        f"{'' if answers.images is None else examples}"
+        f"All of them are in <code>{text(source)}</code>.</p>"
     ]
     for title, places in (("Worst", worst), ("Best", best)):
         if places:
@@ -78,12 +84,12 @@ def _one(classes: dict[str, list], place: int, answers: Answers, *, wrong_first:
         f"{right.sum():,} of {len(rows):,} right ({classes['accuracy'][place]:.0%}), {kind}"
         f"{_taken_for(answers.labels[rows[~right], 0].tolist())}"
     )
+    about = f'<h4>{name(label)}</h4>\n<p class="soft">{line}</p>'
+    if answers.images is None:
+        return about
     shown = rows[np.argsort(right, kind="stable")] if wrong_first else rows
     examples = "\n".join(_example(answers, row) for row in shown[:N_EXAMPLES].tolist())
-    return (
-        f'<h4>{name(label)}</h4>\n<p class="soft">{line}</p>\n'
-        f'<div class="examples">\n{examples}\n</div>'
-    )
+    return f'{about}\n<div class="examples">\n{examples}\n</div>'
 
 
 def _taken_for(wrong: list) -> str:
@@ -94,13 +100,10 @@ def _taken_for(wrong: list) -> str:
 
 
 def _example(answers: Answers, row: int) -> str:
-    label, picture, file = answers.y[row], "", ""
-    if answers.images is not None:
-        image = answers.images[row]
-        alt = f"Image of {label}, named {answers.labels[row, 0]}"
-        picture = thumbnail(image, alt=alt)
-        if isinstance(image, (str, os.PathLike)):
-            file = f'<span class="file">{name(os.path.basename(image))}</span>'
+    label, image, file = answers.y[row], answers.images[row], ""
+    picture = thumbnail(image, alt=f"Image of {label}, named {answers.labels[row, 0]}")
+    if isinstance(image, (str, os.PathLike)):
+        file = f'<span class="file">{name(os.path.basename(image))}</span>'
     pairs = zip(answers.labels[row].tolist(), answers.scores[row].tolist(), strict=True)
     return f"<figure>{picture}<figcaption>{named(pairs, truth=label)}{file}</figcaption></figure>"
 

@@ -10,6 +10,7 @@ from typing import Any
 from zeroshot._record import RECORD
 from zeroshot.displays import PredictionGridDisplay, RelativeLossDisplay, SimilarityBarDisplay
 from zeroshot.report._charts import GRID_IMAGES, grid
+from zeroshot.report._demo_split import one_split
 from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
 from zeroshot.report._page import page, paragraph, section, table
@@ -156,7 +157,8 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         ),
         section("Photos, named from an open list of labels", *_photos(results["photos"])),
         section("Pictures", *_bars(results), _losses(results["relative_losses"])),
-        section("Worst and best classes", *_extremes(results["relative_losses"])),
+        *one_split(results["shown_split"], source=FIGURES),
+        section("Each class left out in turn", *_extremes(results["relative_losses"])),
         unreadable_images(skipped, len(results["photos"]) + len(skipped)),
         how_made(record),
     )  # fmt: skip

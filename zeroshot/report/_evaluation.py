@@ -154,7 +154,7 @@ def _page(
         paragraph(heading(result), kind="soft"),
         what_was_run(record, about),
         _figures(result),
-        worst_and_best(result.classes, answers),
+        worst_and_best(result.classes, answers, source=FIGURES),
         section("Pictures", *drawn),
         unreadable_images(skipped, len(answers.y) + len(skipped)),
         how_made(record),
