@@ -120,7 +120,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     if options.plot:
         from nishimura_figures import draw_all
 
-        draw_all(results, options.plot)
+        images, _ = shop.images("CIFAR-100", PRESETS[options.preset].main)
+        draw_all(results, options.plot, images)
     return results
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the Tiny ImageNet study: learning curves, hit@k over epochs, similarities."""
+"""Pictures of the Tiny ImageNet study: learning curves, hit@k, answers, similarities."""
 
 from __future__ import annotations
 
@@ -9,22 +9,34 @@ import matplotlib
 
 matplotlib.use("Agg")  # files only: no window
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 from nishimura_report import PAPER
+
+from zeroshot.displays import PredictionGridDisplay
 
 # Okabe and Ito's colours, told apart by line style too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 STYLES = ("-", "--", "-.", ":")
+# Whose answers are shown, and from which labels.
+ANSWERS = (
+    ("softmax with ConSE", "CIFAR-100"),
+    ("DeViSE", "CIFAR-100"),
+    ("DeViSE", "both label sets"),
+    ("DeViSE", "nouns"),
+)
 
 
-def draw_all(results: dict[str, Any], folder: Path) -> None:
-    """Draw every picture whose part is finished into a folder."""
+def draw_all(results: dict[str, Any], folder: Path, images: np.ndarray) -> None:
+    """Draw every picture whose part is finished into a folder; `images` are CIFAR-100's."""
     curves = {name: row for name, row in (results.get("curves") or {}).items() if row}
     pictures = {
         "learning-curves": learning_curves(curves) if curves else None,
         "hits": hits(results["hits"]) if results.get("hits") else None,
-        "similarity": similarities(results["transfer"]) if results.get("transfer") else None,
     }
+    if transfer := results.get("transfer"):
+        pictures["answers"] = answers(transfer["answers"], images)
+        pictures["similarity"] = similarities(transfer)
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         if figure is not None:
@@ -82,6 +94,17 @@ def hits(figures: dict[str, Any]) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(ks), frameon=False)
     return figure
+
+
+def answers(entries: list[dict[str, Any]], images: np.ndarray) -> Figure:
+    """Draw single images with the best labels of several models (Figs. 6 and 7)."""
+    columns = {"softmax, its own": [entry["softmax"] for entry in entries]}
+    for model, labels in ANSWERS:
+        name = f"{model.removeprefix('softmax with ')}, {labels}"
+        columns[name] = [entry[model][labels] for entry in entries]
+    shown = images[[entry["row"] for entry in entries]]
+    display = PredictionGridDisplay(shown, columns, y=[entry["label"] for entry in entries])
+    return display.plot(n_columns=1).figure_
 
 
 def similarities(figures: dict[str, Any]) -> Figure:

@@ -81,7 +81,7 @@ def test_every_part_is_printed_and_kept(
     assert "Not finished" not in out
     for part in study.PARTS:
         assert f"== {part}\n" in out
-    for name in ("learning-curves", "hits", "similarity"):
+    for name in ("learning-curves", "hits", "answers", "similarity"):
         with Image.open(folder / "pictures" / f"devise_tiny_imagenet-{name}.png") as picture:
             assert min(picture.size) > 200
 

@@ -131,7 +131,7 @@ def test_the_page_has_no_other_figure():
 
 def test_the_commands_of_the_page_name_scripts_and_options_that_exist():
     commands = re.findall(r"python (examples/\w+\.py)([^`\n]*)", PAGE.read_text())
-    assert len(commands) == len(TABLES) + 1  # one for each table, and that of the prediction grid
+    assert len(commands) == len(TABLES)
     for script, options in commands:
         source = (ROOT / script).read_text()
         for option in re.findall(r"--[a-z-]+", options):
