@@ -1,6 +1,7 @@
 """The data on which the model of ``zeroshot predict`` was chosen, and what was chosen from.
 
     ZEROSHOT_DATA=FOLDER python examples/open_labels_choice.py
+    ZEROSHOT_DATA=FOLDER python examples/open_labels_choice.py --preset tiny
 
 No photo and no label list here is reported elsewhere. Classes are taken out of the ImageNet head,
 and are to be named by those that are left: "rest". Where the head keeps some of the candidates,
@@ -13,10 +14,12 @@ these stand apart: "synonyms".
   the head keeps 80.
 
 Each figure is the mean over the sets. Features of the two archives are computed once and kept.
+``--preset tiny`` is a quick run on 40 of the photos, which chooses nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,22 +58,52 @@ class Task:
     known: np.ndarray
 
 
-def imagenet_tasks(head: SourceHead, backbone: TimmFeatures) -> Iterator[Task]:
-    """Yield tasks on the photos, whose classes go by their first synonym."""
-    paths = sorted((resolve_data_home() / "imagenet-photos").glob("*.jpg"))
+@dataclass(frozen=True)
+class Draws:
+    """How the ImageNet photos are drawn.
+
+    Attributes
+    ----------
+    n_photos : int, optional
+        The first ones; all if None.
+    n_folds : int
+        Parts of all photos, none of whose classes the head keeps.
+    n_some, n_of_some, n_hidden : int
+        Further sets, photos in each, and how many of their classes the head loses.
+    """
+
+    n_photos: int | None
+    n_folds: int
+    n_some: int
+    n_of_some: int
+    n_hidden: int
+
+
+PRESETS = {"full": Draws(None, 5, 8, 60, 36), "tiny": Draws(40, 2, 1, 20, 12)}
+
+
+def imagenet_tasks(head: SourceHead, backbone: TimmFeatures, draw: Draws) -> dict[str, list[Task]]:
+    """Return tasks on the photos, whose classes go by their first synonym."""
+    paths = sorted((resolve_data_home() / "imagenet-photos").glob("*.jpg"))[: draw.n_photos]
     X = backbone.transform([str(path) for path in paths])
     wnids = np.array([path.name.partition("_")[0] for path in paths])
     first = {w: text.partition(",")[0] for w, text in zip(head.wnids, head.labels, strict=True)}
     names = np.array([first[wnid] for wnid in wnids])
     rng = np.random.default_rng(0)
-    draws = [(fold, 100) for fold in np.split(rng.permutation(len(paths)), 5)]
-    draws += [(rng.choice(len(paths), 60, replace=False), 36) for _ in range(8)]
-    for rows, n_hidden in draws:
+
+    def hide(rows: np.ndarray, n_hidden: int) -> Task:
         rows = rows[np.unique(names[rows], return_index=True)[1]]  # two classes are called "crane"
         rows = rng.permutation(rows)
         left = without(head, wnids[rows[:n_hidden]])
         known = np.isin(wnids[rows], left.wnids)
-        yield Task(X[rows], names[rows], left, np.sort(names[rows]), known)
+        return Task(X[rows], names[rows], left, np.sort(names[rows]), known)
+
+    folds = np.split(rng.permutation(len(paths)), draw.n_folds)
+    some = [rng.choice(len(paths), draw.n_of_some, replace=False) for _ in range(draw.n_some)]
+    return {
+        f"{len(folds[0])} hidden": [hide(rows, len(rows)) for rows in folds],
+        f"{draw.n_of_some}, {draw.n_hidden} hidden": [hide(rows, draw.n_hidden) for rows in some],
+    }
 
 
 def archive_tasks(head: SourceHead) -> Iterator[Task]:
@@ -100,14 +133,17 @@ def without(head: SourceHead, wnids: object) -> SourceHead:
     return SourceHead(head.coef[kept], head.intercept[kept], head.labels[kept], head.wnids[kept])
 
 
-def main() -> dict[str, dict[str, float]]:
+def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
     """Print the figures of every model on every kind of data, and return them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=list(PRESETS), default="full")
+    preset = parser.parse_args(argv).preset
     backbone = TimmFeatures(precision="float32").fit()
     head = backbone.source_head_
-    photos = list(imagenet_tasks(head, backbone))
-    cifar, tiny = archive_tasks(head)
-    sets = {"100 hidden": photos[:5], "60, 36 hidden": photos[5:], "CIFAR-100": [cifar]}
-    sets["Tiny ImageNet"] = [tiny]
+    sets = imagenet_tasks(head, backbone, PRESETS[preset])
+    if preset == "full":
+        cifar, tiny = archive_tasks(head)
+        sets |= {"CIFAR-100": [cifar], "Tiny ImageNet": [tiny]}
     results: dict[str, dict[str, float]] = {}
     names = np.unique(
         np.concatenate([head.labels, *(task.candidates for part in sets.values() for task in part)])

@@ -305,6 +305,22 @@ def test_open_labels_example_names_photos_above_its_control(data_home, tmp_path,
     assert len(top) == 2 and min(top.values()) > 0.4
 
 
+@pytest.mark.data
+def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    example = load_example("open_labels_choice")
+    monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
+    figures = example.main(["--preset", "tiny"])
+    printed = capsys.readouterr().out
+    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 6
+    columns = {"20 hidden", "20, 12 hidden"}
+    for model in figures.values():
+        assert {name.rpartition(", ")[0] for name in model} == columns
+        assert "20 hidden, synonyms top-1" not in model  # the head keeps none of those classes
+    chosen = figures["path + words"]
+    assert chosen["20 hidden, rest top-1"] > 3 / 20 and chosen["20 hidden, rest hit@5"] > 10 / 20
+
+
 def test_files_and_links_that_the_documents_name_exist():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
