@@ -308,7 +308,7 @@ def test_open_labels_example_names_photos_above_its_control(data_home, tmp_path,
 @pytest.mark.data
 def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    example = load_example("open_labels_choice")
+    example = importlib.import_module("open_labels_choice")
     monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
     figures = example.main(["--preset", "tiny"])
     printed = capsys.readouterr().out
