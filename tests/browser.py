@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +44,55 @@ addEventListener("load", () => {{
   document.getElementById("found").textContent = JSON.stringify(found);
 }});</script>"""
 
+SITE_PROBE = """<!doctype html><title>probe</title>{frames}<pre id="found"></pre><script>
+addEventListener("load", () => {{
+  const found = {{}};
+  for (const frame of document.querySelectorAll("iframe")) {{
+    const root = frame.contentDocument.documentElement;
+    const tables = [...root.querySelectorAll("article table:not([class])")];
+    const hidden = e => e && e.scrollWidth > e.clientWidth + 1;
+    const images = [...root.querySelectorAll("article img")];
+    found[frame.id] = {{
+      width: root.clientWidth, scroll_width: root.scrollWidth, tables: tables.length,
+      cut: tables.filter(t => hidden(t) || hidden(t.closest(".md-typeset__scrollwrap")))
+        .map(t => t.innerText),
+      images: images.map(i => [i.getAttribute("src"), i.naturalWidth]),
+    }};
+  }}
+  document.getElementById("found").textContent = JSON.stringify(found);
+}});</script>"""
+
 
 def look_at(page: str, folder: Path) -> dict[str, Any]:
     """Return what a browser makes of a page: an entry a width, and ``console``, its messages.
 
     Skips the test where there is no browser.
     """
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("there is no headless browser: apt-get install chromium")
     frames = "".join(
         f'<iframe id="{name}" width="{width}" height="900" style="border:0" '
         f'srcdoc="{html.escape(page)}"></iframe>'
         for name, width in WIDTHS.items()
     )
-    (folder / "probe.html").write_text(PROBE.format(frames=frames), encoding="utf-8")
+    return _probe(PROBE.format(frames=frames), folder)
+
+
+def look_at_files(files: Sequence[Path], folder: Path, width: int) -> dict[str, Any]:
+    """Return an entry a file of a site, as `look_at` does for one page; `folder` is outside it."""
+    frames = "".join(
+        f'<iframe id="{path.name}" width="{width}" height="900" src="{path.as_uri()}"></iframe>'
+        for path in files
+    )
+    return _probe(SITE_PROBE.format(frames=frames), folder, "--allow-file-access-from-files")
+
+
+def _probe(page: str, folder: Path, *options: str) -> dict[str, Any]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip("there is no headless browser: apt-get install chromium")
+    (folder / "probe.html").write_text(page, encoding="utf-8")
+    profile = f"--user-data-dir={folder / 'profile'}"
     done = subprocess.run(
-        [program, *OPTIONS, f"--user-data-dir={folder / 'profile'}", f"{folder / 'probe.html'}"],
+        [program, *OPTIONS, *options, profile, f"{folder / 'probe.html'}"],
         capture_output=True, check=True, encoding="utf-8", errors="replace", timeout=120,
     )  # fmt: skip
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)

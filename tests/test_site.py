@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browser import look_at_files
 
 import zeroshot
 from zeroshot import estimators, label_embeddings
@@ -88,6 +89,19 @@ def test_a_reader_without_a_network_misses_nothing(site, pages):
     assert "zeroshot.estimators.DeViSEClassifier" in (
         site / "search" / "search_index.js"  # what search reads where pages are opened from files
     ).read_text(encoding="utf-8")
+
+
+def test_a_desktop_shows_whole_tables_and_every_image(site, tmp_path):
+    files = sorted(site.glob("*.html"))
+    found = look_at_files(files, tmp_path, 1280)
+    pages = {name: page for name, page in found.items() if name != "console"}
+    assert len(pages) == len(files) and sum(page["tables"] for page in pages.values()) > 40
+    for name, page in pages.items():
+        assert page["scroll_width"] <= 1280 and page["cut"] == [], name
+        assert all(width > 0 for _, width in page["images"]), name
+    # A narrower screen cuts them: what is looked for would be found.
+    narrow = look_at_files([site / "transfer.html"], tmp_path, 500)["transfer.html"]
+    assert narrow["cut"] and narrow["scroll_width"] <= 500
 
 
 def test_every_image_of_the_site_has_a_text(site, pages):
