@@ -133,26 +133,32 @@ def show_development(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def draw(results: dict[str, Any], path: str) -> None:
-    """Draw the course of the loss (Figs. 1, 2) and the histogram (Figs. 2, 3) into a file."""
-    import matplotlib
+    """Draw the picture of the study into a file, if there is anything to draw yet."""
+    from study_figures import write
 
-    matplotlib.use("Agg")  # files only: no window
-    import matplotlib.pyplot as plt
+    if results["folds"]["finished"] or results["frozen"]:
+        write(figure(results), path)
 
-    finished = results["folds"]["finished"]
-    size = {"figsize": (13 if finished else 5, 4.2), "dpi": 110, "layout": "constrained"}
-    figure, axes = plt.subplots(1, 3 if finished else 1, squeeze=False, **size)
+
+def figure(results: dict[str, Any]) -> Any:
+    """Draw the course of the loss (Figs. 1, 2) and the histograms (Figs. 2, 3)."""
+    from study_figures import panels
+
+    finished, frozen = results["folds"]["finished"], list(results["frozen"].values())[-1:]
+    n = 2 * bool(finished) + len(frozen)
+    drawn, axes = panels(n, 3.9, n_columns=min(2, n), share_y=False)
+    left = iter(axes)
     if finished:
-        _draw_course(axes[0, 0], results)
-        _draw_histogram(axes[0, 1], results["classes"], "SimpNet from scratch", "network")
-    if results["frozen"]:
-        frozen = list(results["frozen"].values())[-1]
-        _draw_histogram(axes[0, -1], frozen["classes"], "ridge on pretrained features", "ridge")
-    figure.savefig(path)
-    plt.close(figure)
+        _draw_course(next(left), results)
+        _draw_histogram(next(left), results["classes"], "SimpNet from scratch", "network")
+    for figures in frozen:
+        _draw_histogram(next(left), figures["classes"], "ridge on pretrained features", "ridge")
+    return drawn
 
 
 def _draw_course(ax: Any, results: dict[str, Any]) -> None:
+    from study_figures import name_panel
+
     curves = {name: 100 * np.array(row) for name, row in results["relative loss by epoch"].items()}
     epochs = np.arange(1, len(curves["median"]) + 1)
     style = {"color": OURS, "alpha": 0.2, "linewidth": 0}
@@ -166,20 +172,20 @@ def _draw_course(ax: Any, results: dict[str, Any]) -> None:
     ax.set_ylim(low - 0.05 * (high - low), high + 0.5 * (high - low))  # room for the legend
     ax.set(xlabel="epoch", ylabel="excluded class's loss against zero, %")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title(f"SimpNet from scratch, {results['folds']['finished']} classes")
+    name_panel(ax, f"SimpNet from scratch, {results['folds']['finished']} classes")
     ax.legend(frameon=False, fontsize=8, loc="upper right")
 
 
 def _draw_histogram(ax: Any, classes: dict[str, dict[str, Any]], title: str, ours: str) -> None:
-    losses = [np.array([100 * row[key] for row in classes.values()]) for key in KEYS]
-    edges = np.arange(10 * np.floor(np.min(losses) / 10), np.max(losses) + 10, 10)
-    ax.hist(losses[0], bins=edges, color=OURS, alpha=0.5, label=ours)
-    style = {"histtype": "step", "color": CONTROL, "linestyle": "--", "linewidth": 1.6}
-    ax.hist(losses[1], bins=edges, label="control: mean embedding", **style)
-    ax.axvline(np.median(losses[0]), ymax=0.75, color=OURS, linewidth=1.2)
-    ax.axvline(np.median(losses[1]), ymax=0.75, color=CONTROL, linewidth=1.2, linestyle=":")
-    ax.set_ylim(0, 1.35 * ax.get_ylim()[1])  # room for the legend
-    ax.yaxis.get_major_locator().set_params(integer=True)
-    ax.set(xlabel="relative loss, % (upright lines: medians)", ylabel="classes")
-    ax.set_title(f"{title}, {len(classes)} classes")
-    ax.legend(frameon=False, fontsize=8, loc="upper right")
+    from study_figures import name_panel
+
+    from zeroshot.displays import RelativeLossDisplay
+
+    losses, control = ([row[key] for row in classes.values()] for key in KEYS)
+    display = RelativeLossDisplay(
+        losses, control, name=ours, control_name="control: mean embedding"
+    )
+    display.plot(ax, n_bins=min(25, len(losses)))
+    ax.get_legend().set(frame_on=True)
+    ax.get_legend().get_frame().set(edgecolor="none", alpha=0.9)  # no line runs through letters
+    name_panel(ax, f"{title}, {len(classes)} classes")

@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # files only: no window
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from nishimura_report import PAPER
+from study_figures import legend_below, name_panel, panels, write
 
 from zeroshot.displays import PredictionGridDisplay
+from zeroshot.displays._drawing import bare, curve_style
 
-# Okabe and Ito's colours, told apart by line style too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-STYLES = ("-", "--", "-.", ":")
 # Whose answers are shown, and from which labels.
 ANSWERS = (
     ("softmax with ConSE", "CIFAR-100"),
@@ -37,62 +32,54 @@ def draw_all(results: dict[str, Any], folder: Path, images: np.ndarray) -> None:
     if transfer := results.get("transfer"):
         pictures["answers"] = answers(transfer["answers"], images)
         pictures["similarity"] = similarities(transfer)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         if figure is not None:
-            figure.savefig(folder / f"devise_tiny_imagenet-{name}.png")
-            plt.close(figure)
+            write(figure, folder / f"devise_tiny_imagenet-{name}.png")
 
 
 def learning_curves(curves: dict[str, list[dict[str, float]]]) -> Figure:
     """Draw accuracy and loss over epochs, a column a network (Figs. 2 to 4)."""
-    figure, axes = plt.subplots(
-        2,
-        len(curves),
-        figsize=(2.9 * len(curves) + 0.6, 5.2),
-        dpi=110,
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, axes = panels(2 * len(curves), 2.8, n_columns=len(curves), share_y="row")
     rows = (("metric", "hit@1", "accuracy"), ("loss", "validation loss", "cross-entropy"))
-    for column, (name, history) in zip(axes.T, curves.items(), strict=True):
-        epochs = range(1, len(history) + 1)
-        for ax, (train, validation, _) in zip(column, rows, strict=True):
-            for position, (key, label) in enumerate(
+    for row, (train, validation, label) in zip(np.split(axes, 2), rows, strict=True):
+        for ax, history in zip(row, curves.values(), strict=True):
+            epochs = range(1, len(history) + 1)
+            for position, (key, part) in enumerate(
                 ((train, "training"), (validation, "validation"))
             ):
-                style = {"color": COLOURS[position], "linestyle": STYLES[position]}
-                ax.plot(epochs, [entry[key] for entry in history], label=label, **style)
-        column[0].set_title(name.replace("crop_flip", "crops and flips"), fontsize=9)
-        column[1].set_xlabel("epoch")
-    for ax, (_, _, label) in zip(axes[:, 0], rows, strict=True):
-        ax.set_ylabel(label)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+                values = [entry[key] for entry in history]
+                ax.plot(epochs, values, label=part, markersize=3, **curve_style(position))
+            bare(ax)
+        row[0].set_ylabel(label)
+    for ax, name in zip(axes, curves, strict=False):
+        name_panel(ax, name.replace("crop_flip", "crops, flips").replace(", ", ",\n", 1))
+    for ax in np.split(axes, 2)[1]:
+        ax.set_xlabel("epoch")
+    axes[0].legend()
+    legend_below(figure, axes, 2)
     return figure
 
 
 def hits(figures: dict[str, Any]) -> Figure:
     """Draw hit@k on validation images over epochs: softmax, then DeViSE from it (Fig. 5)."""
-    figure, axes = plt.subplots(
-        1, 2, figsize=(8.4, 3.9), dpi=110, sharey=True, layout="constrained"
-    )
+    figure, axes = panels(2, 3.9)
     ks = [name for name in figures["softmax"][0] if name.startswith("hit@")]
     for ax, model in zip(axes, ("softmax", "DeViSE"), strict=True):
         history = figures[model]
         for position, k in enumerate(ks):
-            style = {"color": COLOURS[position], "linestyle": STYLES[position], "marker": "o"}
+            look = curve_style(position)
             values = [entry[k] for entry in history]
-            ax.plot(range(1, len(history) + 1), values, label=k, markersize=3, **style)
-            ax.axhline(figures["chance"][k], color=COLOURS[position], linewidth=0.6, alpha=0.6)
-        ax.set(title=model, xlabel="epoch")
+            ax.plot(range(1, len(history) + 1), values, label=k, markersize=4, **look)
+            thin = {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 0.8}
+            ax.axhline(figures["chance"][k], **thin)
+        name_panel(ax, model)
+        ax.set_xlabel("epoch")
         ax.locator_params(axis="x", integer=True)
+        bare(ax)
     axes[0].set(ylabel="hit@k, validation images", ylim=(0, None))
-    figure.suptitle("Tiny ImageNet; thin lines are chance", fontsize=10)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(ks), frameon=False)
+    axes[0].legend()
+    figure.suptitle("Tiny ImageNet; thin lines without marks are chance", fontsize=10)
+    legend_below(figure, axes, len(ks))
     return figure
 
 
@@ -115,18 +102,21 @@ def similarities(figures: dict[str, Any]) -> Figure:
     for name, row in figures["models"].items():
         bars[name] = row["CIFAR-100"]["similarity@3"]
     names = list(bars)[::-1]
-    figure, ax = plt.subplots(figsize=(8, 0.42 * len(names) + 1.4), dpi=110, layout="constrained")
+    figure, (ax,) = panels(1, 0.42 * len(names) + 1.4, width=8)
     for shift, (group, label) in enumerate(
         (("all", "all labels"), ("without shared", "without the labels in both sets"))
     ):
         values = [bars[name][group] for name in names]
         places = [row + 0.19 - 0.38 * shift for row in range(len(names))]
-        ax.barh(places, values, height=0.36, color=COLOURS[shift], label=label)
+        look = {"color": curve_style(shift)["color"], "hatch": ("", "////")[shift]}
+        ax.barh(places, values, height=0.36, label=label, edgecolor="white", **look)
     published = [(names.index(name), PAPER[key]) for name, key in paper.items()]
     published += [(row, PAPER["random"]) for row, n in enumerate(names) if n.startswith("random p")]
     rows, values = zip(*published, strict=True)
     ax.plot(values, rows, "kx", markersize=8, label="paper (other vectors: another scale)")
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set(xlabel="similarity@3, mean cosine to the true label", xlim=(0, None))
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    ax.legend()
+    bare(ax)
+    legend_below(figure, np.array([ax]), 3)
     return figure

@@ -5,27 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # files only: no window
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from study_figures import WIDTH, legend_below, name_panel, panels, write
 from transfer_tasks import Task, slug, source_photos
 
-# Okabe and Ito's colours, told apart by line style too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-SHOWN = (
-    "random (Xavier)",
-    "hard inference, K = 10",
-    "soft, temperature 4, all, equal",
-    "WordNet wup, K = 10",
-    "WordNet jcn, K = 10, + class means",
-    "nearest class mean",
-    "logistic regression",
-)
+from zeroshot.displays import FewShotCurveDisplay, NeighborCurveDisplay
+
+SHOWN = {  # rows of the table, and their names where letters are small
+    "random (Xavier)": "random (Xavier)",
+    "hard inference, K = 10": "hard inference, K = 10",
+    "soft, temperature 4, all, equal": "soft, temperature 4, all, equal",
+    "WordNet wup, K = 10": "WordNet wup, K = 10",
+    "WordNet jcn, K = 10, + class means": "jcn, K = 10, + class means",
+    "nearest class mean": "nearest class mean",
+    "logistic regression": "logistic regression",
+}
 
 
 def draw_all(task: Task, results: dict[str, Any], folder: Path) -> None:
@@ -36,48 +33,35 @@ def draw_all(task: Task, results: dict[str, Any], folder: Path) -> None:
         "matched": matched_classes(task, results["matched"]),
     }
     for name, figure in pictures.items():
-        figure.savefig(folder / f"similarity_transfer-{slug(task.name)}-{name}.png")
-        plt.close(figure)
+        write(figure, folder / f"similarity_transfer-{slug(task.name)}-{name}.png")
 
 
 def neighbor_curves(curves: dict[str, dict[str, list[float]]], title: str) -> Figure:
     """Draw macro F-score against K, a panel a relation, a line a similarity (Fig. 3)."""
-    grid = curves["K"]["K"]
-    similarities = [name for name in curves if name != "K"]
-    relations = list(curves[similarities[0]])
-    size = (max(6.4, 3.6 * len(relations)), 3.6)
-    figure, axes = plt.subplots(
-        1, len(relations), figsize=size, dpi=110, sharey=True, squeeze=False, layout="constrained"
-    )
-    for ax, relation in zip(axes[0], relations, strict=True):
-        for position, name in enumerate(similarities):
-            style = {"color": COLOURS[position], "linestyle": STYLES[position], "label": name}
-            ax.plot(grid, curves[name][relation], **style)
-        ax.set(xscale="log", xlabel="source classes combined, K", title=relation)
-    axes[0, 0].set_ylabel("macro F-score, untrained")
+    scores = {name: by_relation for name, by_relation in curves.items() if name != "K"}
+    display = NeighborCurveDisplay(curves["K"]["K"], scores)
+    figure, axes = panels(len(display.relations), 3.4)
+    display.plot(axes)
+    axes[0].set_ylabel("macro F-score, untrained")
     figure.suptitle(title)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, axes, 3)
     return figure
 
 
 def few_images(table: dict[str, dict[str, dict[str, list[float]]]], title: str) -> Figure:
     """Draw first and best macro F-score against images a class (Table 2)."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), dpi=110, sharey=True, layout="constrained")
-    panels = (("macro F", "right after initialisation"), ("best", "best while trained"))
-    for ax, (key, name) in zip(axes, panels, strict=True):
-        for position, row in enumerate(SHOWN):
-            shots = [int(n) for n in table[row]]
-            cells = [cell.get(key, cell["macro F"]) for cell in table[row].values()]
-            style = {"color": COLOURS[position], "linestyle": STYLES[position], "marker": "o"}
-            ax.plot(shots, [np.mean(cell) for cell in cells], label=row, markersize=3, **style)
-        ax.set(xscale="log", xlabel="images a class", title=name)
-        ax.set_xticks(shots, [str(n) for n in shots])
-        ax.minorticks_off()
-    axes[0].set_ylabel("macro F-score")
-    figure.suptitle(title)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure, axes = panels(2, 4.4)
+    parts = (("macro F", "right after initialisation"), ("best", "best while trained"))
+    for ax, (key, part) in zip(axes, parts, strict=True):
+        scores = {
+            name: {int(n): cell.get(key, cell["macro F"]) for n, cell in table[row].items()}
+            for row, name in SHOWN.items()
+        }
+        FewShotCurveDisplay(scores, metric="macro F-score").plot(ax)
+        name_panel(ax, part)
+        ax.label_outer()
+    figure.suptitle(f"{title}: mean and standard deviation over the draws")
+    legend_below(figure, axes, 2)
     return figure
 
 
@@ -87,8 +71,8 @@ def matched_classes(task: Task, records: list[dict[str, Any]]) -> Figure:
     figure, axes = plt.subplots(
         len(records),
         7,
-        figsize=(10, 1.7 * len(records)),
-        dpi=70,
+        figsize=(WIDTH, 1.7 * len(records)),
+        dpi=80,
         squeeze=False,
         layout="constrained",
     )
