@@ -211,7 +211,7 @@ def test_the_benchmarks_name_the_commands_of_what_they_do_not_run(monkeypatch, c
 def test_every_page_with_python_has_a_test_that_runs_it():
     """Blocks that no test runs go stale; a page is named where its test reads it."""
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+    for page in pages():
         if "```python" in page.read_text():
             assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
 
@@ -321,7 +321,39 @@ def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch
     assert chosen["20 hidden, rest top-1"] > 3 / 20 and chosen["20 hidden, rest hit@5"] > 10 / 20
 
 
+def pages():
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+
+
+def test_commands_of_studies_have_scripts_options_and_presets_that_exist():
+    """They take hours: the tests of each study run its script at ``--preset tiny``, or in parts."""
+    found = 0
+    for page in pages():
+        text = page.read_text().replace("\\\n", " ")
+        for script, given in re.findall(r"python (examples/\w+\.py)((?: [^`|\n#]*)?)", text):
+            source = (ROOT / script).read_text()
+            words = given.split()
+            for option in [word for word in words if word.startswith("--")]:
+                assert f'"{option}"' in source, f"{page.name}: {script} has no {option}"
+            if "--preset" in words:
+                preset = words[words.index("--preset") + 1]
+                assert re.search(rf'["\']?{preset}["\']?\s*[:=]', source), (
+                    f"{script} --preset {preset}"
+                )
+            found += 1
+    assert found > 30
+
+
+def test_every_example_that_is_a_command_is_run_by_a_test():
+    tests = "\n".join(path.read_text() for path in ROOT.glob("tests/test_*.py"))
+    scripts = [p for p in ROOT.glob("examples/*.py") if '"__main__"' in p.read_text()]
+    assert len(scripts) > 15
+    for script in scripts:
+        name = script.stem
+        assert re.search(rf'(\(|^ +)"{name}"|import {name}\b', tests, re.M), name
+
+
 def test_files_and_links_that_the_documents_name_exist():
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+    for page in pages():
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} -> {target}"
