@@ -318,6 +318,7 @@ NOT_FINITE[7, 2] = np.nan
         ({"shots": (1.5,)}, ValueError, "each of shots must be an integer of at least 0, got 1.5"),
         ({"shots": (True,)}, ValueError, "each of shots must be an integer"),
         ({"shots": 5}, TypeError, r"shots must be a list .* got 5. Write \(5,\)"),
+        ({"shots": "12"}, TypeError, r"shots must be a list .* got '12'. Write \(12,\)"),
         ({"estimators": [("a", LOGISTIC), ("a", NEAREST)]}, ValueError,
          r"estimators names 1 labels more than once \('a'\)"),
         ({"estimators": {1: LOGISTIC, "1": NEAREST}}, ValueError, "more than once"),

@@ -82,7 +82,7 @@ def check_shots(shots: Any) -> list[int]:
     if not np.iterable(shots) or isinstance(shots, (str, bytes)):
         raise TypeError(
             f"{OWNER}: shots must be a list of numbers of images a class, got {shots!r}. Write "
-            f"({shots!r},)."
+            f"({str(shots).strip() or 1},)."
         )
     numbers = list(shots)
     for shot in numbers:
