@@ -442,3 +442,23 @@ def test_a_pass_is_made_over_all_rows_and_one_over_those_left_out(monkeypatch):
     monkeypatch.setattr(_penalty_search.RowSums, "of", classmethod(counting))
     ESZSLClassifierCV(TABLE, cv=FOLDS).fit(X, Y)
     assert sum(summed) == 2 * len(X)
+
+
+@pytest.mark.parametrize("n_classes", [4, 5, 9])
+def test_the_default_folds_hold_out_two_classes_at_least(n_classes: int) -> None:
+    few = np.isin(Y, NAMES[:n_classes])
+    default = ESZSLClassifierCV(TABLE).fit(X[few], Y[few])
+    n_folds = min(5, n_classes // 2)
+    assert_same_scores(default, ESZSLClassifierCV(TABLE, cv=n_folds).fit(X[few], Y[few]))
+    assert sum(name.startswith("split") for name in default.cv_results_) == n_folds
+
+
+def test_less_classes_than_two_folds_need_are_refused() -> None:
+    few = np.isin(Y, NAMES[:3])
+    with pytest.raises(ValueError, match="4 classes or more are needed, the labels have 3"):
+        ESZSLClassifierCV(TABLE).fit(X[few], Y[few])
+    regressor = EmbeddingRegressorCV(TABLE).fit(X[few], Y[few])
+    assert_same_scores(regressor, EmbeddingRegressorCV(TABLE, cv=3).fit(X[few], Y[few]))
+    one = Y == NAMES[0]
+    with pytest.raises(ValueError, match="2 classes or more are needed, the labels have 1"):
+        EmbeddingRegressorCV(TABLE).fit(X[one], Y[one])

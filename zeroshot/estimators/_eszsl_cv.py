@@ -49,9 +49,10 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         grid.
     alphas_labels : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
         Penalties in the space of label vectors to choose from, above 0: the paper's lambda.
-    cv : int, splitter or iterable, default=5
+    cv : int, splitter or iterable, optional
         An int is that many folds over the classes (over the samples without a
-        `label_embedding`); else a splitter such as ``ClassShuffleSplit(...)``, or pairs of
+        `label_embedding`); None is 5, or fewer, so that each holds out two classes: of 4 at least.
+        Else a splitter such as ``ClassShuffleSplit(...)``, or pairs of
         training and test rows.
     scoring : str or callable, default="mean_class_accuracy"
         A name in `zeroshot.metrics.SCORERS`, another of scikit-learn's, or
@@ -129,7 +130,7 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         *,
         alphas_features: Any = DEFAULT_PENALTIES,
         alphas_labels: Any = DEFAULT_PENALTIES,
-        cv: Any = 5,
+        cv: Any = None,
         scoring: Any = "mean_class_accuracy",
         center_features: bool = True,
         candidates: Any = None,
@@ -161,7 +162,9 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         if self.label_embedding is not None:  # looked up once, not in every fold
             raw = self.label_space_.raw_vectors(self.seen_classes_)
             table = AttributeTable(raw, labels=self.seen_classes_)
-        folds = make_folds(self.cv, X, labels, of_classes=table is not None, owner=owner)
+        # Of two classes held out at least, one is a wrong answer for images of the other.
+        of_classes = table is not None
+        folds = make_folds(self.cv, X, labels, of_classes=of_classes, at_least=2, owner=owner)
         systems = fold_equations(
             X,
             one_hot(y, len(self.seen_classes_)),

@@ -16,6 +16,7 @@ from zeroshot.estimators._ridge import NormalEquations, RowSums
 from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 
+N_FOLDS = 5
 DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 """Those of Romera-Paredes and Torr (2015)."""
 
@@ -44,14 +45,15 @@ def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> l
 
 
 def make_folds(
-    cv: Any, X: np.ndarray, y: np.ndarray, *, of_classes: bool, owner: str
+    cv: Any, X: np.ndarray, y: np.ndarray, *, of_classes: bool, at_least: int = 1, owner: str
 ) -> list[Fold]:
     """Return the training and test rows of each fold.
 
     Parameters
     ----------
     cv : int, None, splitter or iterable
-        An int is that many folds; None is five.
+        An int is that many folds; None is five, and over classes fewer where one would hold out
+        less than `at_least`.
     X : ndarray of shape (n_samples, n_features)
         Features.
     y : ndarray of shape (n_samples,) or (n_samples, n_dims)
@@ -59,15 +61,19 @@ def make_folds(
     of_classes : bool
         Whether an int means folds over classes, shuffled with a seed of their own: neighbours in
         the alphabet are often alike. Else it means scikit-learn's folds over samples.
+    at_least : int, default=1
+        Classes that a fold of the default holds out.
     owner : str
         For the messages.
 
     Raises
     ------
     ValueError
-        A fold has no training or no test rows, or there are no folds.
+        A fold has no training or no test rows, or there are no folds; or `cv` is None, and there
+        are not enough classes for two folds.
     """
-    cv = 5 if cv is None else cv  # or scikit-learn's default, folds over samples, comes in
+    if cv is None:  # or scikit-learn's default, folds over samples, comes in
+        cv = _default_folds(y, at_least, owner=owner) if of_classes else N_FOLDS
     whole = isinstance(cv, (int, np.integer)) and not isinstance(cv, (bool, np.bool_))
     if whole and of_classes:
         cv = ClassKFold(int(cv), shuffle=True, random_state=0)
@@ -82,6 +88,16 @@ def make_folds(
                 "rows. Pass folds that have both."
             )
     return folds
+
+
+def _default_folds(y: np.ndarray, at_least: int, *, owner: str) -> int:
+    n_classes = len(np.unique(y))
+    if n_classes < 2 * at_least:
+        raise ValueError(
+            f"{owner}: {2 * at_least} classes or more are needed, the labels have {n_classes}. "
+            "Take the estimator without CV, and set its penalties."
+        )
+    return min(N_FOLDS, n_classes // at_least)
 
 
 def _as_rows(fold: tuple[Any, Any], n_rows: int) -> Fold:

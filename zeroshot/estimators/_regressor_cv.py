@@ -34,9 +34,10 @@ class EmbeddingRegressorCV(VectorRegressor):
         What y is: without one, numbers; with one, labels (1-D) or vectors of its width (2-D).
     alphas : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
         Penalties on the squared weights to choose from, not negative; the intercept is free.
-    cv : int, splitter or iterable, default=5
+    cv : int, splitter or iterable, optional
         An int is that many folds over the classes; over the samples where y holds numbers or
-        vectors. Else a splitter such as ``LeaveOneClassOut()``, or pairs of training and test rows.
+        vectors. None is 5, or the number of classes if that is less. Else a splitter such as
+        ``LeaveOneClassOut()``, or pairs of training and test rows.
     scoring : str or callable, optional
         A name in `zeroshot.metrics.SCORERS`, such as ``"neg_relative_loss"``, another of
         scikit-learn's, or ``scorer(estimator, X, y)``; ``EmbeddingRegressor.score`` if None. A
@@ -81,7 +82,7 @@ class EmbeddingRegressorCV(VectorRegressor):
         label_embedding: LabelEmbedding | None = None,
         *,
         alphas: Any = DEFAULT_PENALTIES,
-        cv: Any = 5,
+        cv: Any = None,
         scoring: Any = None,
     ) -> None:
         self.label_embedding = label_embedding
