@@ -3,6 +3,8 @@
 import io
 import re
 import shlex
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from zeroshot import load
 from zeroshot.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -96,3 +99,21 @@ def test_the_recipes_print_what_they_say(photo_folder):
     assert len(pairs) == 8
     for printed, expected in pairs:
         assert_same(printed, expected)
+
+
+def test_the_recipes_script_trains_in_two_processes_and_goes_on(photo_folder):
+    page = (ROOT / "docs/recipes.md").read_text()
+    (script,) = [text for _, text in blocks(page) if 'os.environ.get("RANK"' in text]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "train.py"]
+    assert "torchrun --nproc_per_node 4 train.py" in page
+    Path("train.py").write_text(script)
+    for epochs in (1, 1):  # the second finds its checkpoint
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{epochs}\n"
+    assert Path("run/devise.safetensors").is_file()
+    assert load("trained").seen_classes_.tolist() == ["lion", "rose", "whale", "wolf"]
+    Path("train.py").write_text(script.replace("manual_seed(0)", "manual_seed(1)"))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert re.search(r"its initial weights \(.*made alike after torch.manual_seed", done.stderr)

@@ -46,6 +46,9 @@ class Progress:
         optimizer.load_state_dict({"state": self.optimizer["state"], "param_groups": groups})
 
 
+WEIGHTS = "initial weights"  # the fact that a network from torch's own generator often breaks
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A file that training goes on from.
@@ -111,9 +114,13 @@ class Checkpoint:
             if theirs.get(name) != self.facts.get(name)
         ]
         if differing:
+            seed = ""
+            if theirs.get(WEIGHTS) != self.facts.get(WEIGHTS):
+                seed = " A network is made alike after torch.manual_seed(0)."
             raise IntegrityError(
                 f"{self.owner}: checkpoint={str(self.path)!r} belongs to another run: its "
                 f"{'; '.join(differing)}. Pass another file, or delete this one to start anew."
+                f"{seed}"
             )
         state: dict[int, dict[str, Tensor]] = {}
         weights = {}

@@ -27,7 +27,7 @@ def open_checkpoint(
 
     ``partial_fit`` has none: each call would be another run.
     """
-    from zeroshot._checkpoint import Checkpoint, checkpoint_path
+    from zeroshot._checkpoint import WEIGHTS, Checkpoint, checkpoint_path
     from zeroshot._torch import weights_hash
 
     if estimator.checkpoint is None or training.progress is not None:
@@ -42,7 +42,7 @@ def open_checkpoint(
         "images": training.pixels.digest(),
         "labels": hashlib.sha256(np.ascontiguousarray(task.targets).tobytes()).hexdigest(),
         "network": hashlib.sha256(_described(trained).encode()).hexdigest(),
-        "initial weights": weights_hash(network),
+        WEIGHTS: weights_hash(network),
     }
     # Of other callbacks nobody knows what they do; most of them only look.
     stops = [stop for stop in estimator.callbacks or () if isinstance(stop, EarlyStopping)]
