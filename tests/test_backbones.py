@@ -335,7 +335,7 @@ def with_broken(paths: list[Path], tmp_path: Path) -> list[Path]:
 def test_raise_names_the_first_and_the_way_out(with_broken: list[Path]) -> None:
     with pytest.raises(ImageReadError, match=r"truncated\.png.*position 0"):
         _tiny().fit_transform(with_broken)
-    with pytest.raises(ImageReadError, match=r"on_error='skip'.*extract"):
+    with pytest.raises(ImageReadError, match=r"skip_unreadable=True.*extract.*on_error='skip'"):
         _tiny(num_workers=0).fit_transform(with_broken[1:])
 
 

@@ -730,6 +730,25 @@ def test_class_folders_may_be_links(tmp_path: Path) -> None:
     assert load_image_folder(tmp_path / "pets").target.tolist() == ["cat", "dog"]
 
 
+def test_what_cannot_be_read_is_left_out_if_asked_for(tmp_path: Path) -> None:
+    make_files(tmp_path, "cat/broken.jpg", "dog/b.png", "eel/broken.png", "dog/photo.HEIC")
+    Image.new("RGB", (4, 4)).save(tmp_path / "cat" / "a.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "dog" / "b.png")
+    bunch = load_image_folder(tmp_path, skip_unreadable=True)
+    assert [Path(path).name for path in bunch.paths] == ["a.png", "b.png"]
+    assert bunch.target.tolist() == bunch.class_names == ["cat", "dog"]  # no eel is left
+    broken = [str(tmp_path / "cat/broken.jpg"), str(tmp_path / "eel/broken.png")]
+    assert list(bunch.errors) == broken
+    assert all("Cannot read" in str(error) for error in bunch.errors.values())
+    assert bunch.other_files == [str(tmp_path / "dog/photo.HEIC")]
+    whole = load_image_folder(tmp_path)
+    assert len(whole.paths) == 4 and whole.errors == {}
+    for name in ("cat/a.png", "dog/b.png"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match="none of the 4 images in .* can be read. Convert"):
+        load_image_folder(tmp_path, skip_unreadable=True)
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere.*Check the path"):
         load_image_folder(tmp_path / "nowhere")

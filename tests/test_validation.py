@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import sparse
 
+import zeroshot
+from zeroshot import AttributeTable
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
@@ -162,3 +167,25 @@ def test_rows_are_taken_from_what_an_estimator_takes(rows):
     assert taken.columns.tolist() == list("abc")
     np.testing.assert_array_equal(taken.to_numpy(), X[rows])
     np.testing.assert_array_equal(take_rows(sparse.csr_matrix(X), rows).toarray(), X[rows])
+
+
+IMAGES = {
+    "paths": ["a.jpg", "b.jpg"],
+    "Path": [Path("a.jpg"), Path("b.jpg")],
+    "array of paths": np.array(["a.jpg", "b.jpg"]),
+    "PIL": [Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4))],
+    "pixels": np.zeros((2, 4, 4, 3), dtype=np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("name", ["DeViSEClassifier", "ESZSLClassifier", "EmbeddingRegressor"])
+def test_images_where_features_are_expected_are_told_where_they_go(name: str, kind: str) -> None:
+    table = AttributeTable(np.eye(3), labels=["ant", "bee", "cat"])
+    model = getattr(zeroshot, name)(table)
+    match = f"{name}: X holds images or their paths.*TimmFeatures.*with_candidates"
+    with pytest.raises(TypeError, match=match):
+        model.fit(IMAGES[kind], ["ant", "bee"])
+    model.fit(np.eye(3), ["ant", "bee", "cat"])
+    with pytest.raises(TypeError, match=match):
+        model.predict(IMAGES[kind])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -65,6 +66,35 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
         f"{owner}: Unknown label type: {name} must be all strings or all integers, got {kinds} "
         f"(such as {values[0]!r})."
     )
+
+
+def check_no_images(X: Any, *, owner: str) -> None:
+    """Raise where X holds paths or images, and features are asked for.
+
+    Raises
+    ------
+    TypeError
+        It is a list of paths or of PIL images, or an array of pixels or of strings.
+
+    Examples
+    --------
+    >>> from zeroshot._validation import check_no_images
+    >>> check_no_images([[0.5, 2.0]], owner="demo")
+    >>> check_no_images(["photo.jpg"], owner="demo")
+    Traceback (most recent call last):
+    TypeError: demo: X holds images or their paths, and features are expected. Put ...
+    """
+    if isinstance(X, (list, tuple)):
+        is_image = bool(X) and (isinstance(X[0], (str, os.PathLike)) or hasattr(X[0], "getexif"))
+    else:
+        what = (X.ndim, X.dtype.kind) if isinstance(X, np.ndarray) else None
+        is_image = what in ((1, "U"), (4, "u"))
+    if is_image:
+        raise TypeError(
+            f"{owner}: X holds images or their paths, and features are expected. Put "
+            "TimmFeatures() before it in a pipeline; zeroshot.model_selection.with_candidates("
+            "pipeline, labels) keeps what stands before."
+        )
 
 
 def check_missing_labels(y: Any, *, owner: str, name: str = "y") -> Any:

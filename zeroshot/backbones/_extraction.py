@@ -90,8 +90,9 @@ def _computed(
                 good.append(position)
             elif refusing is not None:
                 raise ImageReadError(
-                    f"{refusing}: {prepared} Or pass on_error='skip' or 'nan' to go on without "
-                    "it; extract(X) returns the error of every such image."
+                    f"{refusing}: {prepared} Or leave it out, and its label: "
+                    "load_image_folder(..., skip_unreadable=True) does, and extract(X) returns "
+                    "which rows it kept. Without labels, on_error='skip' or 'nan' goes on."
                 ) from prepared.__cause__
             else:
                 errors[position] = prepared

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
+
+from zeroshot.exceptions import ImageReadError
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -28,17 +31,20 @@ IMAGE_EXTENSIONS = frozenset(
 N_NAMED = 5  # how many stray files a message names
 
 
-def load_image_folder(directory: str | os.PathLike) -> Bunch:
+def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = False) -> Bunch:
     """List the images of a folder that holds a folder for each class.
 
     Images are known by their extension (``.jpg``, ``.png``, ...; in any case) and may lie at any
-    depth in their class's folder. Hidden files and folders are ignored. Nothing is opened: a
-    damaged image is found by what reads it, such as `zeroshot.TimmFeatures`.
+    depth in their class's folder. Hidden files and folders are ignored. Nothing is opened, unless
+    `skip_unreadable` is true: else a damaged image is found by what reads it, such as
+    `zeroshot.TimmFeatures`.
 
     Parameters
     ----------
     directory : path
         A folder such as ``pets``, with ``pets/cat/1.jpg`` and ``pets/dog/1.jpg``.
+    skip_unreadable : bool, default=False
+        Open every image, and leave out those that cannot be read, and classes that have no other.
 
     Returns
     -------
@@ -46,14 +52,16 @@ def load_image_folder(directory: str | os.PathLike) -> Bunch:
         - paths : list of str, the n_images paths, sorted by class, then by path
         - target : ndarray of str of shape (n_images,), the names of the class folders
         - class_names : list of str, sorted
+        - errors : dict of str to ImageReadError, by the path of each image that was left out
+        - other_files : list of str, the paths of files without an image's extension
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         There is no such folder.
     ValueError
-        The folder is empty, a class folder holds no image (all of them are named), or images lie
-        beside the class folders.
+        The folder is empty, a class folder holds no image (all of them are named), images lie
+        beside the class folders, or no image can be read.
 
     Examples
     --------
@@ -83,19 +91,46 @@ def load_image_folder(directory: str | os.PathLike) -> Bunch:
             f"{owner}: {folder} is empty. Put a folder for each class in it, with the images of "
             f"that class, as in {folder / 'cat' / '1.jpg'}."
         )
-    images = {name: _images_below(folder / name) for name in classes}
+    files = {name: _files_below(folder / name) for name in classes}
+    images = {name: [path for path in paths if _is_image(path)] for name, paths in files.items()}
     empty = [name for name, paths in images.items() if not paths]
     if empty:
         raise ValueError(
             f"{owner}: {len(empty)} of the {len(classes)} class folders in {folder} hold no image "
             f"({', '.join(map(repr, empty))}). Add images ({_extensions()}) or remove the folders."
         )
-    counts = [len(images[name]) for name in classes]
+    labelled = [(path, name) for name in classes for path in images[name]]
+    errors = _errors([path for path, _ in labelled]) if skip_unreadable else {}
+    labelled = [(path, name) for path, name in labelled if path not in errors]
+    if not labelled:
+        raise ValueError(
+            f"{owner}: none of the {len(errors)} images in {folder} can be read. Convert them to "
+            "PNG or JPEG."
+        )
+    target = np.array([name for _, name in labelled])
     return Bunch(
-        paths=[path for name in classes for path in images[name]],
-        target=np.repeat(np.array(classes), counts),
-        class_names=classes,
+        paths=[path for path, _ in labelled],
+        target=target,
+        class_names=np.unique(target).tolist(),
+        errors=errors,
+        other_files=[path for name in classes for path in files[name] if not _is_image(path)],
     )
+
+
+def _errors(paths: list[str]) -> dict[str, ImageReadError]:
+    """Return what is wrong with those of the images that cannot be read."""
+    from zeroshot.backbones._images import read_image
+
+    def error_of(path: str) -> ImageReadError | None:
+        try:
+            read_image(path)
+        except ImageReadError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter
+        found = zip(paths, pool.map(error_of, paths), strict=True)
+        return {path: error for path, error in found if error is not None}
 
 
 def list_images(path: str | os.PathLike) -> list[str]:
@@ -169,11 +204,15 @@ def _class_folders(folder: Path) -> tuple[list[str], list[str]]:
 
 def _images_below(folder: Path) -> list[str]:
     """Return the paths of the images at any depth below `folder`, sorted."""
+    return [path for path in _files_below(folder) if _is_image(path)]
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return the paths of the files at any depth below `folder`, sorted, without hidden ones."""
     found = []
     for parent, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not _is_hidden(name)]
-        images = [name for name in files if _is_image(name) and not _is_hidden(name)]
-        found += [os.path.join(parent, name) for name in images]
+        found += [os.path.join(parent, name) for name in files if not _is_hidden(name)]
     return sorted(found)
 
 

@@ -24,6 +24,7 @@ from zeroshot._validation import (
     check_flag,
     check_labels,
     check_missing_labels,
+    check_no_images,
     check_number,
     check_option,
     check_same_kind,
@@ -158,6 +159,7 @@ class ZeroShotClassifier(
         """Return X and the labels y of ``fit``, checked."""
         owner = type(self).__name__
         y = check_missing_labels(y, owner=owner)
+        check_no_images(X, owner=owner)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         return X, check_labels(y, owner=owner, name="y")
 
@@ -490,6 +492,7 @@ class ZeroShotClassifier(
         return allowed
 
     def _validate(self, X: Any) -> np.ndarray:
+        check_no_images(X, owner=type(self).__name__)
         return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
 
     @property

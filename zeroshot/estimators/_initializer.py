@@ -21,6 +21,7 @@ from zeroshot._links import DocLinkMixin
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
+    check_no_images,
     check_number,
     check_option,
 )
@@ -405,6 +406,7 @@ class SimilarityInitializer(
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         else:
+            check_no_images(X, owner=_OWNER)
             X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
             if X.shape[1] != self.source.n_features_in_:
                 raise ValueError(
@@ -457,6 +459,7 @@ class SimilarityInitializer(
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_no_images(X, owner=_OWNER)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
 

@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._links import DocLinkMixin
-from zeroshot._validation import check_labels, check_missing_labels
+from zeroshot._validation import check_labels, check_missing_labels, check_no_images
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._map import apply_map
 from zeroshot.label_embeddings import LabelEmbedding
@@ -83,6 +83,7 @@ class VectorRegressor(
 
     def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
         """Return X, and y as an array, as many of the one as of the other."""
+        check_no_images(X, owner=type(self).__name__)
         return validate_data(self, X, y, dtype=[np.float64, np.float32], **params)
 
     def _set_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -205,6 +206,7 @@ class VectorRegressor(
 
     def _vectors(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_no_images(X, owner=type(self).__name__)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         return apply_map(X, self.coefs_, self.intercepts_)
 
