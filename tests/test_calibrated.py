@@ -19,13 +19,15 @@ from zeroshot import (
     CalibratedStacking,
     ConSEClassifier,
     DeViSEClassifier,
+    ESZSLClassifier,
+    ESZSLClassifierCV,
     HashEmbedding,
     SourceHead,
 )
 from zeroshot.estimators._held_out_classes import best_gamma
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import SCORERS, harmonic_mean_score, seen_unseen_curve
-from zeroshot.model_selection import ClassKFold, GeneralizedClassKFold, with_candidates
+from zeroshot.model_selection import ClassKFold, GeneralizedClassKFold, unwrap, with_candidates
 
 RNG = np.random.default_rng(0)
 NAMES = np.array(
@@ -229,6 +231,27 @@ def test_a_search_inside():
     expected = fitted(devise()).decision_function(X) - model.gamma_ * IS_SEEN
     np.testing.assert_allclose(model.decision_function(X), expected)
     assert model.with_candidates(["owl"]).classes_.tolist() == ["owl"]
+
+
+def test_folds_keep_what_a_search_chose_on_all_classes():
+    grid = {"alpha": [0.1, 3.0, 100.0]}
+    search = GridSearchCV(devise(), grid, cv=ClassKFold(3), error_score="raise")
+    model = fitted(CalibratedStacking(search, cv=GeneralizedClassKFold(2)))
+    chosen = devise().set_params(**model.estimator_.best_params_)
+    assert model.gamma_ == fitted(CalibratedStacking(chosen, cv=GeneralizedClassKFold(2))).gamma_
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_folds_keep_the_penalties_that_eszsl_chose(wrapped):
+    eszsl = ESZSLClassifierCV(TABLE, candidates=NAMES, gamma=2.0)
+    model = fitted(CalibratedStacking(make_pipeline(StandardScaler(), eszsl) if wrapped else eszsl))
+    own = unwrap(model.estimator_)
+    plain = ESZSLClassifier(
+        TABLE, candidates=NAMES, gamma=2.0,
+        alpha_features=own.alpha_features_, alpha_labels=own.alpha_labels_,
+    )  # fmt: skip
+    plain = make_pipeline(StandardScaler(), plain) if wrapped else plain
+    assert model.gamma_ == fitted(CalibratedStacking(plain)).gamma_
 
 
 def test_a_search_over_gamma_and_what_is_wrapped():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -80,6 +81,31 @@ def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
             model = best_of(model)
         else:
             return model, X
+
+
+def settled(model: Any) -> Any:
+    """Return an unfitted copy of a fitted model, with the hyper-parameters that it chose.
+
+    Parameters
+    ----------
+    model : estimator, Pipeline or search object
+        Fitted. An estimator that chooses by itself tells its choice by ``_settled()``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from zeroshot._pipelines import settled
+    >>> settled(GridSearchCV(Ridge(), {"alpha": [3.0]}, cv=2).fit([[0], [1], [2], [3]], range(4)))
+    Ridge(alpha=3.0)
+    """
+    if is_search(model):
+        return settled(best_of(model))
+    if isinstance(model, Pipeline):
+        copy = clone(model)
+        copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
+        return copy
+    return model._settled() if hasattr(model, "_settled") else clone(model)
 
 
 def is_search(model: Any) -> bool:

@@ -22,7 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._links import DocLinkMixin
-from zeroshot._pipelines import unwrap
+from zeroshot._pipelines import settled, unwrap
 from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._held_out_classes import (
     best_gamma,
@@ -57,7 +57,9 @@ class CalibratedStacking(
         Any zero-shot classifier of this package with ``scenario="generalized"``, or a ``Pipeline``
         or search that ends in one. A copy is fitted; a ``FrozenEstimator`` around a fitted one is
         taken as it is. Steps before the classifier are fitted in every fold too: those that need no
-        labels, and take long, had better stand before this one in a pipeline.
+        labels, and take long, had better stand before this one in a pipeline. What it chooses by
+        itself, such as penalties, is chosen once, and kept in the folds: scores of other penalties
+        would be on another scale.
     gamma : float or "auto", default="auto"
         γ, in units of the scores; below 0 it favours seen classes. "auto" chooses it in `fit`:
         copies are fitted without some of the seen classes, and γ is what gives the largest harmonic
@@ -181,8 +183,9 @@ class CalibratedStacking(
             )
         if isinstance(cv, (int, np.integer)):
             cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
+        chosen = settled(self.estimator_)  # else scores of other penalties, on another scale
         curves = Parallel(n_jobs=self.n_jobs)(
-            delayed(fold_curve)(clone(self.estimator), X, y, train, test, owner)
+            delayed(fold_curve)(clone(chosen), X, y, train, test, owner)
             for train, test in make_folds(cv, X, y, of_classes=True, owner=owner)
         )
         return best_gamma(curves)

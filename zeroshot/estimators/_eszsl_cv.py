@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from zeroshot._validation import check_flag
 from zeroshot.estimators._base import ZeroShotClassifier
@@ -242,6 +243,12 @@ class ESZSLClassifierCV(ZeroShotClassifier):
             center=self.center_features,
         )
         self.intercept_ = -product(equations.mean[None], self.coef_)[0]
+
+    def _settled(self) -> ESZSLClassifier:
+        shared = ESZSLClassifier().get_params().keys() & self.get_params(deep=False).keys()
+        return clone(ESZSLClassifier(**{name: getattr(self, name) for name in shared})).set_params(
+            alpha_features=self.alpha_features_, alpha_labels=self.alpha_labels_
+        )
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
