@@ -362,6 +362,17 @@ def test_few_shot_curve_averages_over_draws_and_takes_json():
     assert {"0", "1", "10"} <= set(assert_readable(display.figure_))
 
 
+@pytest.mark.parametrize("controls", [None, {"chance": 0.1, "constant": 0.15}])
+@pytest.mark.parametrize("shots", [(0, 1, 5, 100), (0, 10, 100), (1, 5, 100), (0, 5)])
+def test_few_shot_curve_fills_its_axes(shots, controls):
+    scores = {"a": {shot: 0.2 + shot / 200 for shot in shots}, "b": {shots[1]: 0.3}}
+    display = FewShotCurveDisplay(scores, controls=controls).plot()
+    ends = np.array([[shots[0], 0.5], [shots[-1], 0.5]])
+    left, right = display.ax_.transAxes.inverted().transform(display.ax_.transData.transform(ends))
+    assert 0.02 < left[0] < 0.1 and 0.9 < right[0] < 0.98
+    assert_readable(display.figure_)
+
+
 def test_similarity_bars_stand_beside_the_constant_and_the_random_label(task):
     display = SimilarityBarDisplay.from_estimator({"ours": task.model}, task.X, task.y, k=2)
     vectors = task.table / np.linalg.norm(task.table, axis=1, keepdims=True)

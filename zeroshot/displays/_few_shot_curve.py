@@ -210,11 +210,11 @@ class FewShotCurveDisplay:
         for level in self.controls.values():
             style = {"color": GREY, "linewidth": 1, "linestyle": LINES[len(handles) % len(LINES)]}
             handles.append(self.ax_.axhline(level, **style))
-        self.ax_.autoscale_view(scalex=False)  # a line just within view keeps its margin too
         if every[0] == 0 and len(every) > 1:  # 0 stands half a decade left of the fewest
             self.ax_.set_xscale("symlog", linthresh=every[1], linscale=0.5)
         elif every[0] > 0:
             self.ax_.set_xscale("log")
+        self.ax_.autoscale_view()  # only now: margins are shares of the scale
         add_legend(self.ax_, handles, map(literal, [*names, *self.controls]), outside=outside)
         chosen = len(names) < len(self.scores)
         best = f"; the {len(names)} best of {len(self.scores):,} methods" if chosen else ""
