@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import itertools
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ from zeroshot import (
     SourceHead,
     WordNetSimilarity,
     WordVectorSimilarity,
+    displays,
     evaluate_zero_shot,
 )
 from zeroshot.displays import (
@@ -624,6 +626,27 @@ def test_grid_takes_paths_pictures_and_unreadable_files(tmp_path):
     assert "unreadable" in assert_readable(display.figure_)
 
 
+DISPLAYS = [getattr(displays, name) for name in displays.__all__]
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_displays_are_made_as_those_of_scikit_learn(display):
+    parameters = list(inspect.signature(display.from_estimator).parameters.values())
+    assert parameters[0].name == "estimator" and parameters[-1].name == "ax"
+    assert not any(each.kind is each.VAR_KEYWORD for each in parameters)
+    made = [name for name in vars(display) if name.startswith("from_estimator")]
+    assert made == ["from_estimator"]
+
+
+def test_a_bare_model_needs_no_name(task):
+    named = SimilarityBarDisplay.from_estimator({"model": task.model}, task.X, task.y, k=2)
+    bare = SimilarityBarDisplay.from_estimator(task.model, task.X, task.y, k=2)
+    assert bare.names == named.names and np.array_equal(bare.values, named.values)
+    images = np.zeros((48, 4, 4, 3), dtype=np.uint8)
+    grid = PredictionGridDisplay.from_estimator(task.model, task.X, task.y, images=images)
+    assert list(grid.labels) == ["model"]
+
+
 # Bad input -------------------------------------------------------------------------------------
 
 NAN = float("nan")
@@ -697,6 +720,8 @@ WRONG_KIND = {
     "a list of methods": lambda: FewShotCurveDisplay([0.5]),
     "scores without shots": lambda: FewShotCurveDisplay({"m": [0.5]}),
     "a list of bars": lambda: SimilarityBarDisplay([1.0]),
+    "a list of models": lambda: SimilarityBarDisplay.from_estimator([1], [[0]], ["a"]),
+    "a grid of a list": lambda: PredictionGridDisplay.from_estimator([1], [[0]]),
     "no pair": lambda: PredictionGridDisplay.from_predictions(
         np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}
     ),

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input
 from zeroshot._validation import (
     check_flag,
     check_labels,
@@ -20,6 +18,7 @@ from zeroshot._validation import (
 from zeroshot.displays._checks import check_matrix, share_of
 from zeroshot.displays._drawing import SMALL, add_legend, add_note, axes_or_new
 from zeroshot.displays._map_groups import image_groups, label_groups
+from zeroshot.displays._map_vectors import predicted_vectors
 from zeroshot.displays._placement import place_names
 from zeroshot.displays._projection import METHODS
 from zeroshot.displays._sampling import draw_points
@@ -112,7 +111,19 @@ class EmbeddingMapDisplay:
         self.placed = placed
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, **options: Any) -> EmbeddingMapDisplay:
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        method: str = "tsne",
+        cosine: bool = True,
+        max_images: int = 2000,
+        max_labels: int = 300,
+        random_state: Any = 0,
+        ax: Any = None,
+    ) -> EmbeddingMapDisplay:
         """Map the label vectors that a fitted estimator predicts, and those of the labels.
 
         Parameters
@@ -123,9 +134,8 @@ class EmbeddingMapDisplay:
             Input of `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
-        **options
-            ``method``, ``cosine``, ``max_images``, ``max_labels``, ``random_state`` and ``ax`` of
-            `from_predictions`.
+        method, cosine, max_images, max_labels, random_state, ax
+            As in `from_predictions`.
 
         Returns
         -------
@@ -139,23 +149,11 @@ class EmbeddingMapDisplay:
         ValueError
             As `from_predictions`.
         """
-        final, features = final_and_input(estimator, X)
-        check_is_fitted(final)
-        seen = getattr(final, "seen_classes_", None)
-        if hasattr(final, "class_vectors_") and hasattr(final, "transform"):
-            vectors, names = final.transform(features), final.classes_
-            label_vectors = final.class_vectors_
-        elif hasattr(final, "predict_embedding") and seen is not None:
-            vectors = final.predict_embedding(features)
-            names = np.union1d(seen, check_labels(y, owner=OWNER, name="y"))
-            label_vectors = final.label_vectors(names)
-        else:
-            raise TypeError(
-                f"{OWNER}: {type(final).__name__} predicts no label vectors. Pass a classifier "
-                "such as DeViSEClassifier, or features to from_predictions."
-            )
-        labels = {"label_vectors": label_vectors, "label_names": names, "seen_classes": seen}
-        return cls.from_predictions(vectors, y, **labels, **options)
+        vectors, labels = predicted_vectors(estimator, X, y, owner=OWNER)
+        return cls.from_predictions(
+            vectors, y, **labels, method=method, cosine=cosine, max_images=max_images,
+            max_labels=max_labels, random_state=random_state, ax=ax,
+        )  # fmt: skip
 
     @classmethod
     def from_predictions(
