@@ -195,15 +195,62 @@ def test_every_display_draws_any_text_as_it_stands(kind):
 def test_every_display_draws_on_given_axes_and_leaves_the_others_alone(kind):
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
     display = with_names(["first", "second", "third"])[kind]
-    if kind == "neighbor":
-        with pytest.raises(ValueError, match="ax has 1 axes for 3 relations"):
-            display.plot(left)
-        figure, right = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
     display.plot(right)
-    assert display.figure_ is figure and len(plt.get_fignums()) == 1 + (kind == "neighbor")
-    if kind != "neighbor":
-        assert display.ax_ is right and not left.has_data()
+    assert display.figure_ is figure and len(plt.get_fignums()) == 1
+    assert not left.has_data() and left.axison
+    if kind == "neighbor":  # a panel a relation, in place of the axes
+        assert len(display.axes_) == 3 and not right.axison and not right.has_data()
+        for panel in display.axes_:
+            assert panel.get_window_extent().x0 > left.get_window_extent().x1
+    else:
+        assert display.ax_ is right
     assert_readable(figure)
+
+
+def neighbor_display(n_relations=3):
+    relations = ["included", "inclusive", "disjoint", "same"][:n_relations]
+    scores = {name: {each: [0.1, 0.3, 0.2] for each in relations} for name in ("wup", "vectors")}
+    return NeighborCurveDisplay([1, 10, 100], scores, n_classes=dict.fromkeys(relations, 22))
+
+
+@pytest.mark.parametrize("where", ["grid", "free", "inset", "subfigure", "small"])
+def test_one_axes_is_divided_for_several_relations(where):
+    figure = plt.figure(figsize=(10, 4))
+    if where == "grid":
+        ax = figure.subplots(1, 2)[1]
+    elif where == "free":
+        ax = figure.add_axes((0.5, 0.2, 0.4, 0.6))
+    elif where == "inset":
+        ax = figure.add_axes((0.1, 0.2, 0.8, 0.6)).inset_axes((0.5, 0.1, 0.4, 0.8))
+    elif where == "subfigure":
+        ax = figure.subfigures(1, 2)[1].subplots()
+    else:
+        figure, ax = plt.subplots(figsize=(4.6, 3), layout="constrained")
+    display = neighbor_display().plot(ax)
+    display.axes_[-1].get_legend().remove()  # may cover lines, as legends within axes do
+    figure.canvas.draw()
+    frame = ax.get_window_extent()
+    boxes = [panel.get_window_extent() for panel in display.axes_]
+    assert display.ax_ is display.axes_[0] and display.figure_ is display.ax_.figure
+    if where != "small":
+        assert frame.x0 - 1 < boxes[0].x0 and boxes[-1].x1 < frame.x1 + 1
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert len({panel.get_ylim() for panel in display.axes_}) == 1
+    if where in ("grid", "subfigure", "small"):
+        assert_readable(figure)
+    with pytest.raises(ValueError, match="ax is turned off, .* Pass axes_"):
+        display.plot(ax)
+    assert display.plot(display.axes_).axes_ == display.axes_
+
+
+def test_relations_stand_on_a_list_of_axes_or_one_on_one():
+    figure, axes = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
+    assert neighbor_display().plot(axes).axes_ == list(axes)
+    assert_readable(figure)
+    with pytest.raises(ValueError, match="ax has 2 axes for 3 relations"):
+        neighbor_display().plot(axes[:2])
+    _, ax = plt.subplots()
+    assert neighbor_display(1).plot(ax).ax_ is ax and ax.axison
 
 
 THOUSANDS = [f"class number {i}" for i in range(3000)]
@@ -240,12 +287,11 @@ def test_a_histogram_and_a_curve_of_thousands_of_classes():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_small_figures_stay_readable(kind):
-    if kind == "neighbor":
-        return  # three panels: as wide as the user makes them
     figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
-    if kind in ("loss", "few-shot", "curve", "relative"):
-        ax.get_legend().remove()  # may cover lines, as legends within axes do
+    display = with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
+    if kind in ("loss", "few-shot", "curve", "relative", "neighbor"):
+        last = display.axes_[-1] if kind == "neighbor" else ax
+        last.get_legend().remove()  # may cover lines, as legends within axes do
     assert_readable(figure)
 
 

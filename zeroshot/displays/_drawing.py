@@ -170,6 +170,14 @@ def name_numbers(ax: Axes, values: Sequence[int]) -> None:
     ax.minorticks_off()
 
 
+def fit_first(text: Any, versions: Iterable[str], pixels: float) -> None:
+    """Write the first version of a text that is at most that wide, or else the last one."""
+    for version in versions:
+        text.set_text(version)
+        if text.get_window_extent().width <= pixels:
+            break
+
+
 def fit_texts(texts: Iterable[Any], pixels: float) -> None:
     """Shorten drawn texts, `literal` ones, until each is at most that wide."""
     for text in texts:
