@@ -586,7 +586,55 @@ def test_map_of_features_puts_labels_at_medians_and_samples(task):
         task.X, task.y, label_vectors=task.X[::6], label_names=task.names, max_labels=3,
         seen_classes=["bear"], method="pca",
     )  # fmt: skip
-    assert len(few.label_names) == 3 and few.n_labels == 8 and "bear" not in few.label_names
+    assert len(few.label_names) == 3 and few.n_labels == 8 and "bear" in few.label_names
+
+
+def many_labels(n_seen, n_unseen, with_images=40):
+    """Return a map of many labels, few of which have images, as many of seen as of unseen ones."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"{kind} {i:04d}" for kind, n in (("s", n_seen), ("u", n_unseen))
+                      for i in range(n)])  # fmt: skip
+    some = np.r_[:with_images, n_seen : n_seen + with_images]
+    options = {"label_vectors": rng.random((len(names), 6)), "label_names": names,
+               "seen_classes": names[:n_seen], "method": "pca"}  # fmt: skip
+    return names[some], EmbeddingMapDisplay.from_predictions(
+        rng.random((len(some), 6)), names[some], **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_seen", "n_unseen", "drawn"),
+    [(4000, 1000, (225, 75)), (1000, 3000, (75, 225)), (2000, 2000, (150, 150)),
+     (5000, 50, (250, 50)), (50, 5000, (50, 250))],
+)  # fmt: skip
+def test_map_of_thousands_of_labels_draws_seen_and_unseen_ones(n_seen, n_unseen, drawn):
+    with_images, display = many_labels(n_seen, n_unseen)
+    is_seen = np.isin(display.label_names, display.seen_classes)
+    assert (is_seen.sum(), (~is_seen).sum()) == drawn
+    assert np.isin(with_images, display.label_names).all()
+    shown = [" ".join(text.split()) for text in assert_readable(display.figure_)]
+    assert {"label of a seen class", "label of an unseen class"} <= set(shown)
+    assert any(f"300 of {n_seen + n_unseen:,} labels" in text for text in shown)
+
+
+def test_map_without_label_vectors_names_no_more_labels_than_wanted(task):
+    options = {"method": "pca", "seen_classes": ["bear", "cod"]}
+    display = EmbeddingMapDisplay.from_predictions(task.X, task.y, max_labels=4, **options)
+    assert len(display.label_names) == len(display.label_points) == 4 and display.n_labels == 8
+    for name, point in zip(display.label_names, display.label_points, strict=True):
+        assert point == pytest.approx(np.median(display.points[display.labels == name], axis=0))
+    assert set(display.label_names) & {"bear", "cod"}
+    shown = " ".join(" ".join(assert_readable(display.figure_)).split())
+    assert "48 images and 4 of 8 labels" in shown
+
+
+def test_map_names_labels_from_all_over_the_alphabet():
+    names = [f"{letter}{i:03d}" for letter in "abcdefghijklmnop" for i in range(200)]
+    display = map_of(names).plot()
+    named = {text.get_text()[0] for text in display.ax_.texts}
+    assert len(named) > 4, named  # of the eight letters that unseen labels begin with
+    again = map_of(names).plot()
+    assert [t.get_text() for t in again.ax_.texts] == [t.get_text() for t in display.ax_.texts]
 
 
 def test_map_uses_umap_where_it_is_installed(task, monkeypatch):

@@ -191,8 +191,9 @@ class EmbeddingMapDisplay:
         cosine : bool, default=True
             Directions alone count, not lengths.
         max_images, max_labels : int, default=2000 and 300
-            Where there are more, so many are drawn at random, and the figure says so. Labels that
-            images have, and among these unseen ones, are kept first.
+            Where there are more, so many are drawn at random, and the figure says so. Seen and
+            unseen labels get their shares, a quarter of `max_labels` if there are that many; labels
+            that images have are kept first.
         random_state : int, RandomState instance or None, default=0
             Seed of what is drawn and of the map.
         ax : Axes, optional
@@ -236,7 +237,7 @@ class EmbeddingMapDisplay:
         ax : Axes, optional
             Where to draw; a new figure if None.
         names : bool, default=True
-            Write names beside the labels, unseen ones first.
+            Write names beside the labels, unseen ones first, otherwise in an order without meaning.
 
         Returns
         -------
@@ -270,9 +271,10 @@ class EmbeddingMapDisplay:
         self._add_note(n)
         if names:
             seen = self._is_seen(self.label_names)
-            unseen_first = np.argsort(seen, kind="stable").tolist()
+            mixed = np.random.RandomState(0).permutation(n)  # not by the alphabet
+            order = mixed[np.argsort(seen[mixed], kind="stable")].tolist()
             n = place_names(
-                self.ax_, self.label_points, self.label_names.tolist(), unseen_first,
+                self.ax_, self.label_points, self.label_names.tolist(), order,
                 bold=~seen, on_points=not self.placed, fontsize=SMALL - 1,
                 max_tried=MAX_TRIED, owner=owner,
             )  # fmt: skip
@@ -287,7 +289,8 @@ class EmbeddingMapDisplay:
     def _add_note(self, n_named: int) -> None:
         images = share_of(len(self.points), self.n_images, "image")
         labels = share_of(len(self.label_names), self.n_labels, "label")
-        with_labels = f"{images} and {labels}" if self.placed else images
+        told = self.placed or len(self.label_names) < self.n_labels
+        with_labels = f"{images} and {labels}" if told else images
         named = f"{n_named} of {len(self.label_names):,} names fit"
         where = "" if self.placed else ", at the median of their images"
         add_note(self.ax_, f"{METHODS[self.method]} of {with_labels}; {named}{where}")
