@@ -50,6 +50,7 @@ from zeroshot.displays import (
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.metrics import ausuc_score, class_relative_losses, semantic_similarity_score
 from zeroshot.model_selection import with_candidates
+from zeroshot.taxonomy import class_synsets, resolve
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -524,9 +525,33 @@ def test_confusion_stands_in_the_order_of_the_taxonomy(task):
     for kind in (fish, ("bear", "lion", "wolf")):
         places = sorted(display.names.index(name) for name in kind)
         assert places == list(range(places[0], places[0] + 3))
-    assert [end for _, _, end in display.blocks][-1] == 8
-    starts, ends = zip(*[(start, end) for _, start, end in display.blocks], strict=True)
-    assert starts[0] == 0 and starts[1:] == ends[:-1]
+    assert [name for name, _, _ in display.blocks] == ["fish", "carnivore"]
+    for _, start, end in display.blocks:
+        block = set(display.names[start:end])
+        assert block in ({"bear", "lion", "wolf"}, {"cod", "eel", "shark"})
+
+
+TEN = ["bicycle", "bus", "butterfly", "castle", "cloud", "lion", "rose", "table", "whale", "wolf"]
+
+
+@pytest.mark.parametrize("synsets", [None, class_synsets("cifar100")])
+@pytest.mark.parametrize("names", [TEN, TEN[:5], ["lion", "oboe"], ["lion"], ["lion", "wolf"],
+                                   sorted(class_synsets("cifar100"))])  # fmt: skip
+def test_confusion_draws_no_block_of_one_class(names, synsets):
+    display = ClassConfusionDisplay.from_predictions(names, names, synsets=synsets)
+    assert all(end - start > 1 for _, start, end in display.blocks)
+    assert not {name for name, _, _ in display.blocks} & {"giant", *names}
+    assert len(display.ax_.get_lines()) == len(display.blocks) <= max(1, len(names) // 2)
+    if len(names) == 10:
+        assert len(display.blocks) == 2
+    assert_readable(display.figure_)
+
+
+def test_confusion_takes_the_senses_that_resolve_found():
+    found = dict(zip(TEN, resolve(TEN, context="labels").wnids, strict=True))
+    display = ClassConfusionDisplay.from_predictions(TEN, TEN, synsets=found)
+    blocks = {name: set(display.names[start:end]) for name, start, end in display.blocks}
+    assert blocks["animal"] == {"butterfly", "lion", "whale", "wolf"}
 
 
 def test_confusion_takes_synsets_numbers_and_what_is_no_noun(task):
