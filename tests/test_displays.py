@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -314,6 +315,41 @@ def test_curves_differ_in_colour_line_and_marker_and_in_grey():
     lines = display.ax_.get_lines()
     for look in ("get_color", "get_linestyle", "get_marker"):
         assert len({getattr(line, look)() for line in lines}) >= (4 if "style" in look else 7)
+
+
+def grey(color):
+    """Return how light a colour is, as it is printed without colour, on white paper."""
+    red, green, blue, alpha = to_rgba(color)
+    return 1 - alpha * (1 - (0.299 * red + 0.587 * green + 0.114 * blue))
+
+
+def test_points_of_several_curves_are_told_apart_in_grey():
+    ax = None
+    for position in range(6):
+        ax = SeenUnseenCurveDisplay(*curve(), name=f"{position}").plot(ax).ax_
+    points = [line for line in ax.get_lines() if line.get_marker() == "*"]
+    looks = {(p.get_fillstyle(), grey(p.get_markerfacecolor()) > 0.99) for p in points}
+    assert len(points) == len(looks) == 6
+    signs = [sign for sign in ax.get_legend().legend_handles if sign.get_marker() == "*"]
+    assert {(p.get_fillstyle(), grey(p.get_markerfacecolor()) > 0.99) for p in signs} == looks
+
+
+def test_histogram_and_control_are_told_apart_in_grey():
+    display = RelativeLossDisplay([-0.5, -0.2], [-0.3, 0.1]).plot()
+    bars, outline = display.ax_.get_legend().legend_handles[:2]
+    assert grey(bars.get_facecolor()) - grey(outline.get_edgecolor()) > 0.25
+    shown = " ".join(text.get_text() for text in display.ax_.get_legend().get_texts())
+    assert "median (solid line) -35.0%" in shown and "median (dashed line) -10.0%" in shown
+    lines = [(line.get_xdata()[0], line.get_linestyle()) for line in display.ax_.get_lines()]
+    assert lines == [(pytest.approx(-0.35), "-"), (pytest.approx(-0.1), "--"), (0, ":")]
+
+
+def test_images_on_a_map_and_right_labels_are_told_apart_in_grey():
+    seen, unseen = map_of(["a", "b"]).plot().ax_.collections[:2]
+    assert grey(seen.get_facecolor()[0]) - grey(unseen.get_facecolor()[0]) > 0.2
+    grid = grid_of(["a", "b"]).plot()
+    right = [text for text in grid.ax_.texts if text.get_text().startswith("✓")]
+    assert right and all(grey(text.get_color()) < 0.35 for text in right)
 
 
 # Their data ------------------------------------------------------------------------------------
