@@ -1,10 +1,11 @@
 """Draw every display from real data, as docs/displays.md shows them.
 
     python examples/displays.py --output docs/figures
+    python examples/displays.py --output FOLDER --preset tiny
 
 Features of CIFAR-100 that ship with the package, the recorded studies under docs/results, and, for
 the grid of images alone, the archive of CIFAR-100 in the folder that ZEROSHOT_DATA names: without
-it that picture is left out.
+it that picture is left out. ``--preset tiny`` maps fewer images and hardly trains: a quick run.
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ FEW_SHOT = (
     "nearest class mean",
     "logistic regression",
 )
+PRESETS: dict[str, dict[str, dict[str, int]]] = {
+    "full": {},
+    "tiny": {
+        "embedding_map": {"max_images": 60},
+        "loss_curve": {"n_folds": 2, "n_epochs": 2, "step": 60},
+    },
+}
 
 
 @cache
@@ -93,9 +101,10 @@ def test_rows() -> tuple[np.ndarray, np.ndarray]:
     return known["X"][known["held_out"]], known["y"][known["held_out"]]
 
 
-def embedding_map() -> EmbeddingMapDisplay:
+def embedding_map(max_images: int = 2000) -> EmbeddingMapDisplay:
     """Map the label vectors that DeViSE predicts, and those of the labels."""
-    return EmbeddingMapDisplay.from_estimator(models()["DeViSE"], *test_rows())
+    model = models()["DeViSE"]
+    return EmbeddingMapDisplay.from_estimator(model, *test_rows(), max_images=max_images)
 
 
 def prediction_grid() -> PredictionGridDisplay:
@@ -109,16 +118,17 @@ def prediction_grid() -> PredictionGridDisplay:
     return PredictionGridDisplay.from_estimator(models(), X[rows], y[rows], images=images, k=5)
 
 
-def loss_curve() -> LossCurveDisplay:
-    """Train two networks on features, five class folds each."""
+def loss_curve(n_folds: int = 5, n_epochs: int = 12, step: int = 4) -> LossCurveDisplay:
+    """Train two networks on features of each `step`-th image, several class folds each."""
     known = data()
-    folds = list(ClassShuffleSplit(5, test_size=20, random_state=0).split(known["X"], known["y"]))
+    splitter = ClassShuffleSplit(n_folds, test_size=20, random_state=0)
+    folds = list(splitter.split(known["X"], known["y"]))
     histories: dict[str, list] = {}
     for name, hidden in (("linear", ()), ("one hidden layer", (128,))):
         for seen, _ in folds:
-            seed = {"epochs": 12, "random_state": 0, "device": "cpu", "progress": False}
+            seed = {"epochs": n_epochs, "random_state": 0, "device": "cpu", "progress": False}
             model = EmbeddingRegressor(known["vectors"], loss="cosine", hidden=hidden, **seed)
-            model.fit(known["X"][seen][::4], known["y"][seen][::4])
+            model.fit(known["X"][seen][::step], known["y"][seen][::step])
             histories.setdefault(name, []).append(model.history_)
     return LossCurveDisplay.from_predictions(histories)
 
@@ -201,14 +211,14 @@ PICTURES: dict[str, Callable[[], Any]] = {
 }
 
 
-def main(output: str, only: list[str] | None = None) -> list[Path]:
+def main(output: str, only: list[str] | None = None, preset: str = "full") -> list[Path]:
     """Draw the pictures into a folder, and return their paths."""
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for name in only or list(PICTURES):
         try:
-            display = PICTURES[name]()
+            display = PICTURES[name](**PRESETS[preset].get(name, {}))
         except FileNotFoundError as error:
             print(f"{name}: left out, {error}")
             continue
@@ -223,5 +233,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", required=True, help="folder for the pictures")
     parser.add_argument("--only", nargs="*", choices=list(PICTURES), help="some of them")
+    parser.add_argument("--preset", choices=PRESETS, default="full")
     arguments = parser.parse_args()
-    main(arguments.output, arguments.only)
+    main(arguments.output, arguments.only, arguments.preset)

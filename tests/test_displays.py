@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import itertools
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -32,6 +34,7 @@ from zeroshot import (
     SourceHead,
     WordNetSimilarity,
     WordVectorSimilarity,
+    displays,
     evaluate_zero_shot,
 )
 from zeroshot.displays import (
@@ -48,6 +51,7 @@ from zeroshot.displays import (
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.metrics import ausuc_score, class_relative_losses, semantic_similarity_score
 from zeroshot.model_selection import with_candidates
+from zeroshot.taxonomy import class_synsets, resolve
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -193,15 +197,62 @@ def test_every_display_draws_any_text_as_it_stands(kind):
 def test_every_display_draws_on_given_axes_and_leaves_the_others_alone(kind):
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
     display = with_names(["first", "second", "third"])[kind]
-    if kind == "neighbor":
-        with pytest.raises(ValueError, match="ax has 1 axes for 3 relations"):
-            display.plot(left)
-        figure, right = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
     display.plot(right)
-    assert display.figure_ is figure and len(plt.get_fignums()) == 1 + (kind == "neighbor")
-    if kind != "neighbor":
-        assert display.ax_ is right and not left.has_data()
+    assert display.figure_ is figure and len(plt.get_fignums()) == 1
+    assert not left.has_data() and left.axison
+    if kind == "neighbor":  # a panel a relation, in place of the axes
+        assert len(display.axes_) == 3 and not right.axison and not right.has_data()
+        for panel in display.axes_:
+            assert panel.get_window_extent().x0 > left.get_window_extent().x1
+    else:
+        assert display.ax_ is right
     assert_readable(figure)
+
+
+def neighbor_display(n_relations=3):
+    relations = ["included", "inclusive", "disjoint", "same"][:n_relations]
+    scores = {name: {each: [0.1, 0.3, 0.2] for each in relations} for name in ("wup", "vectors")}
+    return NeighborCurveDisplay([1, 10, 100], scores, n_classes=dict.fromkeys(relations, 22))
+
+
+@pytest.mark.parametrize("where", ["grid", "free", "inset", "subfigure", "small"])
+def test_one_axes_is_divided_for_several_relations(where):
+    figure = plt.figure(figsize=(10, 4))
+    if where == "grid":
+        ax = figure.subplots(1, 2)[1]
+    elif where == "free":
+        ax = figure.add_axes((0.5, 0.2, 0.4, 0.6))
+    elif where == "inset":
+        ax = figure.add_axes((0.1, 0.2, 0.8, 0.6)).inset_axes((0.5, 0.1, 0.4, 0.8))
+    elif where == "subfigure":
+        ax = figure.subfigures(1, 2)[1].subplots()
+    else:
+        figure, ax = plt.subplots(figsize=(4.6, 3), layout="constrained")
+    display = neighbor_display().plot(ax)
+    display.axes_[-1].get_legend().remove()  # may cover lines, as legends within axes do
+    figure.canvas.draw()
+    frame = ax.get_window_extent()
+    boxes = [panel.get_window_extent() for panel in display.axes_]
+    assert display.ax_ is display.axes_[0] and display.figure_ is display.ax_.figure
+    if where != "small":
+        assert frame.x0 - 1 < boxes[0].x0 and boxes[-1].x1 < frame.x1 + 1
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert len({panel.get_ylim() for panel in display.axes_}) == 1
+    if where in ("grid", "subfigure", "small"):
+        assert_readable(figure)
+    with pytest.raises(ValueError, match="ax is turned off, .* Pass axes_"):
+        display.plot(ax)
+    assert display.plot(display.axes_).axes_ == display.axes_
+
+
+def test_relations_stand_on_a_list_of_axes_or_one_on_one():
+    figure, axes = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
+    assert neighbor_display().plot(axes).axes_ == list(axes)
+    assert_readable(figure)
+    with pytest.raises(ValueError, match="ax has 2 axes for 3 relations"):
+        neighbor_display().plot(axes[:2])
+    _, ax = plt.subplots()
+    assert neighbor_display(1).plot(ax).ax_ is ax and ax.axison
 
 
 THOUSANDS = [f"class number {i}" for i in range(3000)]
@@ -238,12 +289,11 @@ def test_a_histogram_and_a_curve_of_thousands_of_classes():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_small_figures_stay_readable(kind):
-    if kind == "neighbor":
-        return  # three panels: as wide as the user makes them
     figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
-    if kind in ("loss", "few-shot", "curve", "relative"):
-        ax.get_legend().remove()  # may cover lines, as legends within axes do
+    display = with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
+    if kind in ("loss", "few-shot", "curve", "relative", "neighbor"):
+        last = display.axes_[-1] if kind == "neighbor" else ax
+        last.get_legend().remove()  # may cover lines, as legends within axes do
     assert_readable(figure)
 
 
@@ -265,6 +315,41 @@ def test_curves_differ_in_colour_line_and_marker_and_in_grey():
     lines = display.ax_.get_lines()
     for look in ("get_color", "get_linestyle", "get_marker"):
         assert len({getattr(line, look)() for line in lines}) >= (4 if "style" in look else 7)
+
+
+def grey(color):
+    """Return how light a colour is, as it is printed without colour, on white paper."""
+    red, green, blue, alpha = to_rgba(color)
+    return 1 - alpha * (1 - (0.299 * red + 0.587 * green + 0.114 * blue))
+
+
+def test_points_of_several_curves_are_told_apart_in_grey():
+    ax = None
+    for position in range(6):
+        ax = SeenUnseenCurveDisplay(*curve(), name=f"{position}").plot(ax).ax_
+    points = [line for line in ax.get_lines() if line.get_marker() == "*"]
+    looks = {(p.get_fillstyle(), grey(p.get_markerfacecolor()) > 0.99) for p in points}
+    assert len(points) == len(looks) == 6
+    signs = [sign for sign in ax.get_legend().legend_handles if sign.get_marker() == "*"]
+    assert {(p.get_fillstyle(), grey(p.get_markerfacecolor()) > 0.99) for p in signs} == looks
+
+
+def test_histogram_and_control_are_told_apart_in_grey():
+    display = RelativeLossDisplay([-0.5, -0.2], [-0.3, 0.1]).plot()
+    bars, outline = display.ax_.get_legend().legend_handles[:2]
+    assert grey(bars.get_facecolor()) - grey(outline.get_edgecolor()) > 0.25
+    shown = " ".join(text.get_text() for text in display.ax_.get_legend().get_texts())
+    assert "median (solid line) -35.0%" in shown and "median (dashed line) -10.0%" in shown
+    lines = [(line.get_xdata()[0], line.get_linestyle()) for line in display.ax_.get_lines()]
+    assert lines == [(pytest.approx(-0.35), "-"), (pytest.approx(-0.1), "--"), (0, ":")]
+
+
+def test_images_on_a_map_and_right_labels_are_told_apart_in_grey():
+    seen, unseen = map_of(["a", "b"]).plot().ax_.collections[:2]
+    assert grey(seen.get_facecolor()[0]) - grey(unseen.get_facecolor()[0]) > 0.2
+    grid = grid_of(["a", "b"]).plot()
+    right = [text for text in grid.ax_.texts if text.get_text().startswith("✓")]
+    assert right and all(grey(text.get_color()) < 0.35 for text in right)
 
 
 # Their data ------------------------------------------------------------------------------------
@@ -360,6 +445,17 @@ def test_few_shot_curve_averages_over_draws_and_takes_json():
     assert display.means["a"] == pytest.approx([0.2, 0.6])
     assert display.deviations["a"] == pytest.approx([0.1, 0.1])
     assert {"0", "1", "10"} <= set(assert_readable(display.figure_))
+
+
+@pytest.mark.parametrize("controls", [None, {"chance": 0.1, "constant": 0.15}])
+@pytest.mark.parametrize("shots", [(0, 1, 5, 100), (0, 10, 100), (1, 5, 100), (0, 5)])
+def test_few_shot_curve_fills_its_axes(shots, controls):
+    scores = {"a": {shot: 0.2 + shot / 200 for shot in shots}, "b": {shots[1]: 0.3}}
+    display = FewShotCurveDisplay(scores, controls=controls).plot()
+    ends = np.array([[shots[0], 0.5], [shots[-1], 0.5]])
+    left, right = display.ax_.transAxes.inverted().transform(display.ax_.transData.transform(ends))
+    assert 0.02 < left[0] < 0.1 and 0.9 < right[0] < 0.98
+    assert_readable(display.figure_)
 
 
 def test_similarity_bars_stand_beside_the_constant_and_the_random_label(task):
@@ -465,9 +561,33 @@ def test_confusion_stands_in_the_order_of_the_taxonomy(task):
     for kind in (fish, ("bear", "lion", "wolf")):
         places = sorted(display.names.index(name) for name in kind)
         assert places == list(range(places[0], places[0] + 3))
-    assert [end for _, _, end in display.blocks][-1] == 8
-    starts, ends = zip(*[(start, end) for _, start, end in display.blocks], strict=True)
-    assert starts[0] == 0 and starts[1:] == ends[:-1]
+    assert [name for name, _, _ in display.blocks] == ["fish", "carnivore"]
+    for _, start, end in display.blocks:
+        block = set(display.names[start:end])
+        assert block in ({"bear", "lion", "wolf"}, {"cod", "eel", "shark"})
+
+
+TEN = ["bicycle", "bus", "butterfly", "castle", "cloud", "lion", "rose", "table", "whale", "wolf"]
+
+
+@pytest.mark.parametrize("synsets", [None, class_synsets("cifar100")])
+@pytest.mark.parametrize("names", [TEN, TEN[:5], ["lion", "oboe"], ["lion"], ["lion", "wolf"],
+                                   sorted(class_synsets("cifar100"))])  # fmt: skip
+def test_confusion_draws_no_block_of_one_class(names, synsets):
+    display = ClassConfusionDisplay.from_predictions(names, names, synsets=synsets)
+    assert all(end - start > 1 for _, start, end in display.blocks)
+    assert not {name for name, _, _ in display.blocks} & {"giant", *names}
+    assert len(display.ax_.get_lines()) == len(display.blocks) <= max(1, len(names) // 2)
+    if len(names) == 10:
+        assert len(display.blocks) == 2
+    assert_readable(display.figure_)
+
+
+def test_confusion_takes_the_senses_that_resolve_found():
+    found = dict(zip(TEN, resolve(TEN, context="labels").wnids, strict=True))
+    display = ClassConfusionDisplay.from_predictions(TEN, TEN, synsets=found)
+    blocks = {name: set(display.names[start:end]) for name, start, end in display.blocks}
+    assert blocks["animal"] == {"butterfly", "lion", "whale", "wolf"}
 
 
 def test_confusion_takes_synsets_numbers_and_what_is_no_noun(task):
@@ -527,7 +647,55 @@ def test_map_of_features_puts_labels_at_medians_and_samples(task):
         task.X, task.y, label_vectors=task.X[::6], label_names=task.names, max_labels=3,
         seen_classes=["bear"], method="pca",
     )  # fmt: skip
-    assert len(few.label_names) == 3 and few.n_labels == 8 and "bear" not in few.label_names
+    assert len(few.label_names) == 3 and few.n_labels == 8 and "bear" in few.label_names
+
+
+def many_labels(n_seen, n_unseen, with_images=40):
+    """Return a map of many labels, few of which have images, as many of seen as of unseen ones."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"{kind} {i:04d}" for kind, n in (("s", n_seen), ("u", n_unseen))
+                      for i in range(n)])  # fmt: skip
+    some = np.r_[:with_images, n_seen : n_seen + with_images]
+    options = {"label_vectors": rng.random((len(names), 6)), "label_names": names,
+               "seen_classes": names[:n_seen], "method": "pca"}  # fmt: skip
+    return names[some], EmbeddingMapDisplay.from_predictions(
+        rng.random((len(some), 6)), names[some], **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_seen", "n_unseen", "drawn"),
+    [(4000, 1000, (225, 75)), (1000, 3000, (75, 225)), (2000, 2000, (150, 150)),
+     (5000, 50, (250, 50)), (50, 5000, (50, 250))],
+)  # fmt: skip
+def test_map_of_thousands_of_labels_draws_seen_and_unseen_ones(n_seen, n_unseen, drawn):
+    with_images, display = many_labels(n_seen, n_unseen)
+    is_seen = np.isin(display.label_names, display.seen_classes)
+    assert (is_seen.sum(), (~is_seen).sum()) == drawn
+    assert np.isin(with_images, display.label_names).all()
+    shown = [" ".join(text.split()) for text in assert_readable(display.figure_)]
+    assert {"label of a seen class", "label of an unseen class"} <= set(shown)
+    assert any(f"300 of {n_seen + n_unseen:,} labels" in text for text in shown)
+
+
+def test_map_without_label_vectors_names_no_more_labels_than_wanted(task):
+    options = {"method": "pca", "seen_classes": ["bear", "cod"]}
+    display = EmbeddingMapDisplay.from_predictions(task.X, task.y, max_labels=4, **options)
+    assert len(display.label_names) == len(display.label_points) == 4 and display.n_labels == 8
+    for name, point in zip(display.label_names, display.label_points, strict=True):
+        assert point == pytest.approx(np.median(display.points[display.labels == name], axis=0))
+    assert set(display.label_names) & {"bear", "cod"}
+    shown = " ".join(" ".join(assert_readable(display.figure_)).split())
+    assert "48 images and 4 of 8 labels" in shown
+
+
+def test_map_names_labels_from_all_over_the_alphabet():
+    names = [f"{letter}{i:03d}" for letter in "abcdefghijklmnop" for i in range(200)]
+    display = map_of(names).plot()
+    named = {text.get_text()[0] for text in display.ax_.texts}
+    assert len(named) > 4, named  # of the eight letters that unseen labels begin with
+    again = map_of(names).plot()
+    assert [t.get_text() for t in again.ax_.texts] == [t.get_text() for t in display.ax_.texts]
 
 
 def test_map_uses_umap_where_it_is_installed(task, monkeypatch):
@@ -613,6 +781,27 @@ def test_grid_takes_paths_pictures_and_unreadable_files(tmp_path):
     assert "unreadable" in assert_readable(display.figure_)
 
 
+DISPLAYS = [getattr(displays, name) for name in displays.__all__]
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_displays_are_made_as_those_of_scikit_learn(display):
+    parameters = list(inspect.signature(display.from_estimator).parameters.values())
+    assert parameters[0].name == "estimator" and parameters[-1].name == "ax"
+    assert not any(each.kind is each.VAR_KEYWORD for each in parameters)
+    made = [name for name in vars(display) if name.startswith("from_estimator")]
+    assert made == ["from_estimator"]
+
+
+def test_a_bare_model_needs_no_name(task):
+    named = SimilarityBarDisplay.from_estimator({"model": task.model}, task.X, task.y, k=2)
+    bare = SimilarityBarDisplay.from_estimator(task.model, task.X, task.y, k=2)
+    assert bare.names == named.names and np.array_equal(bare.values, named.values)
+    images = np.zeros((48, 4, 4, 3), dtype=np.uint8)
+    grid = PredictionGridDisplay.from_estimator(task.model, task.X, task.y, images=images)
+    assert list(grid.labels) == ["model"]
+
+
 # Bad input -------------------------------------------------------------------------------------
 
 NAN = float("nan")
@@ -686,6 +875,8 @@ WRONG_KIND = {
     "a list of methods": lambda: FewShotCurveDisplay([0.5]),
     "scores without shots": lambda: FewShotCurveDisplay({"m": [0.5]}),
     "a list of bars": lambda: SimilarityBarDisplay([1.0]),
+    "a list of models": lambda: SimilarityBarDisplay.from_estimator([1], [[0]], ["a"]),
+    "a grid of a list": lambda: PredictionGridDisplay.from_estimator([1], [[0]]),
     "no pair": lambda: PredictionGridDisplay.from_predictions(
         np.ones((1, 4, 4, 3), "u1"), {"m": [["a"]]}
     ),

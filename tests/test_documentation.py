@@ -248,16 +248,28 @@ def test_python_of_the_displays_page_runs():
     assert all(name in scope for name in displays.__all__)
 
 
-def test_displays_example_draws_the_recorded_studies_and_the_page_shows_every_picture(tmp_path):
-    example = load_example("displays")
-    recorded = ["relative_loss", "few_shot_curve", "neighbor_curve"]
-    for picture in example.main(str(tmp_path), recorded):
+def assert_drawn(pictures, names):
+    assert [picture.stem for picture in pictures] == names
+    for picture in pictures:
         with Image.open(picture) as drawn:
-            assert drawn.size[0] > 500
+            assert drawn.size[0] > 500 and np.ptp(np.asarray(drawn.convert("L"))) > 200
+    assert not plt.get_fignums()
+
+
+def test_displays_example_draws_what_needs_no_archive_and_the_page_shows_every_picture(tmp_path):
+    example = load_example("displays")
+    names = [name for name in example.PICTURES if name != "prediction_grid"]
+    assert_drawn(example.main(str(tmp_path), names, preset="tiny"), names)
     page = (ROOT / "docs/displays.md").read_text()
     for name in example.PICTURES:
         assert f"figures/{name}.png" in page
         assert (ROOT / "docs/figures" / f"{name}.png").stat().st_size < 150_000
+
+
+@pytest.mark.data
+def test_displays_example_draws_images_of_the_archive(data_home, tmp_path):
+    names = ["prediction_grid"]
+    assert_drawn(load_example("displays").main(str(tmp_path), names, preset="tiny"), names)
 
 
 @pytest.mark.data

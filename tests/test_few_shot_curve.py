@@ -283,12 +283,14 @@ def test_the_display_draws_what_was_measured(result: FewShotCurve) -> None:
     signs = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert signs == ["logistic", "nearest", "most frequent label", "random labels"]
     options = {"shots": (1, 5), "cv": 4, "random_state": 0}
-    measured = FewShotCurveDisplay.from_estimators(MODELS, X, Y, ax=plt.figure().gca(), **options)
+    measured = FewShotCurveDisplay.from_estimator(MODELS, X, Y, ax=plt.figure().gca(), **options)
     np.testing.assert_array_equal(measured.means["logistic"], display.means["logistic"])
     with pytest.raises(ValueError, match="scoring names 2 scorers, and one is drawn"):
-        FewShotCurveDisplay.from_estimators(
+        FewShotCurveDisplay.from_estimator(
             MODELS, X, Y, scoring=["accuracy", "balanced_accuracy"], **options
         )
+    alone = FewShotCurveDisplay.from_estimator(MODELS["logistic"], X, Y, **options)
+    np.testing.assert_array_equal(alone.means["LogisticRegression"], display.means["logistic"])
     plt.close("all")
 
 

@@ -1,13 +1,36 @@
-"""Bars of models and of controls."""
+"""Bars of models and of controls, and their intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from zeroshot.displays._checks import check_series
 from zeroshot.displays._drawing import BLUE, ORANGE, SMALL
 
 if TYPE_CHECKING:
     from zeroshot.displays._similarity_bar import SimilarityBarDisplay
+
+
+def check_intervals(
+    intervals: Mapping[str, Any], names: Collection[str], *, owner: str
+) -> dict[str, tuple[float, float]]:
+    """Return the low and the high end of some bars.
+
+    Raises
+    ------
+    ValueError
+        One is of no bar, is no pair, or holds NaN or infinity.
+    """
+    checked = {str(name): tuple(ends) for name, ends in intervals.items()}
+    for name, ends in checked.items():
+        if name not in names or len(ends) != 2:
+            raise ValueError(
+                f"{owner}: intervals must give names in values a low and a high end, got "
+                f"{name!r}: {ends}. Leave out those without an interval."
+            )
+        check_series(ends, owner=owner, name=f"interval of {name!r}")
+    return checked
 
 
 def draw_bars(display: SimilarityBarDisplay, shown: list[int]) -> dict[str, Any]:

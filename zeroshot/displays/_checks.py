@@ -99,6 +99,26 @@ def check_mapping(values: Any, *, owner: str, name: str, holds: str) -> dict[str
     )
 
 
+def named_models(estimator: Any, *, owner: str) -> dict[str, Any]:
+    """Return classifiers by name: a dict as it is, a single one as "model".
+
+    Raises
+    ------
+    TypeError
+        `estimator` is neither.
+    ValueError
+        The dict is empty, or two names are the same when written.
+    """
+    if hasattr(estimator, "fit"):
+        estimator = {"model": estimator}
+    elif not isinstance(estimator, Mapping):
+        raise TypeError(
+            f"{owner}: estimator must be a fitted classifier, or a dict from names to classifiers, "
+            f"got {type(estimator).__name__}. Write {{'name': classifier}} for several."
+        )
+    return check_mapping(estimator, owner=owner, name="estimator", holds="classifiers")
+
+
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun: ``plural(2, "class")`` is ``"2 classes"``."""
     ending = "es" if noun.endswith(("s", "x")) else "s"

@@ -167,7 +167,10 @@ class ClassConfusionDisplay:
             All classes; those in `y_true` and `y_pred` if None.
         synsets : mapping of label to str or Synset, optional
             Wnids or nltk names, such as ``class_synsets("cifar100")``. Other labels are looked up
-            as nouns, the most frequent sense of each; those that are none stand last.
+            as nouns; those that are none stand last. Of several senses the most frequent one is
+            taken, which need not be meant: that of "whale" is a very large person. Choose by the
+            other labels: ``found = zeroshot.taxonomy.resolve(labels, context="labels")``, and
+            ``synsets=dict(zip(labels, found.wnids))``.
         order : {"taxonomy", "sorted", "given"}, default="taxonomy"
             Order of the classes; "given" is that of `labels`.
         max_rows : int, default=200

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
-GREY, PALE = "#555555", "#BBBBBB"
+GREY, DIM, PALE = "#555555", "#999999", "#BBBBBB"
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "||||", "++++")
+FILLS = ("full", "open", "left", "right", "top", "bottom")
 MAX_CURVES = len(COLORS)
 NAME_LENGTH, SMALL = 32, 8
 
@@ -74,6 +74,15 @@ def curve_style(position: int) -> dict[str, Any]:
     """Return colour, line and marker of a curve: each differs from the others in all three."""
     place = position % len(COLORS)
     return {"color": COLORS[place], "linestyle": LINES[place], "marker": MARKERS[place]}
+
+
+def point_style(position: int) -> dict[str, Any]:
+    """Return the look of a point on a curve: of the next ones it differs by how it is filled."""
+    fill, color = FILLS[position % len(FILLS)], COLORS[position % len(COLORS)]
+    shared = {"linestyle": "", "color": color, "markerfacecoloralt": "white", "zorder": 3}
+    if fill == "open":  # matplotlib's own, "none", lets the curve through
+        return {**shared, "markerfacecolor": "white", "markeredgewidth": 1.5}
+    return {**shared, "fillstyle": fill, "markeredgecolor": "black"}
 
 
 def add_legend(
@@ -168,6 +177,14 @@ def name_numbers(ax: Axes, values: Sequence[int]) -> None:
             end = pixel + half + 4 * scale
     ax.set_xticks(shown, [f"{value:,}" for value in shown], fontsize=SMALL)
     ax.minorticks_off()
+
+
+def fit_first(text: Any, versions: Iterable[str], pixels: float) -> None:
+    """Write the first version of a text that is at most that wide, or else the last one."""
+    for version in versions:
+        text.set_text(version)
+        if text.get_window_extent().width <= pixels:
+            break
 
 
 def fit_texts(texts: Iterable[Any], pixels: float) -> None:

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input
 from zeroshot._validation import (
     check_flag,
     check_labels,
@@ -20,6 +18,7 @@ from zeroshot._validation import (
 from zeroshot.displays._checks import check_matrix, share_of
 from zeroshot.displays._drawing import SMALL, add_legend, add_note, axes_or_new
 from zeroshot.displays._map_groups import image_groups, label_groups
+from zeroshot.displays._map_vectors import predicted_vectors
 from zeroshot.displays._placement import place_names
 from zeroshot.displays._projection import METHODS
 from zeroshot.displays._sampling import draw_points
@@ -112,7 +111,19 @@ class EmbeddingMapDisplay:
         self.placed = placed
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, **options: Any) -> EmbeddingMapDisplay:
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        method: str = "tsne",
+        cosine: bool = True,
+        max_images: int = 2000,
+        max_labels: int = 300,
+        random_state: Any = 0,
+        ax: Any = None,
+    ) -> EmbeddingMapDisplay:
         """Map the label vectors that a fitted estimator predicts, and those of the labels.
 
         Parameters
@@ -123,9 +134,8 @@ class EmbeddingMapDisplay:
             Input of `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
-        **options
-            ``method``, ``cosine``, ``max_images``, ``max_labels``, ``random_state`` and ``ax`` of
-            `from_predictions`.
+        method, cosine, max_images, max_labels, random_state, ax
+            As in `from_predictions`.
 
         Returns
         -------
@@ -139,23 +149,11 @@ class EmbeddingMapDisplay:
         ValueError
             As `from_predictions`.
         """
-        final, features = final_and_input(estimator, X)
-        check_is_fitted(final)
-        seen = getattr(final, "seen_classes_", None)
-        if hasattr(final, "class_vectors_") and hasattr(final, "transform"):
-            vectors, names = final.transform(features), final.classes_
-            label_vectors = final.class_vectors_
-        elif hasattr(final, "predict_embedding") and seen is not None:
-            vectors = final.predict_embedding(features)
-            names = np.union1d(seen, check_labels(y, owner=OWNER, name="y"))
-            label_vectors = final.label_vectors(names)
-        else:
-            raise TypeError(
-                f"{OWNER}: {type(final).__name__} predicts no label vectors. Pass a classifier "
-                "such as DeViSEClassifier, or features to from_predictions."
-            )
-        labels = {"label_vectors": label_vectors, "label_names": names, "seen_classes": seen}
-        return cls.from_predictions(vectors, y, **labels, **options)
+        vectors, labels = predicted_vectors(estimator, X, y, owner=OWNER)
+        return cls.from_predictions(
+            vectors, y, **labels, method=method, cosine=cosine, max_images=max_images,
+            max_labels=max_labels, random_state=random_state, ax=ax,
+        )  # fmt: skip
 
     @classmethod
     def from_predictions(
@@ -193,8 +191,9 @@ class EmbeddingMapDisplay:
         cosine : bool, default=True
             Directions alone count, not lengths.
         max_images, max_labels : int, default=2000 and 300
-            Where there are more, so many are drawn at random, and the figure says so. Labels that
-            images have, and among these unseen ones, are kept first.
+            Where there are more, so many are drawn at random, and the figure says so. Seen and
+            unseen labels get their shares, a quarter of `max_labels` if there are that many; labels
+            that images have are kept first.
         random_state : int, RandomState instance or None, default=0
             Seed of what is drawn and of the map.
         ax : Axes, optional
@@ -238,7 +237,7 @@ class EmbeddingMapDisplay:
         ax : Axes, optional
             Where to draw; a new figure if None.
         names : bool, default=True
-            Write names beside the labels, unseen ones first.
+            Write names beside the labels, unseen ones first, otherwise in an order without meaning.
 
         Returns
         -------
@@ -272,9 +271,10 @@ class EmbeddingMapDisplay:
         self._add_note(n)
         if names:
             seen = self._is_seen(self.label_names)
-            unseen_first = np.argsort(seen, kind="stable").tolist()
+            mixed = np.random.RandomState(0).permutation(n)  # not by the alphabet
+            order = mixed[np.argsort(seen[mixed], kind="stable")].tolist()
             n = place_names(
-                self.ax_, self.label_points, self.label_names.tolist(), unseen_first,
+                self.ax_, self.label_points, self.label_names.tolist(), order,
                 bold=~seen, on_points=not self.placed, fontsize=SMALL - 1,
                 max_tried=MAX_TRIED, owner=owner,
             )  # fmt: skip
@@ -289,7 +289,8 @@ class EmbeddingMapDisplay:
     def _add_note(self, n_named: int) -> None:
         images = share_of(len(self.points), self.n_images, "image")
         labels = share_of(len(self.label_names), self.n_labels, "label")
-        with_labels = f"{images} and {labels}" if self.placed else images
+        told = self.placed or len(self.label_names) < self.n_labels
+        with_labels = f"{images} and {labels}" if told else images
         named = f"{n_named} of {len(self.label_names):,} names fit"
         where = "" if self.placed else ", at the median of their images"
         add_note(self.ax_, f"{METHODS[self.method]} of {with_labels}; {named}{where}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -101,24 +101,36 @@ class FewShotCurveDisplay:
         }
 
     @classmethod
-    def from_estimators(
-        cls, estimators: Any, X: Any, y: Any, *, ax: Any = None, **options: Any
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        shots: Iterable[int] = (1, 2, 5, 10),
+        cv: Any = 5,
+        scoring: Any = None,
+        groups: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        ax: Any = None,
     ) -> FewShotCurveDisplay:
         """Measure estimators by `zeroshot.evaluation.few_shot_curve`, and draw the result.
 
         Parameters
         ----------
-        estimators : estimator, dict of str to estimator, or list of (str, estimator)
-            Unfitted; they are cloned.
+        estimator : estimator, or dict of str to estimator
+            Unfitted; cloned. A single one is named after its class.
         X : array-like or list of length n_samples
             Features, or whatever the estimators take.
         y : array-like of shape (n_samples,)
             Labels.
+        shots, cv, groups, n_jobs, random_state
+            As in `few_shot_curve`.
+        scoring : str or callable, optional
+            As in `few_shot_curve`, but only one.
         ax : Axes, optional
             Where to draw; a new figure if None.
-        **options
-            ``shots``, ``cv``, ``scoring`` (one), ``groups``, ``n_jobs`` and ``random_state`` of
-            `few_shot_curve`.
 
         Returns
         -------
@@ -130,7 +142,10 @@ class FewShotCurveDisplay:
         TypeError, ValueError
             As `few_shot_curve`; or `scoring` names several.
         """
-        measured = few_shot_curve(estimators, X, y, **options)
+        measured = few_shot_curve(
+            estimator, X, y, shots=shots, cv=cv, scoring=scoring, groups=groups, n_jobs=n_jobs,
+            random_state=random_state,
+        )  # fmt: skip
         if not isinstance(measured, FewShotCurve):
             raise ValueError(
                 f"{OWNER}: scoring names {len(measured)} scorers, and one is drawn. Pass one, or "
@@ -210,11 +225,11 @@ class FewShotCurveDisplay:
         for level in self.controls.values():
             style = {"color": GREY, "linewidth": 1, "linestyle": LINES[len(handles) % len(LINES)]}
             handles.append(self.ax_.axhline(level, **style))
-        self.ax_.autoscale_view(scalex=False)  # a line just within view keeps its margin too
         if every[0] == 0 and len(every) > 1:  # 0 stands half a decade left of the fewest
             self.ax_.set_xscale("symlog", linthresh=every[1], linscale=0.5)
         elif every[0] > 0:
             self.ax_.set_xscale("log")
+        self.ax_.autoscale_view()  # only now: margins are shares of the scale
         add_legend(self.ax_, handles, map(literal, [*names, *self.controls]), outside=outside)
         chosen = len(names) < len(self.scores)
         best = f"; the {len(names)} best of {len(self.scores):,} methods" if chosen else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zeroshot.displays._checks import share_of
-from zeroshot.displays._drawing import GREEN, GREY, PALE, fit_texts, literal
+from zeroshot.displays._drawing import GREY, PALE, fit_texts, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IMAGE, COLUMN, LINE, PAD, NOTE = 1.15, 1.75, 0.165, 0.14, 0.28
 FONT, SMALLEST_FONT = 8.5, 5.0
+RIGHT = "#00694D"  # a green as dark as other text, which that of the palette is not in grey
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Cell:
             scores = display.scores.get(name)
             for line, label in enumerate(labels[place].tolist()):
                 right = bool(display.right[name][place, line])
-                style: dict[str, Any] = {"fontweight": "bold", "color": GREEN} if right else {}
+                style: dict[str, Any] = {"fontweight": "bold", "color": RIGHT} if right else {}
                 at = x, top + (line + 1) * LINE
                 shown = literal(label)
                 if scores is not None:

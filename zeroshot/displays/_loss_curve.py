@@ -77,13 +77,13 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimators: Any, *, key: str = "loss", ax: Any = None
+        cls, estimator: Any, *, key: str = "loss", ax: Any = None
     ) -> LossCurveDisplay:
         """Draw the ``history_`` of trained estimators.
 
         Parameters
         ----------
-        estimators : estimator, list of estimators, or dict of str to either
+        estimator : estimator, list of estimators, or dict of str to either
             Fitted, pipelines and searches too; a list is the folds of one curve, such as
             ``cross_validate(..., return_estimator=True)["estimator"]``.
         key : str, default="loss"
@@ -103,7 +103,7 @@ class LossCurveDisplay:
         ValueError
             As `from_predictions`; also where a history is empty, as after a closed form.
         """
-        named = estimators if isinstance(estimators, Mapping) else {"model": estimators}
+        named = estimator if isinstance(estimator, Mapping) else {"model": estimator}
         histories = {
             name: [_history(each) for each in (value if _is_list(value) else [value])]
             for name, value in named.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot.displays._drawing import BLUE, COLORS, MARKERS, PALE, VERMILLION, literal
+from zeroshot.displays._drawing import BLUE, COLORS, DIM, MARKERS, VERMILLION, literal
 
 Group = tuple[str, np.ndarray, dict[str, Any]]
 
@@ -15,9 +15,9 @@ def image_groups(labels: np.ndarray, seen: np.ndarray | None) -> list[Group]:
     """Return what kinds of images there are: their sign, which they are, how they look."""
     if seen is not None:
         looks: list[Group] = [
-            ("image of a seen class", seen, {"c": BLUE, "marker": ".", "s": 14, "alpha": 0.4}),
+            ("image of a seen class", seen, {"c": BLUE, "marker": ".", "s": 20, "alpha": 0.4}),
             ("image of an unseen class", ~seen,
-             {"c": VERMILLION, "marker": "^", "s": 16, "alpha": 0.7}),
+             {"c": VERMILLION, "marker": "^", "s": 16, "alpha": 0.9}),
         ]  # fmt: skip
         return [look for look in looks if look[1].any()]
     classes, counts = np.unique(labels, return_counts=True)
@@ -26,7 +26,7 @@ def image_groups(labels: np.ndarray, seen: np.ndarray | None) -> list[Group]:
     groups = []
     if rest.any():
         sign = f"{len(classes) - len(told):,} other classes"
-        groups.append((sign, rest, {"c": PALE, "marker": ".", "s": 10}))
+        groups.append((sign, rest, {"c": DIM, "marker": ".", "s": 16}))
     for place, label in enumerate(told.tolist()):
         look = {"c": COLORS[place], "marker": MARKERS[place], "s": 18, "alpha": 0.8}
         groups.append((literal(label), labels == label, look))

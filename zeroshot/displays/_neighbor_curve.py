@@ -14,20 +14,24 @@ from zeroshot.displays._drawing import (
     MAX_CURVES,
     SMALL,
     add_legend,
-    axes_or_new,
     bare,
     curve_style,
+    fit_first,
+    fit_texts,
     literal,
     name_numbers,
+    settle,
 )
 from zeroshot.displays._neighbor_heads import (
     heads_by_neighbors,
     named_initializers,
     relation_of_each,
 )
+from zeroshot.displays._panels import panels_of
 from zeroshot.metrics._checks import check_pair
 
 OWNER = "NeighborCurveDisplay"
+X_LABELS = ("source classes combined, K", "source classes, K", "K")
 
 
 class NeighborCurveDisplay:
@@ -147,7 +151,7 @@ class NeighborCurveDisplay:
         neighbors : sequence of int, optional
             K; 1, 2, 5, 10, 20, 50, ... and all source classes if None.
         ax : Axes, or list of one Axes a relation, optional
-            Where to draw; a new figure if None.
+            As in `plot`.
 
         Returns
         -------
@@ -194,7 +198,7 @@ class NeighborCurveDisplay:
             How each class of `y_true` relates to the source classes, such as
             ``dict(zip(classes, zeroshot.taxonomy.relations(classes, sources)))``.
         ax : Axes, or list of one Axes a relation, optional
-            Where to draw; a new figure if None.
+            As in `plot`.
 
         Returns
         -------
@@ -240,7 +244,8 @@ class NeighborCurveDisplay:
         Parameters
         ----------
         ax : Axes, or list of one Axes a relation, optional
-            Where to draw; a new figure if None. One of several relations needs a list.
+            Where to draw; a new figure if None. One Axes for several relations is turned off, and
+            panels stand in its place.
 
         Returns
         -------
@@ -254,9 +259,11 @@ class NeighborCurveDisplay:
         TypeError
             `ax` is something else than axes.
         ValueError
-            Not as many axes as relations.
+            A list of not as many axes as relations, or one Axes that was divided before.
         """
-        self.axes_ = self._panels(ax)
+        n = len(self.relations)
+        size = (2.6 * n + 2.4, 3.6)
+        self.axes_, shared = panels_of(ax, n, "relation", size=size, owner=f"{OWNER}.plot")
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         names = list(self.scores)[:MAX_CURVES]
         handles: list[Any] = []
@@ -266,11 +273,8 @@ class NeighborCurveDisplay:
                 style = curve_style(position)
                 values = self.scores[name][relation]
                 handles += panel.plot(self.neighbors, values, markersize=4, **style)
-            count = self.n_classes.get(relation)
-            title = literal(relation) + (f" ({plural(count, 'class')})" if count else "")
-            panel.set_title(title, loc="left", fontsize=SMALL + 1)
-            panel.set(xscale="log", xlabel="source classes combined, K")
-            panel.tick_params(labelleft=panel is self.ax_ or ax is not None)
+            panel.set(xscale="log", xlabel=X_LABELS[0])
+            panel.tick_params(labelleft=panel is self.ax_ or not shared)
             bare(panel)
         self.ax_.set_ylabel("macro F-score")
         left_out = len(self.scores) - len(names)
@@ -278,21 +282,18 @@ class NeighborCurveDisplay:
         if left_out:
             labels[-1] += f"\n(first {len(names)} of {len(self.scores):,} shown)"
         add_legend(self.axes_[-1], handles, labels, outside=ax is None)
-        for panel in self.axes_:
+        settle(self.ax_)
+        for panel, relation in zip(self.axes_, self.relations, strict=True):
+            self._head(panel, relation)
             name_numbers(panel, self.neighbors.tolist())
         return self
 
-    def _panels(self, ax: Any) -> list[Any]:
-        n, owner = len(self.relations), f"{OWNER}.plot"
-        if ax is None:
-            first, figure = axes_or_new(None, owner=owner, size=(2.6 * n + 2.4, 3.6))
-            grid = figure.add_gridspec(1, n)
-            first.set_subplotspec(grid[0])
-            return [first, *(figure.add_subplot(grid[i], sharey=first) for i in range(1, n))]
-        given = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(given) != n:
-            raise ValueError(
-                f"{owner}: ax has {len(given)} axes for {plural(n, 'relation')}. Pass "
-                f"pyplot.subplots(1, {n})[1], or None."
-            )
-        return [axes_or_new(each, owner=owner)[0] for each in given]
+    def _head(self, panel: Any, relation: str) -> None:
+        """Write a panel's title and axis, as far as its width goes."""
+        name, n = literal(relation), self.n_classes.get(relation)
+        count = f"({plural(n, 'class')})" if n else ""
+        width = panel.get_window_extent().width
+        title = panel.set_title(name, loc="left", fontsize=SMALL + 1)
+        fit_first(title, [f"{name} {count}".strip(), f"{name}\n{count}".strip(), name], width)
+        fit_texts([title], width)
+        fit_first(panel.xaxis.label, X_LABELS, width)

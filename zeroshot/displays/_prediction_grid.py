@@ -9,7 +9,7 @@ import numpy as np
 
 from zeroshot._optional import import_optional
 from zeroshot._validation import check_labels, check_number, take_rows
-from zeroshot.displays._checks import check_mapping, check_matrix, plural, top_labels
+from zeroshot.displays._checks import check_mapping, check_matrix, named_models, plural, top_labels
 from zeroshot.displays._drawing import axes_or_new, settle
 from zeroshot.displays._grid_cell import Cell
 from zeroshot.displays._grid_data import label_rows, small
@@ -112,7 +112,7 @@ class PredictionGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimators: Any,
+        estimator: Any,
         X: Any,
         y: Any = None,
         *,
@@ -125,7 +125,7 @@ class PredictionGridDisplay:
 
         Parameters
         ----------
-        estimators : classifier, Pipeline or search object, or dict of str to these
+        estimator : classifier, Pipeline or search object, or dict of str to these
             Fitted. Ordinary classifiers may stand beside zero-shot ones.
         X : array-like or list of length n_samples
             Their input.
@@ -148,14 +148,12 @@ class PredictionGridDisplay:
         Raises
         ------
         TypeError
-            An estimator is no classifier.
+            `estimator` is no classifier, nor a dict of them.
         ValueError
             As `from_predictions`.
         """
         check_number(max_images, owner=OWNER, name="max_images", at_least=1, integer=True)
-        if not isinstance(estimators, Mapping):
-            estimators = {"model": estimators}
-        named = check_mapping(estimators, owner=OWNER, name="estimators", holds="classifiers")
+        named = named_models(estimator, owner=OWNER)
         shown = X if images is None else images
         predictions: dict[str, list] = {}
         seen = None

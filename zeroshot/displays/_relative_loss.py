@@ -232,7 +232,7 @@ class RelativeLossDisplay:
             low, high = low - 0.01, high + 0.01
         edges = np.linspace(low, high, n_bins + 1)
         looks: list[dict[str, Any]] = [
-            {"color": BLUE, "alpha": 0.55},
+            {"color": BLUE, "alpha": 0.4},
             {"color": VERMILLION, "histtype": "step", "linewidth": 2},
         ]
         handles, labels = [], []
@@ -242,7 +242,7 @@ class RelativeLossDisplay:
             self.ax_.axvline(np.median(values), color=color, linestyle=line[1])
             handles.append(patches[0])
             better = f"{int((values < 0).sum()):,} of {plural(len(values), 'class')} below 0"
-            median = f"median (line) {np.median(values):+.1%}"
+            median = f"median ({('solid', 'dashed')[position]} line) {np.median(values):+.1%}"
             labels.append(f"{literal(names[position])}\n{median}\n{better}")
         handles.append(self.ax_.axvline(0, color=GREY, linestyle=":"))
         if not outside:

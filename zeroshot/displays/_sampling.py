@@ -85,13 +85,15 @@ def draw_points(
     rows = some(np.arange(len(every)), most[0], rng)
     kept = every[rows]
     if label_names is None:
-        n_labels = len(np.unique(every))
-        return MapData(matrix[rows], kept, None, np.unique(kept), len(every), n_labels)
-    names, points = check_label_vectors(
-        label_names, label_vectors, kept, matrix.shape[1], owner=owner
-    )
+        names, points, n_labels = np.unique(kept), None, len(np.unique(every))
+    else:
+        names, points = check_label_vectors(
+            label_names, label_vectors, kept, matrix.shape[1], owner=owner
+        )
+        n_labels = len(names)
     chosen = some_labels(names, kept, seen, most[1], rng)
-    return MapData(matrix[rows], kept, points[chosen], names[chosen], len(every), len(names))
+    points = None if points is None else points[chosen]
+    return MapData(matrix[rows], kept, points, names[chosen], len(every), n_labels)
 
 
 def some(places: np.ndarray, most: int, rng: np.random.RandomState) -> np.ndarray:
@@ -102,13 +104,29 @@ def some(places: np.ndarray, most: int, rng: np.random.RandomState) -> np.ndarra
 def some_labels(
     names: np.ndarray, labels: np.ndarray, seen: Any, most: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return places of at most so many names: those that images have first, unseen ones first."""
+    """Return places of at most so many names, of both kinds, those that images have first."""
     if len(names) <= most:
         return np.arange(len(names))
-    shown = np.isin(names, labels)
+    order = np.lexsort((rng.random_sample(len(names)), ~np.isin(names, labels)))
     is_seen = np.zeros(len(names), dtype=bool) if seen is None else np.isin(names, np.asarray(seen))
-    order = np.lexsort((rng.random_sample(len(names)), is_seen, ~shown))
-    return np.sort(order[:most])
+    n_unseen = share_of_unseen(int(is_seen.sum()), int((~is_seen).sum()), most)
+    kept = [order[~is_seen[order]][:n_unseen], order[is_seen[order]][: most - n_unseen]]
+    return np.sort(np.concatenate(kept))
+
+
+def share_of_unseen(n_seen: int, n_unseen: int, most: int) -> int:
+    """Return how many of `most` labels are unseen ones: their share, but a quarter of either kind.
+
+    Examples
+    --------
+    >>> from zeroshot.displays._sampling import share_of_unseen
+    >>> share_of_unseen(400, 600, 100), share_of_unseen(990, 10, 100), share_of_unseen(0, 500, 100)
+    (60, 10, 100)
+    """
+    quarter = max(1, most // 4)
+    fair = round(most * n_unseen / (n_seen + n_unseen))
+    fair = min(fair, most - min(quarter, n_seen))
+    return max(fair, min(quarter, n_unseen), most - n_seen)
 
 
 def check_label_vectors(

@@ -17,6 +17,7 @@ from zeroshot.displays._drawing import (
     bare,
     curve_style,
     literal,
+    point_style,
 )
 from zeroshot.metrics import seen_unseen_curve
 from zeroshot.metrics._curve import area
@@ -263,7 +264,6 @@ class SeenUnseenCurveDisplay:
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.2, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())
         style = curve_style(drawn)
-        marker = {"color": style["color"], "linestyle": "", "markeredgecolor": "black"}
         (line,) = self.ax_.plot(self.unseen, self.seen, **(style | {"marker": ""}))
         line.set_gid(DRAWN)
         if not drawn:
@@ -274,7 +274,8 @@ class SeenUnseenCurveDisplay:
             (self.unbiased, "s", 6, "as it is, harmonic mean"),
         ):
             point = self.unseen[place], self.seen[place]
-            handles += self.ax_.plot(*point, marker=sign, markersize=size, **marker)
+            look = point_style(drawn)
+            handles += self.ax_.plot(*point, marker=sign, markersize=size, **look)
             at = f" at γ = {self.gamma[place]:.3g}" if place == self.best else ""
             labels.append(f"{what} {self.harmonic_means[place]:.3f}{at}")
         if self.chance is not None and not drawn:

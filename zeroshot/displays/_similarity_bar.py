@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot.displays._bars import draw_bars
-from zeroshot.displays._checks import check_mapping, check_names, check_series, share_of, top_labels
+from zeroshot.displays._bars import check_intervals, draw_bars
+from zeroshot.displays._checks import (
+    check_mapping,
+    check_names,
+    check_series,
+    named_models,
+    share_of,
+    top_labels,
+)
 from zeroshot.displays._drawing import (
     SMALL,
     add_legend,
@@ -95,20 +102,13 @@ class SimilarityBarDisplay:
         numbers = [*known.values(), *given.values()]
         self.values = check_series(numbers, owner=OWNER, name="values", length=len(self.names))
         self.is_control = np.arange(len(numbers)) < len(known)
-        self.intervals = {str(name): tuple(ends) for name, ends in (intervals or {}).items()}
-        for name, ends in self.intervals.items():
-            if name not in given or len(ends) != 2:
-                raise ValueError(
-                    f"{OWNER}: intervals must give names in values a low and a high end, got "
-                    f"{name!r}: {ends}. Leave out those without an interval."
-                )
-            check_series(ends, owner=OWNER, name=f"interval of {name!r}")
+        self.intervals = check_intervals(intervals or {}, given, owner=OWNER)
         self.metric = metric
 
     @classmethod
     def from_estimator(
         cls,
-        estimators: Mapping[str, Any],
+        estimator: Any,
         X: Any,
         y: Any,
         *,
@@ -120,7 +120,7 @@ class SimilarityBarDisplay:
 
         Parameters
         ----------
-        estimators : dict of str to classifier, Pipeline or search object
+        estimator : classifier, Pipeline or search object, or dict of str to these
             Fitted. Ordinary classifiers, such as a softmax, may stand beside zero-shot ones.
         X : array-like or list of length n_samples
             Input of all of them.
@@ -141,13 +141,12 @@ class SimilarityBarDisplay:
         Raises
         ------
         TypeError
-            `estimators` is no dict, or one is no classifier.
+            `estimator` is no classifier, nor a dict of them.
         ValueError
             As `from_predictions`.
         """
-        models = check_mapping(estimators, owner=OWNER, name="estimators", holds="classifiers")
         tops, candidates = {}, []
-        for name, model in models.items():
+        for name, model in named_models(estimator, owner=OWNER).items():
             final, tops[name], _ = top_labels(model, X, k, owner=OWNER)
             candidates.append(np.asarray(final.classes_))
             if label_embedding is None:

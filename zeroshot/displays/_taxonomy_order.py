@@ -38,7 +38,7 @@ class TaxonomyOrder:
     order : ndarray of int of shape (n_classes,)
         Positions of the classes, as they stand in the tree; those without a synset come last.
     blocks : list of Block
-        Of those with a synset, together all of them.
+        Of several classes with a synset each; what stands alone is in none.
     n_unknown : int
         How many have no synset.
     """
@@ -60,7 +60,7 @@ def taxonomy_order(
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names.
     max_blocks : int
-        At most so many blocks: the largest is cut, again and again.
+        At most so many parts, and half as many as classes: the largest is cut, again and again.
     owner : str
         For messages.
 
@@ -95,20 +95,26 @@ def _path(node: int) -> tuple[int, ...]:
 
 
 def _cut(paths: list[tuple[int, ...]], max_blocks: int) -> list[Block]:
-    """Cut sorted paths: the largest run that can be cut goes into its next different synsets."""
+    """Cut sorted paths: the largest run that can be cut goes into its next different synsets.
+
+    One is cut only if a part keeps several paths: of single ones the names say all.
+    """
     whole = [(0, len(paths))]
     final: list[tuple[int, int]] = []
+    most = min(max_blocks, max(2, len(paths) // 2))
     while whole:
         whole.sort(key=lambda run: run[0] - run[1])
         run = whole.pop(0)
         parts = _parts(paths, run)
-        if len(parts) < 2 or len(final) + len(whole) + len(parts) > max_blocks:
-            final.append(run)
-        else:
+        is_useful = len(parts) > 1 and any(end - start > 1 for start, end in parts)
+        if is_useful and len(final) + len(whole) + len(parts) <= most:
             whole += parts
+        else:
+            final.append(run)
     return [
-        Block(_name(paths[start : min(end, start + 1)] + paths[end - 1 : end]), start, end)
+        Block(_name([paths[start], paths[end - 1]]), start, end)
         for start, end in sorted(final)
+        if end - start > 1
     ]
 
 
