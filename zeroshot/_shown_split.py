@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from zeroshot._pipelines import final_and_input
+from zeroshot.displays._map_vectors import predicted_vectors
 from zeroshot.displays._projection import project
 
 
@@ -42,14 +42,14 @@ def shown_split(model: Pipeline, X: np.ndarray, y: np.ndarray) -> dict[str, Any]
     >>> len(shown["points"]), shown["label_names"]
     (3, ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'])
     """
-    final, features = final_and_input(model, X)
-    vectors = np.vstack([final.transform(features), final.class_vectors_])
-    points = project(vectors, "tsne", cosine=True, random_state=0, owner="demo").round(2).tolist()
+    vectors, of_labels = predicted_vectors(model, X, y, owner="demo")
+    both = np.vstack([vectors, of_labels["label_vectors"]])
+    points = project(both, "tsne", cosine=True, random_state=0, owner="demo").round(2).tolist()
     return {
         "y": y.tolist(),
-        "answers": final.predict(features).tolist(),
+        "answers": model.predict(X).tolist(),
         "points": points[: len(y)],
         "label_points": points[len(y) :],
-        "label_names": final.classes_.tolist(),
-        "seen_classes": final.seen_classes_.tolist(),
+        "label_names": of_labels["label_names"].tolist(),
+        "seen_classes": of_labels["seen_classes"].tolist(),
     }
