@@ -10,6 +10,7 @@ figures in the third digit.
 
 from __future__ import annotations
 
+import argparse
 import os
 from functools import partial
 from typing import Any
@@ -100,5 +101,6 @@ def first_of_each_class(target: np.ndarray, limit: int | None) -> np.ndarray:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     for data_set, subset in SOURCES:
         print(data_set, subset, *archive_features(data_set, subset).data.shape)

@@ -9,6 +9,7 @@ is chosen on classes held out of the 80.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,4 +88,6 @@ def evaluate(model: Any, X: np.ndarray, y: np.ndarray) -> ZeroShotEvaluation:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-splits", type=int, default=5, help="class splits (default: 5)")
+    main(parser.parse_args().n_splits)

@@ -8,7 +8,7 @@ MODEL; IMAGEs are named from the seen classes and the further ones together.
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -34,6 +34,10 @@ def main(photos: str, target: str, further: str, *images: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", help="a folder a class")
+    parser.add_argument("target", help="where the model is saved")
+    parser.add_argument("further", help="labels without a photo, with commas between")
+    parser.add_argument("images", nargs="+", help="photos to name")
+    options = parser.parse_args()
+    main(options.photos, options.target, options.further, *options.images)

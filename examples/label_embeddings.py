@@ -8,6 +8,7 @@ that need the extra ``text`` are left out where it is not installed.
 
 from __future__ import annotations
 
+import argparse
 from importlib.util import find_spec
 
 import numpy as np
@@ -86,4 +87,6 @@ def _mean_scores(
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-splits", type=int, default=5, help="class splits (default: 5)")
+    main(parser.parse_args().n_splits)

@@ -10,8 +10,8 @@ synonyms of an ImageNet class, which the network was trained on, are reported ap
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,4 +66,6 @@ def figures_of(model: object, features: np.ndarray, y: np.ndarray) -> dict[str, 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", help="photos and labels.json (default: open-photos)")
+    main(parser.parse_args().folder)

@@ -9,6 +9,7 @@ means. `InferenceSimilarity` and `SimilarityInitializer` have the best as defaul
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 
 import numpy as np
@@ -68,4 +69,5 @@ def _rows_of(images: Bunch, rows: np.ndarray) -> Bunch:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     choose_constants(tiny_imagenet_task())

@@ -9,6 +9,7 @@ chosen by folds over the 80 seen classes of each split; trained methods keep the
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -121,4 +122,6 @@ def main(n_splits: int = 5, only: str | None = None) -> dict[str, dict[str, floa
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-splits", type=int, default=5, help="class splits (default: 5)")
+    main(parser.parse_args().n_splits)

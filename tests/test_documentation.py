@@ -1,5 +1,6 @@
 """The README's and the examples' code runs, on real images and in a folder of its own."""
 
+import ast
 import glob
 import importlib.util
 import io
@@ -368,6 +369,20 @@ def test_every_example_that_is_a_command_is_run_by_a_test():
     for script in scripts:
         name = script.stem
         assert re.search(rf'(\(|^ +)"{name}"|import {name}\b', tests, re.M), name
+
+
+def test_every_example_that_is_a_command_answers_help_before_any_work():
+    scripts = [p for p in ROOT.glob("examples/*.py") if '"__main__"' in p.read_text()]
+    for script in scripts:
+        tree = ast.parse(script.read_text())
+        (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        parses = [c for c in calls if getattr(c.func, "attr", "") == "parse_args"]
+        assert parses, f"{script.name} takes no --help"
+        first = ast.unparse(block.body[0])
+        assert first.startswith(("parser = ", "argparse.", "main()")), f"{script.name}: {first}"
+    command = [sys.executable, str(ROOT / "examples/open_labels.py"), "--help"]
+    assert "labels.json" in subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def test_files_and_links_that_the_documents_name_exist():
