@@ -540,7 +540,7 @@ def test_nothing_is_left_of_a_report_that_is_not_complete(
     out, err = capsys.readouterr()
     assert "mean_class_accuracy" in out and "Traceback" not in err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert main([*argv[:-1], str(tmp_path / "new")]) == code
+    assert main([*argv[:-1], str(tmp_path / "new" / "deep")]) == code
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 

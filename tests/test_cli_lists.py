@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         "np.savez = savez\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "v.npz"]
+    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "new/deep/v.npz"]
     done = subprocess.run(
         [sys.executable, "-c", code, *argv],
         cwd=tmp_path, capture_output=True, check=False, preexec_fn=heed_ctrl_c,
@@ -230,6 +230,49 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert done.stderr == b"zeroshot: interrupted\n"
     assert done.returncode == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_modules_are_loaded() -> None:
+    """The parser takes a tenth of a second to load: a person can be faster."""
+    code = (
+        "import sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'zeroshot.cli._options':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from zeroshot.cli import main\n"
+        "sys.exit(main(['datasets']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"zeroshot: interrupted\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("datasets >&-", 0),
+        ("datasets --format csv >&- 2>&-", 0),
+        ("predict - --labels cat,dog <&-", 2),
+        ("predict no-such.jpg --labels cat,dog 2>&-", 1),
+        ("similar cat --sources dog,cow <&- >&- 2>&-", 0),
+        (f"fit photos --output model --label-embedding hash {' '.join(TINY)} >&- 2>&-", 0),
+    ],
+)
+def test_streams_that_the_shell_has_closed(command: str, code: int, tmp_path: Path) -> None:
+    for name in ("bus", "lion"):
+        save_images(tmp_path / "photos" / name)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m zeroshot {command}', sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if command.startswith("fit"):
+        assert {path.name for path in (tmp_path / "model").iterdir()} >= {"config.json"}
+    if "<&-" in command and "2>&-" not in command:
+        assert done.stderr == ("zeroshot: standard input names no image. Write one path a line.\n")
 
 
 @posix

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zeroshot._files import atomic_file, other_files
+from zeroshot._files import atomic_file, other_files, parents_of
 from zeroshot._optional import import_optional
 from zeroshot._printable import printable
 from zeroshot._record import RECORD, as_json
@@ -165,8 +165,11 @@ def record_beside(path: Path) -> Path:
 @contextmanager
 def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
     """Yield a file that appears under `path`, its record beside it, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(record_beside(path)) as beside, atomic_file(path) as file:
+    with (
+        parents_of(path),
+        atomic_file(record_beside(path)) as beside,
+        atomic_file(path) as file,
+    ):
         yield file
         beside.write(as_json(record).encode("ascii"))
 
