@@ -205,7 +205,8 @@ def test_one_class_is_too_few(
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
         (["--estimator", "ensemble", "--label-texts", "t.json"], 2, "--label-texts: ensemble"),
         (["--label-texts", "no.json"], 1, "no.json"),
-        (["--device", "toaster", "--label-embedding", "hash"], 1, "'auto' or a torch device"),
+        (["--format", "parquet"], 2, "Pass one of table, csv, json."),
+        (["--device", "toaster", "--label-embedding", "hash"], 1, "--device must be auto, cpu"),
     ],
 )
 def test_what_is_unknown_is_named_with_near_ones(
@@ -670,4 +671,10 @@ def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys)
     argv = ["evaluate", str(tmp_path / "model"), str(photos), "--output", str(tmp_path / "report")]
     assert main(argv) == 0
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    capsys.readouterr()
+    argv = ["predict", paths[0], "--model", str(tmp_path / "model")]
+    assert main([*argv, "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert "--device must be" in error_of([*argv, "--device", "toaster"], capsys, code=1)
+    assert "--batch-size is for models with" in error_of([*argv, "--batch-size=9"], capsys, code=2)
     assert "The label vectors that the model predicts for images" in page

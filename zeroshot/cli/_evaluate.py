@@ -17,7 +17,6 @@ from zeroshot.cli._options import (
     add_network,
     add_output,
     add_seed,
-    network_options,
     read_labels,
 )
 from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
-    model = SavedModel(args.model, network_options(args))
+    model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)
     if unseen is not None:
         data = _only(unseen, data, args.source, model)

@@ -21,10 +21,11 @@ from zeroshot.cli._options import (
     add_network,
     add_output,
     add_seed,
+    device_options,
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import TEXT_FORMATS, Answers, as_text, check_folder
+from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, as_text, check_folder
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import (
     DEFAULT_EMBEDDING,
@@ -82,17 +83,24 @@ def add_parser(commands: Any) -> None:
     )
     add_network(fit, choice=True)
     add_seed(fit)
-    add_format(fit, TEXT_FORMATS, "of the summary (default: table)")
+    add_format(fit, FORMATS, "of the summary on standard output (default: table); no parquet")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save; print a summary."""
     check_names(args.estimator, args.label_embedding, args.label_texts)
+    if args.format not in (None, *TEXT_FORMATS):
+        raise UsageError(
+            f"--format {args.format}: a summary of one line goes to standard output, and --output "
+            f"is the model. Pass one of {', '.join(TEXT_FORMATS)}."
+        )
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     data = _without(excluded, load_classes(args.source, judged=False), args.source)
-    embedding = build_embedding(args.label_embedding, _overrides(args.label_texts))
+    embedding = build_embedding(
+        args.label_embedding, _overrides(args.label_texts), running=device_options(args)
+    )
     if args.estimator not in WITH_HEAD:
         embedding.embed(data.class_names)  # what has no vector is named before the long work
     backbone = open_backbone(args)

@@ -22,6 +22,10 @@ from zeroshot.cli._terminal import UsageError
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
 FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
+SUFFIXES = {
+    ".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet", ".npz": "npz",
+}  # fmt: skip
+"""What the name of an output file says."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,17 @@ class Output:
     Raises
     ------
     UsageError
-        The format needs a file, or the file cannot be written or is there already.
+        The format needs a file, or the file's name says no format, or it cannot be written or is
+        there already.
     """
 
     def __init__(self, args: argparse.Namespace, formats: Sequence[str] = FORMATS) -> None:
         self.path = None if args.output is None else Path(args.output)
-        suffix = "" if self.path is None else self.path.suffix.removeprefix(".").lower()
-        self.format = args.format or (suffix if suffix in formats else formats[0])
-        if self.path is None and self.format not in TEXT_FORMATS:
-            raise UsageError(f"--format {self.format} needs --output FILE.")
         if self.path is not None:
             check_file(self.path, force=args.force)
+        self.format = args.format or _format_of(self.path, formats)
+        if self.path is None and self.format not in TEXT_FORMATS:
+            raise UsageError(f"--format {self.format} needs --output FILE.")
 
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
         """Write the answers to stdout or, with the record beside it, to the file."""
@@ -82,6 +86,19 @@ class Output:
             else:
                 text = as_text(answers, self.format)
                 file.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+def _format_of(path: Path | None, formats: Sequence[str]) -> str:
+    if path is None:
+        return formats[0]
+    form = SUFFIXES.get(path.suffix.lower(), "")
+    if form not in formats:
+        known = ", ".join(suffix for suffix, form in SUFFIXES.items() if form in formats)
+        raise UsageError(
+            f"--output must end in one of {known}, which say what is written, got {path}. Rename "
+            "it, or pass --format."
+        )
+    return form
 
 
 def as_text(answers: Answers, form: str) -> str:

@@ -18,7 +18,8 @@ from zeroshot.report._pictures import WIDE, chart
 
 FIGURES = "results.json"
 OLD_PICTURE = "demo.png"  # of reports before they had all pictures in the page
-FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE}
+TABLE = "figures.parquet"  # where the command line is asked for it
+FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE, TABLE}
 N_EXTREME = 5  # classes at either end
 K = 3  # labels a photo in the picture
 
