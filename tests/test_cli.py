@@ -119,7 +119,7 @@ def one_line(text: str) -> str:
         (["--help"], "130 interrupted"),
         (["demo", "--help"], "zeroshot demo --json > results.json"),
         (["fit", "--help"], "zeroshot fit photos --output my-model"),
-        (["evaluate", "--help"], "zeroshot evaluate my-model photos"),
+        (["evaluate", "--help"], "zeroshot evaluate my-model other-photos"),
         (["predict", "--help"], "zeroshot predict photos/ --labels labels.txt"),
         (["embed", "--help"], "zeroshot embed photos --output features.npz"),
         (["similar", "--help"], 'zeroshot similar okapi "fire engine" --sources imagenet-1k'),

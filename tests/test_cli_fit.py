@@ -376,6 +376,55 @@ def test_evaluate_offers_the_folders_classes_too(
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
 
 
+LEARNT = "of the 8 images of seen classes are those that the model was fitted on: "
+
+
+@pytest.mark.parametrize("place", ["where it was", "moved", "one more", "a copy of some"])
+def test_evaluate_warns_of_images_that_the_model_was_fitted_on(
+    place: str, model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    source, n_learnt = photos, 8
+    if place != "where it was":
+        source = shutil.copytree(photos, tmp_path / "elsewhere")
+    if place == "one more":
+        Image.new("RGB", (32, 32), "red").save(source / "lion" / "0.png")
+        n_learnt = 7
+    if place == "a copy of some":
+        for i in range(1, N_IMAGES):
+            Image.new("RGB", (32, 32), "red").save(source / "lion" / f"{i}.png")
+        os.rename(source / "bus" / "0.png", source / "bus" / "other name.png")
+        n_learnt = 5
+    folder = tmp_path / "results"
+    argv = ["evaluate", str(model), str(source), "--output", str(folder)]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    note = f"{n_learnt} {LEARNT}"
+    assert f"warning: {note}" in err and "Judge on other images of them, or with --unseen." in err
+    assert note in out and note in (folder / "index.html").read_text("utf-8")
+    assert note in json.loads((folder / "evaluation.json").read_text())["notes"][0]
+
+
+@pytest.mark.parametrize("record", ["as it is", "", "[]", "{}", '{"learnt_images": 3}', None])
+def test_evaluate_does_not_warn_of_other_images_nor_without_a_record(
+    record: str | None, model: Path, photos: Path, tmp_path: Path, capsys
+) -> None:
+    source = photos
+    if record == "as it is":
+        source = save_photos(tmp_path / "other", n_images=N_IMAGES + 1)
+        for name in COLORS:
+            for i in range(N_IMAGES):
+                os.unlink(source / name / f"{i}.png")
+        assert main(["evaluate", str(model), str(photos), "--unseen", "rose,sea"]) == 0
+    else:
+        model = shutil.copytree(model, tmp_path / "model")
+        os.unlink(model / "provenance.json")
+        if record is not None:
+            (model / "provenance.json").write_text(record, encoding="ascii")
+    assert main(["evaluate", str(model), str(source)]) == 0
+    out, err = capsys.readouterr()
+    assert "fitted on" not in out + err
+
+
 def test_evaluate_on_unseen_classes_alone(
     model: Path, photos: Path, capsys: pytest.CaptureFixture
 ) -> None:

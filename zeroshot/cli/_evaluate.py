@@ -10,7 +10,7 @@ from typing import Any
 from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
 from zeroshot._record import RECORD
-from zeroshot.cli._images import DATASETS, LabelledImages, load_classes, report_unreadable
+from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._options import (
     add_command,
     add_format,
@@ -30,7 +30,7 @@ is the same for all images and beside random labels, with intervals. On offer ar
 model and of the folder; with --unseen, those classes alone, none of which the model has learnt."""
 
 EXAMPLES = """examples:
-  zeroshot evaluate my-model photos
+  zeroshot evaluate my-model other-photos
   zeroshot evaluate my-model photos --unseen "okapi,fire engine" --format json
   zeroshot evaluate cifar-model cifar100 --output results
 """
@@ -80,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
 
     judged = data.where(read.rows)
     result = evaluate_zero_shot(classifier, read.features, judged.labels, random_state=args.seed)
+    if note := _learnt_from(judged, model):
+        say(f"warning: {note}")
+        result.notes.insert(0, note)
     answers = _answers(result)
     try:
         if folder is not None:
@@ -131,6 +134,22 @@ def _only(
     if len(unseen) < 2:
         raise UsageError("--unseen: with one class on offer every answer is right. Name two.")
     return data.where(np.isin(data.labels, unseen))
+
+
+def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
+    """Return what has to be said where the model was fitted on some of the images."""
+    import numpy as np
+
+    seen = judged.where(np.isin(judged.labels, model.seen_classes))
+    learnt = model.learnt_images
+    n_learnt = sum(digest in learnt for digest in digests(seen.images)) if learnt else 0
+    if not n_learnt:
+        return ""
+    return (
+        f"{n_learnt:,} of the {len(seen.labels):,} images of seen classes are those that the "
+        "model was fitted on: the figures of these classes say what it remembers, not how it "
+        "names new images. Judge on other images of them, or with --unseen."
+    )
 
 
 def _answers(result: Any) -> Answers:

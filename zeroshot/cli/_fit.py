@@ -13,7 +13,14 @@ from typing import Any
 
 from zeroshot._files import atomic_folder
 from zeroshot._record import RECORD, as_json
-from zeroshot.cli._images import LabelledImages, Read, extract, load_classes, report_unreadable
+from zeroshot.cli._images import (
+    LabelledImages,
+    Read,
+    digests,
+    extract,
+    load_classes,
+    report_unreadable,
+)
 from zeroshot.cli._options import (
     add_command,
     add_format,
@@ -216,6 +223,7 @@ def _record(
         },
         classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
+        learnt_images=" ".join(sorted(digests(kept.images))),
     )
 
 

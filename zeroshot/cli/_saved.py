@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from zeroshot._files import sha256_of
+from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
 from zeroshot.cli._options import network_options, refuse
 from zeroshot.exceptions import UnknownLabelError
@@ -83,6 +85,15 @@ class SavedModel:
         if self._backbone is not None:
             found[str(self._backbone.model_name)] = self._backbone.weights_hash_
         return found
+
+    @property
+    def learnt_images(self) -> frozenset[str]:
+        """Digests of the image files that ``zeroshot fit`` learnt from, as far as is recorded."""
+        try:
+            record = json.loads((self.folder / RECORD).read_text("ascii"))
+            return frozenset(record["learnt_images"].split())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return frozenset()  # saved from Python, or with a record of another kind
 
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""
