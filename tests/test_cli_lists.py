@@ -111,6 +111,20 @@ def test_embed_refuses(argv: list, message: str, tmp_path: Path, capsys) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_label_that_embed_does_not_know(tmp_path: Path, capsys) -> None:
+    argv = ["embed", "--labels", "cat", "qqxyzzy", "--output", str(tmp_path / "v.npz")]
+    message = error_of(argv, capsys, 1)
+    assert message.startswith("--label-embedding glove has no vector for 1 of 2 labels ('qqxyzzy')")
+    assert message.endswith("Respell them, or leave them out.")
+
+
+def test_weights_are_told_in_terms_of_options(tmp_path: Path, capsys) -> None:
+    image = save_images(tmp_path / "photos", 1)
+    argv = ["embed", str(image), "--output", str(tmp_path / "f.npz"), "--weights", "no.safetensors"]
+    message = error_of(argv, capsys, 1)
+    assert message.endswith("Check the path, or leave --weights out.")
+
+
 def test_files_are_never_overwritten_unasked(tmp_path: Path, capsys) -> None:
     argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output"]
     target = tmp_path / "v.csv"

@@ -29,6 +29,7 @@ from zeroshot.cli._tables import (
     check_runs_on_device,
 )
 from zeroshot.cli._terminal import UsageError
+from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Write the features of images, or with --labels the vectors of labels, to a file: npz (the
 arrays 'features' and 'paths', or 'vectors' and 'labels'), parquet or CSV (a row each, its name
@@ -84,7 +85,12 @@ def _labels(args: argparse.Namespace, output: Output) -> int:
     check_runs_on_device(args, name)
     labels = read_label_arguments(args.items)
     embedding = build_embedding(name, running=device_options(args))
-    vectors = embedding.embed(labels)
+    try:
+        vectors = embedding.embed(labels)
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner=f"--label-embedding {name}", remedy="Respell them, or leave them out."
+        ) from error
     record = provenance(args, weights={name: embedding.fingerprint()}, n_labels=len(labels))
     _write(output, ("labels", labels), ("vectors", vectors), record)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from zeroshot.cli._options import (
 )
 from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
 from zeroshot.cli._provenance import provenance
+from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel
 from zeroshot.cli._terminal import UsageError, check_known, say
 from zeroshot.exceptions import MissingDependencyError
@@ -76,10 +78,8 @@ def run(args: argparse.Namespace) -> int:
     report_unreadable(read.unreadable, len(data.labels))
     if not len(read.rows):
         raise ValueError(f"no image of {args.source} could be read. Convert them to PNG or JPEG.")
-    from zeroshot.evaluation import evaluate_zero_shot
-
     judged = data.where(read.rows)
-    result = evaluate_zero_shot(classifier, read.features, judged.labels, random_state=args.seed)
+    result = _judged(classifier, read.features, judged, args)
     if note := _learnt_from(judged, model):
         say(f"warning: {note}")
         result.notes.insert(0, note)
@@ -136,6 +136,25 @@ def _only(
     return data.where(np.isin(data.labels, unseen))
 
 
+def _judged(
+    classifier: Any, features: Any, judged: LabelledImages, args: argparse.Namespace
+) -> Any:
+    """Return the evaluation, what it notes in terms of options."""
+    from zeroshot.evaluation import evaluate_zero_shot
+
+    result = evaluate_zero_shot(
+        classifier, features, judged.labels, synsets=_synsets(args.source), random_state=args.seed
+    )
+    left_out = {name: in_options(why) for name, why in result.left_out.items()}
+    return replace(result, notes=[in_options(note) for note in result.notes], left_out=left_out)
+
+
+def _synsets(source: str) -> dict[str, str] | None:
+    from zeroshot.taxonomy import class_synsets
+
+    return class_synsets(source) if source in DATASETS else None
+
+
 def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
     """Return what has to be said where the model was fitted on some of the images."""
     import numpy as np
@@ -170,10 +189,9 @@ def _write(
     charts: bool,
 ) -> None:
     from zeroshot.report import write_evaluation_report
-    from zeroshot.taxonomy import class_synsets
 
     classifier, features, judged = task
-    synsets = class_synsets(args.source) if args.source in DATASETS else None
+    synsets = _synsets(args.source)
     with atomic_folder(folder, overwrite=args.force) as new:
         write_evaluation_report(
             result, new, classifier, features, judged.labels, images=judged.images, synsets=synsets,

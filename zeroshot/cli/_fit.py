@@ -13,6 +13,7 @@ from typing import Any
 
 from zeroshot._files import atomic_folder
 from zeroshot._record import RECORD, as_json
+from zeroshot.cli._attributes import SUFFIX
 from zeroshot.cli._images import (
     LabelledImages,
     Read,
@@ -48,6 +49,7 @@ from zeroshot.cli._tables import (
     prior_of,
 )
 from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
 classes as well. Images that cannot be read are skipped and counted.
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         args.label_embedding, _overrides(args.label_texts), running=device_options(args)
     )
     if args.estimator not in WITH_HEAD:
-        embedding.embed(data.class_names)  # what has no vector is named before the long work
+        _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
     backbone = open_backbone(args)
     prior = prior_of(backbone, data.class_names) if args.estimator in WITH_HEAD else None
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
@@ -138,6 +140,19 @@ def open_backbone(args: argparse.Namespace) -> Any:
         random_state=args.seed,
         **network_options(args),
     ).fit()
+
+
+def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
+    """Raise, before the long work, if labels have no vector."""
+    try:
+        embedding.embed(labels)
+    except UnknownLabelError as error:
+        is_table = name.lower().endswith(SUFFIX)
+        mend = "Add a row for each" if is_table else "Say what they mean with --label-texts FILE"
+        raise error.replace(
+            owner=f"--label-embedding {name}",
+            remedy=f"{mend}, or leave them out with --exclude.",
+        ) from error
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:

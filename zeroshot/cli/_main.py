@@ -18,7 +18,7 @@ from zeroshot.cli import (
     _predict,
     _similar,
 )
-from zeroshot.cli._terminal import UsageError, fail, show_warning
+from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
 from zeroshot.exceptions import ZeroShotError
 
 COMMANDS = (_demo, _fit, _evaluate, _predict, _embed, _similar, _models, _datasets)
@@ -48,7 +48,7 @@ def _run(argv: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # no answer is lost to a terminal of few letters
         sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
-        warnings.showwarning = show_warning
+        warnings.showwarning = warnings_shown_once()
         try:
             return args.run(args)
         except UsageError as error:

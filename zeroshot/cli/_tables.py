@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from zeroshot.cli._attributes import SUFFIX, read_attributes
 from zeroshot.cli._options import refuse
 from zeroshot.cli._terminal import UsageError, check_known
+from zeroshot.exceptions import UnknownLabelError
 
 DEFAULT_EMBEDDING = "glove"
 LABEL_EMBEDDINGS = {
@@ -179,7 +180,12 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
             "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
             "take another estimator."
         ) from error
-    return FrozenEstimator(open_label_classifier(head, labels))
+    try:
+        return FrozenEstimator(open_label_classifier(head, labels))
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner="--estimator", remedy="Rename their folders, or leave them out with --exclude."
+        ) from error
 
 
 def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None:
