@@ -19,6 +19,7 @@ from PIL import Image
 import zeroshot
 from zeroshot import HashEmbedding
 from zeroshot.cli import main
+from zeroshot.cli._output import Answers, as_text
 
 TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
@@ -116,6 +117,13 @@ def test_a_label_that_embed_does_not_know(tmp_path: Path, capsys) -> None:
     message = error_of(argv, capsys, 1)
     assert message.startswith("--label-embedding glove has no vector for 1 of 2 labels ('qqxyzzy')")
     assert message.endswith("Respell them, or leave them out.")
+
+
+def test_a_similarity_of_nearly_nothing_is_no_minus_0() -> None:
+    answers = Answers(("label", "similarity"), [("cat", -0.0004), ("dog", -0.0006)])
+    assert as_text(answers, "table").split() == [
+        "label", "similarity", "cat", "0.000", "dog", "-0.001",
+    ]  # fmt: skip
 
 
 def test_weights_are_told_in_terms_of_options(tmp_path: Path, capsys) -> None:

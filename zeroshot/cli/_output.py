@@ -146,7 +146,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
+    return f"{value:z.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def write_parquet(answers: Answers, file: BinaryIO) -> None:

@@ -160,6 +160,6 @@ def _lines(photos: Photos) -> list[str]:
     lines = []
     for path, photo in zip(paths, photos, strict=True):
         pairs = zip(photo["labels"], photo["scores"], strict=True)
-        text = "  ".join(f"{printable(str(label))} {score:.3f}" for label, score in pairs)
+        text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
         lines.append(f"{path:<{width}}  {text}")
     return lines

@@ -35,6 +35,8 @@ REMEDIES = {
     "Choose one of timm.list_models(pretrained=True), or pass weights=path or weights=None.": (
         "Choose one that 'zeroshot models' lists, or pass --weights FILE or --weights none."
     ),
+    "timm.list_models('*') lists them.": "'zeroshot models' lists them.",
+    "Pass another image_size or model_name.": "Pass another --image-size or --backbone.",
     "Pass the model_name that they were saved from.": "Pass the --backbone of that name.",
     "or None for its own size": "or leave --image-size out",
     " (or pass data_home=)": "",

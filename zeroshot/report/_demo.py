@@ -263,4 +263,4 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _answer(photo: Mapping[str, Any]) -> str:
     pairs = zip(photo["labels"][:5], photo["scores"], strict=False)
-    return ", ".join(f"{label} ({score:.2f})" for label, score in pairs)
+    return ", ".join(f"{label} ({score:z.2f})" for label, score in pairs)
