@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 import zeroshot
 import zeroshot.demo
+from zeroshot import TimmFeatures
 from zeroshot.cli import main
+from zeroshot.cli._main import _parser
 
 Photos = list[dict[str, Any]]
 
@@ -38,9 +41,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         k: int = 5,
         *,
         sentences: bool = False,
-        device: str = "auto",
+        backbone: TimmFeatures,
     ) -> tuple[Photos, Photos]:
-        call.update(paths=list(paths), labels=list(labels), k=k, device=device)
+        call.update(paths=list(paths), labels=list(labels), k=k, device=backbone.device)
         call.update(sentences=sentences)
         scores = [round(0.9 - 0.1 * rank, 6) for rank in range(k)]
         return [{"path": p, "labels": list(labels[:k]), "scores": scores} for p in paths], []
@@ -49,13 +52,22 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return call
 
 
-@pytest.fixture
-def run_demo(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replace the minutes of computing; return the images of each call."""
-    calls: list[list[str]] = []
+class Calls(list[list[str]]):
+    """The images of each call, and how the last one was to run."""
 
-    def fake(images: Sequence[str] = ()) -> dict[str, Any]:
+    ran: tuple
+
+
+@pytest.fixture
+def run_demo(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Replace the minutes of computing; return the images of each call."""
+    calls = Calls()
+
+    def fake(
+        images: Sequence[str] = (), *, progress: bool, backbone: TimmFeatures
+    ) -> dict[str, Any]:
         calls.append(list(images))
+        calls.ran = (progress, backbone.device, backbone.batch_size, backbone.progress)
         return demo_results()
 
     monkeypatch.setattr(zeroshot.demo, "run_demo", fake)
@@ -77,6 +89,14 @@ def demo_results() -> dict[str, Any]:
         },
         "photos": [],
         "unreadable_photos": [],
+        "shown_split": {
+            "y": ["cat", "dog"],
+            "answers": ["cat", "cat"],
+            "points": [[0.0, 1.0], [1.0, 0.0]],
+            "label_points": [[0.0, 2.0], [2.0, 0.0], [1.0, 1.0]],
+            "label_names": ["cat", "dog", "owl"],
+            "seen_classes": ["owl"],
+        },
         "made": {"data": "CIFAR-100", "sha256": {"net": "0" * 64}, "seeds": {"class splits": 0}},
         "seconds": 1.0,
     }
@@ -99,7 +119,7 @@ def one_line(text: str) -> str:
         (["--help"], "130 interrupted"),
         (["demo", "--help"], "zeroshot demo --json > results.json"),
         (["fit", "--help"], "zeroshot fit photos --output my-model"),
-        (["evaluate", "--help"], "zeroshot evaluate my-model photos"),
+        (["evaluate", "--help"], "zeroshot evaluate my-model other-photos"),
         (["predict", "--help"], "zeroshot predict photos/ --labels labels.txt"),
         (["embed", "--help"], "zeroshot embed photos --output features.npz"),
         (["similar", "--help"], 'zeroshot similar okapi "fire engine" --sources imagenet-1k'),
@@ -114,6 +134,28 @@ def test_help_shows_examples_and_exits_0(
     out, err = capsys.readouterr()
     assert example in out
     assert err == ""
+
+
+def test_the_page_says_which_command_has_which_option() -> None:
+    """Its table is compared with the parsers, so that neither can change alone."""
+    page = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text("utf-8")
+    _, _, table = page.partition("## Which command has which option\n\n")
+    head, _, *rows = table.partition("\n\n")[0].splitlines()
+    cells = [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in (head, *rows)]
+    commands = cells[0][1:]
+    said = {
+        name: {row[0] for row in cells[1:] if row[column] == "✓"}
+        for column, name in enumerate(commands, start=1)
+    }
+    (parsers,) = (action.choices for action in _parser()._actions if action.choices)
+    assert said == {
+        name: {
+            next(option for option in action.option_strings if option.startswith("--"))
+            for action in parser._actions
+            if action.option_strings and action.dest != "help"
+        }
+        for name, parser in parsers.items()
+    }
 
 
 def test_version(capsys: pytest.CaptureFixture) -> None:
@@ -323,7 +365,9 @@ def test_no_readable_image_leaves_an_empty_list(
 def test_an_unknown_device_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     image = save_image(tmp_path / "a.png")
     assert main(["predict", image, "--labels", "cat,dog", "--device", "toaster"]) == 1
-    assert "device must be 'auto' or a torch device" in one_line(capsys.readouterr().err)
+    message = one_line(capsys.readouterr().err)
+    assert message.startswith("--device must be auto, cpu, cuda or another torch device of this")
+    assert message.endswith("got 'toaster'. Leave it out to take the best that there is.")
 
 
 # --- predict: formats ------------------------------------------------------------------------
@@ -426,6 +470,19 @@ def test_a_real_answer_names_the_sample_photos(capsys: pytest.CaptureFixture) ->
     assert flower["labels"][0] == "flower"
     assert all(len(answer["labels"]) == len(answer["scores"]) == 2 for answer in (china, flower))
     assert china["scores"] == sorted(china["scores"], reverse=True)
+
+
+@pytest.mark.parametrize("name", ["answers.xlsx", "answers", "answers.npz"])
+def test_a_name_that_says_no_format_is_refused_before_the_work(
+    name: str, asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    image, target = save_image(tmp_path / "a.png"), tmp_path / "out" / name
+    argv = ["predict", image, "--labels", "cat,dog", "--output", str(target)]
+    assert main(argv) == 2
+    message = one_line(capsys.readouterr().err)
+    assert "--output must end in one of .txt, .csv, .json, .parquet, which say what" in message
+    assert message.endswith(f"got {target}. Rename it, or pass --format.")
+    assert not asked and not target.parent.exists()
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -531,6 +588,37 @@ def test_demo_json_is_one_object_and_the_same_as_in_the_folder(
     assert main(["demo", "--json", "--output", str(folder)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((folder / "results.json").read_text("utf-8")) == demo_results()
+
+
+def test_demo_in_every_format(
+    run_demo: Calls, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    report = ["--output", str(tmp_path / "report")]
+    assert main(["demo", *report, "--format", "csv"]) == 0
+    rows = {
+        row["figure"]: row["value"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))
+    }
+    assert rows["unseen_accuracy"] == rows["constant_accuracy"] == "0.25"
+    assert rows["relative_loss_improved"] == "2.0" and "photos" not in rows
+    assert main(["demo", *report, "--format", "parquet", "--force"]) == 0
+    assert capsys.readouterr().out == ""
+    table = pd.read_parquet(tmp_path / "report" / "figures.parquet").set_index("figure")
+    assert {name: str(value) for name, value in table["value"].items()} == rows
+    assert main(["demo", *report, "--format", "json", "--force"]) == 0  # its own report still
+    printed = capsys.readouterr().out
+    assert main(["demo", *report, "--json", "--force"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_demo_runs_as_it_is_told(run_demo: Calls, tmp_path: Path, capsys) -> None:
+    argv = ["demo", "--output", str(tmp_path / "report"), "--force"]
+    assert main(argv) == 0
+    assert run_demo.ran == (True, "auto", 64, "auto")
+    assert main([*argv, "--device", "cpu", "--batch-size", "8", "--no-progress"]) == 0
+    assert run_demo.ran == (False, "cpu", 8, False)
+    assert main([*argv, "--device", "toaster"]) == 1
+    assert "--device must be" in capsys.readouterr().err
+    assert len(run_demo) == 2
 
 
 def test_an_existing_folder_exits_2_before_the_work(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -20,6 +21,7 @@ import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
+from zeroshot.cli._remedies import REMEDIES
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
 from zeroshot.report import _charts
 
@@ -205,7 +207,8 @@ def test_one_class_is_too_few(
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
         (["--estimator", "ensemble", "--label-texts", "t.json"], 2, "--label-texts: ensemble"),
         (["--label-texts", "no.json"], 1, "no.json"),
-        (["--device", "toaster", "--label-embedding", "hash"], 1, "'auto' or a torch device"),
+        (["--format", "parquet"], 2, "Pass one of table, csv, json."),
+        (["--device", "toaster", "--label-embedding", "hash"], 1, "--device must be auto, cpu"),
     ],
 )
 def test_what_is_unknown_is_named_with_near_ones(
@@ -229,6 +232,83 @@ def test_labels_without_a_vector_are_named_before_the_work(tmp_path: Path, capsy
     photos = save_photos(tmp_path / "photos", ("bus", "elefantt"), 1)
     error = error_of(["fit", str(photos), "--output", str(tmp_path / "model")], capsys, code=1)
     assert "'elefantt'" in error and "Did you mean" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (TINY, "--label-embedding glove has no vector"),
+        ([*TINY, "--label-embedding", "hierarchical"], "--label-embedding hierarchical has no"),
+        ([*TINY, "--label-embedding", "wordnet"], "--label-embedding wordnet has no noun synset"),
+        (["--estimator", "fewshot", "--image-size", "64"], "--estimator has no noun synset and no"),
+    ],
+)
+def test_labels_without_a_vector_are_told_in_terms_of_options(
+    options: list, said: str, tmp_path: Path, capsys
+) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "lion", "qqxyzzy"), 1)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *options]
+    error = error_of(argv, capsys, code=1)
+    assert error.startswith(said) and "'qqxyzzy'" in error
+    remedy = "Rename their folders" if "fewshot" in argv else "with --label-texts FILE"
+    assert error.endswith(f"{remedy}, or leave them out with --exclude.")
+    if options == TINY:
+        assert main([*argv, "--exclude", "qqxyzzy"]) == 0
+
+
+def test_a_class_that_the_table_of_attributes_lacks(tmp_path: Path, capsys) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "lion"), 1)
+    table = tmp_path / "table.csv"
+    table.write_text("class,red\nbus,1\nrose,2\n", encoding="utf-8")
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY]
+    error = error_of([*argv, "--label-embedding", str(table)], capsys, code=1)
+    assert error.endswith("Add a row for each, or leave them out with --exclude.")
+
+
+PYTHON = re.compile(r"\w=|\w\(\)|overrides|label_embedding|synsets|candidates")
+
+
+@pytest.mark.filterwarnings("always::zeroshot.exceptions.LabelWarning")
+@pytest.mark.parametrize("estimator", ["ridge", "eszsl"])
+def test_no_one_is_told_python_and_nothing_twice(
+    estimator: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Words without a vector, labels of one vector, names of many senses, parts without images."""
+    names = ("bus", "lion", "Lion", "crane zzkwwv", "pool", "rose", "sea")
+    photos, model = save_photos(tmp_path / "photos", names, 1), str(tmp_path / "model")
+    argv = ["fit", str(photos), "--output", model, *TINY, "--exclude", "rose,sea"]
+    assert main([*argv, "--estimator", estimator]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert sum("'zzkwwv'. Respell such labels, or say what they mean" in line for line in said) == 1
+    assert sum("['Lion', 'lion']]. Respell them, or say how" in line for line in said) == 1
+    assert len(said) == len(set(said)) and not PYTHON.search("\n".join(said))
+    report = tmp_path / "report"
+    for unseen in ([], ["--unseen", "rose,sea"]):
+        argv = ["evaluate", model, str(photos), *unseen, "--output", str(report), "--force"]
+        assert main(argv) == 0
+        said = "".join(capsys.readouterr())
+        notes = json.loads((report / "evaluation.json").read_text())
+        page = (report / "index.html").read_text("utf-8")
+        assert not PYTHON.search(said)
+        assert not PYTHON.search("\n".join([*notes["notes"], *notes["left_out"].values()]))
+        figures = page[page.index("<h2>Figures") : page.index("<h2>Worst")]
+        assert "overrides" not in figures and "cv=" not in figures and "synsets" not in figures
+    names = ["lion", "zzkwwv crane", "Lion"]
+    image = str(photos / "bus" / "0.png")
+    assert main(["predict", image, "--model", model, "--labels", ",".join(names)]) == 0
+    assert main(["similar", *names, "--sources", "cat,dog", "--measure", "cosine"]) == 0
+    assert main(["embed", "--labels", *names, "--output", str(tmp_path / "v.csv")]) == 0
+    assert not PYTHON.search("".join(capsys.readouterr()))
+
+
+def test_every_remedy_stands_for_one_that_the_package_gives() -> None:
+    """One that is reworded there would reach the command line's users as it is."""
+    root = Path(zeroshot.__file__).parent
+    paths = [path for path in root.rglob("*.py") if path.parent.name != "cli"]
+    source = re.sub(r'"\s*f?"', "", "\n".join(path.read_text("utf-8") for path in paths))
+    source = source.replace("{{", "{").replace("}}", "}")
+    assert [said for said in REMEDIES if said not in source] == []
+    assert not PYTHON.search("\n".join(REMEDIES.values()))
 
 
 def test_label_texts_say_what_a_label_means(tmp_path: Path) -> None:
@@ -373,6 +453,55 @@ def test_evaluate_offers_the_folders_classes_too(
     assert result["settings"]["n_unseen_classes"] == 2
     assert result["figures"]["seen_accuracy"]["value"] > 0.5
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
+
+
+LEARNT = "of the 8 images of seen classes are those that the model was fitted on: "
+
+
+@pytest.mark.parametrize("place", ["where it was", "moved", "one more", "a copy of some"])
+def test_evaluate_warns_of_images_that_the_model_was_fitted_on(
+    place: str, model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    source, n_learnt = photos, 8
+    if place != "where it was":
+        source = shutil.copytree(photos, tmp_path / "elsewhere")
+    if place == "one more":
+        Image.new("RGB", (32, 32), "red").save(source / "lion" / "0.png")
+        n_learnt = 7
+    if place == "a copy of some":
+        for i in range(1, N_IMAGES):
+            Image.new("RGB", (32, 32), "red").save(source / "lion" / f"{i}.png")
+        os.rename(source / "bus" / "0.png", source / "bus" / "other name.png")
+        n_learnt = 5
+    folder = tmp_path / "results"
+    argv = ["evaluate", str(model), str(source), "--output", str(folder)]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    note = f"{n_learnt} {LEARNT}"
+    assert f"warning: {note}" in err and "Judge on other images of them, or with --unseen." in err
+    assert note in out and note in (folder / "index.html").read_text("utf-8")
+    assert note in json.loads((folder / "evaluation.json").read_text())["notes"][0]
+
+
+@pytest.mark.parametrize("record", ["as it is", "", "[]", "{}", '{"learnt_images": 3}', None])
+def test_evaluate_does_not_warn_of_other_images_nor_without_a_record(
+    record: str | None, model: Path, photos: Path, tmp_path: Path, capsys
+) -> None:
+    source = photos
+    if record == "as it is":
+        source = save_photos(tmp_path / "other", n_images=N_IMAGES + 1)
+        for name in COLORS:
+            for i in range(N_IMAGES):
+                os.unlink(source / name / f"{i}.png")
+        assert main(["evaluate", str(model), str(photos), "--unseen", "rose,sea"]) == 0
+    else:
+        model = shutil.copytree(model, tmp_path / "model")
+        os.unlink(model / "provenance.json")
+        if record is not None:
+            (model / "provenance.json").write_text(record, encoding="ascii")
+    assert main(["evaluate", str(model), str(source)]) == 0
+    out, err = capsys.readouterr()
+    assert "fitted on" not in out + err
 
 
 def test_evaluate_on_unseen_classes_alone(
@@ -540,7 +669,7 @@ def test_nothing_is_left_of_a_report_that_is_not_complete(
     out, err = capsys.readouterr()
     assert "mean_class_accuracy" in out and "Traceback" not in err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert main([*argv[:-1], str(tmp_path / "new")]) == code
+    assert main([*argv[:-1], str(tmp_path / "new" / "deep")]) == code
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
@@ -670,4 +799,10 @@ def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys)
     argv = ["evaluate", str(tmp_path / "model"), str(photos), "--output", str(tmp_path / "report")]
     assert main(argv) == 0
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    capsys.readouterr()
+    argv = ["predict", paths[0], "--model", str(tmp_path / "model")]
+    assert main([*argv, "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert "--device must be" in error_of([*argv, "--device", "toaster"], capsys, code=1)
+    assert "--batch-size is for models with" in error_of([*argv, "--batch-size=9"], capsys, code=2)
     assert "The label vectors that the model predicts for images" in page

@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import zeroshot
 from zeroshot import HashEmbedding
 from zeroshot.cli import main
+from zeroshot.cli._output import Answers, as_text
 
 TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
@@ -46,7 +48,7 @@ def test_embed_writes_the_same_features_in_every_format(tmp_path: Path, capsys) 
     photos = save_images(tmp_path / "photos")
     (photos / "bad.png").touch()
     tables = {}
-    for suffix in ("npz", "parquet", "csv"):
+    for suffix in ("npz", "parquet", "csv", "json"):
         target = tmp_path / f"features.{suffix}"
         assert main(["embed", str(photos), "--output", str(target), *TINY]) == 1
         out, err = capsys.readouterr()
@@ -58,6 +60,12 @@ def test_embed_writes_the_same_features_in_every_format(tmp_path: Path, capsys) 
             with np.load(target, allow_pickle=False) as arrays:
                 tables[suffix] = arrays["paths"].tolist(), arrays["features"]
                 assert arrays["features"].dtype == np.float32
+            continue
+        if suffix == "json":
+            entries = json.loads(target.read_text("ascii"))
+            assert [set(entry) for entry in entries] == [{"path", "vector"}] * 3
+            vectors = np.array([entry["vector"] for entry in entries])
+            tables[suffix] = [entry["path"] for entry in entries], vectors
             continue
         frame = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
         tables[suffix] = frame["path"].tolist(), frame.drop(columns="path").to_numpy()
@@ -89,11 +97,40 @@ def test_embed_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--labels", "cat", "cat"], "names cat more than once"),
         (["--labels", " "], "LABEL is empty"),
         (["--labels", "cat", "--label-embedding", "hsah"], "Did you mean 'hash'"),
+        (["--labels", "cat", "--backbone", "resnet50"], "--backbone is for images"),
+        (["--labels", "cat", "--weights", "nofile.bin"], "--weights is for images"),
+        (["--labels", "cat", "--image-size", "3"], "--image-size is for images, not for --labels"),
+        (["--labels", "cat", "--seed", "3"], "--seed is for images"),
+        (["--labels", "cat", "--no-progress"], "--progress is for images"),
+        (["--labels", "cat", "--device", "toaster"], "--device is for the label vectors sentence"),
+        (["--labels", "cat", "--batch-size", "9"], "--batch-size is for the label vectors"),
+        (["--labels", "cat", "--format", "table"], "Pass one of npz, csv, json, parquet."),
     ],
 )
 def test_embed_refuses(argv: list, message: str, tmp_path: Path, capsys) -> None:
     assert message in error_of(["embed", *argv, "--output", str(tmp_path / "x.npz")], capsys, 2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_that_embed_does_not_know(tmp_path: Path, capsys) -> None:
+    argv = ["embed", "--labels", "cat", "qqxyzzy", "--output", str(tmp_path / "v.npz")]
+    message = error_of(argv, capsys, 1)
+    assert message.startswith("--label-embedding glove has no vector for 1 of 2 labels ('qqxyzzy')")
+    assert message.endswith("Respell them, or leave them out.")
+
+
+def test_a_similarity_of_nearly_nothing_is_no_minus_0() -> None:
+    answers = Answers(("label", "similarity"), [("cat", -0.0004), ("dog", -0.0006)])
+    assert as_text(answers, "table").split() == [
+        "label", "similarity", "cat", "0.000", "dog", "-0.001",
+    ]  # fmt: skip
+
+
+def test_weights_are_told_in_terms_of_options(tmp_path: Path, capsys) -> None:
+    image = save_images(tmp_path / "photos", 1)
+    argv = ["embed", str(image), "--output", str(tmp_path / "f.npz"), "--weights", "no.safetensors"]
+    message = error_of(argv, capsys, 1)
+    assert message.endswith("Check the path, or leave --weights out.")
 
 
 def test_files_are_never_overwritten_unasked(tmp_path: Path, capsys) -> None:
@@ -106,6 +143,54 @@ def test_files_are_never_overwritten_unasked(tmp_path: Path, capsys) -> None:
     assert "cannot be made in" in error_of([*argv, str(target / "v.csv")], capsys, 2)
     assert main([*argv, str(target), "--force"]) == 0
     assert target.read_text().startswith("label,x0,")
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v", "v.xlsx"])
+def test_embed_writes_nothing_under_a_name_of_another_kind(
+    name: str, tmp_path: Path, capsys
+) -> None:
+    target = tmp_path / name
+    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", str(target)]
+    message = error_of(argv, capsys, 2)
+    assert "--output must end in one of .csv, .json, .parquet, .npz, which say" in message
+    assert list(tmp_path.iterdir()) == []
+    assert main([*argv, "--format", "csv"]) == 0
+    assert target.read_text().startswith("label,x0,")
+
+
+@pytest.fixture
+def text_network(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Replace the network for sentences by hashes; return how it was to run."""
+    ran: dict = {}
+
+    def network(*, overrides, **running):
+        ran.update(running)
+        return HashEmbedding()
+
+    monkeypatch.setattr(zeroshot, "SentenceEmbedding", network)
+    return ran
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["embed", "--labels", "cat", "dog", "--output", "v.npz"],
+        ["similar", "cat", "--sources", "dog,cow", "--measure", "cosine"],
+        ["fit", "photos", "--output", "model", *TINY],
+    ],
+)
+def test_text_networks_run_as_they_are_told(
+    command: list, text_network: dict, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("bus", "lion"):
+        save_images(tmp_path / "photos" / name, 1)
+    argv = [*command, "--label-embedding", "sentence"]
+    assert main([*argv, "--device", "cpu", "--batch-size", "7"]) == 0
+    assert text_network == {"device": "cpu", "batch_size": 7}
+    capsys.readouterr()
+    argv = [*argv, *(["--force"] if "--output" in argv else []), "--device", "toaster"]
+    assert "--device must be auto, cpu" in error_of(argv, capsys, 1)
 
 
 # --- similar ---------------------------------------------------------------------------------
@@ -139,6 +224,13 @@ def test_similar_by_vectors_and_own_sources(tmp_path: Path, capsys) -> None:
         (["cat", "--sources", "a,b", "--measure", "wop"], 2, "Did you mean 'wup'"),
         (["cat", "--sources", "dog,cow", "-k", "3"], 2, "between 1 and the 2 sources, got 3"),
         (["cat", "--sources", "dog,cow", "--label-embedding", "hash"], 2, "--measure cosine"),
+        (["cat", "--sources", "dog,cow", "--device", "cpu"], 2, "--device is for --measure cosine"),
+        (["cat", "--sources", "dog,cow", "--batch-size=3"], 2, "--batch-size is for --measure"),
+        (
+            ["cat", "--sources", "dog,cow", "--measure", "cosine", "--device", "toaster"],
+            2,
+            "--device is for the label vectors sentence and clip. Leave it out.",
+        ),
         (["cta qq", "--sources", "dog,cow"], 1, "'cta qq'"),
         (["-", "--sources", "-"], 2, "once only"),
         (["cat", "--sources", "dog,cow", "--format", "parquet"], 2, "needs --output FILE"),
@@ -222,7 +314,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         "np.savez = savez\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "v.npz"]
+    argv = ["embed", "--labels", "cat", "--label-embedding", "hash", "--output", "new/deep/v.npz"]
     done = subprocess.run(
         [sys.executable, "-c", code, *argv],
         cwd=tmp_path, capture_output=True, check=False, preexec_fn=heed_ctrl_c,
@@ -230,6 +322,49 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert done.stderr == b"zeroshot: interrupted\n"
     assert done.returncode == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_modules_are_loaded() -> None:
+    """The parser takes a tenth of a second to load: a person can be faster."""
+    code = (
+        "import sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'zeroshot.cli._options':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from zeroshot.cli import main\n"
+        "sys.exit(main(['datasets']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"zeroshot: interrupted\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("datasets >&-", 0),
+        ("datasets --format csv >&- 2>&-", 0),
+        ("predict - --labels cat,dog <&-", 2),
+        ("predict no-such.jpg --labels cat,dog 2>&-", 1),
+        ("similar cat --sources dog,cow <&- >&- 2>&-", 0),
+        (f"fit photos --output model --label-embedding hash {' '.join(TINY)} >&- 2>&-", 0),
+    ],
+)
+def test_streams_that_the_shell_has_closed(command: str, code: int, tmp_path: Path) -> None:
+    for name in ("bus", "lion"):
+        save_images(tmp_path / "photos" / name)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m zeroshot {command}', sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if command.startswith("fit"):
+        assert {path.name for path in (tmp_path / "model").iterdir()} >= {"config.json"}
+    if "<&-" in command and "2>&-" not in command:
+        assert done.stderr == ("zeroshot: standard input names no image. Write one path a line.\n")
 
 
 @posix

@@ -75,7 +75,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     run_demo = demo.run_demo
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        patch.setattr(demo, "run_demo", lambda images: run_demo(images, n_jobs=1))
+        patch.setattr(
+            demo, "run_demo", lambda images, **options: run_demo(images, n_jobs=1, **options)
+        )
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             photos = [str(folder / name) for name in ("photo.png", "broken.jpg")]
@@ -444,7 +446,13 @@ def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> No
         return np.array([[len(text), text.count("o") + 1.0, 2.0] for text in texts])
 
     monkeypatch.setattr(SentenceEmbedding, "_encode", encode)
-    model = demo.open_label_classifier(head, ["hound", "qqxyzzy"], sentences=True)
+    devices = []
+    monkeypatch.setattr(
+        demo, "SentenceEmbedding", lambda device: devices.append(device) or SentenceEmbedding()
+    )
+    labels = ["hound", "qqxyzzy"]
+    model = demo.open_label_classifier(head, labels, sentences=True, device="cpu")
+    assert devices == ["cpu"]
     assert model.predict(np.eye(3)[:1]).tolist() == ["hound"]
     assert "a photo of a qqxyzzy." in asked
     with pytest.raises(UnknownLabelError, match="no noun synset and no vector for 1 of 2"):

@@ -55,12 +55,16 @@ def few_images():
 
 @pytest.fixture
 def photo_folder(few_images, tmp_path, monkeypatch):
-    """The same images as files under ``photos/``, a folder a class, and ``new.jpg``."""
+    """The same images as files under ``photos/``, a folder a class, and ``new.jpg``.
+
+    Under ``other-photos/`` are their mirror images.
+    """
     images, labels = few_images
     for position, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = tmp_path / "photos" / str(label)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / f"{position}.png")
+        for name, pixels in (("photos", image), ("other-photos", image[:, ::-1])):
+            folder = tmp_path / name / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{position}.png")
     Image.fromarray(images[0]).save(tmp_path / "new.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -76,7 +80,8 @@ def run_shell_line(line, capsys, monkeypatch):
     name, *words = shlex.split(command)
     assert name == "zeroshot"
     assert main([p for word in words for p in (glob.glob(word) if "*" in word else [word])]) == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert "fitted on" not in said  # nothing is judged on the images that it has learnt
     if target:
         Path(target).write_text(printed, encoding="utf-8")
     return printed

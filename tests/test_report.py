@@ -17,7 +17,7 @@ from PIL import Image
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
-from zeroshot.report._classes import _extremes
+from zeroshot.report._classes import Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
 
 SHARES = {
@@ -216,7 +216,7 @@ def test_the_demos_worst_and_best_unseen_classes_are_those_of_its_first_split(
     page = flat(Page(read(write_demo_report(demo_results([]), tmp_path / "report"))))
     worst = "swimming pool 0 of 4 right (0%), unseen; taken for refrigerator (4)"
     assert page.index("80.0% are named right") < page.index(f"Worst {worst}")
-    assert page.index(worst) < page.index("Best cat 4 of 4 right (100%), unseen")
+    assert page.index(worst) < page.index("Best bee 4 of 4 right (100%), unseen")
     assert "All of them are in results.json" in page
 
 
@@ -326,6 +326,12 @@ def test_worst_and_best_classes_have_examples_with_labels_and_scores(evaluation:
         ([0.5], [0], []),
         ([1.0, 0.0], [1], [0]),
         ([0.5] * 6, [0, 1, 2], [3, 4, 5]),
+        ([0.1] * 6, [0, 1, 2], [3, 4, 5]),  # their mean is another number, by rounding
+        ([1.0, 1.0, 0.9, 1.0, 1.0, 1.0], [2], [0, 1, 3]),
+        ([0.0, 0.0, 0.1, 0.0, 0.0, 0.0], [0, 1, 3], [2]),
+        ([1.0] * 4, [], [0, 1]),
+        ([0.0] * 4, [0, 1], []),
+        ([1.0], [], [0]),
         ([0.1, 0.9, 0.1, 0.9, 0.2, 0.8, 0.0], [6, 0, 2], [1, 3, 5]),
     ],
 )
@@ -333,6 +339,16 @@ def test_worst_and_best_are_different_classes_and_ties_are_settled(
     accuracy: list[float], worst: list[int], best: list[int]
 ) -> None:
     assert _extremes(np.array(accuracy)) == (worst, best)
+
+
+def test_where_all_are_right_no_class_is_worst(evaluation: tuple, tmp_path: Path) -> None:
+    """And a score that is nearly nothing is 0.00, on whichever side it lies."""
+    _, result, (_, X, y, paths) = evaluation
+    classes = result.classes | {"accuracy": [1.0] * len(result.classes["label"])}
+    answers = Answers(y, y[:, None], np.full((len(y), 1), -0.001), paths)
+    page = flat(Page(worst_and_best(classes, answers, source="evaluation.json")))
+    assert "Worst " not in page.removeprefix("Worst and best classes") and " Best " in page
+    assert " 0.00" in page and "-0.00" not in page
 
 
 def test_unreadable_images_are_counted_and_listed(evaluation: tuple, tmp_path: Path) -> None:
@@ -389,7 +405,7 @@ def test_one_class_alone(tmp_path: Path) -> None:
     result = evaluate_zero_shot(model, X[rows], y[rows], n_bootstrap=0)
     folder = write_evaluation_report(result, tmp_path / "report", model, X[rows], y[rows])
     page = flat(Page(read(folder)))
-    assert " Worst bear" in page and " Best bear" not in page
+    assert " Best bear" in page and " Worst bear" not in page  # all are right
 
 
 def test_samples_that_are_not_the_evaluated_ones_are_refused(

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,13 +27,34 @@ def cache_home() -> Path:
 
 
 @contextmanager
+def parents_of(target: str | os.PathLike) -> Iterator[None]:
+    """Make the folders that `target` is to lie in; if the block raises, remove the new ones.
+
+    Parameters
+    ----------
+    target : path
+        What the block makes.
+    """
+    parents = Path(target).absolute().parents
+    new = [folder for folder in parents if not folder.exists()]  # innermost first
+    try:
+        parents[0].mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):  # others may have put something there meanwhile
+                folder.rmdir()
+        raise
+
+
+@contextmanager
 def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place when the block ends well.
 
     Parameters
     ----------
     target : path
-        The folder to make; its parents are made as needed.
+        The folder to make; its parents are made as needed, and removed again if the block raises.
     overwrite : bool, default=False
         Replace a `target` that exists. It stays as it was if the block raises.
 
@@ -45,19 +66,19 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
     target = Path(target)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists. Choose another folder, or pass overwrite=True.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    new, old = work / "new", work / "old"
-    try:
-        new.mkdir()
-        yield new
-        if target.exists():
-            os.replace(target, old)
-        os.replace(new, target)
-    finally:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        shutil.rmtree(work)
+    with parents_of(target):
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        new, old = work / "new", work / "old"
+        try:
+            new.mkdir()
+            yield new
+            if target.exists():
+                os.replace(target, old)
+            os.replace(new, target)
+        finally:
+            if old.exists() and not target.exists():
+                os.replace(old, target)
+            shutil.rmtree(work)
 
 
 def other_files(folder: Path, own: set[str]) -> list[str]:

@@ -43,7 +43,11 @@ SAMPLE_PHOTOS = ("china.jpg", "flower.jpg")
 
 
 def run_demo(
-    images: Sequence[str] = (), *, n_jobs: int | None = -1, progress: bool = True
+    images: Sequence[str] = (),
+    *,
+    n_jobs: int | None = -1,
+    progress: bool = True,
+    backbone: TimmFeatures | None = None,
 ) -> dict[str, Any]:
     """Run the three parts of the demo, and return their figures beside their controls.
 
@@ -55,6 +59,8 @@ def run_demo(
         Processes; -1 is one a processor.
     progress : bool, default=True
         Show progress bars on stderr.
+    backbone : TimmFeatures, optional
+        The network that looks at photos, to be fitted here. The default one if None.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def run_demo(
     True
     """
     start = time.perf_counter()
-    backbone = TimmFeatures()
+    backbone = TimmFeatures() if backbone is None else backbone
     with sample_photos() as samples:  # first: what is not installed is found before the long work
         photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
@@ -288,7 +294,9 @@ def name_photos(
         The word vectors, the sentence model, or the network's weights are not installed.
     """
     backbone = (TimmFeatures(device=device) if backbone is None else backbone).fit()
-    model = open_label_classifier(backbone.source_head_, labels, sentences=sentences)
+    model = open_label_classifier(
+        backbone.source_head_, labels, sentences=sentences, device=backbone.device
+    )
     extracted = backbone.extract(list(paths))
     unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
@@ -302,7 +310,7 @@ def name_photos(
 
 
 def open_label_classifier(
-    head: SourceHead, labels: Sequence[str], *, sentences: bool = False
+    head: SourceHead, labels: Sequence[str], *, sentences: bool = False, device: str = "auto"
 ) -> SimilarityClassifier:
     """Return the classifier behind ``zeroshot predict``, ready to name features of the network.
 
@@ -320,6 +328,8 @@ def open_label_classifier(
     sentences : bool, default=False
         Take sentence vectors instead of the words': they know any phrase, and take a while to be
         loaded and computed.
+    device : str, default="auto"
+        Where sentence vectors are computed.
 
     Raises
     ------
@@ -339,7 +349,7 @@ def open_label_classifier(
     ['carp', 'flute', 'big cat']
     """
     vectors: LabelEmbedding = (
-        SentenceEmbedding() if sentences else WordVectors(missing_words="ignore")
+        SentenceEmbedding(device=device) if sentences else WordVectors(missing_words="ignore")
     )
     covered = zip(labels, vectors.covers(labels), strict=True)
     unknown = [label for label, has in covered if not (has or has_synset(label))]

@@ -6,6 +6,48 @@ inside the latter, so that ``zeroshot --help`` loads neither torch nor scikit-le
 
 from __future__ import annotations
 
-from zeroshot.cli._main import main
+import os
+import sys
+from collections.abc import Sequence
+
+INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process if None.
+
+    Returns
+    -------
+    code : int
+        0 if all went well or whoever read the output closed it, 1 if something failed, 2 if the
+        arguments are wrong, 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> from zeroshot.cli import main
+    >>> main(["predict", "--labels", "cat", "no-such-file.jpg"])
+    1
+    """
+    try:
+        _open_closed_streams()
+        from zeroshot.cli._main import run  # here: Ctrl-C is heeded while modules are loaded too
+
+        return run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        from zeroshot.cli._terminal import fail
+
+        return fail("interrupted", code=INTERRUPTED)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device in place of streams that the shell has closed: Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
-from zeroshot._record import as_json
 from zeroshot.cli._images import report_unreadable
-from zeroshot.cli._options import add_command, add_output, read_images
-from zeroshot.cli._output import check_folder
+from zeroshot.cli._options import (
+    add_command,
+    add_format,
+    add_network,
+    add_output,
+    network_options,
+    read_images,
+)
+from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._terminal import say
 
@@ -32,8 +40,12 @@ def add_parser(commands: Any) -> None:
         summary="run the main job on bundled data", text=HELP, examples=EXAMPLES,
     )  # fmt: skip
     demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
-    demo.add_argument("--json", action="store_true", help="print one JSON object")
     add_output(demo, "DIR", "report folder (default: zeroshot-demo)")
+    add_format(demo, FORMATS, "of the figures (default: table); parquet is written into --output")
+    demo.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="short for --format json"
+    )
+    add_network(demo, choice=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,14 +53,20 @@ def run(args: argparse.Namespace) -> int:
     folder = _report_folder(args.output, force=args.force)
     import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
     images = read_images(args.images) if args.images else []
+    options = network_options(args)
     say("this takes a minute or two on two cores")
+    from zeroshot.backbones import TimmFeatures
     from zeroshot.demo import run_demo
-    from zeroshot.report import write_demo_report
-    from zeroshot.report._demo import format_table
 
-    results = run_demo(images)
-    # Printed first: a full disk must not take the figures with it.
-    print(as_json(results).rstrip() if args.json else format_table(results), flush=True)
+    results = run_demo(
+        images, backbone=TimmFeatures(**options), progress=args.progress is not False
+    )
+    answers = _answers(results)
+    if args.format != "parquet":  # printed first: a full disk must not take the figures with it
+        print(as_text(answers, args.format or "table"), end="", flush=True)
+    from zeroshot.report import write_demo_report
+    from zeroshot.report._demo import TABLE
+
     made = results["made"]
     about = provenance(
         args,
@@ -58,9 +76,23 @@ def run(args: argparse.Namespace) -> int:
         source=made["data"],
         seeds=made["seeds"],
     )
-    write_demo_report(results, folder, about=about, overwrite=args.force)
+    with atomic_folder(folder, overwrite=args.force) as new:
+        write_demo_report(results, new, about=about, overwrite=True)
+        if args.format == "parquet":
+            with (new / TABLE).open("wb") as file:
+                write_parquet(answers, file)
     say(f"The report is in {folder}: open {folder / 'index.html'}")
     return report_unreadable(results["unreadable_photos"], len(images))
+
+
+def _answers(results: Mapping[str, Any]) -> Answers:
+    """Return the single figures as rows, beside all that was found."""
+    from zeroshot.report._demo import format_table
+
+    rows = [
+        (name, float(value)) for name, value in results.items() if isinstance(value, (int, float))
+    ]
+    return Answers(("figure", "value"), rows, objects=results, text=format_table(results))
 
 
 def _report_folder(output: str | None, *, force: bool) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from zeroshot.cli._fit import open_backbone
@@ -16,17 +15,26 @@ from zeroshot.cli._options import (
     add_output,
     add_seed,
     check_one_stdin,
+    device_options,
     read_images,
     read_label_arguments,
+    refuse,
 )
-from zeroshot.cli._output import Answers, Output, as_text, new_file, write_parquet
+from zeroshot.cli._output import Answers, Output, new_file
 from zeroshot.cli._provenance import provenance
-from zeroshot.cli._tables import DEFAULT_EMBEDDING, LABEL_EMBEDDINGS, build_embedding
+from zeroshot.cli._tables import (
+    DEFAULT_EMBEDDING,
+    LABEL_EMBEDDINGS,
+    build_embedding,
+    check_runs_on_device,
+)
 from zeroshot.cli._terminal import UsageError
+from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Write the features of images, or with --labels the vectors of labels, to a file: npz (the
 arrays 'features' and 'paths', or 'vectors' and 'labels'), parquet or CSV (a row each, its name
-first). Images that cannot be read have no row, and are named."""
+first), or JSON (an object each, with its name and its vector). Images that cannot be read have no
+row, and are named."""
 
 EXAMPLES = """examples:
   zeroshot embed photos --output features.npz
@@ -35,7 +43,7 @@ EXAMPLES = """examples:
   cat labels.txt | zeroshot embed --labels - --output vectors.npz --label-embedding sentence
 """
 
-FORMATS = ("npz", "parquet", "csv")
+FORMATS = ("npz", "csv", "json", "parquet")
 
 
 def add_parser(commands: Any) -> None:
@@ -51,8 +59,8 @@ def add_parser(commands: Any) -> None:
         help="or - for standard input, one a line",
     )
     embed.add_argument("--labels", action="store_true", help="the arguments are labels")
-    add_output(embed, "FILE", "features.npz, features.parquet, features.csv", required=True)
-    add_format(embed, FORMATS, "default: by the name of --output, or npz")
+    add_output(embed, "FILE", "such as features.npz, vectors.csv", required=True)
+    add_format(embed, (*FORMATS, "table"), "default: by the name of --output; no table")
     add_label_embedding(embed, list(LABEL_EMBEDDINGS))
     add_network(embed, choice=True)
     add_seed(embed)
@@ -61,23 +69,35 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Embed and write."""
     check_one_stdin(args.items)
+    if args.format == "table":
+        raise UsageError(
+            f"--format table: nobody can read rows of hundreds of numbers. Pass one of "
+            f"{', '.join(FORMATS)}."
+        )
     output = Output(args, FORMATS)
     return _labels(args, output) if args.labels else _images(args, output)
 
 
 def _labels(args: argparse.Namespace, output: Output) -> int:
-    labels = read_label_arguments(args.items)
-    embedding = build_embedding(args.label_embedding)
+    of_images = ("--backbone", "--weights", "--image-size", "--progress", "--seed")
+    refuse(args, of_images, "is for images, not for --labels")
     name = args.label_embedding or DEFAULT_EMBEDDING
-    vectors = embedding.embed(labels)
+    check_runs_on_device(args, name)
+    labels = read_label_arguments(args.items)
+    embedding = build_embedding(name, running=device_options(args))
+    try:
+        vectors = embedding.embed(labels)
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner=f"--label-embedding {name}", remedy="Respell them, or leave them out."
+        ) from error
     record = provenance(args, weights={name: embedding.fingerprint()}, n_labels=len(labels))
     _write(output, ("labels", labels), ("vectors", vectors), record)
     return 0
 
 
 def _images(args: argparse.Namespace, output: Output) -> int:
-    if args.label_embedding is not None:
-        raise UsageError("--label-embedding is for labels. Pass --labels, or leave it out.")
+    refuse(args, ["--label-embedding"], "is for labels: without --labels, images are read")
     paths = read_images(args.items)
     backbone = open_backbone(args)
     read = extract(backbone, paths)
@@ -100,23 +120,17 @@ def _write(
 ) -> None:
     import numpy as np
 
-    path: Path | None = output.path
-    if path is None:
-        raise UsageError("embed needs --output FILE.")
+    if output.format != "npz" or output.path is None:
+        output.write(_as_rows(names, table), record)
+        return
     arrays: dict[str, Any] = {names[0]: np.array(names[1]), table[0]: table[1]}
-    with new_file(path, record) as file:
-        if output.format == "npz":
-            np.savez(file, **arrays)
-            return
-        answers = _as_rows(names, table)
-        if output.format == "parquet":
-            write_parquet(answers, file)
-        else:
-            file.write(as_text(answers, "csv").encode("utf-8", errors="backslashreplace"))
+    with new_file(output.path, record) as file:
+        np.savez(file, **arrays)
 
 
 def _as_rows(names: tuple[str, list[str]], table: tuple[str, Any]) -> Answers:
     kind, values = names[0].removesuffix("s"), table[1]
     columns = (kind, *(f"x{i}" for i in range(values.shape[1])))
-    rows = [(name, *row) for name, row in zip(names[1], values.tolist(), strict=True)]
-    return Answers(columns, rows)
+    pairs = list(zip(names[1], values.tolist(), strict=True))
+    rows = [(name, *vector) for name, vector in pairs]
+    return Answers(columns, rows, objects=[{kind: name, "vector": v} for name, v in pairs])

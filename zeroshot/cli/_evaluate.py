@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
 from zeroshot._record import RECORD
-from zeroshot.cli._images import DATASETS, LabelledImages, load_classes, report_unreadable
+from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._options import (
     add_command,
     add_format,
     add_network,
     add_output,
     add_seed,
-    network_options,
     read_labels,
 )
 from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
 from zeroshot.cli._provenance import provenance
+from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel
 from zeroshot.cli._terminal import UsageError, check_known, say
 from zeroshot.exceptions import MissingDependencyError
@@ -31,7 +32,7 @@ is the same for all images and beside random labels, with intervals. On offer ar
 model and of the folder; with --unseen, those classes alone, none of which the model has learnt."""
 
 EXAMPLES = """examples:
-  zeroshot evaluate my-model photos
+  zeroshot evaluate my-model other-photos
   zeroshot evaluate my-model photos --unseen "okapi,fire engine" --format json
   zeroshot evaluate cifar-model cifar100 --output results
 """
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
-    model = SavedModel(args.model, network_options(args))
+    model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)
     if unseen is not None:
         data = _only(unseen, data, args.source, model)
@@ -77,10 +78,11 @@ def run(args: argparse.Namespace) -> int:
     report_unreadable(read.unreadable, len(data.labels))
     if not len(read.rows):
         raise ValueError(f"no image of {args.source} could be read. Convert them to PNG or JPEG.")
-    from zeroshot.evaluation import evaluate_zero_shot
-
     judged = data.where(read.rows)
-    result = evaluate_zero_shot(classifier, read.features, judged.labels, random_state=args.seed)
+    result = _judged(classifier, read.features, judged, args)
+    if note := _learnt_from(judged, model):
+        say(f"warning: {note}")
+        result.notes.insert(0, note)
     answers = _answers(result)
     try:
         if folder is not None:
@@ -134,6 +136,41 @@ def _only(
     return data.where(np.isin(data.labels, unseen))
 
 
+def _judged(
+    classifier: Any, features: Any, judged: LabelledImages, args: argparse.Namespace
+) -> Any:
+    """Return the evaluation, what it notes in terms of options."""
+    from zeroshot.evaluation import evaluate_zero_shot
+
+    result = evaluate_zero_shot(
+        classifier, features, judged.labels, synsets=_synsets(args.source), random_state=args.seed
+    )
+    left_out = {name: in_options(why) for name, why in result.left_out.items()}
+    return replace(result, notes=[in_options(note) for note in result.notes], left_out=left_out)
+
+
+def _synsets(source: str) -> dict[str, str] | None:
+    from zeroshot.taxonomy import class_synsets
+
+    return class_synsets(source) if source in DATASETS else None
+
+
+def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
+    """Return what has to be said where the model was fitted on some of the images."""
+    import numpy as np
+
+    seen = judged.where(np.isin(judged.labels, model.seen_classes))
+    learnt = model.learnt_images
+    n_learnt = sum(digest in learnt for digest in digests(seen.images)) if learnt else 0
+    if not n_learnt:
+        return ""
+    return (
+        f"{n_learnt:,} of the {len(seen.labels):,} images of seen classes are those that the "
+        "model was fitted on: the figures of these classes say what it remembers, not how it "
+        "names new images. Judge on other images of them, or with --unseen."
+    )
+
+
 def _answers(result: Any) -> Answers:
     rows = [
         (name, e.value, e.low, e.high, e.best_constant, e.random_label)
@@ -152,10 +189,9 @@ def _write(
     charts: bool,
 ) -> None:
     from zeroshot.report import write_evaluation_report
-    from zeroshot.taxonomy import class_synsets
 
     classifier, features, judged = task
-    synsets = class_synsets(args.source) if args.source in DATASETS else None
+    synsets = _synsets(args.source)
     with atomic_folder(folder, overwrite=args.force) as new:
         write_evaluation_report(
             result, new, classifier, features, judged.labels, images=judged.images, synsets=synsets,

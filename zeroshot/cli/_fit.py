@@ -13,7 +13,15 @@ from typing import Any
 
 from zeroshot._files import atomic_folder
 from zeroshot._record import RECORD, as_json
-from zeroshot.cli._images import LabelledImages, Read, extract, load_classes, report_unreadable
+from zeroshot.cli._attributes import SUFFIX
+from zeroshot.cli._images import (
+    LabelledImages,
+    Read,
+    digests,
+    extract,
+    load_classes,
+    report_unreadable,
+)
 from zeroshot.cli._options import (
     add_command,
     add_format,
@@ -21,10 +29,11 @@ from zeroshot.cli._options import (
     add_network,
     add_output,
     add_seed,
+    device_options,
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import TEXT_FORMATS, Answers, as_text, check_folder
+from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, as_text, check_folder
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import (
     DEFAULT_EMBEDDING,
@@ -40,6 +49,7 @@ from zeroshot.cli._tables import (
     prior_of,
 )
 from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
 classes as well. Images that cannot be read are skipped and counted.
@@ -82,19 +92,26 @@ def add_parser(commands: Any) -> None:
     )
     add_network(fit, choice=True)
     add_seed(fit)
-    add_format(fit, TEXT_FORMATS, "of the summary (default: table)")
+    add_format(fit, FORMATS, "of the summary on standard output (default: table); no parquet")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save; print a summary."""
     check_names(args.estimator, args.label_embedding, args.label_texts)
+    if args.format not in (None, *TEXT_FORMATS):
+        raise UsageError(
+            f"--format {args.format}: a summary of one line goes to standard output, and --output "
+            f"is the model. Pass one of {', '.join(TEXT_FORMATS)}."
+        )
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     data = _without(excluded, load_classes(args.source, judged=False), args.source)
-    embedding = build_embedding(args.label_embedding, _overrides(args.label_texts))
+    embedding = build_embedding(
+        args.label_embedding, _overrides(args.label_texts), running=device_options(args)
+    )
     if args.estimator not in WITH_HEAD:
-        embedding.embed(data.class_names)  # what has no vector is named before the long work
+        _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
     backbone = open_backbone(args)
     prior = prior_of(backbone, data.class_names) if args.estimator in WITH_HEAD else None
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
@@ -123,6 +140,19 @@ def open_backbone(args: argparse.Namespace) -> Any:
         random_state=args.seed,
         **network_options(args),
     ).fit()
+
+
+def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
+    """Raise, before the long work, if labels have no vector."""
+    try:
+        embedding.embed(labels)
+    except UnknownLabelError as error:
+        is_table = name.lower().endswith(SUFFIX)
+        mend = "Add a row for each" if is_table else "Say what they mean with --label-texts FILE"
+        raise error.replace(
+            owner=f"--label-embedding {name}",
+            remedy=f"{mend}, or leave them out with --exclude.",
+        ) from error
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
@@ -208,6 +238,7 @@ def _record(
         },
         classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
+        learnt_images=" ".join(sorted(digests(kept.images))),
     )
 
 

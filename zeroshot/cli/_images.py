@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from zeroshot._files import sha256_of
 from zeroshot.cli._terminal import did_you_mean, say
 
 # Name to the function that fetches it, and its parts to learn from and to be judged on.
@@ -71,6 +72,11 @@ def load_classes(source: str, *, judged: bool) -> LabelledImages:
             f"{source}; or put its archive where 'zeroshot datasets' says."
         ) from error
     return LabelledImages(data.images, data.target)
+
+
+def digests(images: Any) -> list[str]:
+    """Return the first twelve digits of the SHA-256 of each image file; of pixels, nothing."""
+    return [sha256_of(path)[:12] for path in images] if isinstance(images, list) else []
 
 
 def _load_folder(source: str) -> LabelledImages:

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
 
 import zeroshot
 from zeroshot.cli import (
@@ -19,46 +18,25 @@ from zeroshot.cli import (
     _predict,
     _similar,
 )
-from zeroshot.cli._terminal import UsageError, fail, show_warning
+from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
 from zeroshot.exceptions import ZeroShotError
 
 COMMANDS = (_demo, _fit, _evaluate, _predict, _embed, _similar, _models, _datasets)
-INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 
 EXIT_CODES = """exit codes: 0 done; 1 something failed, in one line on stderr; 2 the command line is
 wrong; 130 interrupted, nothing half done left behind. 'zeroshot COMMAND --help' shows examples.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process if None.
-
-    Returns
-    -------
-    code : int
-        0 if all went well or whoever read the output closed it, 1 if something failed, 2 if the
-        arguments are wrong, 130 after Ctrl-C.
-
-    Examples
-    --------
-    >>> from zeroshot.cli import main
-    >>> main(["predict", "--labels", "cat", "no-such-file.jpg"])
-    1
-    """
+def run(argv: list[str]) -> int:
+    """Run a command line; return its exit code."""
     try:
-        code = _run(sys.argv[1:] if argv is None else list(argv))
+        code = _run(argv)
         sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
         return code
     except BrokenPipeError:
         _discard_stdout()
         return 0
-    except KeyboardInterrupt:
-        return fail("interrupted", code=INTERRUPTED)
 
 
 def _run(argv: list[str]) -> int:
@@ -70,7 +48,7 @@ def _run(argv: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # no answer is lost to a terminal of few letters
         sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
-        warnings.showwarning = show_warning
+        warnings.showwarning = warnings_shown_once()
         try:
             return args.run(args)
         except UsageError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from zeroshot.cli._terminal import UsageError
 
 STDIN = "-"
+BATCH_SIZE = 64
 # What is meant as the path of a list of labels: "pets.txt", "lists/pets".
 _FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
@@ -35,7 +36,7 @@ def add_command(
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, parser=command)
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return command
 
@@ -55,14 +56,19 @@ def add_network(command: argparse.ArgumentParser, *, choice: bool) -> None:
         command.add_argument(
             "--image-size", type=_positive, metavar="N", help="side of the network's input"
         )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    command.add_argument(
-        "--batch-size", type=_positive, metavar="N", help="images at once (default: 64)"
-    )
+    add_device(command, "images")
     command.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="progress bars on stderr (default: on work of some seconds)",
+    )
+
+
+def add_device(command: argparse.ArgumentParser, what: str) -> None:
+    """Add where a network runs, and on how much at once."""
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    command.add_argument(
+        "--batch-size", type=_positive, metavar="N", help=f"{what} at once (default: {BATCH_SIZE})"
     )
 
 
@@ -91,13 +97,44 @@ def add_seed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
+def refuse(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+    """Raise if one of the options was given: it does not apply.
+
+    Raises
+    ------
+    UsageError
+        It has another value than its default.
+    """
+    for option in options:
+        name = option.removeprefix("--").replace("-", "_")
+        if getattr(args, name) != args.parser.get_default(name):
+            raise UsageError(f"{option} {why}. Leave it out.")
+
+
+def device_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return where a network runs, and on how much at once, as parameters of it.
+
+    Raises
+    ------
+    ValueError
+        This machine has no such device.
+    """
+    from zeroshot._torch import resolve_device
+
+    try:
+        resolve_device(args.device)
+    except ValueError as error:
+        raise ValueError(
+            "--device must be auto, cpu, cuda or another torch device of this machine, got "
+            f"{args.device!r}. Leave it out to take the best that there is."
+        ) from error
+    return {"device": args.device, "batch_size": args.batch_size or BATCH_SIZE}
+
+
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return how the network runs as parameters of a backbone."""
-    return {
-        "device": args.device,
-        "batch_size": args.batch_size or 64,
-        "progress": "auto" if args.progress is None else args.progress,
-    }
+    """Return how a network for images runs, as parameters of it; raise as `device_options` does."""
+    progress = "auto" if args.progress is None else args.progress
+    return {**device_options(args), "progress": progress}
 
 
 def read_images(arguments: Sequence[str]) -> list[str]:

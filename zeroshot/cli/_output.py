@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zeroshot._files import atomic_file, other_files
+from zeroshot._files import atomic_file, other_files, parents_of
 from zeroshot._optional import import_optional
 from zeroshot._printable import printable
 from zeroshot._record import RECORD, as_json
@@ -22,6 +22,10 @@ from zeroshot.cli._terminal import UsageError
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
 FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
+SUFFIXES = {
+    ".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet", ".npz": "npz",
+}  # fmt: skip
+"""What the name of an output file says."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,17 @@ class Output:
     Raises
     ------
     UsageError
-        The format needs a file, or the file cannot be written or is there already.
+        The format needs a file, or the file's name says no format, or it cannot be written or is
+        there already.
     """
 
     def __init__(self, args: argparse.Namespace, formats: Sequence[str] = FORMATS) -> None:
         self.path = None if args.output is None else Path(args.output)
-        suffix = "" if self.path is None else self.path.suffix.removeprefix(".").lower()
-        self.format = args.format or (suffix if suffix in formats else formats[0])
-        if self.path is None and self.format not in TEXT_FORMATS:
-            raise UsageError(f"--format {self.format} needs --output FILE.")
         if self.path is not None:
             check_file(self.path, force=args.force)
+        self.format = args.format or _format_of(self.path, formats)
+        if self.path is None and self.format not in TEXT_FORMATS:
+            raise UsageError(f"--format {self.format} needs --output FILE.")
 
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
         """Write the answers to stdout or, with the record beside it, to the file."""
@@ -82,6 +86,19 @@ class Output:
             else:
                 text = as_text(answers, self.format)
                 file.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+def _format_of(path: Path | None, formats: Sequence[str]) -> str:
+    if path is None:
+        return formats[0]
+    form = SUFFIXES.get(path.suffix.lower(), "")
+    if form not in formats:
+        known = ", ".join(suffix for suffix, form in SUFFIXES.items() if form in formats)
+        raise UsageError(
+            f"--output must end in one of {known}, which say what is written, got {path}. Rename "
+            "it, or pass --format."
+        )
+    return form
 
 
 def as_text(answers: Answers, form: str) -> str:
@@ -129,7 +146,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
+    return f"{value:z.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def write_parquet(answers: Answers, file: BinaryIO) -> None:
@@ -165,8 +182,11 @@ def record_beside(path: Path) -> Path:
 @contextmanager
 def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
     """Yield a file that appears under `path`, its record beside it, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(record_beside(path)) as beside, atomic_file(path) as file:
+    with (
+        parents_of(path),
+        atomic_file(record_beside(path)) as beside,
+        atomic_file(path) as file,
+    ):
         yield file
         beside.write(as_json(record).encode("ascii"))
 

@@ -103,28 +103,25 @@ def _check_k(k: int | None, n_labels: int) -> int:
 def _name_without_training(
     args: argparse.Namespace, paths: list[str], labels: list[str]
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
+    from zeroshot.backbones import TimmFeatures
     from zeroshot.demo import name_photos
 
-    own: dict[str, Any] = {}
-    if args.output is not None or args.batch_size is not None or args.progress is not None:
-        from zeroshot.backbones import TimmFeatures
-
-        own = {"backbone": TimmFeatures(**network_options(args))}
+    backbone = TimmFeatures(**network_options(args))
     try:
         photos, unreadable = name_photos(
             paths,
             labels,
             _check_k(args.k, len(labels)),
             sentences=args.sentences,
-            device=args.device,
-            **own,
+            backbone=backbone,
         )
     except UnknownLabelError as error:
         raise error.replace(
             owner="predict", remedy="Respell them in --labels, or leave them out."
         ) from error
-    hashes = {network.model_name: network.weights_hash_ for network in own.values()}
-    return photos, unreadable, hashes
+    if args.output is None:
+        return photos, unreadable, {}  # no record is kept
+    return photos, unreadable, {str(backbone.model_name): backbone.weights_hash_}
 
 
 def _name_by_model(
@@ -132,7 +129,7 @@ def _name_by_model(
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
     from zeroshot._pipelines import final_and_input
 
-    model = SavedModel(args.model, network_options(args))
+    model = SavedModel(args.model, args)
     labels = model.classes if labels is None else labels
     k = _check_k(args.k, len(labels))
     classifier = model.over(labels, option="--labels")
@@ -163,6 +160,6 @@ def _lines(photos: Photos) -> list[str]:
     lines = []
     for path, photo in zip(paths, photos, strict=True):
         pairs = zip(photo["labels"], photo["scores"], strict=True)
-        text = "  ".join(f"{printable(str(label))} {score:.3f}" for label, score in pairs)
+        text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
         lines.append(f"{path:<{width}}  {text}")
     return lines

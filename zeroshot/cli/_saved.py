@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from zeroshot._files import sha256_of
+from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
+from zeroshot.cli._options import network_options, refuse
 from zeroshot.exceptions import UnknownLabelError
 
 
@@ -18,18 +22,20 @@ class SavedModel:
     ----------
     folder : path
         Where it lies.
-    options : dict
-        ``device``, ``batch_size`` and ``progress`` of its network.
+    args : Namespace
+        With ``device``, ``batch_size`` and ``progress``.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError, IntegrityError
         There is no model, or it is damaged.
-    TypeError
+    ValueError
         It is no zero-shot classifier, or takes features instead of images.
+    UsageError
+        An option does not apply to its network.
     """
 
-    def __init__(self, folder: str | os.PathLike, options: dict[str, Any]) -> None:
+    def __init__(self, folder: str | os.PathLike, args: argparse.Namespace) -> None:
         import zeroshot
         from zeroshot._pipelines import unwrap
 
@@ -44,15 +50,16 @@ class SavedModel:
                 )
         self.classes = final.classes_.tolist()
         self.seen_classes = final.seen_classes_.tolist()
-        self._backbone = self._find_backbone(options)
+        self._backbone = self._find_backbone(args)
 
-    def _find_backbone(self, options: dict[str, Any]) -> Any:
+    def _find_backbone(self, args: argparse.Namespace) -> Any:
         """Return the first step where that turns images into features, None for a network."""
         from sklearn.pipeline import Pipeline
         from sklearn.utils import get_tags
 
         from zeroshot.backbones._features import ImageFeatures
 
+        options = network_options(args)
         model = self._model
         first = model[0] if isinstance(model, Pipeline) else model
         if isinstance(first, ImageFeatures):
@@ -62,6 +69,12 @@ class SavedModel:
                 f"{self.folder} holds a {type(first).__name__}, which takes features, not images. "
                 "Save a pipeline that begins with TimmFeatures."
             )
+        why = f"is for models with a backbone, which {self.folder} has not"
+        refuse(args, ["--batch-size", "--progress"], why)
+        if "device" in first.get_params(deep=False):
+            first.set_params(device=args.device)
+        else:
+            refuse(args, ["--device"], why)
         return None
 
     @property
@@ -72,6 +85,15 @@ class SavedModel:
         if self._backbone is not None:
             found[str(self._backbone.model_name)] = self._backbone.weights_hash_
         return found
+
+    @property
+    def learnt_images(self) -> frozenset[str]:
+        """Digests of the image files that ``zeroshot fit`` learnt from, as far as is recorded."""
+        try:
+            record = json.loads((self.folder / RECORD).read_text("ascii"))
+            return frozenset(record["learnt_images"].split())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return frozenset()  # saved from Python, or with a record of another kind
 
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""

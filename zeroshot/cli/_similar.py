@@ -8,16 +8,24 @@ from typing import Any
 
 from zeroshot.cli._options import (
     add_command,
+    add_device,
     add_format,
     add_label_embedding,
     add_output,
     check_one_stdin,
+    device_options,
     read_label_arguments,
     read_labels,
+    refuse,
 )
 from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
 from zeroshot.cli._provenance import provenance
-from zeroshot.cli._tables import LABEL_EMBEDDINGS, build_embedding
+from zeroshot.cli._tables import (
+    DEFAULT_EMBEDDING,
+    LABEL_EMBEDDINGS,
+    build_embedding,
+    check_runs_on_device,
+)
 from zeroshot.cli._terminal import UsageError, check_known, did_you_mean
 from zeroshot.exceptions import UnknownLabelError
 
@@ -57,13 +65,17 @@ def add_parser(commands: Any) -> None:
     add_label_embedding(similar, list(LABEL_EMBEDDINGS))
     add_output(similar, "FILE", "instead of standard output")
     add_format(similar, FORMATS, FORMAT_HELP)
+    add_device(similar, "labels")
 
 
 def run(args: argparse.Namespace) -> int:
     """Find them."""
     check_known([args.measure], MEASURES, option="--measure", what="measure")
-    if args.label_embedding is not None and args.measure != COSINE:
-        raise UsageError(f"--label-embedding is for --measure {COSINE}. Leave it out.")
+    if args.measure == COSINE:
+        check_runs_on_device(args, args.label_embedding or DEFAULT_EMBEDDING)
+    else:
+        of_vectors = ("--label-embedding", "--device", "--batch-size")
+        refuse(args, of_vectors, f"is for --measure {COSINE}")
     check_one_stdin(args.labels, args.sources)
     output = Output(args)
     labels = read_label_arguments(args.labels)
@@ -109,7 +121,8 @@ def _matrix(
 
     similarity: Any
     if args.measure == COSINE:
-        similarity, sources = WordVectorSimilarity(build_embedding(args.label_embedding)), names
+        vectors = build_embedding(args.label_embedding, running=device_options(args))
+        similarity, sources = WordVectorSimilarity(vectors), names
     else:
         similarity = WordNetSimilarity(args.measure)
         sources = [synsets.get(name, name) for name in names]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zeroshot.cli._attributes import SUFFIX, read_attributes
+from zeroshot.cli._options import refuse
 from zeroshot.cli._terminal import UsageError, check_known
+from zeroshot.exceptions import UnknownLabelError
 
 DEFAULT_EMBEDDING = "glove"
 LABEL_EMBEDDINGS = {
@@ -20,6 +23,9 @@ LABEL_EMBEDDINGS = {
     "hash": "HashEmbedding",
 }
 """Name to class; any other name is that of a file, or of a set, of vectors."""
+
+TEXT_NETWORKS = ("sentence", "clip")
+"""Those that a network computes; the others are looked up."""
 
 DEFAULT_ESTIMATOR = "ridge"
 ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -52,8 +58,22 @@ WITH_HEAD = ("fewshot", "ensemble")
 FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
 
 
-def build_embedding(name: str | None, overrides: Mapping[str, str] | None = None) -> Any:
+def build_embedding(
+    name: str | None,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    running: Mapping[str, Any],
+) -> Any:
     """Return a label embedding by name.
+
+    Parameters
+    ----------
+    name : str or None
+        Of `LABEL_EMBEDDINGS`, of a file, or of a set of word vectors.
+    overrides : mapping of str to str, optional
+        What labels mean.
+    running : mapping of str to object
+        ``device`` and ``batch_size`` of those that are networks.
 
     Raises
     ------
@@ -72,8 +92,10 @@ def build_embedding(name: str | None, overrides: Mapping[str, str] | None = None
         return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=overrides)
     if name == "wordnet":
         return zeroshot.WordNetEmbedding(300, overrides=overrides)
-    if name in LABEL_EMBEDDINGS:
-        return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides)
+    if name in TEXT_NETWORKS:
+        return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides, **running)
+    if name == DEFAULT_EMBEDDING:
+        return zeroshot.WordVectors(overrides=overrides)
     if not os.path.exists(name):
         known = [*LABEL_EMBEDDINGS, *N_WORDS]
         check_known([name], known, option="--label-embedding", what="label embedding or file")
@@ -158,7 +180,25 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
             "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
             "take another estimator."
         ) from error
-    return FrozenEstimator(open_label_classifier(head, labels))
+    try:
+        return FrozenEstimator(open_label_classifier(head, labels))
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner="--estimator", remedy="Rename their folders, or leave them out with --exclude."
+        ) from error
+
+
+def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None:
+    """Raise if a device or batch size was given for label vectors that are looked up.
+
+    Raises
+    ------
+    UsageError
+        The message says for which it is.
+    """
+    if label_embedding not in TEXT_NETWORKS:
+        which = " and ".join(TEXT_NETWORKS)
+        refuse(args, ["--device", "--batch-size"], f"is for the label vectors {which}")
 
 
 def check_names(estimator: str, label_embedding: str | None, label_texts: str | None) -> None:

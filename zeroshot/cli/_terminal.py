@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from zeroshot._printable import printable
+from zeroshot.cli._remedies import in_options
 
 
 class UsageError(Exception):
@@ -22,14 +23,22 @@ def say(message: str) -> None:
 
 
 def fail(message: str, *, code: int) -> int:
-    """Print an error's one line; return the exit code."""
-    say(message)
+    """Print an error's one line, its remedy in terms of options; return the exit code."""
+    say(in_options(message))
     return code
 
 
-def show_warning(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-    """Print a warning as one line; in place of `warnings.showwarning`."""
-    say(f"warning: {message}")
+def warnings_shown_once() -> Callable[..., None]:
+    """Return what prints warnings as one line, each once; in place of `warnings.showwarning`."""
+    shown = set()
+
+    def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        line = f"warning: {in_options(str(message))}"
+        if line not in shown:
+            shown.add(line)
+            say(line)
+
+    return show
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

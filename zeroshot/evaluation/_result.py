@@ -164,7 +164,7 @@ def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
     level = f"{100 * result.settings['level']:g} % interval"
     rows = [["", "value", level, "best constant", "random label"]]
     for name, e in result.estimates.items():
-        interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f}"
+        interval = "" if e.low is None else f"{e.low:z.3f} to {e.high:z.3f}"
         value, *controls = map(number, (e.value, e.best_constant, e.random_label))
         rows.append([name, value, interval, *controls])
     return rows

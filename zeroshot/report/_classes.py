@@ -68,10 +68,17 @@ def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -
 
 
 def _extremes(accuracy: np.ndarray) -> tuple[list[int], list[int]]:
-    """Return the positions of some classes, the worst and the best first; ties as they stand."""
+    """Return the positions of some classes, the worst and the best first; ties as they stand.
+
+    None of the worst is above the mean or all right, none of the best below it or all wrong.
+    """
     n = min(N_CLASSES, max(1, len(accuracy) // 2))
-    worst = np.argsort(accuracy, kind="stable")[:n].tolist()
-    best = [p for p in np.argsort(-accuracy, kind="stable").tolist() if p not in set(worst)]
+    mean, rounding = accuracy.mean(), 1e-9
+    bad = (accuracy <= mean + rounding) & (accuracy < 1)
+    good = (accuracy >= mean - rounding) & (accuracy > 0)
+    worst = [p for p in np.argsort(accuracy, kind="stable").tolist() if bad[p]][:n]
+    order = np.argsort(-accuracy, kind="stable").tolist()
+    best = [p for p in order if good[p] and p not in set(worst)]
     return worst, best[:n]
 
 
@@ -115,6 +122,6 @@ def named(pairs: Any, *, truth: Any = None) -> str:
         right = truth is not None and label == truth
         tick, kind = ("✓ ", ' class="right"') if right else ("", "")
         items.append(
-            f"<li{kind}><span>{tick}{name(label)}</span> <span>{text(f'{score:.2f}')}</span></li>"
+            f"<li{kind}><span>{tick}{name(label)}</span> <span>{text(f'{score:z.2f}')}</span></li>"
         )
     return f"<ol>{''.join(items)}</ol>"

@@ -18,7 +18,8 @@ from zeroshot.report._pictures import WIDE, chart
 
 FIGURES = "results.json"
 OLD_PICTURE = "demo.png"  # of reports before they had all pictures in the page
-FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE}
+TABLE = "figures.parquet"  # where the command line is asked for it
+FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE, TABLE}
 N_EXTREME = 5  # classes at either end
 K = 3  # labels a photo in the picture
 
@@ -262,4 +263,4 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _answer(photo: Mapping[str, Any]) -> str:
     pairs = zip(photo["labels"][:5], photo["scores"], strict=False)
-    return ", ".join(f"{label} ({score:.2f})" for label, score in pairs)
+    return ", ".join(f"{label} ({score:z.2f})" for label, score in pairs)
