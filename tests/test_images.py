@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zeroshot.backbones import _images
-from zeroshot.backbones._images import check_images, quiet_pillow, read_image
+from zeroshot import _images
+from zeroshot._images import check_images, quiet_pillow, read_image
 from zeroshot.exceptions import ImageReadError
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from zeroshot._images import name_of, path_of
 from zeroshot._progress import progress_bar
 from zeroshot._torch import to_numpy
-from zeroshot.backbones._images import name_of, path_of
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._reading import read_batches
 from zeroshot.exceptions import ImageReadError, UnreadableImageWarning

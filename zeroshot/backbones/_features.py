@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._images import check_images
 from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_number, check_option
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
-from zeroshot.backbones._images import check_images
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._reading import n_threads
 from zeroshot.exceptions import IntegrityError

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zeroshot._images import check_images, name_of, path_of, quiet_pillow, read_image
 from zeroshot._torch import to_tensor
-from zeroshot.backbones._images import check_images, name_of, path_of, quiet_pillow, read_image
 from zeroshot.backbones._reading import n_threads
 
 MEMORY = 2 * 2**30

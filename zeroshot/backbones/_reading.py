@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zeroshot.backbones._images import quiet_pillow, read_image
+from zeroshot._images import quiet_pillow, read_image
 from zeroshot.exceptions import ImageReadError
 
 Transform = Callable[[Image.Image], Any]

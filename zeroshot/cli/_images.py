@@ -120,8 +120,8 @@ def read_all(images: Sequence[Any]) -> Read:
     """Return the images that can be read, for a model with a network of its own."""
     import numpy as np
 
+    from zeroshot._images import read_image
     from zeroshot._validation import take_rows
-    from zeroshot.backbones._images import read_image
     from zeroshot.exceptions import ImageReadError
 
     errors = {}

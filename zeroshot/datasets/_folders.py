@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from zeroshot._images import read_image
 from zeroshot.exceptions import ImageReadError
 
 IMAGE_EXTENSIONS = frozenset(
@@ -119,7 +120,6 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
 
 def _errors(paths: list[str]) -> dict[str, ImageReadError]:
     """Return what is wrong with those of the images that cannot be read."""
-    from zeroshot.backbones._images import read_image
 
     def error_of(path: str) -> ImageReadError | None:
         try:

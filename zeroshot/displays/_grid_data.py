@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from zeroshot._images import read_image
 from zeroshot._validation import check_labels
-from zeroshot.backbones._images import read_image
 from zeroshot.exceptions import ImageReadError
 
 MAX_PIXELS = 320

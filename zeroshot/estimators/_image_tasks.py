@@ -58,7 +58,7 @@ def check_network_fit(X: Any, y: Any, *, owner: str) -> tuple[Any, Any]:
 
 def check_image_list(X: Any, y: Any, *, owner: str) -> Any:
     """Return images, of which there are as many as of `y`."""
-    from zeroshot.backbones._images import check_images
+    from zeroshot._images import check_images
 
     X = check_images(X, owner=owner)
     check_consistent_length(X, y)

@@ -201,7 +201,7 @@ def read_image(item: Any, position: int = 0) -> np.ndarray:
     Examples
     --------
     >>> from PIL import Image
-    >>> from zeroshot.backbones._images import read_image
+    >>> from zeroshot._images import read_image
     >>> read_image(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).tolist()
     [[[255, 255, 255]]]
     """
