@@ -107,13 +107,9 @@ def test_the_recipes_script_trains_in_two_processes_and_goes_on(photo_folder):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "train.py"]
     assert "torchrun --nproc_per_node 4 train.py" in page
     Path("train.py").write_text(script)
-    for epochs in (1, 1):  # the second finds its checkpoint
+    for _ in range(2):  # the second run finds the checkpoint of the first
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
-        assert done.stdout == f"{epochs}\n"
+        assert done.stdout == "1\n"
     assert Path("run/devise.safetensors").is_file()
     assert load("trained").seen_classes_.tolist() == ["lion", "rose", "whale", "wolf"]
-    Path("train.py").write_text(script.replace("manual_seed(0)", "manual_seed(1)"))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode != 0
-    assert re.search(r"its initial weights \(.*made alike after torch.manual_seed", done.stderr)

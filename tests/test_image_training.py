@@ -554,6 +554,17 @@ def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
             model.fit(images, labels)
 
 
+def test_a_network_of_other_first_weights_is_told_how_to_have_the_same(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    MAKERS["devise"](checkpoint=path).fit(X, Y)
+    network = small()
+    with torch.no_grad():
+        next(network.parameters()).add_(1.0)
+    match = r"initial weights \(.*start anew. A network is made alike after torch.manual_seed\(0\)"
+    with pytest.raises(IntegrityError, match=match):
+        MAKERS["devise"](checkpoint=path, network=network).fit(X, Y)
+
+
 def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
     from zeroshot.estimators import _image_checkpoint
 
