@@ -55,7 +55,7 @@ ESTIMATORS_HELP = """estimators:
 """
 
 WITH_HEAD = ("fewshot", "ensemble")
-FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
+FEW_CLASSES = 4  # below this there are no two folds of two classes to choose penalties on
 
 
 def build_embedding(
@@ -143,12 +143,8 @@ def build_estimator(name: str, needs: Needs) -> list[Any]:
         members = [("map", learnt), ("head", needs.prior)]
         return [zeroshot.EnsembleZeroShotClassifier(members)]
     cls_name, params = ESTIMATORS[name]
-    if name == "eszsl":
-        n_classes = len(needs.labels)
-        if n_classes < FEW_CLASSES:
-            cls_name = "ESZSLClassifier"
-        else:
-            params = params | {"cv": min(5, n_classes // 2)}
+    if name == "eszsl" and len(needs.labels) < FEW_CLASSES:
+        cls_name = "ESZSLClassifier"
     cls = getattr(zeroshot, cls_name)
     known = inspect.signature(cls).parameters
     if name == "conse":
