@@ -91,7 +91,8 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     assert main(argv) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {
-        "model": str(folder), "estimator": "ridge", "n_classes": 3, "n_images": 12, "n_skipped": 0,
+        "model": str(folder), "estimator": "ridge", "calibration": None, "n_classes": 3,
+        "n_images": 12, "n_skipped": 0,
     }  # fmt: skip
     assert f"zeroshot predict --model {folder}" in err
     names = sorted(path.name for path in folder.iterdir())
@@ -102,7 +103,7 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     assert record["weights"] == {"test_efficientnet": zeroshot.load(folder)[0].weights_hash_}
     assert record["images"] == {"read": 12, "skipped": 0, "unreadable": []}
     assert record["classes"] == {"bus": 4, "lion": 4, "rose": 4}
-    assert record["excluded"] == ["sea"]
+    assert record["excluded"] == ["sea"] and record["calibration"] is None
     assert record["label_embedding"] == {"name": "hash", "sha256": HashEmbedding().fingerprint()}
     assert record["versions"]["scikit-zeroshot"] == zeroshot.__version__
     assert {"python", "torch", "timm", "numpy", "scikit-learn"} <= set(record["versions"])
@@ -136,8 +137,47 @@ def test_every_estimator_is_fitted_and_names_other_labels(
 
 
 @pytest.mark.parametrize(
-    ("n_classes", "kind"), [(3, "ESZSLClassifier"), (4, "ESZSLClassifierCV")]
+    "name", ["ridge", "devise", "eszsl", "sae", "ale", "sje", "conse", "fewshot", "ensemble"]
 )
+def test_every_estimator_is_calibrated(name: str, photos: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "model"
+    network = ["--image-size", "64"] if name in ("fewshot", "ensemble") else [*TINY, *HASH]
+    argv = ["fit", str(photos), "--output", str(folder), "--estimator", name, *network]
+    assert main([*argv, "--calibrate", "--format", "json"]) == 0
+    final = zeroshot.load(folder)[-1]
+    assert type(final).__name__ == "CalibratedStacking"
+    assert json.loads(capsys.readouterr().out)["calibration"] == final.gamma_
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["calibration"] == final.gamma_
+    argv = ["predict", "--model", str(folder), str(photos / "bus" / "0.png"), "--format", "json"]
+    assert main([*argv, "--labels", "bus,okapi"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert sorted(answer["labels"]) == ["bus", "okapi"]
+
+
+@pytest.mark.parametrize(
+    ("names", "n_images", "found"),
+    [
+        (("bus", "lion"), 2, "holds 2 classes, 2 with two images or more"),
+        (("bus", "lion", "sea"), 1, "holds 3 classes, 0 with two images or more"),
+    ],
+)
+def test_too_few_images_to_calibrate(
+    names: tuple, n_images: int, found: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    photos = save_photos(tmp_path / "photos", names, n_images)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH, "--calibrate"]
+    error = error_of(argv, capsys, code=1)
+    assert found in error and error.endswith("Add images, or leave --calibrate out.")
+    for name in ("bus", "lion", "sea"):  # of those that can be read
+        for bad in ("8.png", "9.png"):
+            (photos / name).mkdir(exist_ok=True)
+            (photos / name / bad).touch()
+    assert found in error_of(argv, capsys, code=1)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(("n_classes", "kind"), [(3, "ESZSLClassifier"), (4, "ESZSLClassifierCV")])
 def test_eszsl_chooses_penalties_from_four_classes_on(
     n_classes: int, kind: str, tmp_path: Path
 ) -> None:
@@ -207,7 +247,12 @@ def test_one_class_is_too_few(
         (["--exclude", "roze"], 1, "'roze'. Did you mean 'rose'"),
         (["--estimator", "fewshot", "--label-embedding", "hash"], 2, "Leave it out."),
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
-        (["--estimator", "ensemble", "--label-texts", "t.json"], 2, "--label-texts: ensemble"),
+        (
+            ["--estimator", "ensemble", "--label-texts", "t.json"],
+            2,
+            "--label-texts has no use: ensemble",
+        ),
+        (["--estimator", "dummy", "--calibrate", *HASH], 2, "dummy looks at no image. Leave it"),
         (["--label-texts", "no.json"], 1, "no.json"),
         (["--format", "parquet"], 2, "Pass one of table, csv, json."),
         (["--device", "toaster", "--label-embedding", "hash"], 1, "--device must be auto, cpu"),
@@ -413,21 +458,26 @@ def test_nothing_is_left_of_a_save_that_fails(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.data
-def test_fit_and_evaluate_a_data_set_by_name(
-    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On ten classes of CIFAR-100: the whole of it would take minutes."""
+def only_few_of_cifar100(monkeypatch: pytest.MonkeyPatch, *, n_classes: int, n_images: int) -> None:
     from zeroshot import datasets
 
     fetch = datasets.fetch_cifar100
 
     def few(**options):
         data = fetch(**options)
-        rows = np.concatenate([np.flatnonzero(data.target == n)[:2] for n in data.class_names[:10]])
+        names = data.class_names[:n_classes]
+        rows = np.concatenate([np.flatnonzero(data.target == name)[:n_images] for name in names])
         return type(data)(images=data.images[rows], target=data.target[rows])
 
     monkeypatch.setattr(datasets, "fetch_cifar100", few)
+
+
+@pytest.mark.data
+def test_fit_and_evaluate_a_data_set_by_name(
+    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On ten classes of CIFAR-100: the whole of it would take minutes."""
+    only_few_of_cifar100(monkeypatch, n_classes=10, n_images=2)
     folder = str(tmp_path / "model")
     assert main(["fit", "cifar100", "--output", folder, *TINY, *HASH]) == 0
     orders = []
@@ -455,6 +505,29 @@ def test_evaluate_offers_the_folders_classes_too(
     assert result["settings"]["n_unseen_classes"] == 2
     assert result["figures"]["seen_accuracy"]["value"] > 0.5
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
+
+
+@pytest.mark.data
+def test_evaluate_says_what_calibration_would_give(
+    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_few_of_cifar100(monkeypatch, n_classes=20, n_images=8)
+    found = {}
+    for name, options in {"plain": [], "calibrated": ["--calibrate"]}.items():
+        model, report = str(tmp_path / name), tmp_path / f"{name} report"
+        argv = ["fit", "cifar100", "--output", model, "--image-size", "64", *options]
+        assert main([*argv, "--exclude", "bear,bicycle,camel,bus,bottle"]) == 0
+        capsys.readouterr()
+        assert main(["evaluate", model, "cifar100", "--output", str(report)]) == 0
+        found[name] = json.loads((report / "evaluation.json").read_text())
+        page = (report / "index.html").read_text("utf-8")
+        for said in (capsys.readouterr().out, page, " ".join(found[name]["notes"])):
+            assert ("Fit with --calibrate" in said) == (name == "plain")
+    (note,) = found["plain"]["notes"]
+    before, after = (found[name]["figures"]["harmonic_mean"]["value"] for name in found)
+    assert note.startswith("Seen classes win: lowering their scores by 0.")
+    assert f"not {before:.3f}, in hindsight" in note
+    assert before + 0.1 < after
 
 
 LEARNT = "of the 8 images of seen classes are those that the model was fitted on: "

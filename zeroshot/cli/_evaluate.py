@@ -38,6 +38,7 @@ EXAMPLES = """examples:
 """
 
 FIGURES, PAGE = "evaluation.json", "index.html"
+FAR_BELOW = 0.1  # of the best harmonic mean, from which on it is worth a word
 COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label")
 
 
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     if note := _learnt_from(judged, model):
         say(f"warning: {note}")
         result.notes.insert(0, note)
+    if note := _won_by_one_kind(result, model):
+        result.notes.append(note)
     answers = _answers(result)
     try:
         if folder is not None:
@@ -168,6 +171,26 @@ def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
         f"{n_learnt:,} of the {len(seen.labels):,} images of seen classes are those that the "
         "model was fitted on: the figures of these classes say what it remembers, not how it "
         "names new images. Judge on other images of them, or with --unseen."
+    )
+
+
+def _won_by_one_kind(result: Any, model: SavedModel) -> str:
+    """Return what has to be said where another γ would give a far better harmonic mean."""
+    from zeroshot.estimators._held_out_classes import best_gamma
+    from zeroshot.metrics._classification import harmonic_mean
+
+    if result.curve is None:
+        return ""
+    seen, unseen, _ = result.curve
+    best, now = float(harmonic_mean(seen, unseen).max()), result["harmonic_mean"].value
+    if best - now < FAR_BELOW:
+        return ""
+    gamma = best_gamma([result.curve])
+    kind = "Seen" if gamma > 0 else "Unseen"
+    mend = "Fit with --calibrate, which chooses the number on training images."
+    return (
+        f"{kind} classes win: lowering their scores by {abs(gamma):.3f} would give a harmonic mean "
+        f"of {best:.3f}, not {now:.3f}, in hindsight.{'' if model.calibrated else ' ' + mend}"
     )
 
 

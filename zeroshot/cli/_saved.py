@@ -37,6 +37,7 @@ class SavedModel:
 
     def __init__(self, folder: str | os.PathLike, args: argparse.Namespace) -> None:
         import zeroshot
+        from zeroshot import CalibratedStacking
         from zeroshot._pipelines import unwrap
 
         self.folder = Path(folder).expanduser()
@@ -48,6 +49,7 @@ class SavedModel:
                     f"{self.folder} holds a {type(final).__name__}, which is no fitted zero-shot "
                     "classifier. Name a model that 'zeroshot fit' wrote."
                 )
+        self.calibrated = isinstance(final, CalibratedStacking)
         self.classes = final.classes_.tolist()
         self.seen_classes = final.seen_classes_.tolist()
         self._backbone = self._find_backbone(args)
