@@ -26,7 +26,8 @@ from zeroshot.exceptions import UnknownLabelError
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
 fit' wrote, from its own classes or any others. Without, by no training at all: the guesses of a
 network trained on ImageNet are carried over to your labels by how similar these are to its classes,
-in WordNet and by their words' vectors."""
+in WordNet and by their words' vectors. Of scores the order counts alone: they are no probabilities,
+and each model has its own scale."""
 
 EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
