@@ -94,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
                 weights=model.hashes,
                 n_read=len(read.rows),
                 unreadable=read.unreadable,
+                other_files=data.other_files,
                 model=args.model,
                 source=args.source,
             )

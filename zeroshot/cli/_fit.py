@@ -171,9 +171,8 @@ def _without(excluded: list[str], data: LabelledImages, source: str) -> Labelled
     """Return the images of the classes that are not left out, of two classes at least."""
     import numpy as np
 
-    check_known(
-        excluded, data.class_names, option="--exclude", what=f"class of {source}", code_2=False
-    )
+    known = [*data.class_names, *data.empty_classes]
+    check_known(excluded, known, option="--exclude", what=f"class of {source}", code_2=False)
     data = data.where(~np.isin(data.labels, excluded))
     _check_two(data, f"{source} holds", "less those of --exclude" if excluded else "")
     return data
@@ -260,6 +259,7 @@ def _record(
             "name": args.label_embedding or DEFAULT_EMBEDDING,
             "sha256": needs.embedding.fingerprint(),
         },
+        other_files=kept.other_files,
         classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
         learnt_images=" ".join(sorted(digests(kept.images))),
