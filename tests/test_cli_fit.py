@@ -604,9 +604,12 @@ def test_evaluate_does_not_warn_of_other_images_nor_without_a_record(
         os.unlink(model / "provenance.json")
         if record is not None:
             (model / "provenance.json").write_text(record, encoding="ascii")
-    assert main(["evaluate", str(model), str(source)]) == 0
+    report = tmp_path / "report"
+    assert main(["evaluate", str(model), str(source), "--output", str(report)]) == 0
     out, err = capsys.readouterr()
     assert "fitted on" not in out + err
+    known = "estimator" in json.loads((report / "provenance.json").read_text("ascii"))
+    assert known == (record == "as it is")
 
 
 def test_evaluate_on_unseen_classes_alone(
@@ -653,6 +656,13 @@ def test_evaluate_writes_figures_and_record(
     assert f"<td><bdi>{shlex.join(['zeroshot', *argv, '--format', 'json'])}</bdi></td>" in page
     assert all(f"<bdi>{value}</bdi>" in page for value in record["weights"].values())
     assert "Image of " in page and "Confusion matrix" in page
+    made_of = {
+        "estimator": "ridge", "calibration": None, "backbone": "test_efficientnet",
+        "label_embedding": "hash", "training_classes": 2, "training_images": 8,
+    }  # fmt: skip
+    assert made_of.items() <= record.items()
+    for row in ("Estimator ridge", "Calibration none", "Training images 8"):
+        assert row in " ".join(re.sub("<[^>]*>", " ", page).split())
     assert "exists" in error_of(argv, capsys, code=2)
     assert main([*argv, "--force", "--format", "parquet"]) == 0
     assert capsys.readouterr().out == ""

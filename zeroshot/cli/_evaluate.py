@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
                 other_files=data.other_files,
                 model=args.model,
                 source=args.source,
+                **model.made_of,
             )
             task = (classifier, read.features, judged)
             _write(result, task, record, folder, args, charts=charts)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zeroshot._files import sha256_of
 from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
 from zeroshot.cli._options import network_options, refuse
 from zeroshot.exceptions import UnknownLabelError
+
+T = TypeVar("T")
 
 
 class SavedModel:
@@ -91,11 +94,20 @@ class SavedModel:
     @property
     def learnt_images(self) -> frozenset[str]:
         """Digests of the image files that ``zeroshot fit`` learnt from, as far as is recorded."""
+        return self._recorded(
+            lambda record: frozenset(record["learnt_images"].split()), frozenset()
+        )
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What ``zeroshot fit`` made the model of, as far as is recorded."""
+        return self._recorded(_made_of, {})
+
+    def _recorded(self, part: Callable[[Any], T], otherwise: T) -> T:
         try:
-            record = json.loads((self.folder / RECORD).read_text("ascii"))
-            return frozenset(record["learnt_images"].split())
+            return part(json.loads((self.folder / RECORD).read_text("ascii")))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return frozenset()  # saved from Python, or with a record of another kind
+            return otherwise  # saved from Python, or with a record of another kind
 
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""
@@ -118,3 +130,14 @@ class SavedModel:
                 owner=str(self.folder), remedy=f"Respell them in {option}, or leave them out."
             ) from error
         return view if self._backbone is None else view[1:]
+
+
+def _made_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "estimator": record["estimator"],
+        "calibration": record.get("calibration"),
+        "backbone": ", ".join(record["weights"]),
+        "label_embedding": record["label_embedding"]["name"],
+        "training_classes": len(record["classes"]),
+        "training_images": sum(record["classes"].values()),
+    }

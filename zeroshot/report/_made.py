@@ -54,4 +54,6 @@ def unreadable_images(entries: Sequence[Mapping[str, str]], n_images: int) -> st
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
