@@ -189,6 +189,31 @@ def test_eszsl_chooses_penalties_from_four_classes_on(
     assert type(final).__name__ == kind and final.get_params().get("cv") is None
 
 
+def test_classes_may_be_spelled_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    photos = save_photos(tmp_path / "photos", ("School_Bus", "bus", "fire-engine", "Lion"), 1)
+    model = str(tmp_path / "model")
+    argv = ["fit", str(photos), "--output", model, *TINY, *HASH]
+    assert main([*argv, "--exclude", "FIRE ENGINE,school bus"]) == 0
+    assert "--exclude: 'school bus' is taken for 'School_Bus'\n" in capsys.readouterr().err
+    assert zeroshot.load(model)[-1].seen_classes_.tolist() == ["Lion", "bus"]
+    assert main(["evaluate", model, str(photos), "--unseen", "school-bus,fire-engine"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("taken for") == 1 and "'school-bus' is taken for 'School_Bus'" in said
+    argv = ["predict", str(photos / "bus"), "--model", model, "--format", "csv", "--labels"]
+    assert main([*argv, "lion,okapi"]) == 0
+    out, err = capsys.readouterr()
+    assert ",Lion," in out and "--labels: 'lion' is taken for 'Lion'" in err
+    assert main([*argv, "lion,Lion"]) == 0  # both are meant
+    assert "taken for" not in capsys.readouterr().err
+
+
+def test_two_classes_that_a_name_may_mean_are_both_named(tmp_path: Path, capsys) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "sea-lion", "Sea Lion", "rose"), 1)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    error = error_of([*argv, "--exclude", "sea_lion"], capsys, code=1)
+    assert "Did you mean 'Sea Lion', 'sea-lion'?" in error
+
+
 @pytest.mark.parametrize("name", ["fewshot", "ensemble"])
 def test_estimators_with_a_pretrained_head(
     name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture

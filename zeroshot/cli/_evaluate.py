@@ -24,7 +24,7 @@ from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel
-from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import MissingDependencyError
 
 HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)
     if unseen is not None:
+        unseen = spelled_as_known(unseen, data.class_names, option="--unseen")
         data = _only(unseen, data, args.source, model)
     names = unseen or sorted({*model.classes, *data.class_names}, key=str)
     classifier = model.over(names, option="--unseen" if unseen else args.source)

@@ -48,7 +48,7 @@ from zeroshot.cli._tables import (
     check_names,
     prior_of,
 )
-from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
@@ -112,7 +112,10 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
-    data = _without(excluded, load_classes(args.source, judged=False), args.source)
+    data = load_classes(args.source, judged=False)
+    there = [*data.class_names, *data.empty_classes]
+    excluded = spelled_as_known(excluded, there, option="--exclude")
+    data = _without(excluded, data, args.source)
     if args.calibrate:
         _check_calibrated(data, args.source)
     embedding = build_embedding(

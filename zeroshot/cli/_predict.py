@@ -20,7 +20,7 @@ from zeroshot.cli._options import (
 from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._saved import SavedModel
-from zeroshot.cli._terminal import UsageError
+from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
@@ -131,7 +131,10 @@ def _name_by_model(
     from zeroshot._pipelines import final_and_input
 
     model = SavedModel(args.model, args)
-    labels = model.classes if labels is None else labels
+    if labels is None:
+        labels = model.classes
+    else:
+        labels = spelled_as_known(labels, [*map(str, model.classes)], option="--labels")
     k = _check_k(args.k, len(labels))
     classifier = model.over(labels, option="--labels")
     read = model.read(paths)
