@@ -768,10 +768,34 @@ def test_evaluate_refuses_a_folder_that_cannot_be_made_before_the_work(
     (tmp_path / "file").touch()
     argv = ["evaluate", str(model), "photos", "--output"]
     assert "cannot be made in" in error_of([*argv, str(tmp_path / "file" / "x")], capsys, code=2)
+    assert "File name too long" in error_of([*argv, str(tmp_path / ("x" * 250))], capsys, code=2)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", ".new.temporary")
+
     # As another user sees a folder that is not theirs; the tests may run as root.
-    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
-    assert "cannot be made in" in error_of([*argv, str(tmp_path / "new")], capsys, code=2)
-    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    error = error_of([*argv, str(tmp_path / "new")], capsys, code=2)
+    assert error == (
+        f"{tmp_path / 'new'} cannot be made in {tmp_path}: Permission denied. Name another folder."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("command", ["fit", "evaluate", "predict", "embed", "similar", "demo"])
+def test_a_place_that_takes_no_file_is_refused_before_the_work(command: str, capsys) -> None:
+    """Also by a folder whose permissions say that it would, as root's do of any."""
+    argv = {
+        "fit": ["no-photos"],
+        "evaluate": ["no-model", "no-photos"],
+        "predict": ["no.jpg", "--labels", "a,b"],
+        "embed": ["no.jpg"],
+        "similar": ["okapi", "--sources", "a,b"],
+        "demo": ["no.jpg"],
+    }[command]
+    error = error_of([command, *argv, "--output", "/proc/x.csv"], capsys, code=2)
+    assert error.startswith("/proc/x.csv cannot be made in /proc: ")
 
 
 def test_evaluate_without_matplotlib_says_so_and_writes_the_rest(

@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,7 +233,11 @@ def _is_own(folder: Path, own: set[str]) -> bool:
 
 
 def check_parent(path: Path, kind: str) -> None:
-    """Raise if nothing can be made where `path` is to lie."""
+    """Raise if nothing can be made where `path` is to lie: permissions do not say all."""
     parent = next(place for place in path.absolute().parents if place.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"{path} cannot be made in {parent}. Name another {kind}.")
+    try:  # as the output and its record are made
+        os.rmdir(tempfile.mkdtemp(prefix=f".{path.name}.{RECORD}.", dir=parent))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be made in {parent}: {error.strerror}. Name another {kind}."
+        ) from error
