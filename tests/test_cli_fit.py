@@ -663,6 +663,19 @@ def test_unseen_classes_are_checked(
     assert message in error_of(argv, capsys, code)
 
 
+def test_model_comes_first(model: Path, photos: Path, capsys: pytest.CaptureFixture) -> None:
+    for source in (str(photos), "cifar100"):
+        error = error_of(["evaluate", source, str(model)], capsys, code=2)
+        assert error == (
+            f"{source} is no model, and {model} is one. MODEL comes first: zeroshot evaluate "
+            f"{model} {source}"
+        )
+    error = error_of(["evaluate", str(photos), str(photos)], capsys, code=1)
+    assert error == (
+        f"{photos} is no model: it holds no config.json. Name a folder that 'zeroshot fit' wrote."
+    )
+
+
 def test_evaluate_writes_figures_and_record(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

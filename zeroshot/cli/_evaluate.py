@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from zeroshot.cli._options import (
 from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._remedies import in_options
-from zeroshot.cli._saved import SavedModel
+from zeroshot.cli._saved import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import MissingDependencyError
 
@@ -67,6 +68,11 @@ def run(args: argparse.Namespace) -> int:
     charts = folder is not None and _checked_output(folder, force=args.force)
     if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
+    if is_model(args.source) and not is_model(args.model):
+        raise UsageError(
+            f"{args.model} is no model, and {args.source} is one. MODEL comes first: zeroshot "
+            f"evaluate {shlex.join([args.source, args.model])}"
+        )
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
     model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)

@@ -17,6 +17,8 @@ from zeroshot.exceptions import UnknownLabelError
 
 T = TypeVar("T")
 
+CONFIG = "config.json"
+
 
 class SavedModel:
     """A model of ``zeroshot fit`` or ``zeroshot.save`` that takes images.
@@ -44,6 +46,11 @@ class SavedModel:
         from zeroshot._pipelines import unwrap
 
         self.folder = Path(folder).expanduser()
+        if self.folder.is_dir() and not is_model(self.folder):
+            raise ValueError(
+                f"{self.folder} is no model: it holds no {CONFIG}. Name a folder that "
+                "'zeroshot fit' wrote."
+            )
         self._model = zeroshot.load(self.folder)
         final = unwrap(self._model)
         for name in ("classes_", "seen_classes_", "with_candidates", "predict_top_k"):
@@ -85,7 +92,7 @@ class SavedModel:
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the saved files and of the network's weights."""
-        names = ("config.json", "arrays.safetensors")
+        names = (CONFIG, "arrays.safetensors")
         found = {f"{self.folder / name}": sha256_of(self.folder / name) for name in names}
         if self._backbone is not None:
             found[str(self._backbone.model_name)] = self._backbone.weights_hash_
@@ -130,6 +137,11 @@ class SavedModel:
                 owner=str(self.folder), remedy=f"Respell them in {option}, or leave them out."
             ) from error
         return view if self._backbone is None else view[1:]
+
+
+def is_model(folder: str | os.PathLike) -> bool:
+    """Tell whether a folder looks like a saved model."""
+    return (Path(folder).expanduser() / CONFIG).is_file()
 
 
 def _made_of(record: Mapping[str, Any]) -> dict[str, Any]:
