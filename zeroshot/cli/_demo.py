@@ -40,7 +40,9 @@ def add_parser(commands: Any) -> None:
         summary="run the main job on bundled data", text=HELP, examples=EXAMPLES,
     )  # fmt: skip
     demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
-    add_output(demo, "DIR", "report folder (default: zeroshot-demo)")
+    add_output(
+        demo, "DIR", "report folder (default: zeroshot-demo; where that exists, zeroshot-demo-2)"
+    )
     add_format(demo, FORMATS, "of the figures (default: table); parquet is written into --output")
     demo.add_argument(
         "--json", dest="format", action="store_const", const="json", help="short for --format json"

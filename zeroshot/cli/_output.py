@@ -18,7 +18,7 @@ from zeroshot._files import atomic_file, other_files, parents_of
 from zeroshot._optional import import_optional
 from zeroshot._printable import printable
 from zeroshot._record import RECORD, as_json
-from zeroshot.cli._terminal import UsageError
+from zeroshot.cli._terminal import UsageError, say
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
@@ -190,6 +190,7 @@ def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
     ):
         yield file
         beside.write(as_json(record).encode("ascii"))
+    say(f"The output is in {path}")
 
 
 def check_file(path: Path, *, force: bool) -> None:
