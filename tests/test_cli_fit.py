@@ -939,6 +939,22 @@ def test_control_characters_are_escaped_in_tables(
     assert ("büs" if encoding == "utf-8" else "b\\xfcs") in text
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "ä.png"), ("ascii", r"\xe4.png")])
+def test_columns_line_up_in_any_encoding(
+    encoding: str, shown: str, photos: Path, model: Path, tmp_path: Path, monkeypatch
+) -> None:
+    paths = [shutil.copy(photos / "bus" / "0.png", tmp_path / name) for name in ("a.png", "ä.png")]
+    predict = ["predict", *map(str, paths), "--model", str(model), "-k", "1"]
+    similar = ["similar", "bus", "--sources", "bus,ä.png", "--measure", "cosine", *HASH]
+    for argv in (predict, similar):
+        buffer = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding=encoding))
+        assert main(argv) == 0
+        *_, first, second = buffer.getvalue().decode(encoding).splitlines()
+        assert shown in second
+        assert len(first) == len(second)
+
+
 def test_models_that_are_none_or_take_features(
     photos: Path, model: Path, tmp_path: Path, capsys
 ) -> None:

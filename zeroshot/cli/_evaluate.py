@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from zeroshot.cli._options import (
     add_seed,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
+from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel, is_model
@@ -111,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
-            sys.stdout.write(as_text(answers, args.format or "table"))
+            print_answers(answers, args.format or "table")
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +32,7 @@ from zeroshot.cli._options import (
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, as_text, check_folder
+from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, check_folder, print_answers
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import (
     DEFAULT_EMBEDDING,
@@ -138,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     record = _record(args, needs, backbone, read, kept, excluded) | {"calibration": gamma}
     _save([backbone, *steps], folder, record, force=args.force)
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    sys.stdout.write(as_text(_summary(args, read, kept, gamma), args.format or "table"))
+    print_answers(_summary(args, read, kept, gamma), args.format or "table")
     return 0
 
 

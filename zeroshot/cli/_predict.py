@@ -154,16 +154,11 @@ def _answers(photos: Photos) -> Answers:
     for photo in photos:
         pairs = zip(photo["labels"], photo["scores"], strict=True)
         rows += [(photo["path"], rank, *pair) for rank, pair in enumerate(pairs, start=1)]
-    text = "\n".join(_lines(photos))
-    return Answers(("path", "rank", "label", "score"), rows, objects=photos, text=text)
+    lines = [_line(photo) for photo in photos]
+    return Answers(("path", "rank", "label", "score"), rows, objects=photos, lines=lines)
 
 
-def _lines(photos: Photos) -> list[str]:
-    paths = [printable(photo["path"]) for photo in photos]
-    width = max(map(len, paths), default=0)
-    lines = []
-    for path, photo in zip(paths, photos, strict=True):
-        pairs = zip(photo["labels"], photo["scores"], strict=True)
-        text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
-        lines.append(f"{path:<{width}}  {text}")
-    return lines
+def _line(photo: dict[str, Any]) -> tuple[str, str]:
+    pairs = zip(photo["labels"], photo["scores"], strict=True)
+    text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
+    return printable(photo["path"]), text
