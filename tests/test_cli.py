@@ -20,6 +20,7 @@ import zeroshot.demo
 from zeroshot import TimmFeatures
 from zeroshot.cli import main
 from zeroshot.cli._main import _parser
+from zeroshot.report._classes import ABOUT_SCORES
 
 Photos = list[dict[str, Any]]
 
@@ -134,6 +135,15 @@ def test_help_shows_examples_and_exits_0(
     out, err = capsys.readouterr()
     assert example in out
     assert err == ""
+
+
+def test_what_scores_are_is_said_in_the_help_and_on_the_page(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert main(["predict", "--help"]) == 0
+    documented = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text("utf-8")
+    for said in (capsys.readouterr().out, documented):
+        assert ABOUT_SCORES in " ".join(said.split())
 
 
 def test_the_page_says_which_command_has_which_option() -> None:

@@ -22,6 +22,7 @@ from zeroshot import DeViSEClassifier, HashEmbedding
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
 from zeroshot.cli._remedies import REMEDIES
+from zeroshot.datasets._folders import IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
 from zeroshot.report import _charts
 
@@ -91,7 +92,8 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     assert main(argv) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {
-        "model": str(folder), "estimator": "ridge", "n_classes": 3, "n_images": 12, "n_skipped": 0,
+        "model": str(folder), "estimator": "ridge", "calibration": None, "n_classes": 3,
+        "n_images": 12, "n_skipped": 0,
     }  # fmt: skip
     assert f"zeroshot predict --model {folder}" in err
     names = sorted(path.name for path in folder.iterdir())
@@ -102,7 +104,7 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     assert record["weights"] == {"test_efficientnet": zeroshot.load(folder)[0].weights_hash_}
     assert record["images"] == {"read": 12, "skipped": 0, "unreadable": []}
     assert record["classes"] == {"bus": 4, "lion": 4, "rose": 4}
-    assert record["excluded"] == ["sea"]
+    assert record["excluded"] == ["sea"] and record["calibration"] is None
     assert record["label_embedding"] == {"name": "hash", "sha256": HashEmbedding().fingerprint()}
     assert record["versions"]["scikit-zeroshot"] == zeroshot.__version__
     assert {"python", "torch", "timm", "numpy", "scikit-learn"} <= set(record["versions"])
@@ -113,7 +115,7 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     ("name", "kind"),
     [
         ("devise", "DeViSEClassifier"),
-        ("eszsl", "ESZSLClassifier"),
+        ("eszsl", "ESZSLClassifierCV"),
         ("sae", "SAEClassifier"),
         ("ale", "ALEClassifier"),
         ("sje", "SJEClassifier"),
@@ -135,15 +137,81 @@ def test_every_estimator_is_fitted_and_names_other_labels(
     assert sorted(answer["labels"]) == ["bus", "okapi"]
 
 
-@pytest.mark.parametrize("n_classes", [6, 9, 10])
-def test_eszsl_chooses_penalties_by_as_many_folds_as_there_are_pairs_of_classes(
-    n_classes: int, tmp_path: Path
+@pytest.mark.parametrize(
+    "name", ["ridge", "devise", "eszsl", "sae", "ale", "sje", "conse", "fewshot", "ensemble"]
+)
+def test_every_estimator_is_calibrated(name: str, photos: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "model"
+    network = ["--image-size", "64"] if name in ("fewshot", "ensemble") else [*TINY, *HASH]
+    argv = ["fit", str(photos), "--output", str(folder), "--estimator", name, *network]
+    assert main([*argv, "--calibrate", "--format", "json"]) == 0
+    final = zeroshot.load(folder)[-1]
+    assert type(final).__name__ == "CalibratedStacking"
+    assert json.loads(capsys.readouterr().out)["calibration"] == final.gamma_
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["calibration"] == final.gamma_
+    argv = ["predict", "--model", str(folder), str(photos / "bus" / "0.png"), "--format", "json"]
+    assert main([*argv, "--labels", "bus,okapi"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert sorted(answer["labels"]) == ["bus", "okapi"]
+
+
+@pytest.mark.parametrize(
+    ("names", "n_images", "found"),
+    [
+        (("bus", "lion"), 2, "holds 2 classes, 2 with two images or more"),
+        (("bus", "lion", "sea"), 1, "holds 3 classes, 0 with two images or more"),
+    ],
+)
+def test_too_few_images_to_calibrate(
+    names: tuple, n_images: int, found: str, tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    photos = save_photos(tmp_path / "photos", tuple("abcdefghij"[:n_classes]), 2)
+    photos = save_photos(tmp_path / "photos", names, n_images)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH, "--calibrate"]
+    error = error_of(argv, capsys, code=1)
+    assert found in error and error.endswith("Add images, or leave --calibrate out.")
+    for name in ("bus", "lion", "sea"):  # of those that can be read
+        for bad in ("8.png", "9.png"):
+            (photos / name).mkdir(exist_ok=True)
+            (photos / name / bad).touch()
+    assert found in error_of(argv, capsys, code=1)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(("n_classes", "kind"), [(3, "ESZSLClassifier"), (4, "ESZSLClassifierCV")])
+def test_eszsl_chooses_penalties_from_four_classes_on(
+    n_classes: int, kind: str, tmp_path: Path
+) -> None:
+    photos = save_photos(tmp_path / "photos", tuple("abcd"[:n_classes]), 2)
     argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
     assert main([*argv, "--estimator", "eszsl"]) == 0
     final = zeroshot.load(tmp_path / "model")[-1]
-    assert type(final).__name__ == "ESZSLClassifierCV" and final.cv == n_classes // 2
+    assert type(final).__name__ == kind and final.get_params().get("cv") is None
+
+
+def test_classes_may_be_spelled_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    photos = save_photos(tmp_path / "photos", ("School_Bus", "bus", "fire-engine", "Lion"), 1)
+    model = str(tmp_path / "model")
+    argv = ["fit", str(photos), "--output", model, *TINY, *HASH]
+    assert main([*argv, "--exclude", "FIRE ENGINE,school bus"]) == 0
+    assert "--exclude: 'school bus' is taken for 'School_Bus'\n" in capsys.readouterr().err
+    assert zeroshot.load(model)[-1].seen_classes_.tolist() == ["Lion", "bus"]
+    assert main(["evaluate", model, str(photos), "--unseen", "school-bus,fire-engine"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("taken for") == 1 and "'school-bus' is taken for 'School_Bus'" in said
+    argv = ["predict", str(photos / "bus"), "--model", model, "--format", "csv", "--labels"]
+    assert main([*argv, "lion,okapi"]) == 0
+    out, err = capsys.readouterr()
+    assert ",Lion," in out and "--labels: 'lion' is taken for 'Lion'" in err
+    assert main([*argv, "lion,Lion"]) == 0  # both are meant
+    assert "taken for" not in capsys.readouterr().err
+
+
+def test_two_classes_that_a_name_may_mean_are_both_named(tmp_path: Path, capsys) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "sea_lion", "Sea Lion", "rose"), 1)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY, *HASH]
+    error = error_of([*argv, "--exclude", "SEA-LION"], capsys, code=1)
+    assert "Did you mean 'Sea Lion', 'sea_lion'?" in error
 
 
 @pytest.mark.parametrize("name", ["fewshot", "ensemble"])
@@ -185,6 +253,35 @@ def test_unreadable_images_are_skipped_counted_and_listed(
     assert str(bad) in [entry["path"] for entry in record["images"]["unreadable"]]
 
 
+def test_folders_without_an_image_and_files_with_other_endings(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    photos = save_photos(tmp_path / "photos", ("bus", "lion"), 2)
+    for name in ("rose", "sea"):
+        (photos / name).mkdir()
+    for name in ("bus/1.HEIC", "sea/1.HEIC", "lion/README"):
+        (photos / name).touch()
+    folder, report = tmp_path / "model", tmp_path / "report"
+    argv = ["fit", str(photos), "--output", str(folder), *TINY, *HASH, "--exclude", "sea"]
+    assert main(argv) == 0
+    assert main(["evaluate", str(folder), str(photos), "--output", str(report)]) == 0
+    err = capsys.readouterr().err
+    assert err.count("warning: class folders without an image are left out: 'rose', 'sea'") == 2
+    assert err.count("3 of 7 files were not read for their endings (.HEIC, none)") == 2
+    for output in (folder, report):
+        record = json.loads((output / "provenance.json").read_text("ascii"))
+        assert record["images"]["read"] == 4
+        assert record["images"]["other_files"] == {".HEIC": 2, "": 1}
+    page = (report / "index.html").read_text("utf-8")
+    assert "4 images; files with other endings were not (.HEIC: 2, none: 1)" in page
+
+
+def test_the_page_has_the_endings_that_are_read() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text("utf-8")
+    *first, last = sorted(ending.removeprefix(".") for ending in IMAGE_EXTENSIONS)
+    assert f"that end in {', '.join(first)} or {last}," in " ".join(page.split())
+
+
 @pytest.mark.parametrize(("names", "exclude"), [(("bus",), []), (("bus", "sea"), ["sea"])])
 def test_one_class_is_too_few(
     names: tuple, exclude: list, tmp_path: Path, capsys: pytest.CaptureFixture
@@ -205,7 +302,12 @@ def test_one_class_is_too_few(
         (["--exclude", "roze"], 1, "'roze'. Did you mean 'rose'"),
         (["--estimator", "fewshot", "--label-embedding", "hash"], 2, "Leave it out."),
         (["--weights", "none.safetensors", "--label-embedding", "hash"], 1, "no such file"),
-        (["--estimator", "ensemble", "--label-texts", "t.json"], 2, "--label-texts: ensemble"),
+        (
+            ["--estimator", "ensemble", "--label-texts", "t.json"],
+            2,
+            "--label-texts has no use: ensemble",
+        ),
+        (["--estimator", "dummy", "--calibrate", *HASH], 2, "dummy looks at no image. Leave it"),
         (["--label-texts", "no.json"], 1, "no.json"),
         (["--format", "parquet"], 2, "Pass one of table, csv, json."),
         (["--device", "toaster", "--label-embedding", "hash"], 1, "--device must be auto, cpu"),
@@ -411,21 +513,26 @@ def test_nothing_is_left_of_a_save_that_fails(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.data
-def test_fit_and_evaluate_a_data_set_by_name(
-    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On ten classes of CIFAR-100: the whole of it would take minutes."""
+def only_few_of_cifar100(monkeypatch: pytest.MonkeyPatch, *, n_classes: int, n_images: int) -> None:
     from zeroshot import datasets
 
     fetch = datasets.fetch_cifar100
 
     def few(**options):
         data = fetch(**options)
-        rows = np.concatenate([np.flatnonzero(data.target == n)[:2] for n in data.class_names[:10]])
+        names = data.class_names[:n_classes]
+        rows = np.concatenate([np.flatnonzero(data.target == name)[:n_images] for name in names])
         return type(data)(images=data.images[rows], target=data.target[rows])
 
     monkeypatch.setattr(datasets, "fetch_cifar100", few)
+
+
+@pytest.mark.data
+def test_fit_and_evaluate_a_data_set_by_name(
+    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On ten classes of CIFAR-100: the whole of it would take minutes."""
+    only_few_of_cifar100(monkeypatch, n_classes=10, n_images=2)
     folder = str(tmp_path / "model")
     assert main(["fit", "cifar100", "--output", folder, *TINY, *HASH]) == 0
     orders = []
@@ -453,6 +560,29 @@ def test_evaluate_offers_the_folders_classes_too(
     assert result["settings"]["n_unseen_classes"] == 2
     assert result["figures"]["seen_accuracy"]["value"] > 0.5
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
+
+
+@pytest.mark.data
+def test_evaluate_says_what_calibration_would_give(
+    data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_few_of_cifar100(monkeypatch, n_classes=20, n_images=8)
+    found = {}
+    for name, options in {"plain": [], "calibrated": ["--calibrate"]}.items():
+        model, report = str(tmp_path / name), tmp_path / f"{name} report"
+        argv = ["fit", "cifar100", "--output", model, "--image-size", "64", *options]
+        assert main([*argv, "--exclude", "bear,bicycle,camel,bus,bottle"]) == 0
+        capsys.readouterr()
+        assert main(["evaluate", model, "cifar100", "--output", str(report)]) == 0
+        found[name] = json.loads((report / "evaluation.json").read_text())
+        page = (report / "index.html").read_text("utf-8")
+        for said in (capsys.readouterr().out, page, " ".join(found[name]["notes"])):
+            assert ("Fit with --calibrate" in said) == (name == "plain")
+    (note,) = found["plain"]["notes"]
+    before, after = (found[name]["figures"]["harmonic_mean"]["value"] for name in found)
+    assert note.startswith("Seen classes win: lowering their scores by 0.")
+    assert f"not {before:.3f}, in hindsight" in note
+    assert before + 0.1 < after
 
 
 LEARNT = "of the 8 images of seen classes are those that the model was fitted on: "
@@ -499,9 +629,12 @@ def test_evaluate_does_not_warn_of_other_images_nor_without_a_record(
         os.unlink(model / "provenance.json")
         if record is not None:
             (model / "provenance.json").write_text(record, encoding="ascii")
-    assert main(["evaluate", str(model), str(source)]) == 0
+    report = tmp_path / "report"
+    assert main(["evaluate", str(model), str(source), "--output", str(report)]) == 0
     out, err = capsys.readouterr()
     assert "fitted on" not in out + err
+    known = "estimator" in json.loads((report / "provenance.json").read_text("ascii"))
+    assert known == (record == "as it is")
 
 
 def test_evaluate_on_unseen_classes_alone(
@@ -530,6 +663,19 @@ def test_unseen_classes_are_checked(
     assert message in error_of(argv, capsys, code)
 
 
+def test_model_comes_first(model: Path, photos: Path, capsys: pytest.CaptureFixture) -> None:
+    for source in (str(photos), "cifar100"):
+        error = error_of(["evaluate", source, str(model)], capsys, code=2)
+        assert error == (
+            f"{source} is no model, and {model} is one. MODEL comes first: zeroshot evaluate "
+            f"{model} {source}"
+        )
+    error = error_of(["evaluate", str(photos), str(photos)], capsys, code=1)
+    assert error == (
+        f"{photos} is no model: it holds no config.json. Name a folder that 'zeroshot fit' wrote."
+    )
+
+
 def test_evaluate_writes_figures_and_record(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -548,6 +694,13 @@ def test_evaluate_writes_figures_and_record(
     assert f"<td><bdi>{shlex.join(['zeroshot', *argv, '--format', 'json'])}</bdi></td>" in page
     assert all(f"<bdi>{value}</bdi>" in page for value in record["weights"].values())
     assert "Image of " in page and "Confusion matrix" in page
+    made_of = {
+        "estimator": "ridge", "calibration": None, "backbone": "test_efficientnet",
+        "label_embedding": "hash", "training_classes": 2, "training_images": 8,
+    }  # fmt: skip
+    assert made_of.items() <= record.items()
+    for row in ("Estimator ridge", "Calibration none", "Training images 8"):
+        assert row in " ".join(re.sub("<[^>]*>", " ", page).split())
     assert "exists" in error_of(argv, capsys, code=2)
     assert main([*argv, "--force", "--format", "parquet"]) == 0
     assert capsys.readouterr().out == ""
@@ -628,10 +781,34 @@ def test_evaluate_refuses_a_folder_that_cannot_be_made_before_the_work(
     (tmp_path / "file").touch()
     argv = ["evaluate", str(model), "photos", "--output"]
     assert "cannot be made in" in error_of([*argv, str(tmp_path / "file" / "x")], capsys, code=2)
+    assert "File name too long" in error_of([*argv, str(tmp_path / ("x" * 250))], capsys, code=2)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", ".new.temporary")
+
     # As another user sees a folder that is not theirs; the tests may run as root.
-    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
-    assert "cannot be made in" in error_of([*argv, str(tmp_path / "new")], capsys, code=2)
-    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    error = error_of([*argv, str(tmp_path / "new")], capsys, code=2)
+    assert error == (
+        f"{tmp_path / 'new'} cannot be made in {tmp_path}: Permission denied. Name another folder."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("command", ["fit", "evaluate", "predict", "embed", "similar", "demo"])
+def test_a_place_that_takes_no_file_is_refused_before_the_work(command: str, capsys) -> None:
+    """Also by a folder whose permissions say that it would, as root's do of any."""
+    argv = {
+        "fit": ["no-photos"],
+        "evaluate": ["no-model", "no-photos"],
+        "predict": ["no.jpg", "--labels", "a,b"],
+        "embed": ["no.jpg"],
+        "similar": ["okapi", "--sources", "a,b"],
+        "demo": ["no.jpg"],
+    }[command]
+    error = error_of([command, *argv, "--output", "/proc/x.csv"], capsys, code=2)
+    assert error.startswith("/proc/x.csv cannot be made in /proc: ")
 
 
 def test_evaluate_without_matplotlib_says_so_and_writes_the_rest(
@@ -760,6 +937,22 @@ def test_control_characters_are_escaped_in_tables(
     text = buffer.getvalue().decode(encoding)
     assert "\\x1b[31mred" in text and "\x1b" not in text
     assert ("büs" if encoding == "utf-8" else "b\\xfcs") in text
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "ä.png"), ("ascii", r"\xe4.png")])
+def test_columns_line_up_in_any_encoding(
+    encoding: str, shown: str, photos: Path, model: Path, tmp_path: Path, monkeypatch
+) -> None:
+    paths = [shutil.copy(photos / "bus" / "0.png", tmp_path / name) for name in ("a.png", "ä.png")]
+    predict = ["predict", *map(str, paths), "--model", str(model), "-k", "1"]
+    similar = ["similar", "bus", "--sources", "bus,ä.png", "--measure", "cosine", *HASH]
+    for argv in (predict, similar):
+        buffer = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding=encoding))
+        assert main(argv) == 0
+        *_, first, second = buffer.getvalue().decode(encoding).splitlines()
+        assert shown in second
+        assert len(first) == len(second)
 
 
 def test_models_that_are_none_or_take_features(

@@ -240,6 +240,44 @@ def test_similar_refuses(argv: list, code: int, message: str, capsys) -> None:
     assert message in error_of(["similar", *argv], capsys, code)
 
 
+def test_similarity_is_rounded_for_people_and_exact_in_json(tmp_path: Path, capsys) -> None:
+    exact, shown = tmp_path / "s.json", []
+    argv = ["similar", "okapi", "--sources", "okapi,lion", "--measure", "cosine"]
+    assert main([*argv, "--output", str(exact)]) == 0
+    said = capsys.readouterr().err
+    assert said == f"zeroshot: The output is in {exact}\n"
+    for form in ("csv", "table"):
+        assert main([*argv, "--format", form]) == 0
+        shown.append(capsys.readouterr().out.replace(",", " ").split()[7])
+    assert shown == ["1.0", "1.000"]
+    answers = json.loads(exact.read_text())
+    assert answers[1]["similarity"] != round(answers[1]["similarity"], 6)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["datasets"],
+        ["models", "resnet50"],
+        ["embed", "--labels", "cat", "--label-embedding", "hash", "--format", "csv"],
+        ["embed", "--labels", "cat", "--label-embedding", "hash", "--format", "npz"],
+    ],
+)
+def test_where_an_output_is_is_said(argv: list, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "answers"
+    options = [] if "--format" in argv else ["--format", "json"]
+    assert main([*argv, *options, "--output", str(target)]) == 0
+    assert capsys.readouterr() == ("", f"zeroshot: The output is in {target}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "default"), [("similar", "(default: wup)"), ("demo", "zeroshot-demo-2")]
+)
+def test_help_says_what_is_taken_by_default(command: str, default: str, capsys) -> None:
+    assert main([command, "--help"]) == 0
+    assert default in " ".join(capsys.readouterr().out.split()).replace("- ", "-")
+
+
 # --- models, datasets ------------------------------------------------------------------------
 
 

@@ -749,6 +749,16 @@ def test_what_cannot_be_read_is_left_out_if_asked_for(tmp_path: Path) -> None:
         load_image_folder(tmp_path, skip_unreadable=True)
 
 
+def test_class_folders_without_an_image_are_left_out_if_asked_for(tmp_path: Path) -> None:
+    make_files(tmp_path, "cat/a.jpg", "dog/notes.txt")
+    (tmp_path / "eel").mkdir()
+    bunch = load_image_folder(tmp_path, skip_empty=True)
+    assert bunch.class_names == ["cat"] and bunch.empty_classes == ["dog", "eel"]
+    (tmp_path / "cat" / "a.jpg").unlink()
+    with pytest.raises(ValueError, match="3 of the 3 class folders in .* hold no image"):
+        load_image_folder(tmp_path, skip_empty=True)
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere.*Check the path"):
         load_image_folder(tmp_path / "nowhere")

@@ -17,7 +17,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
 from zeroshot import displays
 from zeroshot.cli import main
@@ -55,16 +55,17 @@ def few_images():
 
 @pytest.fixture
 def photo_folder(few_images, tmp_path, monkeypatch):
-    """The same images as files under ``photos/``, a folder a class, and ``new.jpg``.
+    """The same images and their mirror images as files in ``photos/``, and ``new.jpg``.
 
-    Under ``other-photos/`` are their mirror images.
+    In ``other-photos/`` they stand on their heads.
     """
     images, labels = few_images
-    for position, (image, label) in enumerate(zip(images, labels, strict=True)):
-        for name, pixels in (("photos", image), ("other-photos", image[:, ::-1])):
-            folder = tmp_path / name / str(label)
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(folder / f"{position}.png")
+    for image, label in zip(images, labels, strict=True):
+        files = {"photos/a": image, "photos/b": image[:, ::-1], "other-photos/a": image[::-1]}
+        for name, pixels in files.items():
+            folder, _, file = name.partition("/")
+            (tmp_path / folder / str(label)).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / str(label) / f"{file}.png")
     Image.fromarray(images[0]).save(tmp_path / "new.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -106,7 +107,9 @@ def test_commands_of_the_readme_name_a_class_without_a_photo(
     assert run_shell_line(without_two, capsys, monkeypatch)
     assert "best constant" in run_shell_line(judge, capsys, monkeypatch)
     assert "wolf" in Path("zoo-report/index.html").read_text("utf-8")
-    assert len(run_shell_line(untrained, capsys, monkeypatch).splitlines()) == 1 + 3 * len(CLASSES)
+    assert len(run_shell_line(untrained, capsys, monkeypatch).splitlines()) == 1 + 3 * 2 * len(
+        CLASSES
+    )
 
 
 @pytest.mark.data
@@ -128,9 +131,6 @@ def test_python_of_the_readme_runs(data_home, few_images, photo_folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 2
     images, labels = few_images
-    for path in Path("photos").glob("*/*.png"):  # some classes need two images, to be calibrated
-        with Image.open(path) as image:
-            ImageOps.mirror(image).save(path.with_name("mirrored.png"))
     Path("photos/lion/broken.jpg").write_bytes(b"no image")
     scope = {"images": images, "labels": labels, "names": CLASSES}
     for block in blocks:

@@ -17,7 +17,7 @@ from PIL import Image
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
-from zeroshot.report._classes import Answers, _extremes, worst_and_best
+from zeroshot.report._classes import ABOUT_SCORES, Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
 
 SHARES = {
@@ -201,6 +201,7 @@ def test_the_demos_page_has_figures_photos_and_pictures(n_photos: int, tmp_path:
     assert "0.336 0.051 best constant answer" in flat(page)
     assert len(page.images) == 5 + (n_photos > 0)
     assert all(image["alt"] for image in page.images)
+    assert (ABOUT_SCORES in flat(page)) == (n_photos > 0)
     if n_photos:
         # All photos are in the table; the picture has the last ones, which are the user's own.
         assert f"{n_photos - 1}.png swimming pool (0.50), refrigerator (0.40)" in flat(page)
@@ -313,6 +314,7 @@ def test_worst_and_best_classes_have_examples_with_labels_and_scores(evaluation:
         assert f"{label} {n_right} of 4 right ({accuracy[place]:.0%}), {kind}" in page
     assert page.index("as they come among the best") < page.rindex(" Worst ")
     assert page.rindex(" Worst ") < page.rindex(" Best ")
+    assert page.index("with their scores, best first") < page.index(ABOUT_SCORES)
     (row, *_) = np.flatnonzero(y == result.classes["label"][best])
     labels, scores = model.predict_top_k(X[row : row + 1], 3)
     (top, score), true = (labels[0, 0], scores[0, 0]), y[row]

@@ -18,7 +18,7 @@ from zeroshot.cli._options import (
     network_options,
     read_images,
 )
-from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
+from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._terminal import say
 
@@ -40,7 +40,9 @@ def add_parser(commands: Any) -> None:
         summary="run the main job on bundled data", text=HELP, examples=EXAMPLES,
     )  # fmt: skip
     demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
-    add_output(demo, "DIR", "report folder (default: zeroshot-demo)")
+    add_output(
+        demo, "DIR", "report folder (default: zeroshot-demo; where that exists, zeroshot-demo-2)"
+    )
     add_format(demo, FORMATS, "of the figures (default: table); parquet is written into --output")
     demo.add_argument(
         "--json", dest="format", action="store_const", const="json", help="short for --format json"
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     )
     answers = _answers(results)
     if args.format != "parquet":  # printed first: a full disk must not take the figures with it
-        print(as_text(answers, args.format or "table"), end="", flush=True)
+        print_answers(answers, args.format or "table")
     from zeroshot.report import write_demo_report
     from zeroshot.report._demo import TABLE
 

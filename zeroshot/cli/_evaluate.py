@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from zeroshot.cli._options import (
     add_seed,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, Answers, as_text, check_folder, write_parquet
+from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._remedies import in_options
-from zeroshot.cli._saved import SavedModel
-from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.cli._saved import SavedModel, is_model
+from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import MissingDependencyError
 
 HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
@@ -38,6 +38,7 @@ EXAMPLES = """examples:
 """
 
 FIGURES, PAGE = "evaluation.json", "index.html"
+FAR_BELOW = 0.1  # of the best harmonic mean, from which on it is worth a word
 COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label")
 
 
@@ -66,10 +67,16 @@ def run(args: argparse.Namespace) -> int:
     charts = folder is not None and _checked_output(folder, force=args.force)
     if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
+    if is_model(args.source) and not is_model(args.model):
+        raise UsageError(
+            f"{args.model} is no model, and {args.source} is one. MODEL comes first: zeroshot "
+            f"evaluate {shlex.join([args.source, args.model])}"
+        )
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
     model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)
     if unseen is not None:
+        unseen = spelled_as_known(unseen, data.class_names, option="--unseen")
         data = _only(unseen, data, args.source, model)
     names = unseen or sorted({*model.classes, *data.class_names}, key=str)
     classifier = model.over(names, option="--unseen" if unseen else args.source)
@@ -83,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     if note := _learnt_from(judged, model):
         say(f"warning: {note}")
         result.notes.insert(0, note)
+    if note := _won_by_one_kind(result, model):
+        result.notes.append(note)
     answers = _answers(result)
     try:
         if folder is not None:
@@ -91,15 +100,17 @@ def run(args: argparse.Namespace) -> int:
                 weights=model.hashes,
                 n_read=len(read.rows),
                 unreadable=read.unreadable,
+                other_files=data.other_files,
                 model=args.model,
                 source=args.source,
+                **model.made_of,
             )
             task = (classifier, read.features, judged)
             _write(result, task, record, folder, args, charts=charts)
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
-            sys.stdout.write(as_text(answers, args.format or "table"))
+            print_answers(answers, args.format or "table")
     return 0
 
 
@@ -168,6 +179,26 @@ def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
         f"{n_learnt:,} of the {len(seen.labels):,} images of seen classes are those that the "
         "model was fitted on: the figures of these classes say what it remembers, not how it "
         "names new images. Judge on other images of them, or with --unseen."
+    )
+
+
+def _won_by_one_kind(result: Any, model: SavedModel) -> str:
+    """Return what has to be said where another γ would give a far better harmonic mean."""
+    from zeroshot.estimators._held_out_classes import best_gamma
+    from zeroshot.metrics._classification import harmonic_mean
+
+    if result.curve is None:
+        return ""
+    seen, unseen, _ = result.curve
+    best, now = float(harmonic_mean(seen, unseen).max()), result["harmonic_mean"].value
+    if best - now < FAR_BELOW:
+        return ""
+    gamma = best_gamma([result.curve])
+    kind = "Seen" if gamma > 0 else "Unseen"
+    mend = "Fit with --calibrate, which chooses the number on training images."
+    return (
+        f"{kind} classes win: lowering their scores by {abs(gamma):.3f} would give a harmonic mean "
+        f"of {best:.3f}, not {now:.3f}, in hindsight.{'' if model.calibrated else ' ' + mend}"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +32,7 @@ from zeroshot.cli._options import (
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, as_text, check_folder
+from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, check_folder, print_answers
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._tables import (
     DEFAULT_EMBEDDING,
@@ -48,7 +47,7 @@ from zeroshot.cli._tables import (
     check_names,
     prior_of,
 )
-from zeroshot.cli._terminal import UsageError, check_known, say
+from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
@@ -57,7 +56,7 @@ classes as well. Images that cannot be read are skipped and counted.
 {ESTIMATORS_HELP}"""
 
 EXAMPLES = """examples:
-  zeroshot fit photos --output my-model
+  zeroshot fit photos --output my-model --calibrate
   zeroshot fit photos --output my-model --exclude "okapi,fire engine" --estimator eszsl
   zeroshot fit cifar100 --output cifar-model --image-size 128
 """
@@ -88,6 +87,12 @@ def add_parser(commands: Any) -> None:
         help='what ambiguous labels mean, as JSON: {"crane": "crane bird"}',
     )
     fit.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="lower the scores of learnt classes, which else win over all others, by a number "
+        "chosen on training images",
+    )
+    fit.add_argument(
         "--exclude", metavar="a,b,c|FILE", help="classes to leave out, to be unseen later"
     )
     add_network(fit, choice=True)
@@ -97,7 +102,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save; print a summary."""
-    check_names(args.estimator, args.label_embedding, args.label_texts)
+    check_names(args)
     if args.format not in (None, *TEXT_FORMATS):
         raise UsageError(
             f"--format {args.format}: a summary of one line goes to standard output, and --output "
@@ -106,7 +111,12 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
-    data = _without(excluded, load_classes(args.source, judged=False), args.source)
+    data = load_classes(args.source, judged=False)
+    there = [*data.class_names, *data.empty_classes]
+    excluded = spelled_as_known(excluded, there, option="--exclude")
+    data = _without(excluded, data, args.source)
+    if args.calibrate:
+        _check_calibrated(data, args.source)
     embedding = build_embedding(
         args.label_embedding, _overrides(args.label_texts), running=device_options(args)
     )
@@ -118,12 +128,16 @@ def run(args: argparse.Namespace) -> int:
     read = extract(backbone, data.images)
     report_unreadable(read.unreadable, len(data.labels))
     kept = _with_images_left(data, data.where(read.rows), args.source)
+    if args.calibrate:
+        _check_calibrated(kept, args.source)
     needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
-    steps = _fitted(args.estimator, needs, read.features, kept.labels)
-    record = _record(args, needs, backbone, read, kept, excluded)
+    estimators = build_estimator(args.estimator, needs, calibrate=args.calibrate)
+    steps = _fitted(estimators, read.features, kept.labels)
+    gamma = steps[-1].gamma_ if args.calibrate else None
+    record = _record(args, needs, backbone, read, kept, excluded) | {"calibration": gamma}
     _save([backbone, *steps], folder, record, force=args.force)
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    sys.stdout.write(as_text(_summary(args, read, kept), args.format or "table"))
+    print_answers(_summary(args, read, kept, gamma), args.format or "table")
     return 0
 
 
@@ -159,9 +173,8 @@ def _without(excluded: list[str], data: LabelledImages, source: str) -> Labelled
     """Return the images of the classes that are not left out, of two classes at least."""
     import numpy as np
 
-    check_known(
-        excluded, data.class_names, option="--exclude", what=f"class of {source}", code_2=False
-    )
+    known = [*data.class_names, *data.empty_classes]
+    check_known(excluded, known, option="--exclude", what=f"class of {source}", code_2=False)
     data = data.where(~np.isin(data.labels, excluded))
     _check_two(data, f"{source} holds", "less those of --exclude" if excluded else "")
     return data
@@ -175,6 +188,18 @@ def _check_two(data: LabelledImages, holds: str, condition: str) -> None:
         raise ValueError(
             f"{holds} {listed}{some}. A model learns what sets classes apart: put a folder of "
             "images beside it for each of two classes at least."
+        )
+
+
+def _check_calibrated(data: LabelledImages, source: str) -> None:
+    """Raise if there are too few images to hold some out, of classes learnt and of others."""
+    counts = Counter(data.labels.tolist()).values()
+    several = sum(count > 1 for count in counts)
+    if len(counts) < 3 or several < 2:
+        raise ValueError(
+            "--calibrate needs three classes at least, two of them with two images or more that "
+            f"can be read: {source} holds {len(counts)} classes, {several} with two images or "
+            "more. Add images, or leave --calibrate out."
         )
 
 
@@ -198,11 +223,11 @@ def _overrides(path: str | None) -> Mapping[str, str] | None:
     return texts
 
 
-def _fitted(name: str, needs: Needs, features: Any, labels: Any) -> list[Any]:
+def _fitted(steps: list[Any], features: Any, labels: Any) -> list[Any]:
     """Return the steps from features to labels, fitted."""
     from sklearn.pipeline import make_pipeline
 
-    fitted = make_pipeline(*build_estimator(name, needs)).fit(features, labels)
+    fitted = make_pipeline(*steps).fit(features, labels)
     return [step for _, step in fitted.steps]
 
 
@@ -236,17 +261,21 @@ def _record(
             "name": args.label_embedding or DEFAULT_EMBEDDING,
             "sha256": needs.embedding.fingerprint(),
         },
+        other_files=kept.other_files,
         classes=dict(Counter(kept.labels.tolist())),
         excluded=excluded,
         learnt_images=" ".join(sorted(digests(kept.images))),
     )
 
 
-def _summary(args: argparse.Namespace, read: Read, kept: LabelledImages) -> Answers:
-    columns = ("model", "estimator", "n_classes", "n_images", "n_skipped")
+def _summary(
+    args: argparse.Namespace, read: Read, kept: LabelledImages, gamma: float | None
+) -> Answers:
+    columns = ("model", "estimator", "calibration", "n_classes", "n_images", "n_skipped")
     values = (
         args.output,
         args.estimator,
+        gamma,
         len(kept.class_names),
         len(read.rows),
         len(read.unreadable),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from zeroshot._files import sha256_of
 from zeroshot.cli._terminal import did_you_mean, say
 
+N_ENDINGS = 5  # how many a message names
 # Name to the function that fetches it, and its parts to learn from and to be judged on.
 DATASETS = {
     "cifar100": ("fetch_cifar100", "train", "test"),
@@ -25,10 +28,16 @@ class LabelledImages(NamedTuple):
         Paths, or pixels.
     labels : ndarray of str of shape (n_images,)
         Their classes.
+    empty_classes : sequence of str
+        Class folders without an image.
+    other_files : mapping of str to int
+        How many files have which other ending than an image's.
     """
 
     images: Any
     labels: Any
+    empty_classes: Sequence[str] = ()
+    other_files: Mapping[str, int] = MappingProxyType({})
 
     @property
     def class_names(self) -> list[str]:
@@ -40,7 +49,7 @@ class LabelledImages(NamedTuple):
         from zeroshot._validation import take_rows
 
         rows = keep.nonzero()[0] if keep.dtype == bool else keep
-        return LabelledImages(take_rows(self.images, rows), self.labels[rows])
+        return self._replace(images=take_rows(self.images, rows), labels=self.labels[rows])
 
 
 def load_classes(source: str, *, judged: bool) -> LabelledImages:
@@ -88,8 +97,18 @@ def _load_folder(source: str) -> LabelledImages:
             f"{did_you_mean(source, DATASETS)} Pass a folder that holds a folder a class, or one "
             f"of {', '.join(DATASETS)}."
         )
-    data = load_image_folder(source)
-    return LabelledImages(data.paths, data.target)
+    data = load_image_folder(source, skip_empty=True)
+    if data.empty_classes:
+        names = ", ".join(map(repr, data.empty_classes))
+        say(f"warning: class folders without an image are left out: {names}")
+    endings = Counter(os.path.splitext(path)[1] for path in data.other_files)
+    if endings:
+        named = [ending or "none" for ending, _ in endings.most_common(N_ENDINGS)]
+        more = ", ..." if len(endings) > N_ENDINGS else ""
+        n_other = len(data.other_files)
+        files = f"{n_other:,} of {len(data.paths) + n_other:,} files"
+        say(f"{files} were not read for their endings ({', '.join(named)}{more})")
+    return LabelledImages(data.paths, data.target, data.empty_classes, dict(endings))
 
 
 class Read(NamedTuple):

@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from zeroshot._files import atomic_file, other_files, parents_of
 from zeroshot._optional import import_optional
 from zeroshot._printable import printable
 from zeroshot._record import RECORD, as_json
-from zeroshot.cli._terminal import UsageError
+from zeroshot.cli._terminal import UsageError, say
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
@@ -42,12 +43,15 @@ class Answers:
         The same for JSON; by default a list with an object a row.
     text : str, optional
         The same for people; by default the rows in aligned columns.
+    lines : sequence of sequence of str, optional
+        Instead of `text`, cells to align, without a head.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     objects: Any = None
     text: str | None = None
+    lines: Sequence[Sequence[str]] | None = None
 
 
 class Output:
@@ -78,7 +82,7 @@ class Output:
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
         """Write the answers to stdout or, with the record beside it, to the file."""
         if self.path is None:
-            sys.stdout.write(as_text(answers, self.format))
+            print_answers(answers, self.format)
             return
         with new_file(self.path, record) as file:
             if self.format == "parquet":
@@ -101,8 +105,14 @@ def _format_of(path: Path | None, formats: Sequence[str]) -> str:
     return form
 
 
-def as_text(answers: Answers, form: str) -> str:
-    """Return answers in one of the formats that are text."""
+def print_answers(answers: Answers, form: str) -> None:
+    """Write answers to stdout in one of the formats that are text, a table in letters it has."""
+    sys.stdout.write(as_text(answers, form, encoding=sys.stdout.encoding or "utf-8"))
+    sys.stdout.flush()
+
+
+def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
+    """Return answers in one of the formats that are text, a table for an encoding."""
     if form == "csv":
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
@@ -114,12 +124,14 @@ def as_text(answers: Answers, form: str) -> str:
         if objects is None:
             objects = [dict(zip(answers.columns, row, strict=True)) for row in answers.rows]
         return as_json(objects)
-    if answers.text is None:
-        return _aligned(answers)
-    return f"{answers.text}\n" if answers.text else ""
+    if answers.text is not None:
+        return f"{answers.text}\n"
+    if answers.lines is not None:
+        return _aligned(answers.lines, [False] * 2, encoding)
+    return _table(answers, encoding)
 
 
-def _aligned(answers: Answers) -> str:
+def _table(answers: Answers, encoding: str) -> str:
     numeric = [
         any(
             isinstance(row[i], (int, float)) and not isinstance(row[i], bool)
@@ -128,6 +140,14 @@ def _aligned(answers: Answers) -> str:
         for i in range(len(answers.columns))
     ]
     cells = [list(answers.columns), *([_cell(value) for value in row] for row in answers.rows)]
+    return _aligned(cells, numeric, encoding)
+
+
+def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool], encoding: str) -> str:
+    """Return cells in columns, as wide as what stands for them where a letter is not to be had."""
+    cells = [
+        [cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row] for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for row in cells:
@@ -136,7 +156,7 @@ def _aligned(answers: Answers) -> str:
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
         lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _cell(value: Any) -> str:
@@ -189,6 +209,7 @@ def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
     ):
         yield file
         beside.write(as_json(record).encode("ascii"))
+    say(f"The output is in {path}")
 
 
 def check_file(path: Path, *, force: bool) -> None:
@@ -232,7 +253,11 @@ def _is_own(folder: Path, own: set[str]) -> bool:
 
 
 def check_parent(path: Path, kind: str) -> None:
-    """Raise if nothing can be made where `path` is to lie."""
+    """Raise if nothing can be made where `path` is to lie: permissions do not say all."""
     parent = next(place for place in path.absolute().parents if place.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"{path} cannot be made in {parent}. Name another {kind}.")
+    try:  # as the output and its record are made
+        os.rmdir(tempfile.mkdtemp(prefix=f".{path.name}.{RECORD}.", dir=parent))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be made in {parent}: {error.strerror}. Name another {kind}."
+        ) from error

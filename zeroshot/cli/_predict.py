@@ -20,13 +20,14 @@ from zeroshot.cli._options import (
 from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
 from zeroshot.cli._provenance import provenance
 from zeroshot.cli._saved import SavedModel
-from zeroshot.cli._terminal import UsageError
+from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
 fit' wrote, from its own classes or any others. Without, by no training at all: the guesses of a
 network trained on ImageNet are carried over to your labels by how similar these are to its classes,
-in WordNet and by their words' vectors."""
+in WordNet and by their words' vectors. Of scores the order counts alone: they are no probabilities,
+and each model has its own scale."""
 
 EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
@@ -130,7 +131,10 @@ def _name_by_model(
     from zeroshot._pipelines import final_and_input
 
     model = SavedModel(args.model, args)
-    labels = model.classes if labels is None else labels
+    if labels is None:
+        labels = model.classes
+    else:
+        labels = spelled_as_known(labels, [*map(str, model.classes)], option="--labels")
     k = _check_k(args.k, len(labels))
     classifier = model.over(labels, option="--labels")
     read = model.read(paths)
@@ -150,16 +154,11 @@ def _answers(photos: Photos) -> Answers:
     for photo in photos:
         pairs = zip(photo["labels"], photo["scores"], strict=True)
         rows += [(photo["path"], rank, *pair) for rank, pair in enumerate(pairs, start=1)]
-    text = "\n".join(_lines(photos))
-    return Answers(("path", "rank", "label", "score"), rows, objects=photos, text=text)
+    lines = [_line(photo) for photo in photos]
+    return Answers(("path", "rank", "label", "score"), rows, objects=photos, lines=lines)
 
 
-def _lines(photos: Photos) -> list[str]:
-    paths = [printable(photo["path"]) for photo in photos]
-    width = max(map(len, paths), default=0)
-    lines = []
-    for path, photo in zip(paths, photos, strict=True):
-        pairs = zip(photo["labels"], photo["scores"], strict=True)
-        text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
-        lines.append(f"{path:<{width}}  {text}")
-    return lines
+def _line(photo: dict[str, Any]) -> tuple[str, str]:
+    pairs = zip(photo["labels"], photo["scores"], strict=True)
+    text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
+    return printable(photo["path"]), text

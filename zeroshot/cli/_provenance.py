@@ -16,6 +16,7 @@ def provenance(
     weights: Mapping[str, str] | None = None,
     n_read: int | None = None,
     unreadable: Sequence[Mapping[str, str]] = (),
+    other_files: Mapping[str, int] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return what is known of how an output came about, as JSON knows it.
@@ -30,6 +31,8 @@ def provenance(
         Images that were read.
     unreadable : sequence of mapping
         With ``path`` and ``error``, for each image that was skipped.
+    other_files : mapping of str to int, optional
+        How many files beside the images have which ending, and were not read.
     **more : object
         What else there is to say, JSON-able.
 
@@ -48,4 +51,6 @@ def provenance(
     if n_read is not None:
         skipped = [dict(entry) for entry in unreadable]
         record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
+        if other_files:
+            record["images"]["other_files"] = dict(other_files)
     return record | more

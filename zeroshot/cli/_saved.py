@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zeroshot._files import sha256_of
 from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
 from zeroshot.cli._options import network_options, refuse
 from zeroshot.exceptions import UnknownLabelError
+
+T = TypeVar("T")
+
+CONFIG = "config.json"
 
 
 class SavedModel:
@@ -37,9 +42,15 @@ class SavedModel:
 
     def __init__(self, folder: str | os.PathLike, args: argparse.Namespace) -> None:
         import zeroshot
+        from zeroshot import CalibratedStacking
         from zeroshot._pipelines import unwrap
 
         self.folder = Path(folder).expanduser()
+        if self.folder.is_dir() and not is_model(self.folder):
+            raise ValueError(
+                f"{self.folder} is no model: it holds no {CONFIG}. Name a folder that "
+                "'zeroshot fit' wrote."
+            )
         self._model = zeroshot.load(self.folder)
         final = unwrap(self._model)
         for name in ("classes_", "seen_classes_", "with_candidates", "predict_top_k"):
@@ -48,6 +59,7 @@ class SavedModel:
                     f"{self.folder} holds a {type(final).__name__}, which is no fitted zero-shot "
                     "classifier. Name a model that 'zeroshot fit' wrote."
                 )
+        self.calibrated = isinstance(final, CalibratedStacking)
         self.classes = final.classes_.tolist()
         self.seen_classes = final.seen_classes_.tolist()
         self._backbone = self._find_backbone(args)
@@ -80,7 +92,7 @@ class SavedModel:
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the saved files and of the network's weights."""
-        names = ("config.json", "arrays.safetensors")
+        names = (CONFIG, "arrays.safetensors")
         found = {f"{self.folder / name}": sha256_of(self.folder / name) for name in names}
         if self._backbone is not None:
             found[str(self._backbone.model_name)] = self._backbone.weights_hash_
@@ -89,11 +101,20 @@ class SavedModel:
     @property
     def learnt_images(self) -> frozenset[str]:
         """Digests of the image files that ``zeroshot fit`` learnt from, as far as is recorded."""
+        return self._recorded(
+            lambda record: frozenset(record["learnt_images"].split()), frozenset()
+        )
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What ``zeroshot fit`` made the model of, as far as is recorded."""
+        return self._recorded(_made_of, {})
+
+    def _recorded(self, part: Callable[[Any], T], otherwise: T) -> T:
         try:
-            record = json.loads((self.folder / RECORD).read_text("ascii"))
-            return frozenset(record["learnt_images"].split())
+            return part(json.loads((self.folder / RECORD).read_text("ascii")))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return frozenset()  # saved from Python, or with a record of another kind
+            return otherwise  # saved from Python, or with a record of another kind
 
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""
@@ -116,3 +137,19 @@ class SavedModel:
                 owner=str(self.folder), remedy=f"Respell them in {option}, or leave them out."
             ) from error
         return view if self._backbone is None else view[1:]
+
+
+def is_model(folder: str | os.PathLike) -> bool:
+    """Tell whether a folder looks like a saved model."""
+    return (Path(folder).expanduser() / CONFIG).is_file()
+
+
+def _made_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "estimator": record["estimator"],
+        "calibration": record.get("calibration"),
+        "backbone": ", ".join(record["weights"]),
+        "label_embedding": record["label_embedding"]["name"],
+        "training_classes": len(record["classes"]),
+        "training_images": sum(record["classes"].values()),
+    }

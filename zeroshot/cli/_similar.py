@@ -60,7 +60,9 @@ def add_parser(commands: Any) -> None:
         metavar="NAME|a,b,c|FILE",
         help=f"the classes: {', '.join(SOURCES)}, or labels of your own",
     )
-    similar.add_argument("--measure", default="wup", metavar="NAME", help=", ".join(MEASURES))
+    similar.add_argument(
+        "--measure", default="wup", metavar="NAME", help=f"{', '.join(MEASURES)} (default: wup)"
+    )
     similar.add_argument("-k", "--k", type=int, metavar="N", help="classes a label (default: 5)")
     add_label_embedding(similar, list(LABEL_EMBEDDINGS))
     add_output(similar, "FILE", "instead of standard output")
@@ -85,12 +87,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--k must be between 1 and the {len(names)} sources, got {k}.")
     similarity, matrix = _matrix(args, labels, names, synsets)
     order = (-matrix).argsort(axis=1, kind="stable")[:, :k]
-    rows = [
+    found = [
         (label, rank, names[column], float(matrix[row, column]))
         for row, label in enumerate(labels)
         for rank, column in enumerate(order[row].tolist(), start=1)
     ]
-    answers = Answers(("label", "rank", "source", "similarity"), rows)
+    columns = ("label", "rank", "source", "similarity")
+    exact = [dict(zip(columns, row, strict=True)) for row in found]
+    rounded = [(*row[:-1], round(row[-1], 6)) for row in found]
+    answers = Answers(columns, rounded, objects=exact)
     output.write(answers, provenance(args, similarity=similarity))
     return 0
 

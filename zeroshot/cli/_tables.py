@@ -55,7 +55,7 @@ ESTIMATORS_HELP = """estimators:
 """
 
 WITH_HEAD = ("fewshot", "ensemble")
-FEW_CLASSES = 6  # below this there are no three folds of two classes to choose penalties on
+FEW_CLASSES = 4  # below this there are no two folds of two classes to choose penalties on
 
 
 def build_embedding(
@@ -128,8 +128,17 @@ class Needs(NamedTuple):
     device: str
 
 
-def build_estimator(name: str, needs: Needs) -> list[Any]:
+def build_estimator(name: str, needs: Needs, *, calibrate: bool = False) -> list[Any]:
     """Return the unfitted steps that stand behind the backbone, the estimator last."""
+    from zeroshot import CalibratedStacking
+
+    if calibrate and name == "ensemble":  # whose eszsl is fitted to fewer classes in each fold
+        needs = needs._replace(labels=needs.labels[1:])
+    *before, estimator = _steps(name, needs)
+    return [*before, CalibratedStacking(estimator) if calibrate else estimator]
+
+
+def _steps(name: str, needs: Needs) -> list[Any]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import Normalizer
@@ -139,16 +148,12 @@ def build_estimator(name: str, needs: Needs) -> list[Any]:
     if name == "fewshot":
         return [zeroshot.FewShotClassifier(needs.prior)]
     if name == "ensemble":
-        learnt = make_pipeline(*build_estimator("eszsl", needs))
+        learnt = make_pipeline(*_steps("eszsl", needs))
         members = [("map", learnt), ("head", needs.prior)]
         return [zeroshot.EnsembleZeroShotClassifier(members)]
     cls_name, params = ESTIMATORS[name]
-    if name == "eszsl":
-        n_classes = len(needs.labels)
-        if n_classes < FEW_CLASSES:
-            cls_name = "ESZSLClassifier"
-        else:
-            params = params | {"cv": min(5, n_classes // 2)}
+    if name == "eszsl" and len(needs.labels) < FEW_CLASSES:
+        cls_name = "ESZSLClassifier"
     cls = getattr(zeroshot, cls_name)
     known = inspect.signature(cls).parameters
     if name == "conse":
@@ -201,7 +206,7 @@ def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None
         refuse(args, ["--device", "--batch-size"], f"is for the label vectors {which}")
 
 
-def check_names(estimator: str, label_embedding: str | None, label_texts: str | None) -> None:
+def check_names(args: argparse.Namespace) -> None:
     """Raise if the names do not stand for what there is, or not together.
 
     Raises
@@ -209,10 +214,10 @@ def check_names(estimator: str, label_embedding: str | None, label_texts: str | 
     UsageError
         The message says what there is.
     """
-    check_known([estimator], ESTIMATORS, option="--estimator", what="estimator")
-    given = {"--label-embedding": label_embedding, "--label-texts": label_texts}
-    for option, value in given.items():
-        if estimator in WITH_HEAD and value is not None:
-            raise UsageError(
-                f"{option}: {estimator} knows names by WordNet and GloVe. Leave it out."
-            )
+    name = args.estimator
+    check_known([name], ESTIMATORS, option="--estimator", what="estimator")
+    if name in WITH_HEAD:
+        of_names = ["--label-embedding", "--label-texts"]
+        refuse(args, of_names, f"has no use: {name} knows names by WordNet and GloVe")
+    if name == "dummy":
+        refuse(args, ["--calibrate"], "has no use: dummy looks at no image")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
@@ -43,9 +43,38 @@ def warnings_shown_once() -> Callable[..., None]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" with what is spelled alike, or nothing."""
-    folded = {other.casefold().replace("_", " "): other for other in known}
-    near = get_close_matches(name.casefold().replace("_", " "), folded, cutoff=0.6)
-    return f" Did you mean {', '.join(repr(folded[key]) for key in near)}?" if near else ""
+    folded: dict[str, list[str]] = {}
+    for other in known:
+        folded.setdefault(_folded(other), []).append(other)
+    near = get_close_matches(_folded(name), folded, cutoff=0.6)
+    listed = ", ".join(repr(other) for key in near for other in folded[key])
+    return f" Did you mean {listed}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ")
+
+
+def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str) -> list[str]:
+    """Return names as they are known, where one alone is the same label otherwise spelled; say so.
+
+    Labels are the same whose words are, as label embeddings read them: ``school_bus`` and
+    ``School Bus``.
+    """
+    from zeroshot.label_embeddings._text import label_words
+
+    by_words: dict[str, list[str]] = {}
+    for label in known:
+        by_words.setdefault(str(label_words(label)), []).append(label)
+    found: list[str] = []
+    for name in names:
+        words = label_words(name)
+        alike = by_words.get(str(words), []) if words and name not in known else []
+        if len(alike) == 1 and alike[0] not in (*names, *found):
+            say(f"{option}: {name!r} is taken for {alike[0]!r}")
+            name = alike[0]
+        found.append(name)
+    return found
 
 
 def check_known(

@@ -32,7 +32,9 @@ IMAGE_EXTENSIONS = frozenset(
 N_NAMED = 5  # how many stray files a message names
 
 
-def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = False) -> Bunch:
+def load_image_folder(
+    directory: str | os.PathLike, *, skip_unreadable: bool = False, skip_empty: bool = False
+) -> Bunch:
     """List the images of a folder that holds a folder for each class.
 
     Images are known by their extension (``.jpg``, ``.png``, ...; in any case) and may lie at any
@@ -46,6 +48,8 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
         A folder such as ``pets``, with ``pets/cat/1.jpg`` and ``pets/dog/1.jpg``.
     skip_unreadable : bool, default=False
         Open every image, and leave out those that cannot be read, and classes that have no other.
+    skip_empty : bool, default=False
+        Leave out class folders that hold no image at all, as long as another holds one.
 
     Returns
     -------
@@ -54,6 +58,7 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
         - target : ndarray of str of shape (n_images,), the names of the class folders
         - class_names : list of str, sorted
         - errors : dict of str to ImageReadError, by the path of each image that was left out
+        - empty_classes : list of str, the class folders without an image
         - other_files : list of str, the paths of files without an image's extension
 
     Raises
@@ -61,8 +66,9 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
     FileNotFoundError, NotADirectoryError
         There is no such folder.
     ValueError
-        The folder is empty, a class folder holds no image (all of them are named), images lie
-        beside the class folders, or no image can be read.
+        The folder is empty, a class folder holds no image (all of them are named; with
+        `skip_empty`, if there is no other), images lie beside the class folders, or no image can
+        be read.
 
     Examples
     --------
@@ -95,7 +101,7 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
     files = {name: _files_below(folder / name) for name in classes}
     images = {name: [path for path in paths if _is_image(path)] for name, paths in files.items()}
     empty = [name for name, paths in images.items() if not paths]
-    if empty:
+    if empty and not (skip_empty and len(empty) < len(classes)):
         raise ValueError(
             f"{owner}: {len(empty)} of the {len(classes)} class folders in {folder} hold no image "
             f"({', '.join(map(repr, empty))}). Add images ({_extensions()}) or remove the folders."
@@ -114,6 +120,7 @@ def load_image_folder(directory: str | os.PathLike, *, skip_unreadable: bool = F
         target=target,
         class_names=np.unique(target).tolist(),
         errors=errors,
+        empty_classes=empty,
         other_files=[path for name in classes for path in files[name] if not _is_image(path)],
     )
 

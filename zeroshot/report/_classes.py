@@ -13,6 +13,9 @@ from zeroshot.report._page import joined, name, section, text
 from zeroshot.report._pictures import thumbnail
 
 N_CLASSES, N_EXAMPLES, N_NAMES = 3, 6, 3
+ABOUT_SCORES = (
+    "Of scores the order counts alone: they are no probabilities, and each model has its own scale."
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -
     """
     worst, best = _extremes(np.array(classes["accuracy"], dtype=float))
     examples = (
-        "Under each image stand its best labels with their scores, best first. Of a class "
+        "Under each image stand its best labels with their scores, best first. "
+        f"{ABOUT_SCORES} Of a class "
         f"{N_EXAMPLES} images at most are shown: wrong answers first among the worst classes, and "
         "as they come among the best. "
     )

@@ -10,6 +10,7 @@ from typing import Any
 from zeroshot._record import RECORD
 from zeroshot.displays import PredictionGridDisplay, RelativeLossDisplay, SimilarityBarDisplay
 from zeroshot.report._charts import GRID_IMAGES, grid
+from zeroshot.report._classes import ABOUT_SCORES
 from zeroshot.report._demo_split import one_split
 from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
@@ -185,10 +186,16 @@ def _photos(photos: Sequence[Mapping[str, Any]]) -> list[str]:
         n_images=len(photos),
     )
     names = ", ".join(os.path.basename(photo["path"]) for photo in shown)
-    caption = "Photos and their best labels with their scores; nothing was trained for these labels"
+    caption = (
+        "Photos and their best labels with their scores; nothing was trained for these labels."
+    )
     rows = [(Path(photo["path"]).name, _answer(photo)) for photo in photos]
     return [
-        grid(display, alt=f"Photos with their best labels: {names}", caption=caption + "."),
+        grid(
+            display,
+            alt=f"Photos with their best labels: {names}",
+            caption=f"{caption} {ABOUT_SCORES}",
+        ),
         table("The same in words, with five labels each", ("Photo", "Labels and scores"), rows),
     ]
 

@@ -19,7 +19,9 @@ def what_was_run(record: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     if "images" in record:
         images = record["images"]
         skipped = f"; {images['skipped']:,} could not be read" if images["skipped"] else ""
-        values["Read"] = f"{images['read']:,} images{skipped}"
+        others = {end or "none": n for end, n in images.get("other_files", {}).items()}
+        endings = f"; files with other endings were not ({_plain(others)})" if others else ""
+        values["Read"] = f"{images['read']:,} images{skipped}{endings}"
     values |= more
     others = {key: record[key] for key in record if key not in HEAD and key not in BELOW}
     values |= {key.replace("_", " ").capitalize(): _plain(item) for key, item in others.items()}
@@ -52,4 +54,6 @@ def unreadable_images(entries: Sequence[Mapping[str, str]], n_images: int) -> st
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
