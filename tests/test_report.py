@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
+from zeroshot.displays import EmbeddingMapDisplay
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
 from zeroshot.report._classes import Answers, _extremes, worst_and_best
@@ -417,6 +419,34 @@ def test_samples_that_are_not_the_evaluated_ones_are_refused(
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         write_evaluation_report(result, tmp_path / "report", model, X, y, images=["a.png"])
     assert not (tmp_path / "report").exists()
+
+
+def test_the_first_sentence_has_no_interval_without_width(
+    evaluation: tuple, tmp_path: Path
+) -> None:
+    _, result, (model, X, y, _) = evaluation
+    shown = {}
+    for high in (0.9, 0.75):
+        top_1 = replace(result["mean_class_accuracy"], value=0.75, low=0.75, high=high)
+        changed = replace(result, estimates=result.estimates | {"mean_class_accuracy": top_1})
+        folder = write_evaluation_report(changed, tmp_path / f"{high}", model, X, y, charts=False)
+        shown[high] = flat(Page(read(folder)))
+    assert "right on average (between 75.0% and 90.0%);" in shown[0.9]
+    assert "right on average;" in shown[0.75] and "between" not in shown[0.75]
+
+
+def test_a_caption_says_what_is_true_of_both_widths() -> None:
+    """Fewer names fit on a phone, and only one caption stands below both pictures."""
+    rng = np.random.default_rng(0)
+    names = [f"a long name {i}" for i in range(100)]
+    for placed, where in ((True, ""), (False, "; names at the median of their images")):
+        display = EmbeddingMapDisplay(
+            rng.normal(size=(300, 2)), rng.choice(names, 300), rng.normal(size=(100, 2)), names,
+            placed=placed,
+        )  # fmt: skip
+        page = flat(Page(_charts.map_of(display.plot, "Points")))
+        labels = " and 100 labels" if placed else ""
+        assert page.endswith(f"(t-SNE of 300 images{labels}{where})")
 
 
 # --- both ------------------------------------------------------------------------------------
