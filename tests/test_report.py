@@ -21,6 +21,7 @@ from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
 from zeroshot.report._classes import Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
+from zeroshot.report._terms import spoken
 
 SHARES = {
     "unseen_accuracy": 0.336,
@@ -139,6 +140,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.open: list[str] = []
         self.text = ""
+        self.terms: list[list[str]] = []  # each word that is explained, and what it means
         self.images: list[dict[str, Any]] = []
         self.feed(page)
         assert self.open == []
@@ -156,6 +158,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text += f"{data} " if data.strip() else ""
+        if self.open and self.open[-1] == "dt":
+            self.terms.append([data])
+        if self.open and self.open[-1] == "dd":
+            self.terms[-1].append(data)
 
 
 def read(folder: Path) -> str:
@@ -447,6 +453,31 @@ def test_a_caption_says_what_is_true_of_both_widths() -> None:
         page = flat(Page(_charts.map_of(display.plot, "Points")))
         labels = " and 100 labels" if placed else ""
         assert page.endswith(f"(t-SNE of 300 images{labels}{where})")
+
+
+def test_the_pages_say_what_the_names_of_their_figures_mean(
+    evaluation: tuple, tmp_path: Path
+) -> None:
+    """None of the table's is left out, and none is explained that the table has not."""
+    folder, result, (model, X, y, _) = evaluation
+    terms = dict(Page(read(folder)).terms)
+    assert {"hit@k", "AUSUC", "harmonic mean", "hierarchical precision@k"} <= set(terms)
+    shown = {re.sub(r"@\d+", "@k", name) for name in map(spoken, result)}
+    assert set(terms) == shown and all(means.endswith(".") for means in terms.values())
+    unseen = ~np.isin(y, model.seen_classes_)
+    alone = evaluate_zero_shot(
+        model, X[unseen], y[unseen], n_bootstrap=0, hierarchical_precision_at=()
+    )
+    folder = write_evaluation_report(
+        alone, tmp_path / "alone", model, X[unseen], y[unseen], charts=False
+    )
+    terms = dict(Page(read(folder)).terms)
+    assert not {"AUSUC", "harmonic mean", "hierarchical precision@k"} & set(terms)
+    page = Page(read(write_demo_report(demo_results([]), tmp_path / "demo")))
+    for row in table_rows(demo_results([])):
+        for cell in (row[0], row[3]):
+            known = any(term in cell for term, _ in page.terms)
+            assert known or cell == "the control itself", cell
 
 
 # --- both ------------------------------------------------------------------------------------
