@@ -479,6 +479,8 @@ def test_similarity_bars_stand_beside_the_constant_and_the_random_label(task):
     assert bars.values[-1] == result["hit_at_1"].value
     assert bars.intervals["ours"] == (result["hit_at_1"].low, result["hit_at_1"].high)
     assert bars.values[1] == result["hit_at_1"].best_constant
+    signs = [text.get_text() for text in bars.ax_.get_legend().get_texts()]
+    assert signs == ["control: looks at no image", "model"]  # "unseen" is said of classes
 
 
 def test_neighbor_curve_averages_class_scores_within_a_relation():

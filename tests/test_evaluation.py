@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -52,8 +52,8 @@ N = len(CODES)
 X = np.hstack([VECTORS[CODES] @ RNG.normal(size=(5, 6)), RNG.normal(size=(12, 6))[CODES]])
 X += RNG.normal(size=X.shape)
 Y = NAMES[CODES]
-SEEN = NAMES[:8]
-TRAIN = (CODES < 8) & (np.arange(N) < 100)
+SEEN = NAMES[:7]
+TRAIN = (CODES < 7) & (np.arange(N) < 100)
 TEST_X, TEST_Y = X[~TRAIN], Y[~TRAIN]
 SYNSETS = {name: resolve([name]).wnids[0] for name in NAMES.tolist()}
 IS_SEEN = np.isin(TEST_Y, SEEN)
@@ -260,7 +260,7 @@ def test_controls_of_the_parts(average):
             average=average,
         )
         for s in SEEN
-        for u in NAMES[8:]
+        for u in NAMES[7:]
     ]
     assert result["ausuc"].best_constant == pytest.approx(max(values))
     assert result["ausuc"].random_label == pytest.approx(np.mean(values))
@@ -351,15 +351,35 @@ def test_seeds_and_levels():
     assert evaluate(n_bootstrap=0, synsets=SYNSETS).notes == []
 
 
-def test_a_single_unseen_class_has_no_interval_and_says_so():
-    rows = IS_SEEN | (TEST_Y == "lion")
+@pytest.mark.parametrize("unseen", [["lion"], ["ant", "bear", "kite", "lion"]])
+def test_fewer_than_five_classes_have_no_interval_and_that_is_said(unseen):
+    """Of two classes that are alike it had no width: 81.8 % would be between 81.8 % and 81.8 %."""
+    rows = IS_SEEN | np.isin(TEST_Y, unseen)
+    unseen_too = ["unseen_accuracy", "harmonic_mean", "ausuc"]
     result = evaluate(x=TEST_X[rows], y=TEST_Y[rows], n_bootstrap=20, synsets=SYNSETS)
-    for name in ("unseen_accuracy", "harmonic_mean", "ausuc"):
-        assert result[name].low is None and 0 <= result[name].value <= 1
-    assert result["seen_accuracy"].low is not None and result["hit_at_2"].low is not None
+    for name, estimate in result.items():
+        assert (estimate.low is None) == (estimate.high is None) == (name in unseen_too)
     assert result.notes == [
-        "A single class has no interval: unseen_accuracy, harmonic_mean, ausuc."
+        f"No interval, as it would be over fewer than 5 classes: {', '.join(unseen_too)}."
     ]
+
+
+def test_rounding_errors_are_not_shown():
+    """0.8 was 0.7999999999999999, and 1 was above the high end of its interval."""
+    names = np.sort(NAMES[:10])
+    one_hot, y = np.eye(10).repeat(10, axis=0), names.repeat(10)
+    table = AttributeTable(np.eye(10), labels=names)
+    model = DeViSEClassifier(table, loss="mse", candidates=names).fit(one_hot, y)
+    for n_wrong in range(10):
+        x = one_hot.copy()
+        for place in range(n_wrong):  # in each class
+            x[place::10] = np.roll(x[place::10], 1, axis=1)
+        result = evaluate(model, x, y, n_bootstrap=50, hit_at=(1, 2, 10))
+        assert result["hit_at_1"].value == round(1 - n_wrong / 10, 1)
+        for estimate in result.values():
+            assert estimate.low <= estimate.value <= estimate.high
+            assert all(len(str(abs(value))) <= 14 for value in asdict(estimate).values())
+            assert max(asdict(estimate).values()) <= 1
 
 
 # What does not apply ---------------------------------------------------------------------------
@@ -382,17 +402,17 @@ def test_rows_of_one_part_only(rows, missing, kept):
 
 def test_labels_that_are_not_on_offer():
     model = fitted(devise(scenario="unseen"))
-    result = evaluate(model, hit_at=(1, 4, 5))
+    result = evaluate(model, hit_at=(1, 5, 6), hierarchical_precision_at=(6,))
     for name in ("seen_accuracy", "harmonic_mean", "ausuc"):
         assert "no label of a class seen in fit is on offer" in result.left_out[name]
-    assert result.left_out["hit_at_5"] == "k is more than the 4 labels on offer."
-    assert "hierarchical_precision_at_5" in result.left_out
+    assert result.left_out["hit_at_6"] == "k is more than the 5 labels on offer."
+    assert "hierarchical_precision_at_6" in result.left_out
     (note,) = result.notes
-    assert "8 of 12 classes are not on offer (such as 'ant'" in note
-    expected = hit_at_k_score(TEST_Y, model.decision_function(TEST_X), k=4, labels=NAMES)
-    assert result["hit_at_4"].value == pytest.approx(expected) == pytest.approx(4 / 12)
-    assert result["hit_at_4"].best_constant == result["hit_at_4"].random_label
-    assert result["hit_at_1"].random_label == pytest.approx(4 / 12 / 4)
+    assert "7 of 12 classes are not on offer (such as 'ant'" in note
+    expected = hit_at_k_score(TEST_Y, model.decision_function(TEST_X), k=5, labels=NAMES)
+    assert result["hit_at_5"].value == pytest.approx(expected) == pytest.approx(5 / 12)
+    assert result["hit_at_5"].best_constant == result["hit_at_5"].random_label
+    assert result["hit_at_1"].random_label == pytest.approx(5 / 12 / 5)
     assert result["unseen_accuracy"].value == pytest.approx(
         SCORERS["unseen_accuracy"](model, TEST_X, TEST_Y)
     )
@@ -487,7 +507,7 @@ def test_it_prints_as_a_table():
     lines = str(result).splitlines()
     n = len(TEST_Y)
     assert lines[0] == (
-        f"DeViSEClassifier: {n} samples of 8 seen and 4 unseen classes, 12 labels on offer"
+        f"DeViSEClassifier: {n} samples of 7 seen and 5 unseen classes, 12 labels on offer"
     )
     assert lines[1].split("  ")[-1] == "random label" and "95 % interval" in lines[1]
     rows = {line.split()[0]: line.split()[1:] for line in lines[2 : 2 + len(result)]}
@@ -521,7 +541,7 @@ def test_it_exports_to_json_and_to_a_frame():
     assert known == result.to_dict()
     assert known["figures"]["ausuc"]["value"] == result["ausuc"].value
     assert known["curve"]["gamma"][0] is None and known["curve"]["gamma"][1] == result.curve[2][1]
-    assert known["settings"]["n_unseen_classes"] == 4
+    assert known["settings"]["n_unseen_classes"] == 5
     accuracies = dict(zip(known["classes"]["label"], known["classes"]["accuracy"], strict=True))
     assert np.mean(list(accuracies.values())) == pytest.approx(result["hit_at_1"].value)
     frame = result.to_frame()

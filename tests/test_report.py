@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import pytest
 from PIL import Image
 
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
+from zeroshot.displays import EmbeddingMapDisplay
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
 from zeroshot.report._classes import ABOUT_SCORES, Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
+from zeroshot.report._terms import spoken
 
 SHARES = {
     "unseen_accuracy": 0.336,
@@ -137,6 +140,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.open: list[str] = []
         self.text = ""
+        self.terms: list[list[str]] = []  # each word that is explained, and what it means
         self.images: list[dict[str, Any]] = []
         self.feed(page)
         assert self.open == []
@@ -154,6 +158,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text += f"{data} " if data.strip() else ""
+        if self.open and self.open[-1] == "dt":
+            self.terms.append([data])
+        if self.open and self.open[-1] == "dd":
+            self.terms[-1].append(data)
 
 
 def read(folder: Path) -> str:
@@ -262,8 +270,8 @@ def test_the_page_has_every_figure_beside_its_controls(evaluation: tuple) -> Non
     page = flat(Page(read(folder)))
     for name, e in result.items():
         shown = name.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
-        numbers = f"{e.value:.3f} {e.low:.3f} to {e.high:.3f} {e.best_constant:.3f}"
-        assert f"{shown} {numbers}" in page
+        interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f} "
+        assert f"{shown} {e.value:.3f} {interval}{e.best_constant:.3f}" in page
     assert len(result.left_out) > 0
     for name, why in result.left_out.items():
         assert name in page and why in page
@@ -419,6 +427,59 @@ def test_samples_that_are_not_the_evaluated_ones_are_refused(
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         write_evaluation_report(result, tmp_path / "report", model, X, y, images=["a.png"])
     assert not (tmp_path / "report").exists()
+
+
+def test_the_first_sentence_has_no_interval_without_width(
+    evaluation: tuple, tmp_path: Path
+) -> None:
+    _, result, (model, X, y, _) = evaluation
+    shown = {}
+    for high in (0.9, 0.75):
+        top_1 = replace(result["mean_class_accuracy"], value=0.75, low=0.75, high=high)
+        changed = replace(result, estimates=result.estimates | {"mean_class_accuracy": top_1})
+        folder = write_evaluation_report(changed, tmp_path / f"{high}", model, X, y, charts=False)
+        shown[high] = flat(Page(read(folder)))
+    assert "right on average (between 75.0% and 90.0%);" in shown[0.9]
+    assert "right on average;" in shown[0.75] and "between" not in shown[0.75]
+
+
+def test_a_caption_says_what_is_true_of_both_widths() -> None:
+    """Fewer names fit on a phone, and only one caption stands below both pictures."""
+    rng = np.random.default_rng(0)
+    names = [f"a long name {i}" for i in range(100)]
+    for placed, where in ((True, ""), (False, "; names at the median of their images")):
+        display = EmbeddingMapDisplay(
+            rng.normal(size=(300, 2)), rng.choice(names, 300), rng.normal(size=(100, 2)), names,
+            placed=placed,
+        )  # fmt: skip
+        page = flat(Page(_charts.map_of(display.plot, "Points")))
+        labels = " and 100 labels" if placed else ""
+        assert page.endswith(f"(t-SNE of 300 images{labels}{where})")
+
+
+def test_the_pages_say_what_the_names_of_their_figures_mean(
+    evaluation: tuple, tmp_path: Path
+) -> None:
+    """None of the table's is left out, and none is explained that the table has not."""
+    folder, result, (model, X, y, _) = evaluation
+    terms = dict(Page(read(folder)).terms)
+    assert {"hit@k", "AUSUC", "harmonic mean", "hierarchical precision@k"} <= set(terms)
+    shown = {re.sub(r"@\d+", "@k", name) for name in map(spoken, result)}
+    assert set(terms) == shown and all(means.endswith(".") for means in terms.values())
+    unseen = ~np.isin(y, model.seen_classes_)
+    alone = evaluate_zero_shot(
+        model, X[unseen], y[unseen], n_bootstrap=0, hierarchical_precision_at=()
+    )
+    folder = write_evaluation_report(
+        alone, tmp_path / "alone", model, X[unseen], y[unseen], charts=False
+    )
+    terms = dict(Page(read(folder)).terms)
+    assert not {"AUSUC", "harmonic mean", "hierarchical precision@k"} & set(terms)
+    page = Page(read(write_demo_report(demo_results([]), tmp_path / "demo")))
+    for row in table_rows(demo_results([])):
+        for cell in (row[0], row[3]):
+            known = any(term in cell for term, _ in page.terms)
+            assert known or cell == "the control itself", cell
 
 
 # --- both ------------------------------------------------------------------------------------

@@ -51,5 +51,5 @@ def draw_bars(display: SimilarityBarDisplay, shown: list[int]) -> dict[str, Any]
         if roomy:
             style = {"va": "center", "fontsize": SMALL, "textcoords": "offset points"}
             ax.annotate(f"{value:.3g}", (max(value, high, 0), row), xytext=(4, 0), **style)
-        signs["a control, image unseen" if control else "a model"] = bar
+        signs["control: looks at no image" if control else "model"] = bar
     return signs

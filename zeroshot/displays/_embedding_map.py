@@ -291,6 +291,6 @@ class EmbeddingMapDisplay:
         labels = share_of(len(self.label_names), self.n_labels, "label")
         told = self.placed or len(self.label_names) < self.n_labels
         with_labels = f"{images} and {labels}" if told else images
+        where = "" if self.placed else "; names at the median of their images"
         named = f"{n_named} of {len(self.label_names):,} names fit"
-        where = "" if self.placed else ", at the median of their images"
-        add_note(self.ax_, f"{METHODS[self.method]} of {with_labels}; {named}{where}")
+        add_note(self.ax_, f"{METHODS[self.method]} of {with_labels}{where}; {named}")

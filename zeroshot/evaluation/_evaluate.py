@@ -60,8 +60,9 @@ def evaluate_zero_shot(
     """Judge a fitted zero-shot classifier on samples that it was not trained on.
 
     Every figure stands beside those of two predictors that look at no image, and has a bootstrap
-    interval over classes. What does not apply is left out, with the reason. Samples are scored in
-    blocks of 4,096 at most, so that memory grows with their number by a few numbers each.
+    interval over classes; all are rounded to 12 decimals. What does not apply is left out, with the
+    reason. Samples are scored in blocks of 4,096 at most, so that memory grows with their number by
+    a few numbers each.
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def evaluate_zero_shot(
         Whether each class counts once, or each sample. ``mean_class_accuracy`` has it by class
         either way.
     n_bootstrap : int, default=1000
-        Bootstrap samples of the classes, seen and unseen ones drawn apart; 0 for no intervals.
+        Bootstrap samples of the classes, seen and unseen ones drawn apart; 0 for no intervals. A
+        figure over fewer than five classes has none, and ``notes`` of the result say so.
     level : float, default=0.95
         Coverage of the intervals, between 0 and 1.
     random_state : int, RandomState instance or None, default=None

@@ -15,6 +15,8 @@ from zeroshot.metrics._classification import harmonic_mean
 from zeroshot.metrics._curve import BreakPoints, part_shares
 
 PARTS = ("seen", "unseen")
+MIN_CLASSES = 5  # fewer say nothing of others: an interval over two that are alike has no width
+DECIMALS = 12  # behind which a mean of shares is rounding error
 
 
 class Figures:
@@ -64,8 +66,7 @@ class Figures:
         for name, figure in ranked.items():
             average = "macro" if name == "mean_class_accuracy" else self._average
             shares = self._resampling.shares(everything, average)
-            varies = max(self._sizes.values()) > 1
-            self._add(name, shares @ means[name], figure.blind(shares[0]), varies)
+            self._add(name, shares @ means[name], figure.blind(shares[0]), len(everything))
 
     def add_parts(self, top_1: np.ndarray, points: BreakPoints | None) -> None:
         """Add seen and unseen accuracy, and how they trade, from class means of top-1."""
@@ -79,18 +80,19 @@ class Figures:
             classes = self._task.part(part)
             values[part] = self._resampling.shares(classes, self._average) @ top_1[classes]
             blind[part] = self._hits.blind(self._own_shares(part))
-            self._add(f"{part}_accuracy", values[part], blind[part], self._sizes[part] > 1)
+            self._add(f"{part}_accuracy", values[part], blind[part], self._sizes[part])
         if points is None:
             reason = self._task.lacks_both or ""
             self.left_out |= {"harmonic_mean": reason, "ausuc": reason}
             return
-        varies = min(self._sizes.values()) > 1
+        fewest = min(self._sizes.values())
         # A constant answer is never right for a seen and for an unseen class.
         controls = 0.0, float(harmonic_mean(*(blind[part][1] for part in PARTS)))
-        self._add("harmonic_mean", harmonic_mean(*values.values()), controls, varies)
-        self._add("ausuc", self._areas(points), self._blind_area(), varies)
+        self._add("harmonic_mean", harmonic_mean(*values.values()), controls, fewest)
+        self._add("ausuc", self._areas(points), self._blind_area(), fewest)
         is_seen = self._task.is_seen[self._task.codes]
-        self._curve = points.curve(part_shares(self._task.y, is_seen, self._average))
+        seen, unseen, gamma = points.curve(part_shares(self._task.y, is_seen, self._average))
+        self._curve = np.round(seen, DECIMALS), np.round(unseen, DECIMALS), gamma
 
     def _areas(self, points: BreakPoints) -> np.ndarray:
         task = self._task
@@ -120,11 +122,16 @@ class Figures:
         return shares
 
     def _add(
-        self, name: str, values: np.ndarray, controls: tuple[float, float], varies: bool
+        self, name: str, values: np.ndarray, controls: tuple[float, float], n_classes: int
     ) -> None:
-        """Add a figure: of the data, and of its bootstrap samples if these vary."""
-        low, high = self._resampling.interval(values) if varies else (None, None)
-        self._estimates[name] = Estimate(float(values[0]), low, high, *controls)
+        """Add a figure of the data, and of bootstrap samples of its classes if these are enough."""
+        values = np.round(values, DECIMALS)
+        value, low, high = float(values[0]), None, None
+        if n_classes >= MIN_CLASSES and len(values) > 1:
+            low, high = np.round(self._resampling.interval(values[1:]), DECIMALS).tolist()
+            low, high = min(low, value), max(high, value)
+        constant, label = np.round(controls, DECIMALS).tolist()
+        self._estimates[name] = Estimate(value, low, high, constant, label)
 
     def result(self, model: str) -> ZeroShotEvaluation:
         """Return them, with the name of the model."""
@@ -132,7 +139,10 @@ class Figures:
         notes = [*task.notes(), *self.notes]
         constant = [name for name, e in self._estimates.items() if e.low is None]
         if constant and self._settings["n_bootstrap"]:
-            notes.append(f"A single class has no interval: {', '.join(constant)}.")
+            notes.append(
+                f"No interval, as it would be over fewer than {MIN_CLASSES} classes: "
+                f"{', '.join(constant)}."
+            )
         settings = {
             "model": model,
             "n_samples": len(task.y),

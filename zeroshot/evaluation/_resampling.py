@@ -68,13 +68,10 @@ class Resampling:
             weights = weights * self._counts[classes]
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def interval(self, values: np.ndarray) -> tuple[float | None, float | None]:
-        """Return the percentile interval of figures, (1 + n_bootstrap,), the data's own first."""
-        if len(values) == 1:
-            return None, None
+    def interval(self, values: np.ndarray) -> np.ndarray:
+        """Return both ends of the percentile interval of the figures of bootstrap samples."""
         tail = (1 - self._level) / 2
-        low, high = np.quantile(values[1:], [tail, 1 - tail])
-        return float(low), float(high)
+        return np.quantile(values, [tail, 1 - tail])
 
 
 def pair_areas(

@@ -26,7 +26,7 @@ class Estimate:
     value : float
         The figure.
     low, high : float or None
-        Ends of its bootstrap interval over classes; None where there is none.
+        Ends of its bootstrap interval over classes, which holds `value`; None where there is none.
     best_constant : float
         The figure of the best answer that is the same for every image, chosen with the true labels
         at hand; for AUSUC a seen and an unseen label that are tied throughout.

@@ -16,6 +16,7 @@ from zeroshot.report._folder import PAGE, check_target, full_record, write_folde
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
 from zeroshot.report._page import page, paragraph, section, table
 from zeroshot.report._pictures import WIDE, chart
+from zeroshot.report._terms import demo_terms
 
 FIGURES = "results.json"
 OLD_PICTURE = "demo.png"  # of reports before they had all pictures in the page
@@ -156,6 +157,7 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
                 head, rows, numbers=(1, 2), ours=1,
             ),
             paragraph("Every figure with its full precision is in results.json.", kind="soft"),
+            demo_terms(),
         ),
         section("Photos, named from an open list of labels", *_photos(results["photos"])),
         section("Pictures", *_bars(results), _losses(results["relative_losses"])),

@@ -21,6 +21,7 @@ from zeroshot.report._classes import Answers, worst_and_best
 from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
 from zeroshot.report._made import how_made, unreadable_images, what_was_run
 from zeroshot.report._page import bullets, page, paragraph, section, table
+from zeroshot.report._terms import evaluation_terms, spoken
 
 OWNER = "write_evaluation_report"
 FIGURES = "evaluation.json"
@@ -161,14 +162,14 @@ def _page(
     )
 
 
-def _spoken(figure: str) -> str:
-    return figure.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
-
-
 def _finding(result: ZeroShotEvaluation) -> str:
     """Return in a sentence how good the model is, beside what it must beat."""
     found = result["mean_class_accuracy"]
-    within = "" if found.low is None else f" (between {found.low:.1%} and {found.high:.1%})"
+    within = ""
+    if (
+        found.low is not None and found.low < found.high
+    ):  # of classes that are alike, it has no width
+        within = f" (between {found.low:.1%} and {found.high:.1%})"
     return (
         f"{found.value:.1%} of the images of a class are named right on average{within}; the best "
         f"answer that is the same for all images has {found.best_constant:.1%}, a random one "
@@ -190,10 +191,11 @@ def _parts(result: ZeroShotEvaluation) -> str:
 
 def _figures(result: ZeroShotEvaluation) -> str:
     head, *rows = figure_rows(result)
-    shown = [[_spoken(row[0]), *row[1:]] for row in rows]
+    shown = [[spoken(row[0]), *row[1:]] for row in rows]
     caption = "Every figure beside two predictors that look at no image"
     return section(
         "Figures",
         table(caption, head, shown, numbers=range(1, len(head)), ours=1),
         bullets(remarks(result)),
+        evaluation_terms(result),
     )

@@ -27,7 +27,10 @@ h2 { font-size: 1.25rem; margin: 2.2rem 0 .5rem; border-bottom: 1px solid var(--
 h3 { font-size: 1.1rem; margin: 1.2rem 0 0; }
 h4 { font-size: 1rem; margin: .8rem 0 0; }
 h4 + p { margin: 0; }
-p, ul { margin: .5rem 0; }
+p, ul, dl { margin: .5rem 0; }
+dl { font-size: .9375rem; display: grid; grid-template-columns: minmax(8rem, auto) 1fr;
+ gap: .15rem .9rem; }
+dt { color: var(--soft); } dd { margin: 0; }
 code { font: .875em ui-monospace, monospace; }
 .lead { font-size: 1.1rem; }
 .soft, caption, figcaption { color: var(--soft); font-size: .875rem; text-align: left; }
@@ -56,7 +59,8 @@ figure.chart img { display: block; width: 100%; height: auto; background: #fff;
 .right { color: var(--good); font-weight: 600; }
 .file { display: block; font-size: .8125rem; margin-top: .3rem; }
 @media (max-width: 40rem) { table { font-size: .8125rem; } th, td { padding-right: .5rem; }
- tbody th { min-width: 5.2rem; }
+ tbody th { min-width: 5.2rem; } dl { display: block; font-size: .875rem; }
+ dd { margin: 0 0 .3rem; }
  .examples { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); } }
 @media print { :root { --ink: #000; --soft: #333; --line: #999; --page: #fff; --card: #fff;
  --good: #00694c; } body { max-width: none; padding: 0; }
@@ -128,6 +132,14 @@ def bullets(items: Sequence[str]) -> str:
     """Return plain texts as a list, or nothing where there are none."""
     inside = "\n".join(f"<li>{text(item)}</li>" for item in items)
     return f"<ul>\n{inside}\n</ul>" if items else ""
+
+
+def definitions(title: str, values: Mapping[str, str]) -> str:
+    """Return words and what they mean as plain text, under a small heading."""
+    inside = "\n".join(
+        f"<dt>{text(word)}</dt><dd>{text(meaning)}</dd>" for word, meaning in values.items()
+    )
+    return f"<h3>{text(title)}</h3>\n<dl>\n{inside}\n</dl>"
 
 
 def table(

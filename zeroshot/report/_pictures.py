@@ -64,7 +64,9 @@ def chart(
         display.plot(other_ax, **(narrow or {}))
         if trim is not None:
             trim(display)
-        note = " ".join(ax.get_title(loc="left").split())
+        notes = [each.get_title(loc="left").split() for each in (ax, other_ax)]
+        of_wide, of_narrow = (" ".join(words).split("; ") for words in notes)
+        note = "; ".join(part for part in of_wide if part in of_narrow)  # true of both
         for each in (ax, other_ax):
             each.set_title("", loc="left")  # it is in the caption, where it can be wrapped
         if legend_columns:
