@@ -165,11 +165,10 @@ def _page(
 def _finding(result: ZeroShotEvaluation) -> str:
     """Return in a sentence how good the model is, beside what it must beat."""
     found = result["mean_class_accuracy"]
-    within = ""
-    if (
-        found.low is not None and found.low < found.high
-    ):  # of classes that are alike, it has no width
-        within = f" (between {found.low:.1%} and {found.high:.1%})"
+    low, high = found.low, found.high
+    # Of classes that are all alike it has no width, and says nothing.
+    known = low is not None and high is not None and low < high
+    within = f" (between {low:.1%} and {high:.1%})" if known else ""
     return (
         f"{found.value:.1%} of the images of a class are named right on average{within}; the best "
         f"answer that is the same for all images has {found.best_constant:.1%}, a random one "
