@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from zeroshot._threads import wait_passively
+
+wait_passively()  # before torch
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several workers wait in turns
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
