@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks._rows import Row, medians_in_turns, print_rows
 from zeroshot import SoftmaxClassifier
 from zeroshot._torch import autocast, has_fast_bfloat16, resolve_device, resolve_precision
-from zeroshot.backbones import SimpNet, TinyImageNetCNN
-from zeroshot.backbones._image_network import ImageNetwork, channel_statistics
 from zeroshot.datasets import fetch_cifar100
+from zeroshot.networks import SimpNet, TinyImageNetCNN
+from zeroshot.networks._image_network import ImageNetwork, channel_statistics
 
 BATCH = 64
 RATE = 1e-3

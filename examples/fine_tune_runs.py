@@ -20,11 +20,11 @@ from zeroshot import (
     WordVectors,
     WordVectorSimilarity,
 )
-from zeroshot._training import TensorRows
-from zeroshot.backbones._pixels import open_pixels
-from zeroshot.backbones._stages import split
 from zeroshot.datasets import label_texts
 from zeroshot.exceptions import LabelWarning
+from zeroshot.networks._freezing import split
+from zeroshot.networks._loop import TensorRows
+from zeroshot.networks._pixels import open_pixels
 from zeroshot.similarity import as_similarity_matrix
 
 RANDOM, INFERENCE, WORDNET, WORDS = "random", "inference F-score", "WordNet", "word vectors"

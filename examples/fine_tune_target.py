@@ -22,10 +22,9 @@ from sklearn.utils import Bunch
 
 from zeroshot import FineTuneClassifier, SourceHead, TimmFeatures
 from zeroshot._torch import autocast, resolve_device, resolve_precision
-from zeroshot.backbones._frozen import outputs_of
-from zeroshot.backbones._stages import entering, freeze_before, split
 from zeroshot.datasets import fetch_cifar100
-from zeroshot.estimators._image_training import open_training
+from zeroshot.networks._fit_network import open_training
+from zeroshot.networks._freezing import entering, freeze_before, outputs_of, split
 from zeroshot.taxonomy import class_synsets
 
 OWNER = "fine_tune"

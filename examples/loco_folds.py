@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from zeroshot import EmbeddingRegressor, WordVectors
 from zeroshot._files import atomic_file
-from zeroshot.backbones import SimpNet
-from zeroshot.backbones._pixels import open_pixels
 from zeroshot.datasets import class_names, fetch_cifar100
 from zeroshot.datasets._cifar100 import ARCHIVE
 from zeroshot.datasets._home import resolve_data_home
-from zeroshot.estimators._image_tasks import Task
-from zeroshot.estimators._image_training import Training, _network
-from zeroshot.estimators._map import training_settings
 from zeroshot.metrics import embedding_mse
+from zeroshot.networks import SimpNet
+from zeroshot.networks._fit_network import Training, _network
+from zeroshot.networks._perceptron import training_settings
+from zeroshot.networks._pixels import open_pixels
+from zeroshot.networks._task import Task
 
 BATCH = 256
 

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from zeroshot import DeViSEClassifier, SoftmaxClassifier, WordVectors
 from zeroshot._torch import autocast, resolve_device, resolve_precision
-from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
 from zeroshot.metrics import hit_at_k_score
+from zeroshot.networks import TinyImageNetCNN
 
 KS = (1, 3, 5, 10)
 SEED = 0

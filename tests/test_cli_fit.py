@@ -19,11 +19,11 @@ from PIL import Image
 
 import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding
-from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
 from zeroshot.cli._remedies import REMEDIES
 from zeroshot.datasets._folders import IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
+from zeroshot.networks import TinyImageNetCNN
 from zeroshot.report import _charts
 
 COLORS = {

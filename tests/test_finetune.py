@@ -15,9 +15,9 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from zeroshot import FineTuneClassifier, SimilarityInitializer, SourceHead
-from zeroshot.backbones._image_network import ImageNetwork
-from zeroshot.backbones._stages import freeze_before, stages
 from zeroshot.exceptions import LabelWarning
+from zeroshot.networks._freezing import freeze_before, stages
+from zeroshot.networks._image_network import ImageNetwork
 
 SIZE = 32
 EFFICIENTNET = "test_efficientnet"

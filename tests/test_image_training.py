@@ -35,15 +35,15 @@ from zeroshot import (
     load,
     save,
 )
-from zeroshot._checkpoint import Checkpoint, Progress
-from zeroshot._training import TensorRows, TrainingSettings, linear_layers, train
-from zeroshot.backbones import SimpNet, TinyImageNetCNN
-from zeroshot.backbones._augmentation import crop_and_flip
-from zeroshot.backbones._image_network import ImageNetwork
-from zeroshot.backbones._pixels import open_pixels
 from zeroshot.callbacks import EarlyStopping
 from zeroshot.exceptions import DownloadError, ImageReadError, IntegrityError, UnknownLabelError
 from zeroshot.model_selection import ClassKFold
+from zeroshot.networks import SimpNet, TinyImageNetCNN
+from zeroshot.networks._augmentation import crop_and_flip
+from zeroshot.networks._checkpoint import Checkpoint, Progress
+from zeroshot.networks._image_network import ImageNetwork
+from zeroshot.networks._loop import TensorRows, TrainingSettings, linear_layers, train
+from zeroshot.networks._pixels import open_pixels
 
 RNG = np.random.default_rng(0)
 NAMES = np.array(["bear", "cat", "dog", "owl"])
@@ -136,7 +136,7 @@ def test_lists_of_images_and_paths_give_what_the_array_gives(make, tmp_path):
 
 
 def test_images_that_do_not_fit_into_memory_are_read_again(tmp_path, monkeypatch):
-    from zeroshot.backbones import _pixels
+    from zeroshot.networks import _pixels
 
     paths = []
     for position, image in enumerate(X):
@@ -149,11 +149,11 @@ def test_images_that_do_not_fit_into_memory_are_read_again(tmp_path, monkeypatch
 
 
 def test_a_prediction_does_not_depend_on_its_batch(monkeypatch):
-    from zeroshot.estimators import _image_training
+    from zeroshot.networks import _fit_network
 
     model = MAKERS["softmax"]().fit(X, Y)
     whole = model.decision_function(X)
-    monkeypatch.setattr(_image_training, "_PREDICT_BATCH", 7)
+    monkeypatch.setattr(_fit_network, "_PREDICT_BATCH", 7)
     np.testing.assert_allclose(model.decision_function(X), whole, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.decision_function(X[3:4]), whole[3:4], rtol=1e-4, atol=1e-5)
 
@@ -470,8 +470,8 @@ SCRIPT = """
     import numpy as np
     from safetensors.numpy import save_file
     from zeroshot import DeViSEClassifier, HashEmbedding
-    from zeroshot.backbones import TinyImageNetCNN
-    from zeroshot.backbones._augmentation import crop_and_flip
+    from zeroshot.networks import TinyImageNetCNN
+    from zeroshot.networks._augmentation import crop_and_flip
 
     def slow(network, history):
         print("epoch", len(history), flush=True)
@@ -566,11 +566,11 @@ def test_a_network_of_other_first_weights_is_told_how_to_have_the_same(tmp_path)
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
-    from zeroshot.estimators import _image_checkpoint
+    from zeroshot.networks import _fit_network
 
     path = tmp_path / "checkpoint.safetensors"
     MAKERS["softmax"](checkpoint=path).fit(X, Y)
-    monkeypatch.setattr(_image_checkpoint, "__version__", "9.9")
+    monkeypatch.setattr(_fit_network, "__version__", "9.9")
     with pytest.raises(IntegrityError, match=r"its version \(0.1.0 there, 9.9 here\)"):
         MAKERS["softmax"](checkpoint=path).fit(X, Y)
 
@@ -650,7 +650,7 @@ PROCESSES = """
     import numpy as np
     from accelerate import PartialState
     from zeroshot import SoftmaxClassifier, save
-    from zeroshot.backbones import TinyImageNetCNN
+    from zeroshot.networks import TinyImageNetCNN
 
     rng = np.random.default_rng(0)
     codes = np.repeat(np.arange(2), 13)

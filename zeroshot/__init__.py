@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zeroshot._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from zeroshot.backbones import OpenCLIPFeatures, SourceHead, TimmFeatures
     from zeroshot.estimators import (
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
         WordNetSimilarity,
         WordVectorSimilarity,
     )
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "ALEClassifier": "estimators",

@@ -9,25 +9,22 @@ from sklearn.utils.metaestimators import available_if
 
 from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._image_tasks import (
+from zeroshot.estimators._map import FittedMap, apply_map, fit_ridge, ridge_map
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._perceptron import (
+    check_hidden,
+    fit_perceptron,
+    is_linear,
+    training_settings,
+)
+from zeroshot.networks._task import (
     check_classes,
     check_network_fit,
     find_labels,
     has_network,
     vector_task,
 )
-from zeroshot.estimators._image_training import fit_network, network_tags, run_network
-from zeroshot.estimators._map import (
-    FittedMap,
-    apply_map,
-    check_hidden,
-    fit_perceptron,
-    fit_ridge,
-    is_linear,
-    ridge_map,
-    training_settings,
-)
-from zeroshot.label_embeddings import LabelEmbedding
 
 if TYPE_CHECKING:
     from torch import nn
@@ -320,7 +317,7 @@ class DeViSEClassifier(ZeroShotClassifier):
             return fit_ridge(X, class_vectors, self.alpha, codes=y)
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         settings = training_settings(self, learning_rate=1e-2, weight_decay=10.0)
-        return fit_perceptron(X, y, class_vectors, loss, hidden, settings)
+        return FittedMap(*fit_perceptron(X, y, class_vectors, loss, hidden, settings))
 
     def _project(self, X: Any) -> np.ndarray:
         if self.network is not None:

@@ -8,21 +8,21 @@ import numpy as np
 from sklearn.base import clone
 
 from zeroshot._validation import check_number
-from zeroshot.estimators._image_tasks import (
+from zeroshot.estimators._initializer import SimilarityInitializer
+from zeroshot.estimators._softmax import NetworkClassifier
+from zeroshot.networks._fit_network import Training, open_training, run_training, scaling
+from zeroshot.networks._task import (
     Task,
     check_classes,
     check_network_fit,
     classification_task,
 )
-from zeroshot.estimators._image_training import Training, open_training, run_training, scaling
-from zeroshot.estimators._initializer import SimilarityInitializer
-from zeroshot.estimators._network_classifier import NetworkClassifier
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zeroshot._training import Rows
-    from zeroshot.backbones._image_network import ImageNetwork
+    from zeroshot.networks._image_network import ImageNetwork
+    from zeroshot.networks._loop import Rows
 
 
 class FineTuneClassifier(NetworkClassifier):
@@ -187,7 +187,7 @@ class FineTuneClassifier(NetworkClassifier):
         IntegrityError
             The `checkpoint` is of another run.
         """
-        from zeroshot.backbones._stages import freeze_before
+        from zeroshot.networks._freezing import freeze_before
 
         owner = type(self).__name__
         self._check_params(owner)
@@ -227,7 +227,7 @@ class FineTuneClassifier(NetworkClassifier):
             )
 
     def _network(self, training: Training, owner: str) -> ImageNetwork:
-        from zeroshot.backbones._image_network import ImageNetwork
+        from zeroshot.networks._image_network import ImageNetwork
 
         name = f"timm:{self.model}" if isinstance(self.model, str) else self.model
         mean, std = scaling(name, training.pixels)
@@ -249,7 +249,7 @@ class FineTuneClassifier(NetworkClassifier):
         """Start the classifier from the head, if there is one, and return that, fitted."""
         import torch
 
-        from zeroshot.backbones._frozen import outputs_of
+        from zeroshot.networks._freezing import outputs_of
 
         if self.head is None:
             return None
@@ -279,7 +279,7 @@ class FineTuneClassifier(NetworkClassifier):
     def _trained_part(
         self, network: ImageNetwork, training: Training, task: Task
     ) -> tuple[nn.Module, Rows] | None:
-        from zeroshot.backbones._frozen import trained_part
+        from zeroshot.networks._freezing import trained_part
 
         if self.augmentation is not None:
             return None  # another image in each epoch

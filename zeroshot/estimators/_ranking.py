@@ -9,8 +9,9 @@ import numpy as np
 
 from zeroshot._validation import check_number
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import apply_map, fit_perceptron, training_settings
+from zeroshot.estimators._map import apply_map
 from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._perceptron import fit_perceptron, training_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,9 +60,8 @@ class RankingClassifier(ZeroShotClassifier):
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
         settings = training_settings(self)
-        fitted = fit_perceptron(X, y, class_vectors, self._loss(), (), settings)
-        (self.coef_,), (self.intercept_,) = fitted.coefs, fitted.intercepts
-        self.history_ = fitted.history
+        coefs, intercepts, history = fit_perceptron(X, y, class_vectors, self._loss(), (), settings)
+        (self.coef_,), (self.intercept_,), self.history_ = coefs, intercepts, history
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

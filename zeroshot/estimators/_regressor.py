@@ -10,24 +10,22 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._image_tasks import (
+from zeroshot.estimators._map import FittedMap, fit_ridge, ridge_map
+from zeroshot.estimators._vector_regressor import VectorRegressor
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._perceptron import (
+    check_hidden,
+    fit_perceptron,
+    is_linear,
+    training_settings,
+)
+from zeroshot.networks._task import (
     check_classes,
     check_image_list,
     has_network,
     vector_task,
 )
-from zeroshot.estimators._image_training import fit_network, network_tags, run_network
-from zeroshot.estimators._map import (
-    FittedMap,
-    check_hidden,
-    fit_perceptron,
-    fit_ridge,
-    is_linear,
-    ridge_map,
-    training_settings,
-)
-from zeroshot.estimators._vector_regressor import VectorRegressor
-from zeroshot.label_embeddings import LabelEmbedding
 
 if TYPE_CHECKING:
     from torch import nn
@@ -284,7 +282,7 @@ class EmbeddingRegressor(VectorRegressor):
         if self.loss == "mse" and not hidden:
             return fit_ridge(X, vectors, self.alpha, codes=targets)
         settings = training_settings(self)
-        return fit_perceptron(X, targets, vectors, self._loss(), hidden, settings)
+        return FittedMap(*fit_perceptron(X, targets, vectors, self._loss(), hidden, settings))
 
     def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
         if self.network is None:

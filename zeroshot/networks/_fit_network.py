@@ -1,27 +1,30 @@
-"""What estimators that train a network on images share."""
+"""Training of a network on images, as the estimators call it."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from zeroshot._validation import check_flag, check_number, check_option
-from zeroshot.estimators._image_checkpoint import open_checkpoint
-from zeroshot.estimators._image_tasks import Task
-from zeroshot.estimators._map import training_settings
+from zeroshot._version import __version__
+from zeroshot.callbacks import EarlyStopping
 from zeroshot.exceptions import DownloadError
+from zeroshot.networks._perceptron import training_settings
+from zeroshot.networks._task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from zeroshot._checkpoint import Progress
-    from zeroshot._training import Rows, TrainingSettings
-    from zeroshot.backbones._image_network import ImageNetwork
-    from zeroshot.backbones._pixels import Pixels
+    from zeroshot.networks._checkpoint import Checkpoint, Progress
+    from zeroshot.networks._image_network import ImageNetwork
+    from zeroshot.networks._loop import Rows, TrainingSettings
+    from zeroshot.networks._pixels import Pixels
 
 Augmentation = Callable[["Tensor"], "Tensor"]
 
@@ -91,7 +94,7 @@ def open_training(
     one_more : bool, default=False
         Go on from the epochs that the estimator has trained, for one more.
     """
-    from zeroshot.backbones._pixels import open_pixels
+    from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
     settings, progress = _settings(estimator, one_more)
@@ -127,7 +130,7 @@ def run_training(
     part : pair of nn.Module and Rows, optional
         The part of the network that is trained, and what it takes of the images.
     """
-    from zeroshot._training import train
+    from zeroshot.networks._loop import train
 
     owner = type(estimator).__name__
     augmentation = _augmentation(estimator, owner)
@@ -139,7 +142,7 @@ def run_training(
         training.settings,
         metric=task.metric,
         callbacks=[_on_images(callback, network) for callback in _callbacks(estimator, owner)],
-        checkpoint=open_checkpoint(estimator, training, task, network, trained),
+        checkpoint=_open_checkpoint(estimator, training, task, network, trained),
         progress=training.progress,
         bar=estimator.progress,
     )
@@ -159,7 +162,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     import torch
 
     from zeroshot._torch import autocast, resolve_device, resolve_precision, to_device, to_numpy
-    from zeroshot.backbones._pixels import open_pixels
+    from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
     resize = getattr(estimator, "resize", None)
@@ -227,7 +230,7 @@ def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progres
 
 def _progress(estimator: Any) -> Progress:
     """Return how far an estimator has come, to go on from, whether a callback stopped it or not."""
-    from zeroshot._checkpoint import Progress
+    from zeroshot.networks._checkpoint import Progress
 
     known = getattr(estimator, "_progress", None)
     if known is not None:
@@ -237,7 +240,7 @@ def _progress(estimator: Any) -> Progress:
 
 
 def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> ImageNetwork:
-    from zeroshot.backbones._image_network import ImageNetwork
+    from zeroshot.networks._image_network import ImageNetwork
 
     owner = type(estimator).__name__
     check_flag(estimator.warm_start, owner=owner, name="warm_start")
@@ -312,7 +315,7 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
 
 def scaling(network: Any, pixels: Pixels) -> tuple[list[float] | None, list[float] | None]:
     """Return mean and deviation of the channels; None each where the network has its own."""
-    from zeroshot.backbones._image_network import channel_statistics
+    from zeroshot.networks._image_network import channel_statistics
 
     if isinstance(network, str) and network.startswith("timm:"):
         return None, None
@@ -328,7 +331,7 @@ def image_rows(pixels: Pixels, task: Task, augmentation: Augmentation | None) ->
 
 
 def _augmentation(estimator: Any, owner: str) -> Augmentation | None:
-    from zeroshot.backbones._augmentation import check_augmented, crop_and_flip
+    from zeroshot.networks._augmentation import check_augmented, crop_and_flip
 
     augmentation = estimator.augmentation
     if isinstance(augmentation, str):
@@ -367,3 +370,39 @@ def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
                 f"{callback!r}."
             )
     return callbacks
+
+
+def _open_checkpoint(
+    estimator: Any, training: Training, task: Task, network: nn.Module, trained: nn.Module
+) -> Checkpoint | None:
+    """Return the checkpoint, which knows what the run depends on; the device is free.
+
+    ``partial_fit`` has none: each call would be another run.
+    """
+    from zeroshot._torch import weights_hash
+    from zeroshot.networks._checkpoint import WEIGHTS, Checkpoint, checkpoint_path
+
+    if estimator.checkpoint is None or training.progress is not None:
+        return None
+    owner = type(estimator).__name__
+    known = {k: str(value) for k, value in asdict(training.settings).items() if k != "device"}
+    facts = {
+        **known,
+        **task.facts,
+        "version": __version__,
+        "augmentation": _described(estimator.augmentation),
+        "images": training.pixels.digest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(task.targets).tobytes()).hexdigest(),
+        "network": hashlib.sha256(_described(trained).encode()).hexdigest(),
+        WEIGHTS: weights_hash(network),
+    }
+    # Of other callbacks nobody knows what they do; most of them only look.
+    stops = [stop for stop in estimator.callbacks or () if isinstance(stop, EarlyStopping)]
+    if stops:
+        facts["early stopping"] = repr(stops)
+    return Checkpoint(checkpoint_path(estimator.checkpoint, owner=owner), facts, owner)
+
+
+def _described(value: Any) -> str:
+    """Return the text of a value without its address, which is another in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
