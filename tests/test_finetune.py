@@ -287,10 +287,10 @@ def test_a_network_that_cannot_be_cut_is_trained_as_a_whole(network, stage):
 
 
 def test_what_is_too_large_to_keep_is_computed_again(monkeypatch, descent):
-    from zeroshot.backbones import _frozen
+    from zeroshot.networks import _freezing
 
     kept = make(dropout=0).fit(X, y).decision_function(X)
-    monkeypatch.setattr(_frozen, "MEMORY", 1)
+    monkeypatch.setattr(_freezing, "MEMORY", 1)
     model, parts = _with_part(make(dropout=0))
     assert parts == [None]
     np.testing.assert_allclose(model.decision_function(X), kept, rtol=1e-4, atol=1e-5)

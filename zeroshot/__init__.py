@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         nearest_labels,
         vocabulary_words,
     )
+    from zeroshot.networks import Training
     from zeroshot.persistence import load, save
     from zeroshot.similarity import (
         InferenceSimilarity,
@@ -89,6 +90,7 @@ _HOMES = {
     "SoftmaxClassifier": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
+    "Training": "networks",
     "WordNetEmbedding": "label_embeddings",
     "WordNetSimilarity": "similarity",
     "WordVectorSimilarity": "similarity",
@@ -132,6 +134,7 @@ __all__ = [
     "SoftmaxClassifier",
     "SourceHead",
     "TimmFeatures",
+    "Training",
     "WordNetEmbedding",
     "WordNetSimilarity",
     "WordVectorSimilarity",

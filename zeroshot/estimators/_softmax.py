@@ -26,9 +26,11 @@ from zeroshot.networks._task import (
     classification_task,
     find_labels,
 )
+from zeroshot.networks._training import Training, TrainingMixin, trains
 
 
 class NetworkClassifier(
+    TrainingMixin,
     DocLinkMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -130,6 +132,7 @@ class NetworkClassifier(
         return network_tags(super().__sklearn_tags__())
 
 
+@trains
 class SoftmaxClassifier(NetworkClassifier):
     """Network trained on images by cross-entropy; it knows the classes of ``fit`` only.
 
@@ -144,41 +147,17 @@ class SoftmaxClassifier(NetworkClassifier):
         The layers of `hidden` and the scores come after it.
     hidden : tuple of int, default=()
         Widths of hidden layers with ReLU.
-    epochs : int, default=25
-        Passes over the data.
-    batch_size : int, default=64
-        Images a step.
-    learning_rate : float, default=1e-3
-        Adam's first step size; it falls to zero along half a cosine.
-    weight_decay : float, default=1e-4
-        Decoupled weight decay.
-    device : str, default="auto"
-        ``"auto"`` or a torch device.
+    training : Training, optional
+        How the network is trained. Defaults here: 25 epochs, a learning rate of 1e-3 and a weight
+        decay of 1e-4.
     random_state : int, RandomState instance or None, default=None
         Of initial weights, sample order, and what the network draws.
     image_size : int, optional
         Side of the square that each image is brought to; None takes them as they are.
-    augmentation : "crop_flip" or callable, optional
-        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
-        ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of an earlier ``fit``.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
-    accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
-    checkpoint : path, optional
-        A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`;
-        ``partial_fit`` leaves the file alone.
-    callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
-    progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -200,11 +179,13 @@ class SoftmaxClassifier(NetworkClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from zeroshot import SoftmaxClassifier
+    >>> from zeroshot import SoftmaxClassifier, Training
     >>> from zeroshot.networks import TinyImageNetCNN
     >>> dark, light = np.zeros((8, 16, 16, 3), np.uint8), np.full((8, 16, 16, 3), 255, np.uint8)
     >>> network = TinyImageNetCNN(width=1 / 16, dropout=0.0)
-    >>> model = SoftmaxClassifier(network, epochs=20, batch_size=8, random_state=0)
+    >>> model = SoftmaxClassifier(
+    ...     network, training=Training(epochs=20, batch_size=8), random_state=0
+    ... )
     >>> model = model.fit(np.concatenate([dark, light]), ["night"] * 8 + ["day"] * 8)
     >>> model.predict(np.stack([light[0], dark[0]])).tolist()
     ['day', 'night']
@@ -215,39 +196,19 @@ class SoftmaxClassifier(NetworkClassifier):
         network: Any = "simpnet",
         *,
         hidden: tuple[int, ...] = (),
-        epochs: int = 25,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        device: str = "auto",
+        training: Training | None = None,
         random_state: Any = None,
         image_size: int | None = None,
-        augmentation: Any = None,
         init_from: Any = None,
         warm_start: bool = False,
-        precision: str = "auto",
-        accumulation: int = 1,
-        checkpoint: Any = None,
-        callbacks: Any = None,
-        progress: bool | str = "auto",
     ) -> None:
         self.network = network
         self.hidden = hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
+        self.training = training
         self.random_state = random_state
         self.image_size = image_size
-        self.augmentation = augmentation
         self.init_from = init_from
         self.warm_start = warm_start
-        self.precision = precision
-        self.accumulation = accumulation
-        self.checkpoint = checkpoint
-        self.callbacks = callbacks
-        self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network.

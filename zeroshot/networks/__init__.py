@@ -1,4 +1,4 @@
-"""Everything that trains: networks for images, the training loop, and its checkpoints.
+"""Everything that trains: the parameters of training, and networks for images.
 
 Importing this package imports neither torch nor timm; the first use of one of the networks does.
 """
@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zeroshot.networks._training import Training
     from zeroshot.networks.simpnet import SimpNet
     from zeroshot.networks.tiny_cnn import TinyImageNetCNN
 
-__all__ = ["SimpNet", "TinyImageNetCNN"]
+__all__ = ["SimpNet", "TinyImageNetCNN", "Training"]
 
-_HOMES = {"SimpNet": "simpnet", "TinyImageNetCNN": "tiny_cnn"}
+_HOMES = {"SimpNet": "simpnet", "TinyImageNetCNN": "tiny_cnn", "Training": "_training"}
 
 
 def __getattr__(name: str) -> object:

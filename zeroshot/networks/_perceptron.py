@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from zeroshot._validation import check_number
+from zeroshot.networks._training import resolve_training, training_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zeroshot.networks._loop import TrainingSettings
+    from zeroshot.networks._loop import Callback, TrainingSettings
+
+FittedLayers = tuple[list[np.ndarray], list[np.ndarray], list[dict[str, float]]]
+
+
+def train_perceptron(
+    estimator: Any,
+    X: np.ndarray,
+    targets: np.ndarray,
+    vectors: np.ndarray,
+    loss: nn.Module,
+    hidden: tuple[int, ...] = (),
+) -> FittedLayers:
+    """Train a perceptron as the parameters ``training`` and ``random_state`` of `estimator` say.
+
+    The other parameters, and what is returned, are those of `fit_perceptron`.
+    """
+    training = resolve_training(estimator)
+    settings = training_settings(estimator, training, images=False)
+    callbacks, bar = tuple(training.callbacks or ()), training.progress is True
+    return fit_perceptron(X, targets, vectors, loss, hidden, settings, callbacks=callbacks, bar=bar)
 
 
 def fit_perceptron(
@@ -23,7 +43,10 @@ def fit_perceptron(
     loss: nn.Module,
     hidden: tuple[int, ...],
     settings: TrainingSettings,
-) -> tuple[list[np.ndarray], list[np.ndarray], list[dict[str, float]]]:
+    *,
+    callbacks: Sequence[Callback] = (),
+    bar: bool = False,
+) -> FittedLayers:
     """Train a multi-layer perceptron with ReLU between its layers; linear if `hidden` is empty.
 
     Features are centred and divided by one number, their root mean square, for the optimiser's
@@ -45,6 +68,10 @@ def fit_perceptron(
         Widths of the hidden layers.
     settings : TrainingSettings
         Epochs, rates, seed, device.
+    callbacks : sequence of callable, optional
+        As `train` takes them.
+    bar : bool, default=False
+        Whether to show progress.
 
     Returns
     -------
@@ -74,6 +101,8 @@ def fit_perceptron(
         lambda outputs, rows: loss(outputs, rows, wanted),
         TensorRows(to_tensor(inputs, device), to_tensor(targets, device)),
         settings,
+        callbacks=callbacks,
+        bar=bar,
     )
     coefs = [to_numpy(layer.weight).T.astype(np.float64) for layer in layers]
     intercepts = [to_numpy(layer.bias).astype(np.float64) for layer in layers]
@@ -83,42 +112,6 @@ def fit_perceptron(
         # No wrong class, no step: the initial weights, being random, would still have a favourite.
         coefs[-1], intercepts[-1] = np.zeros_like(coefs[-1]), np.zeros_like(intercepts[-1])
     return coefs, intercepts, progress.history
-
-
-def training_settings(
-    estimator: Any, *, learning_rate: float = 1e-3, weight_decay: float = 1e-4
-) -> TrainingSettings:
-    """Return the training parameters of `estimator`, checked, its random state made a seed.
-
-    Parameters
-    ----------
-    estimator : estimator
-        With the parameters of training.
-    learning_rate, weight_decay : float
-        What they are where the estimator has None.
-    """
-    from zeroshot._torch import resolve_device
-    from zeroshot.networks._loop import TrainingSettings
-
-    owner = type(estimator).__name__
-    for name in ("epochs", "batch_size"):
-        check_number(getattr(estimator, name), owner=owner, name=name, at_least=1, integer=True)
-    if estimator.learning_rate is not None:
-        learning_rate = estimator.learning_rate
-    if estimator.weight_decay is not None:
-        weight_decay = estimator.weight_decay
-    check_number(learning_rate, owner=owner, name="learning_rate", above=0)
-    check_number(weight_decay, owner=owner, name="weight_decay", at_least=0)
-    seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-    return TrainingSettings(
-        epochs=int(estimator.epochs),
-        batch_size=int(estimator.batch_size),
-        learning_rate=float(learning_rate),
-        weight_decay=float(weight_decay),
-        seed=seed,
-        device=str(resolve_device(estimator.device, owner=owner)),
-        owner=owner,
-    )
 
 
 def is_linear(hidden: Any) -> bool:
