@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from torch import nn
+from trained import gathered
 
 from zeroshot import FineTuneClassifier, SimilarityInitializer, SourceHead
 from zeroshot.exceptions import LabelWarning
@@ -97,7 +98,7 @@ def make(model=EFFICIENTNET, **params):
         "device": "cpu",
         "progress": False,
     }
-    return FineTuneClassifier(model, **(settings | params))
+    return FineTuneClassifier(model, **gathered(**(settings | params)))
 
 
 def untrained(model):

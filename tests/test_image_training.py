@@ -22,6 +22,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from torch import nn
 from torchvision.transforms import v2
+from trained import gathered
 
 from zeroshot import (
     ConSEClassifier,
@@ -32,6 +33,7 @@ from zeroshot import (
     SimilarityInitializer,
     SoftmaxClassifier,
     SourceHead,
+    Training,
     load,
     save,
 )
@@ -71,7 +73,7 @@ def params(**changes):
         "precision": "float32",
         "progress": False,
     }
-    return {**values, **changes}
+    return gathered(**{**values, **changes})
 
 
 MAKERS = {
@@ -166,8 +168,8 @@ def test_unseen_classes_and_searches_over_class_folds():
     model.set_params(candidates=NAMES, network=small())
     scores = cross_val_score(model, X, Y, cv=ClassKFold(2))
     assert scores.shape == (2,) and np.isfinite(scores).all()
-    search = GridSearchCV(MAKERS["softmax"](), {"learning_rate": [1e-7, 1e-2]}, cv=2).fit(X, Y)
-    assert search.best_params_ == {"learning_rate": 1e-2}
+    search = GridSearchCV(MAKERS["softmax"](), {"training__learning_rate": [1e-7, 1e-2]}, cv=2)
+    assert search.fit(X, Y).best_params_ == {"training__learning_rate": 1e-2}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -242,7 +244,7 @@ def test_partial_fit_is_one_epoch_more(make):
     for epoch in range(3):
         model.partial_fit(X, Y)
         assert len(model.history_) == epoch + 1
-        assert model.history_[-1]["learning_rate"] == model.learning_rate
+        assert model.history_[-1]["learning_rate"] == model.training.learning_rate
     # The optimiser's state is kept: three calls are three epochs at a constant rate.
     settings = TrainingSettings(3, 16, 3e-3, 1e-4, seed_of(0), "cpu", schedule="constant")
     layer = linear_layers((4, 2), 0)[0]
@@ -469,7 +471,7 @@ SCRIPT = """
     import sys, time
     import numpy as np
     from safetensors.numpy import save_file
-    from zeroshot import DeViSEClassifier, HashEmbedding
+    from zeroshot import DeViSEClassifier, HashEmbedding, Training
     from zeroshot.networks import TinyImageNetCNN
     from zeroshot.networks._augmentation import crop_and_flip
 
@@ -486,9 +488,12 @@ SCRIPT = """
     import torch
     torch.manual_seed(0)
     model = DeViSEClassifier(
-        HashEmbedding(6), loss="cosine_margin", network=TinyImageNetCNN(width=1 / 32), epochs=5,
-        batch_size=8, random_state=0, device="cpu", augmentation=moved, progress=False,
-        checkpoint=sys.argv[1] or None, callbacks=[slow],
+        HashEmbedding(6), loss="cosine_margin", network=TinyImageNetCNN(width=1 / 32),
+        training=Training(
+            epochs=5, batch_size=8, device="cpu", augmentation=moved, progress=False,
+            checkpoint=sys.argv[1] or None, callbacks=[slow],
+        ),
+        random_state=0,
     ).fit(X, y)
     arrays = {name: value.numpy() for name, value in model.network_.state_dict().items()}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, sys.argv[2])
@@ -649,7 +654,7 @@ PROCESSES = """
     import sys
     import numpy as np
     from accelerate import PartialState
-    from zeroshot import SoftmaxClassifier, save
+    from zeroshot import SoftmaxClassifier, Training, save
     from zeroshot.networks import TinyImageNetCNN
 
     rng = np.random.default_rng(0)
@@ -657,8 +662,12 @@ PROCESSES = """
     X = rng.integers(0, 256, (2, 16, 16, 3))[codes] + rng.normal(0, 20, (26, 16, 16, 3))
     X, y = np.clip(X, 0, 255).astype(np.uint8), np.array(["cat", "dog"])[codes]
     model = SoftmaxClassifier(
-        TinyImageNetCNN(width=1 / 32, dropout=0.0), epochs=8, batch_size=5, learning_rate=3e-3,
-        random_state=0, device="cpu", progress=False, checkpoint=sys.argv[1] + "/checkpoint",
+        TinyImageNetCNN(width=1 / 32, dropout=0.0),
+        training=Training(
+            epochs=8, batch_size=5, learning_rate=3e-3, device="cpu", progress=False,
+            checkpoint=sys.argv[1] + "/checkpoint",
+        ),
+        random_state=0,
     ).fit(X, y)
     if PartialState().is_main_process:
         assert PartialState().num_processes == 2
@@ -695,7 +704,7 @@ def test_a_saved_network_gives_the_same_answers(make, tmp_path):
     loaded = load(tmp_path / "model")
     assert_equal_weights(weights(model), weights(loaded))
     np.testing.assert_array_equal(model.predict(X), loaded.predict(X))
-    assert loaded.history_ == model.history_ and loaded.callbacks is None
+    assert loaded.history_ == model.history_ and loaded.training.callbacks is None
     assert isinstance(loaded.network, TinyImageNetCNN)
     assert_equal_weights(loaded.network.state_dict(), model.network.state_dict())
     clone(loaded).fit(X, Y)
@@ -720,8 +729,7 @@ def test_a_fine_tuned_network_is_saved_with_its_head(tmp_path):
         "test_efficientnet",
         weights=None,
         head=SimilarityInitializer(source, "wordnet", n_neighbors=1),
-        epochs=1,
-        batch_size=16,
+        training=Training(epochs=1, batch_size=16),
         resize=32,
         image_size=32,
         random_state=0,
@@ -785,7 +793,9 @@ def test_bad_images_are_refused(make, tmp_path):
 def test_bad_labels_and_sizes_are_refused(make):
     with pytest.raises(ValueError, match="y holds one class only, 'bear'"):
         make().fit(X, ["bear"] * 48)
-    with pytest.raises(ValueError, match="batch_size=49, but there are only 48 images. Pass batch"):
+    with pytest.raises(
+        ValueError, match="batch_size=49, but there are only 48 images. Write training"
+    ):
         make(batch_size=49).fit(X, Y)
     for name, value, match in [
         ("network", "resnet", "network must be 'simpnet', 'tiny_cnn', 'timm:<name>' or a"),

@@ -119,10 +119,8 @@ def test_the_untrained_network_is_the_one_that_training_starts_from(
 ) -> None:
     preset = study.PRESETS["tiny"]
     train, _ = folds.images_of(preset)
-    training = {**dict(preset.training), "epochs": 1, "learning_rate": 1e-30, "weight_decay": 0.0}
-    model = EmbeddingRegressor(
-        WordVectors(), network=folds._fresh(preset), random_state=0, **training
-    )
+    still = {"epochs": 1, "learning_rate": 1e-30, "weight_decay": 0.0}
+    model = folds.regressor(WordVectors(), preset, **still)
     untrained = folds._untrained(model, train).state_dict()
     trained = model.fit(train.pixels, train.target).network_.state_dict()
     for name, tensor in untrained.items():

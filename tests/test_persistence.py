@@ -50,6 +50,7 @@ from zeroshot import (
     SJEClassifier,
     SourceHead,
     TimmFeatures,
+    Training,
     WordVectors,
     WordVectorSimilarity,
 )
@@ -78,7 +79,7 @@ def head(labels=SEEN, n_features=6):
 
 
 def fast(**params):
-    return {"epochs": 2, "random_state": 0, "device": "cpu", **params}
+    return {"training": Training(epochs=2, device="cpu"), "random_state": 0, **params}
 
 
 def round_trip(estimator, folder):
