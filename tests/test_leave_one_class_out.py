@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from zeroshot import EmbeddingRegressor, WordVectors
+from zeroshot import EmbeddingRegressor, Training, WordVectors
 from zeroshot.datasets import class_names, load_cifar100_features
 from zeroshot.metrics import relative_loss
 
@@ -75,8 +75,13 @@ def test_losses_are_those_of_the_formula(
     names = class_names("cifar100")[:12]
     assert preset.excluded() == EXCLUDED == list(figures["classes"])
     train, test = folds.images_of(preset)
+    params = dict(preset.training)
     model = EmbeddingRegressor(
-        WordVectors(), network=folds._fresh(preset), random_state=0, **dict(preset.training)
+        WordVectors(),
+        network=folds._fresh(preset),
+        hidden=params.pop("hidden"),
+        training=Training(**params),
+        random_state=0,
     )
     ours, shrunken, halved = [], [], []
     for name in EXCLUDED:

@@ -505,8 +505,8 @@ def test_a_cached_pipeline_is_refused_with_the_remedy(tmp_path):
 
 
 def test_torch_devices_are_saved_as_their_names(tmp_path):
-    model = DeViSEClassifier(HASH, device=torch.device("cpu"))
-    assert round_trip(model, tmp_path).device == "cpu"
+    model = DeViSEClassifier(HASH, training=Training(device=torch.device("cpu")))
+    assert round_trip(model, tmp_path).training.device == "cpu"
 
 
 # The table ---------------------------------------------------------------------------------------
