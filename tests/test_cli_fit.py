@@ -21,7 +21,6 @@ import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding
 from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.cli import main
-from zeroshot.cli._remedies import REMEDIES
 from zeroshot.datasets._folders import IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
 from zeroshot.report import _charts
@@ -401,16 +400,6 @@ def test_no_one_is_told_python_and_nothing_twice(
     assert main(["similar", *names, "--sources", "cat,dog", "--measure", "cosine"]) == 0
     assert main(["embed", "--labels", *names, "--output", str(tmp_path / "v.csv")]) == 0
     assert not PYTHON.search("".join(capsys.readouterr()))
-
-
-def test_every_remedy_stands_for_one_that_the_package_gives() -> None:
-    """One that is reworded there would reach the command line's users as it is."""
-    root = Path(zeroshot.__file__).parent
-    paths = [path for path in root.rglob("*.py") if path.parent.name != "cli"]
-    source = re.sub(r'"\s*f?"', "", "\n".join(path.read_text("utf-8") for path in paths))
-    source = source.replace("{{", "{").replace("}}", "}")
-    assert [said for said in REMEDIES if said not in source] == []
-    assert not PYTHON.search("\n".join(REMEDIES.values()))
 
 
 def test_label_texts_say_what_a_label_means(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from zeroshot._hub import check_reachable, download_errors
 from zeroshot._optional import import_optional
-from zeroshot.exceptions import DownloadError, IntegrityError
+from zeroshot.exceptions import DownloadError, IntegrityError, Remedy
 
 CONFIG = "open_clip_config.json"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -175,7 +175,10 @@ def _file_of_tag(open_clip: ModuleType, tag: dict[str, Any], what: str, owner: s
         raise DownloadError(
             f"{owner}: the weights of {what} are not in the local cache and cannot be downloaded "
             f"({type(error).__name__}: {str(error).strip()[:200]}). Connect this machine to the "
-            "network once, or pass pretrained='<file>.safetensors'."
+            "network once, "
+            + Remedy(
+                "or pass weights='<file>.safetensors'.", option="or take another --label-embedding."
+            )
         ) from error
 
 

@@ -22,10 +22,9 @@ from zeroshot.cli._options import (
 )
 from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
 from zeroshot.cli._provenance import provenance
-from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
-from zeroshot.exceptions import MissingDependencyError
+from zeroshot.exceptions import MissingDependencyError, in_options
 
 HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
 is the same for all images and beside random labels, with intervals. On offer are the labels of the

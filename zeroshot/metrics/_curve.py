@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._validation import check_option
+from zeroshot.exceptions import Remedy
 from zeroshot.metrics._classification import (
     AVERAGES,
     check_part,
@@ -164,7 +165,7 @@ class BreakPoints:
         for seen, part in ((True, "seen"), (False, "unseen")):
             columns = np.flatnonzero(offered & (seen_columns == seen))
             if not columns.size:
-                raise ValueError(f"{owner}: {nothing_offered(part)}")
+                raise ValueError(f"{owner}: " + nothing_offered(part))
             block = scores[:, columns]
             place = block.argmax(axis=1)
             values = np.take_along_axis(block, place[:, None], axis=1)[:, 0]
@@ -208,9 +209,9 @@ def part_shares(y_true: np.ndarray, is_seen: np.ndarray, average: str) -> np.nda
 
 def nothing_offered(part: str) -> str:
     """Return what to say where no label of the "seen" or of the "unseen" part is on offer."""
-    return (
-        f"no label of a class {part} in fit is on offer. Pass candidates= with labels of both "
-        "kinds, and scenario='generalized'."
+    return f"no label of a class {part} in fit is on offer. " + Remedy(
+        "Pass candidates= with labels of both kinds, and scenario='generalized'.",
+        option="Judge without --unseen, to offer labels of both kinds.",
     )
 
 
