@@ -146,9 +146,9 @@ def test_every_estimator_is_calibrated(name: str, photos: Path, tmp_path: Path, 
     assert main([*argv, "--calibrate", "--format", "json"]) == 0
     final = zeroshot.load(folder)[-1]
     assert type(final).__name__ == "CalibratedStacking"
-    assert json.loads(capsys.readouterr().out)["calibration"] == final.gamma_
+    assert json.loads(capsys.readouterr().out)["calibration"] == final.calibration_
     record = json.loads((folder / "provenance.json").read_text("ascii"))
-    assert record["calibration"] == final.gamma_
+    assert record["calibration"] == final.calibration_
     argv = ["predict", "--model", str(folder), str(photos / "bus" / "0.png"), "--format", "json"]
     assert main([*argv, "--labels", "bus,okapi"]) == 0
     (answer,) = json.loads(capsys.readouterr().out)

@@ -57,7 +57,7 @@ IN_SCIKIT_LEARNS_SUITE = [
     ALEClassifier(),
     SJEClassifier(),
     CalibratedStacking(DeViSEClassifier(HashEmbedding(8), loss="mse")),
-    CalibratedStacking(DeViSEClassifier(loss="mse"), gamma=0.1),
+    CalibratedStacking(DeViSEClassifier(loss="mse"), calibration=0.1),
     SimilarityClassifier(),
     EnsembleZeroShotClassifier(
         [("map", DeViSEClassifier(loss="mse")), ("guesses", ConSEClassifier())]
