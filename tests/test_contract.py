@@ -36,6 +36,7 @@ from zeroshot import (
     ESZSLClassifierCV,
     FewShotClassifier,
     HashEmbedding,
+    OpenLabelClassifier,
     SAEClassifier,
     SimilarityClassifier,
     SJEClassifier,
@@ -94,6 +95,10 @@ ELSEWHERE = {
     "MixtureSimilarity": ("it takes class names, and no features", "test_similarity.py"),
     "WordNetSimilarity": ("it takes class names, and no features", "test_similarity.py"),
     "WordVectorSimilarity": ("it takes class names, and no features", "test_similarity.py"),
+    "OpenLabelClassifier": (
+        "it needs a SourceHead, and answers with words that WordNet or word vectors know",
+        "test_open_label.py",
+    ),
     "SimilarityInitializer": (
         "it needs a SourceHead, and takes only features of that head's network",
         "test_initializer.py",
@@ -185,7 +190,7 @@ MODELS = {
     ),
     "calibrated": CalibratedStacking(DeViSEClassifier(EMBEDDING, loss="mse", **ZERO_SHOT)),
     "calibrated-given": CalibratedStacking(
-        ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT), gamma=0.2
+        ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT), calibration=0.2
     ),
     "similarity": SimilarityClassifier(None, COSINE, **ZERO_SHOT),
     "similarity-head": SimilarityClassifier(HEAD, COSINE, **ZERO_SHOT),
@@ -205,6 +210,7 @@ MODELS = {
         **ZERO_SHOT,
     ),
     "few-shot": FewShotClassifier(ConSEClassifier(HEAD, EMBEDDING), **ZERO_SHOT),
+    "open-label-head": OpenLabelClassifier(HEAD, **ZERO_SHOT),
 }
 # Members over vectors of their own: the classifier itself has no label embedding.
 COMPOSITES = ("ensemble", "ensemble-head", "few-shot")
@@ -523,8 +529,6 @@ def test_pandas_output_reaches_transform_only(model):
     got.pop("transform"), expected.pop("transform")
     assert all(isinstance(value, np.ndarray) for value in got.values())
     assert_same_answers(got, expected)
-    if hasattr(framed, "predict_embedding"):
-        assert isinstance(framed.predict_embedding(X), np.ndarray)
 
 
 @every_model

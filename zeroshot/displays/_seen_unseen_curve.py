@@ -93,19 +93,12 @@ class SeenUnseenCurveDisplay:
         self.seen = check_series(seen, owner=OWNER, name="seen")
         n_points = len(self.seen)
         self.unseen = check_series(unseen, owner=OWNER, name="unseen", length=n_points)
-        calibration = np.array(calibration, dtype=np.float64)
-        rest = (
-            calibration[1:] if calibration.ndim == 1 and calibration[:1] == -np.inf else calibration
-        )
-        if (
-            calibration.shape != (n_points,)
-            or not np.isfinite(rest).all()
-            or (np.diff(calibration) < 0).any()
-        ):
+        points = np.array(calibration, dtype=np.float64)
+        rest = points[1:] if points.ndim == 1 and points[:1] == -np.inf else points
+        if points.shape != (n_points,) or not np.isfinite(rest).all() or (np.diff(rest) < 0).any():
             raise ValueError(
                 f"{OWNER}: calibration must be {n_points} ascending numbers, the first one perhaps "
-                f"-inf, got shape {calibration.shape}. Pass the three arrays of "
-                "seen_unseen_curve()."
+                f"-inf, got shape {points.shape}. Pass the three arrays of seen_unseen_curve()."
             )
         for part, values in (("seen", self.seen), ("unseen", self.unseen)):
             if values.min() < 0 or values.max() > 1:
@@ -113,12 +106,12 @@ class SeenUnseenCurveDisplay:
                     f"{OWNER}: {part} must be accuracies between 0 and 1, got {values.min():g} to "
                     f"{values.max():g}. Divide percentages by 100."
                 )
-        self.calibration, self.name, self.chance = calibration, name, chance
+        self.calibration, self.name, self.chance = points, name, chance
         self.ausuc = area(self.seen, self.unseen)
         total = self.seen + self.unseen
         self.harmonic_means = 2 * self.seen * self.unseen / np.where(total > 0, total, 1)
         self.best = int(self.harmonic_means.argmax())
-        self.unbiased = max(0, int(np.searchsorted(calibration, 0, side="right")) - 1)
+        self.unbiased = max(0, int(np.searchsorted(points, 0, side="right")) - 1)
 
     @classmethod
     def from_estimator(
