@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zeroshot._saving import Saved
+
 HALF_STRENGTH_IMAGES = 4.0
 """κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
 
@@ -18,7 +20,7 @@ TOTAL_WEIGHT = 2
 
 
 @dataclass(frozen=True)
-class BlendRule:
+class BlendRule(Saved):
     r"""What turns the scores of a prior and of class means into one score a class.
 
     Both are taken less their mean over the classes with images, and over their spread. On that

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from zeroshot._links import DocLinkMixin
 from zeroshot._renamed import moved
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_number, check_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _PARAMETER = "training"
 
 
-class Training(DocLinkMixin, BaseEstimator):
+class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
     """How an estimator trains: how long, how fast, on what device, and what is kept of it.
 
     An estimator that trains takes it as its parameter ``training``, and says what it does where a
@@ -71,6 +72,8 @@ class Training(DocLinkMixin, BaseEstimator):
     >>> model.set_params(training__epochs=10)
     SJEClassifier(training=Training(batch_size=32, epochs=10))
     """
+
+    _of_the_run = ("callbacks", "checkpoint")
 
     def __init__(
         self,
@@ -123,6 +126,10 @@ trains = moved(Training, to=_PARAMETER, names=Training().get_params())
 
 class TrainingMixin:
     """Mixin of the estimators that have the parameters ``training`` and ``random_state``."""
+
+    _not_saved: ClassVar[tuple[str, ...]] = (
+        "_progress",
+    )  # the optimiser's state: training goes on from the weights
 
     training: Training | None
     random_state: Any
