@@ -91,7 +91,7 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     resize : int, optional
         To what the shorter side of the images is brought; ``image_size`` if None.
     one_more : bool, default=False
-        Go on from the epochs that the estimator has trained, for one more.
+        Train for one epoch more than the estimator has been trained for.
     """
     from zeroshot.networks._pixels import open_pixels
 
@@ -202,7 +202,7 @@ def network_tags(tags: Any) -> Any:
 
 
 def _progress(estimator: Any) -> Progress:
-    """Return how far an estimator has come, to go on from, whether a callback stopped it or not."""
+    """Return how far an estimator has been trained, also where a callback stopped it."""
     from zeroshot.networks._checkpoint import Progress
 
     known = getattr(estimator, "_progress", None)

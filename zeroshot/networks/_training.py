@@ -127,9 +127,8 @@ trains = moved(Training, to=_PARAMETER, names=Training().get_params())
 class TrainingMixin:
     """Mixin of the estimators that have the parameters ``training`` and ``random_state``."""
 
-    _not_saved: ClassVar[tuple[str, ...]] = (
-        "_progress",
-    )  # the optimiser's state: training goes on from the weights
+    # The optimiser's state: a loaded estimator resumes from the weights.
+    _not_saved: ClassVar[tuple[str, ...]] = ("_progress",)
 
     training: Training | None
     random_state: Any
