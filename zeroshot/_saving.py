@@ -161,23 +161,31 @@ def estimator_config(
     return Config(parameters_of(estimator), state)
 
 
-def made_of(cls: type[T], config: Config, private: Iterable[str] = ()) -> T:
+def made_of(cls: type[T], config: Config, private: Iterable[str] | None = None) -> T:
     """Return the object of `cls` that a configuration describes, in names of today or of before.
+
+    Parameters
+    ----------
+    cls : type
+        A class from a table of names.
+    config : Config
+        From a file: nothing in it is believed.
+    private : iterable of str, optional
+        Fitted attributes that do not end in an underscore. None is for objects without any.
 
     Raises
     ------
     IntegrityError
         There are names that the class does not have.
     """
-    old = {name: name.endswith("_") for name in old_names(cls)}
-    unknown = [
-        *(n for n in config.params if n not in parameter_names(cls) and old.get(n) is not False),
-        *(
-            n
-            for n in config.attributes
-            if old.get(n) is not True and not _may_be_set(n, cls, private)
-        ),
-    ]
+    old_attributes = {name for name in old_names(cls) if name.endswith("_")}
+    old_params = old_names(cls).keys() - old_attributes
+    params = {*parameter_names(cls), *old_params}
+    unknown = [name for name in config.params if name not in params]
+    for name in config.attributes:
+        may_be_set = private is not None and is_fitted_attribute(name, cls, private)
+        if not may_be_set and name not in old_attributes:
+            unknown.append(name)
     check_names(cls, unknown)
     made = cls(**translated(cls, config.params))
     for name, value in translated(cls, config.attributes).items():
@@ -198,7 +206,3 @@ def check_names(cls: type, unknown: Iterable[str]) -> None:
             f"A saved {cls.__name__} has {', '.join(map(repr, unknown))}, which the "
             f"{cls.__name__} here does not know. {SOURCE}"
         )
-
-
-def _may_be_set(name: str, cls: type, private: Iterable[str]) -> bool:
-    return issubclass(cls, BaseEstimator) and is_fitted_attribute(name, cls, private)

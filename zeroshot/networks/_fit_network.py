@@ -177,7 +177,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
             f"{estimator.image_shape_[1]} x {estimator.image_shape_[0]}. Pass image_size= to the "
             "constructor to bring all to one size."
         )
-    training = resolve_training(estimator)
+    training = estimator.training or Training()
     device = resolve_device(training.device, owner=owner)
     dtype = resolve_precision(training.precision, device, owner=owner)
     network = estimator.network_.to(device).eval()

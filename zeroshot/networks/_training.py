@@ -24,8 +24,9 @@ _PARAMETER = "training"
 class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
     """How an estimator trains: how long, how fast, on what device, and what is kept of it.
 
-    An estimator that trains takes it as its parameter ``training``, and says what it does where a
-    value here is None. In a search its parameters are ``training__epochs`` and so on.
+    `DeViSEClassifier`, `EmbeddingRegressor`, `SoftmaxClassifier`, `FineTuneClassifier`,
+    `ALEClassifier` and `SJEClassifier` take it as their parameter ``training``. Each says what it
+    does where a value here is None. In a search the parameters are ``training__epochs`` and so on.
 
     Parameters
     ----------
@@ -59,11 +60,6 @@ class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
         few seconds.
     device : str, default="auto"
         Where to train, and where a network predicts: ``"auto"`` or a torch device.
-
-    See Also
-    --------
-    DeViSEClassifier, EmbeddingRegressor, SoftmaxClassifier, FineTuneClassifier, ALEClassifier,
-    SJEClassifier : What takes it.
 
     Examples
     --------
