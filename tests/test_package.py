@@ -191,6 +191,7 @@ LAYERS = [
         "_printable",
         "_record",
         "_hub",
+        "_threads",
     },
     {"_images"},
     {"_torch", "_pipelines", "_clip", "_links", "_progress", "_tabular"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,11 @@ DEFAULT_STRENGTH = 5.0
 
 TOTAL_WEIGHT = 2
 """As how many degrees of freedom the spread over all classes, right and wrong, counts."""
+
+TRUSTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+"""What the weight of the means may be multiplied with."""
+
+Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class BlendRule(Saved):
         :math:`\rho`.
     prior_images : float, optional
         m: weights of m/(n+m) and n/(n+m) in place of Fisher's.
+    trust : float, default=1.0
+        What the weights of the means are multiplied with; at 0 the prior alone decides.
     """
 
     prior_spread: float
@@ -49,6 +56,7 @@ class BlendRule(Saved):
     means_strength: float
     correlation: float
     prior_images: float | None = None
+    trust: float = 1.0
 
     def weights(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         r"""Return the weights of both z-scores for classes with so many images, and thresholds.
@@ -76,8 +84,10 @@ class BlendRule(Saved):
         else:
             total = np.where(n > 0, n + self.prior_images, 1)
             prior, means = self.prior_images / total, n / total
-        prior = np.where(n == 0, 1.0, prior)
-        means = np.where(n == 0, 0.0, np.where((prior == 0) & (means == 0), 1.0, means))
+        alone = (n == 0) | (self.trust == 0)
+        neither = (prior == 0) & (means == 0)
+        prior = np.where(alone, 1.0, prior)
+        means = np.where(alone, 0.0, self.trust * np.where(neither, 1.0, means))
         deviation = np.sqrt(prior**2 + means**2 + 2 * rho * prior * means)
         prior, means = prior / deviation, means / deviation
         reached = prior * self.prior_strength + means * strength
@@ -85,7 +95,7 @@ class BlendRule(Saved):
 
 
 def measure_blend(
-    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    batches: Batches,
     *,
     default_spread: float,
     prior_images: float | None = None,
@@ -134,6 +144,70 @@ def measure_blend(
         correlation=correlation,
         prior_images=prior_images,
     )
+
+
+def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> BlendRule:
+    """Return the rule with the trust in the means that training images justify.
+
+    A strong prior is hard to improve, and Fisher's weights assume scores with normal distributions,
+    which those of a confident prior are not. So the means get a share only where they prove it:
+    training images left out of the means are named with each trust, and the best one must have a
+    higher mean class accuracy than the prior alone by more than the standard error of the
+    difference over the classes. Where no class has two images there is nothing to prove it with:
+    the means are then trusted in full if the prior names less than half of the images of a class on
+    average, and not at all otherwise.
+
+    Parameters
+    ----------
+    rule : BlendRule
+        What `measure_blend` returned.
+    batches : iterable
+        The same as for `measure_blend`.
+    image_counts : ndarray of shape (n_classes,)
+        Training images of each class.
+    """
+    n_classes = len(image_counts)
+    rules = [replace(rule, trust=trust) for trust in TRUSTS]
+    hits, prior_hits = np.zeros((len(rules), n_classes)), np.zeros(n_classes)
+    judged = np.zeros(n_classes)
+    for prior, means, positions, _ in batches:
+        own = (np.arange(len(positions)), positions)
+        known = np.isfinite(means[own])
+        prior_hits += np.bincount(positions[prior.argmax(axis=1) == positions], minlength=n_classes)
+        judged += np.bincount(positions[known], minlength=n_classes)
+        prior, means, positions = prior[known], means[known], positions[known]
+        for row, candidate in enumerate(rules):
+            scores = _blended_without_itself(candidate, prior, means, positions, image_counts)
+            right = positions[scores.argmax(axis=1) == positions]
+            hits[row] += np.bincount(right, minlength=n_classes)
+    if not judged.any():
+        weak = (prior_hits / image_counts).mean() < 0.5
+        return rules[-1] if weak else rules[0]
+    accuracies = hits[:, judged > 0] / judged[judged > 0]
+    best = int(accuracies.mean(axis=1).argmax())
+    gain = accuracies[best] - accuracies[0]
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
+    return rules[best] if gain.mean() > error else rules[0]
+
+
+def _blended_without_itself(
+    rule: BlendRule,
+    prior: np.ndarray,
+    means: np.ndarray,
+    positions: np.ndarray,
+    image_counts: np.ndarray,
+) -> np.ndarray:
+    """Return the blend for training images: the class of each has one image less."""
+    own = (np.arange(len(positions)), positions)
+    prior = (prior - prior.mean(axis=1, keepdims=True)) / rule.prior_spread
+    means = (means - means.mean(axis=1, keepdims=True)) / rule.means_spread
+    of_all, of_one_less = rule.weights(image_counts), rule.weights(image_counts - 1)
+    blended, without = (
+        prior * of_prior + means * of_means - threshold
+        for of_prior, of_means, threshold in (of_all, of_one_less)
+    )
+    blended[own] = without[own]
+    return blended
 
 
 def _within(
