@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from zeroshot._renamed import translated
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._base import Arrays, Label, Restore, read_only
@@ -180,6 +181,7 @@ def restore_embedding(config: Mapping[str, Any], arrays: Arrays | None) -> Label
             f"{', '.join(table)}. Install the version of scikit-zeroshot that saved it."
         )
     cls = find_class(table[name])
+    config = translated(cls, config)
     if arrays is None:
         try:
             return cls.from_config(config, None, restore_embedding)
