@@ -183,6 +183,7 @@ LAYERS = [
     {
         "exceptions",
         "_renamed",
+        "_saving",
         "_version",
         "_optional",
         "_validation",

@@ -20,6 +20,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_flag,
     check_labels,
@@ -52,6 +53,7 @@ SCENARIOS = ("generalized", "unseen")
 
 class ZeroShotClassifier(
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,

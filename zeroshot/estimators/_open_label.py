@@ -79,6 +79,8 @@ class OpenLabelClassifier(CompositeClassifier):
     ['animal', 'musical instrument', 'animal']
     """
 
+    label_embedding: LabelEmbedding | None
+
     def __init__(
         self,
         head: SourceHead,
@@ -173,9 +175,7 @@ class OpenLabelClassifier(CompositeClassifier):
         return vector_scores(softened, self.classifier_.class_vectors_)
 
 
-def _check_known(
-    labels: np.ndarray, vectors: LabelEmbedding, overrides: Mapping[str, str]
-) -> None:
+def _check_known(labels: np.ndarray, vectors: LabelEmbedding, overrides: Mapping[str, str]) -> None:
     """Raise unless WordNet or the vectors know each of `labels`.
 
     Raises
@@ -184,8 +184,11 @@ def _check_known(
         Names those that neither knows, with what is spelled alike.
     """
     names = labels.tolist()
-    covered = zip(names, vectors.covers(names), strict=True)
-    unknown = [label for label, has in covered if not (has or has_synset(overrides.get(label, label)))]
+    unknown = [
+        label
+        for label, covered in zip(names, vectors.covers(names), strict=True)
+        if not (covered or has_synset(overrides.get(label, label)))
+    ]
     if not unknown:
         return
     try:

@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.networks._fit_network import fit_network, network_tags, run_network
@@ -32,6 +33,7 @@ from zeroshot.networks._training import Training, TrainingMixin, trains
 class NetworkClassifier(
     TrainingMixin,
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
@@ -190,6 +192,8 @@ class SoftmaxClassifier(NetworkClassifier):
     >>> model.predict(np.stack([light[0], dark[0]])).tolist()
     ['day', 'night']
     """
+
+    _of_the_run = ("init_from",)
 
     def __init__(
         self,

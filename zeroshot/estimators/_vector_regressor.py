@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_missing_labels, check_no_images
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._map import apply_map
@@ -27,6 +28,7 @@ from zeroshot.label_embeddings import LabelEmbedding
 
 class VectorRegressor(
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     RegressorMixin,
@@ -38,6 +40,8 @@ class VectorRegressor(
     A subclass has the parameter ``label_embedding``, and in ``fit`` calls `_validate_fit` and
     `_set_targets` and sets ``coefs_`` and ``intercepts_``, a matrix and a vector a layer.
     """
+
+    _saved_private = ("_y_ndim",)
 
     label_embedding: LabelEmbedding | None
     coefs_: list[np.ndarray]

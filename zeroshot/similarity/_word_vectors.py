@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_option
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
@@ -20,7 +21,7 @@ from zeroshot.taxonomy._synset import looks_like_identifier
 _OWNER = "WordVectorSimilarity"
 
 
-class WordVectorSimilarity(DocLinkMixin, BaseEstimator):
+class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     """Cosine of the labels' vectors: with `WordVectors`, of the means of their words' vectors.
 
     Parameters
