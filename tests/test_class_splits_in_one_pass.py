@@ -28,6 +28,7 @@ from zeroshot import (
     EmbeddingRegressor,
     ESZSLClassifier,
 )
+from zeroshot._linear import _sums
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -36,7 +37,6 @@ from zeroshot.model_selection import (
     GeneralizedClassKFold,
     LeaveOneClassOut,
     PredefinedClassSplit,
-    _class_sums,
     cross_validate_classes,
 )
 
@@ -654,7 +654,7 @@ def test_a_memory_map_is_never_copied_whole(tmp_path, monkeypatch, before):
     features = np.load(path, mmap_mode="r")
     table = AttributeTable(np.random.default_rng(1).normal(size=(n_classes, 5)), range(n_classes))
     model = make_pipeline(*before, EmbeddingRegressor(table))
-    monkeypatch.setattr(_class_sums, "BLOCK_ELEMENTS", 500 * d)
+    monkeypatch.setattr(_sums, "BLOCK_ELEMENTS", 500 * d)
     options = {"cv": LeaveOneClassOut(), "scoring": SCORERS["neg_embedding_mse"]}
     tracemalloc.start()
     got = cross_validate_classes(model, features, codes, **options)

@@ -180,6 +180,7 @@ def test_public_names_of_parts_are_sorted_and_there(name):
 # A module may use what stands on its own line or above it, never what stands below.
 LAYERS = [
     {"exceptions", "_optional", "_validation", "_files", "_printable", "_record", "_hub"},
+    {"_linear"},
     {"_images"},
     {"_torch", "_pipelines", "_clip", "_links", "_progress", "_tabular"},
     {"taxonomy"},

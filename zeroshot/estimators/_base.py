@@ -61,7 +61,7 @@ class ZeroShotClassifier(
     """Interface of the zero-shot classifiers.
 
     A subclass has the parameters ``label_embedding``, ``candidates``, ``scenario``, ``center``
-    and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
+    and ``temperature``, learns in ``_learn`` and answers in ``_project``. The score of a class
     is the inner product of a sample's predicted vector with the class's vector, which is centred
     on the mean of the seen classes' vectors and of unit length. The parameters ``gamma`` and
     ``hubness`` are handled here, for every subclass that has them in its constructor.
@@ -105,8 +105,8 @@ class ZeroShotClassifier(
     """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
 
     @abstractmethod
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        """Learn from rows X, the positions y of their classes, and the seen classes' vectors."""
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Learn from rows X and their labels y; begin with `_set_classes`."""
 
     @abstractmethod
     def _project(self, X: np.ndarray) -> np.ndarray:
@@ -141,9 +141,7 @@ class ZeroShotClassifier(
             All samples are of one class, and there are other candidates.
         """
         X, y = self._validate_fit(X, y)
-        positions, seen_vectors = self._fit_seen(y)
-        self._embed_vocabulary()
-        self._fit_map(X, positions, seen_vectors)
+        self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warnings.warn(
                 f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
@@ -155,16 +153,33 @@ class ZeroShotClassifier(
         self._fit_hubness(X)
         return self
 
-    def _validate_fit(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        """Return X and the labels y of ``fit``, checked."""
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        """Return X and the labels y of ``fit``, checked; with `reset` X may be of another width."""
         owner = type(self).__name__
         y = check_missing_labels(y, owner=owner)
         check_no_images(X, owner=owner)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
         return X, check_labels(y, owner=owner, name="y")
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _set_classes(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Do what `_fit_seen` does, and embed the vocabulary."""
+        seen = self._fit_seen(y, announced)
+        self._embed_vocabulary()
+        return seen
+
+    def _fit_seen(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Set the seen classes, the vocabulary and the label space.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        announced : ndarray of shape (n_announced,), optional
+            Labels that may come later, among them those of `y`.
 
         Returns
         -------
@@ -182,12 +197,14 @@ class ZeroShotClassifier(
         check_flag(self.center, owner=owner, name="center")
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         embedding = self.label_embedding
+        known = self.seen_classes_ if announced is None else announced
         if embedding is None:
-            embedding = OneHotEmbedding(self.seen_classes_)
+            embedding = OneHotEmbedding(known)
         embedding = check_label_embedding(embedding, owner=owner)
         # Before labels of the wrong kind are embedded.
         self.hub_correction_ = self.hub_terms_ = None
-        self._set_vocabulary(self._named(self.candidates))
+        candidates = known if self.candidates is None else self._named(self.candidates)
+        self._set_vocabulary(candidates)
         self.label_space_, seen_vectors = LabelSpace.of_seen(
             embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
         )

@@ -17,7 +17,7 @@ from zeroshot.estimators._members import thawed
 class CompositeClassifier(ZeroShotClassifier):
     """Interface of zero-shot classifiers that are made of other classifiers.
 
-    A subclass learns in ``_fit_map``, which ends with ``_set_views``, and answers in ``_project``,
+    A subclass learns in ``_learn``, which ends with ``_set_views``, and answers in ``_project``,
     whose columns are the scores of ``classes_``: there is no label space of its own.
     """
 
@@ -37,7 +37,9 @@ class CompositeClassifier(ZeroShotClassifier):
     def _given_members(self) -> list[Any]:
         """Return the members as they were passed, the most telling first."""
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _fit_seen(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         check_number(self.temperature, owner=type(self).__name__, name="temperature", above=0)
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         self._set_vocabulary(self._named(self.candidates))

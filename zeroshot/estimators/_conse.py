@@ -166,9 +166,10 @@ class ConSEClassifier(ZeroShotClassifier):
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        _, class_vectors = self._set_classes(y)
         classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
-        source = classifier.fit(X, self.seen_classes_[y])
+        source = classifier.fit(X, y)
         if np.array_equal(source.classes_, self.seen_classes_):
             self._set_source(source, np.arange(len(class_vectors)), class_vectors)
             return

@@ -76,7 +76,8 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.random_state = random_state
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._set_classes(y)
         check_option(self.strategy, STRATEGIES, owner=type(self).__name__, name="strategy")
         self.mean_vector_ = self.label_space_.raw_vectors(self.seen_classes_).mean(axis=0)
 

@@ -199,14 +199,14 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         members = [pairs[i][1] for i in kept]
         return [pairs[i][0] for i in kept], members, weights[kept] / weights[kept].sum()
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._set_classes(y)
         self.names_, members, self.weights_ = self._members()
-        labels = self.seen_classes_[y]
         candidates = None if self.candidates is None else self.classes_
         self.estimators_ = [
             member
             if isinstance(member, FrozenEstimator)
-            else unfitted_copy(member, candidates).fit(X, labels)
+            else unfitted_copy(member, candidates).fit(X, y)
             for member in members
         ]
         self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])

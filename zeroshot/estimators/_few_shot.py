@@ -202,7 +202,9 @@ class FewShotClassifier(CompositeClassifier):
             self.n_features_in_ = self.prior_.n_features_in_
         return self
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _fit_seen(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         positions, nothing = super()._fit_seen(y)
         outside = np.setdiff1d(self.seen_classes_, self.classes_).tolist()
         if outside:
@@ -212,10 +214,11 @@ class FewShotClassifier(CompositeClassifier):
             )
         return positions, nothing
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        positions, _ = self._set_classes(y)
         n_seen = len(self.seen_classes_)
-        self.image_counts_ = np.bincount(y, minlength=n_seen)
-        directions = ClassDirections.of_images(X, y, n_seen) if n_seen > 1 else None
+        self.image_counts_ = np.bincount(positions, minlength=n_seen)
+        directions = ClassDirections.of_images(X, positions, n_seen) if n_seen > 1 else None
         if directions is None:
             self.center_, self.coef_ = np.zeros(X.shape[1]), np.zeros((n_seen, X.shape[1]))
         else:
@@ -227,7 +230,7 @@ class FewShotClassifier(CompositeClassifier):
         if directions is None:
             self._warn_of_one_class()
             return
-        batches = self._scores_of_training_images(X, y, directions)
+        batches = self._scores_of_training_images(X, positions, directions)
         fixed = None if isinstance(self.prior_images, str) else float(self.prior_images)
         self.blend_ = measure_blend(
             batches,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zeroshot.estimators._ridge import product
+from zeroshot._linear import product
 
 MAX_SCORES = 2**24
 """How many scores a block of rows may have: 128 MB in float64."""

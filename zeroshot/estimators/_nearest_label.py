@@ -149,7 +149,8 @@ class NearestLabelClassifier(ZeroShotClassifier):
         self._embed_vocabulary()
         return self
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._set_classes(y)
         self._check_width(X, self.label_space_.embedding)
 
     def _check_width(self, X: np.ndarray, embedding: LabelEmbedding) -> None:

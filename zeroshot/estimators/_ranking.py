@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot._linear import apply_map
 from zeroshot._validation import check_number
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import apply_map, fit_perceptron, training_settings
+from zeroshot.estimators._map import fit_perceptron, training_settings
 from zeroshot.label_embeddings import LabelEmbedding
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ class RankingClassifier(ZeroShotClassifier):
     def _loss(self) -> nn.Module:
         """Return the loss to train with."""
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        positions, class_vectors = self._set_classes(y)
         check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
         settings = training_settings(self)
-        fitted = fit_perceptron(X, y, class_vectors, self._loss(), (), settings)
-        (self.coef_,), (self.intercept_,) = fitted.coefs, fitted.intercepts
-        self.history_ = fitted.history
+        fitted = fit_perceptron(X, positions, class_vectors, self._loss(), (), settings)
+        (self.coef_,), (self.intercept_,), self.history_ = fitted
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

@@ -150,7 +150,9 @@ class SimilarityClassifier(ZeroShotClassifier):
         self.source_ = self.classifier
         return self
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _fit_seen(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         self.similarity_ = self.similarity
         self._set_vocabulary(self._named(self.candidates))
@@ -211,9 +213,10 @@ class SimilarityClassifier(ZeroShotClassifier):
         check_is_fitted(self)
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._set_classes(y)
         classifier = new_classifier(self.classifier, self.seen_classes_, owner=_OWNER)
-        self.source_ = classifier.fit(X, self.seen_classes_[y])
+        self.source_ = classifier.fit(X, y)
         known = source_classes(self.source_, self.seen_classes_, owner=_OWNER)
         if not np.array_equal(known, self._source_classes()):
             raise ValueError(
