@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -122,12 +123,23 @@ class LearnsFromSums(ABC):
         Raises
         ------
         ValueError
-            As ``fit``; or labels are of another kind, or rows of another width, than before; or
-            the estimator comes from ``fit``, which keeps no sums to add to.
+            As ``fit``; or labels are of another kind, or rows of another width, than before.
+
+        Warns
+        -----
+        UserWarning
+            The estimator comes from ``fit``, which keeps no sums to add to: this call starts anew.
         """
         owner = type(self).__name__
         trial = copy.copy(self)
-        sums = trial._sums_so_far()
+        if self._was_fitted_at_once():
+            warnings.warn(
+                f"{owner}: partial_fit starts anew, because fit keeps no sums that rows could be "
+                "added to. Learn from the first rows by partial_fit, too.",
+                UserWarning,
+                stacklevel=2,
+            )
+        sums = vars(self).get("sums_")
         X, y = trial._validate_fit(X, y, reset=sums is None)
         if sums is not None:
             if target_kind(y) != sums.kind:
@@ -187,7 +199,11 @@ class LearnsFromSums(ABC):
                 f"{owner}: merge needs equal parameters, and {' and '.join(different)} differ. "
                 "Fit both with the same parameters."
             )
-        mine, theirs = self._sums_so_far(), other._sums_so_far()
+        if self._was_fitted_at_once() or other._was_fitted_at_once():
+            raise ValueError(
+                f"{owner}: merge needs sums over rows, and fit keeps none. Fit both by partial_fit."
+            )
+        mine, theirs = self.sums_, other.sums_
         _check_features(self, other, owner=owner)
         if mine.kind != theirs.kind:
             raise ValueError(
@@ -196,18 +212,10 @@ class LearnsFromSums(ABC):
             )
         return self._take_sums(copy.copy(self), mine.merge(theirs))
 
-    def _sums_so_far(self) -> Any:
-        """Return the sums of earlier calls of ``partial_fit``; None where there was none."""
-        if "sums_" in vars(self):
-            return self.sums_
+    def _was_fitted_at_once(self) -> bool:
+        """Tell whether the estimator is fitted by ``fit``, which keeps no sums over its rows."""
         fitted = {name for name in vars(self) if name.endswith("_") and not name.startswith("_")}
-        if fitted - _OF_VALIDATION:
-            owner = type(self).__name__
-            raise ValueError(
-                f"{owner}: fit keeps no sums over its rows, so that nothing can be added. Learn "
-                "from the first rows by partial_fit, too."
-            )
-        return None
+        return "sums_" not in fitted and bool(fitted - _OF_VALIDATION)
 
     def _take_sums(self, trial: Self, sums: RowSums) -> Self:
         """Fit a copy of this estimator to the sums, and become it if that succeeds."""

@@ -251,10 +251,14 @@ class DeViSEClassifier(ClosedFormClassifier):
         ------
         ValueError
             `y` has labels that the first call of a network did not know, or of another kind; X is
-            of another width; there is `hubness`, which needs all rows at once; or the closed form
-            comes from ``fit``, which keeps no sums to add to.
+            of another width; or there is `hubness`, which needs all rows at once.
         AttributeError
             There is neither a `network` nor a closed form.
+
+        Warns
+        -----
+        UserWarning
+            The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
         if self.network is None:
             return super().partial_fit(X, y, classes)

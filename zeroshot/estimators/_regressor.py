@@ -232,10 +232,15 @@ class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
         Raises
         ------
         ValueError
-            `y` is of another kind than in earlier calls, or X of another width; the closed form
-            comes from ``fit``, which keeps no sums to add to; or a network is given `classes`.
+            `y` is of another kind than in earlier calls, or X of another width; or a network is
+            given `classes`.
         AttributeError
             There is neither a `network` nor a closed form.
+
+        Warns
+        -----
+        UserWarning
+            The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
         if self.network is None:
             return super().partial_fit(X, y, classes)
