@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -119,16 +121,34 @@ class OnePass:
             return clone(self.estimator).fit(take(self.X, train), take(self.y, train))
 
     def _fit_from_sums(self, fold: FoldSystem) -> Any:
-        model = clone(self.estimator)
+        model = self._unfitted()
         *before, final = steps_of(model)
-        head = take(self.X, [0])  # tells each step the number and the names of its features
         for step in before:
             if isinstance(step, StandardScaler):
-                validate_data(step, head, skip_check_array=True)
                 fold.fit_scaler(step)
-            else:
-                step.fit(head)
-            head = step.transform(head)
-        validate_data(final, head, skip_check_array=True)
         final.fit_from_sums(fold)
         return model
+
+    def _unfitted(self) -> Any:
+        """Return a copy that knows its features; cloning for each fold takes a tenth of the time.
+
+        Folds share parameters, which ``fit`` never changes, and nothing else.
+        """
+        model = copy.copy(self._template)
+        if isinstance(model, Pipeline):
+            model.steps = [(name, copy.copy(step)) for name, step in model.steps]
+        for each in {id(step): step for step in (model, *steps_of(model))}.values():
+            if hasattr(each, "_sklearn_output_config"):
+                each._sklearn_output_config = dict(each._sklearn_output_config)
+        return model
+
+    @cached_property
+    def _template(self) -> Any:
+        """An estimator whose steps know the number and the names of their features."""
+        template = clone(self.estimator)
+        *before, final = steps_of(template)
+        head = take(self.X, [0])
+        for step in before:
+            head = step.fit_transform(head)
+        validate_data(final, head, skip_check_array=True)
+        return template
