@@ -27,6 +27,7 @@ from zeroshot import (
     DeViSEClassifier,
     EmbeddingRegressor,
     ESZSLClassifier,
+    SAEClassifier,
 )
 from zeroshot._linear import _sums
 from zeroshot.exceptions import LabelWarning
@@ -59,6 +60,8 @@ MODELS = {
     "devise, one-hot": DeViSEClassifier(loss="mse"),
     "eszsl": ESZSLClassifier(TABLE, candidates=NAMES),
     "eszsl, as published": ESZSLClassifier(TABLE, candidates=NAMES, center_features=False),
+    "sae": SAEClassifier(TABLE, candidates=NAMES),
+    "sae, decoded": SAEClassifier(TABLE, candidates=NAMES, direction="decode"),
 }
 SPLITTERS = {
     "leave one out": LeaveOneClassOut(),
@@ -126,13 +129,13 @@ def test_every_splitter(model, cv):
     assert_equal_results(model, cv=cv)
 
 
-@pytest.mark.parametrize("name", ["regressor", "eszsl, as published"])
+@pytest.mark.parametrize("name", ["regressor", "eszsl, as published", "sae"])
 @pytest.mark.parametrize("cv", SPLITTERS.values(), ids=SPLITTERS)
 def test_more_features_than_rows(name, cv):
     assert_equal_results(MODELS[name], WIDE, cv=cv)
 
 
-@pytest.mark.parametrize("name", ["regressor", "devise", "eszsl", "eszsl, as published"])
+@pytest.mark.parametrize("name", ["regressor", "devise", "eszsl", "eszsl, as published", "sae"])
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 @pytest.mark.parametrize("cv", [LeaveOneClassOut(), GeneralizedClassKFold(3)], ids=["pure", "rows"])
 def test_every_pipeline(name, before, cv):

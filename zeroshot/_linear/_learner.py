@@ -32,6 +32,20 @@ class LearnsFromSums(ABC):
     ----------
     sums_ : RowSums
         Sums over the rows of every ``partial_fit`` so far. ``fit`` keeps none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from zeroshot.model_selection import LearnsFromSums
+    >>> class ClassCounts(LearnsFromSums, BaseEstimator):
+    ...     def fit_from_sums(self, system):
+    ...         self.classes_, self.counts_ = system.classes, system.counts
+    ...         return self
+    >>> model = ClassCounts().partial_fit([[1.0], [2.0]], ["cat", "dog"])
+    >>> other = ClassCounts().partial_fit([[3.0]], ["dog"])
+    >>> model.merge(other).counts_.tolist()
+    [1, 2]
     """
 
     sums_: RowSums

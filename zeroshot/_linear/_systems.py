@@ -31,6 +31,14 @@ class RidgeSolution(NamedTuple):
         Of the features; zeros where they were not centred.
     target_mean : ndarray of shape (n_outputs,)
         Of the targets, over rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.model_selection import RidgeSolution
+    >>> solution = RidgeSolution(np.array([[2.0]]), np.array([3.0]), np.array([7.0]))
+    >>> solution.intercept.tolist()
+    [1.0]
     """
 
     coef: np.ndarray
@@ -54,6 +62,19 @@ class LinearSystem(ABC):
         How many samples each has.
     announced : ndarray or None
         The labels that are known of: ``classes``, and those that ``partial_fit`` was told of.
+
+    Examples
+    --------
+    The slope and the intercept of a line through two classes, whose targets are 0 and 2:
+
+    >>> import numpy as np
+    >>> from zeroshot._linear import SystemOfRows
+    >>> system = SystemOfRows(np.array([[1.0], [3.0], [3.0]]), np.array(["cat", "dog", "dog"]))
+    >>> system.classes.tolist(), system.counts.tolist()
+    (['cat', 'dog'], [1, 2])
+    >>> solution = system.ridge(np.array([[0.0], [2.0]]), alpha=0.0)
+    >>> solution.coef.round(6).tolist(), solution.intercept.round(6).tolist()
+    ([[1.0]], [-1.0])
     """
 
     classes: Any

@@ -47,10 +47,10 @@ def cross_validate_classes(
     The result is that of scikit-learn's ``cross_validate``. Ridge regression to the vectors of
     classes depends on X only through sums over classes, so that the data are summed up once, and
     each fold takes away the rows that it leaves out and solves. This goes for
-    ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, and
-    for ``ESZSLClassifier``, alone or in a ``Pipeline`` behind ``Normalizer`` steps, a
-    ``StandardScaler``, or both in this order. Anything else is fitted anew in each fold by
-    ``cross_validate`` itself, with a warning that says why.
+    ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, for
+    ``ESZSLClassifier`` and ``SAEClassifier``, and for any `LearnsFromSums`, alone or in a
+    ``Pipeline`` behind ``Normalizer`` steps, a ``StandardScaler``, or both in this order. Anything
+    else is fitted anew in each fold by ``cross_validate`` itself, with a warning that says why.
 
     Parameters
     ----------
