@@ -26,6 +26,7 @@ NAMES = (
     "word_vectors",
     "wordnet",
     "features",
+    "threads",
     "training",
 )
 

@@ -23,11 +23,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks._rows import Row, medians_in_turns, print_rows
-from zeroshot import SoftmaxClassifier
+from zeroshot import SoftmaxClassifier, Training
 from zeroshot._torch import autocast, has_fast_bfloat16, resolve_device, resolve_precision
-from zeroshot.backbones import SimpNet, TinyImageNetCNN
-from zeroshot.backbones._image_network import ImageNetwork, channel_statistics
 from zeroshot.datasets import fetch_cifar100
+from zeroshot.networks import SimpNet, TinyImageNetCNN
+from zeroshot.networks._image_network import ImageNetwork, channel_statistics
 
 BATCH = 64
 RATE = 1e-3
@@ -95,9 +95,14 @@ def compare(
     precisions = ["bfloat16", "float32"] if fast else ["float32"]
     sides: dict[str, Callable[[], object]] = {"plain": plain_loop(network, X, codes, epochs)}
     for precision in precisions:
-        model = SoftmaxClassifier(
-            network, epochs=epochs, batch_size=BATCH, learning_rate=RATE, precision=precision
-        ).set_params(random_state=0, progress=False)
+        training = Training(
+            epochs=epochs,
+            batch_size=BATCH,
+            learning_rate=RATE,
+            precision=precision,
+            progress=False,
+        )
+        model = SoftmaxClassifier(network, training=training, random_state=0)
         sides[f"ours, {precision}"] = lambda model=model: model.fit(X, y)
         sides[f"steps, {precision}"] = bare_steps(network, X, codes, epochs, precision)
     times = medians_in_turns(sides, repeats)

@@ -38,30 +38,30 @@ from nishimura_parts import (
 )
 from nishimura_pretrained import grid, of_archives, pretrained, shipped
 from nishimura_report import show
-from nishimura_training import Training, Workshop
+from nishimura_training import TrainingPlan, Workshop
 
 from zeroshot._files import cache_home
 
 PRESETS = {
     "full": Plan(
-        main=Training(200, 500, side=64, width=1.0, epochs=60),
-        joint=Training(200, 500, side=64, width=1.0, epochs=30),
-        curves=Training(200, 500, side=64, width=1.0, epochs=60),
-        short=Training(200, 500, side=64, width=1.0, epochs=10),
+        main=TrainingPlan(200, 500, side=64, width=1.0, epochs=60),
+        joint=TrainingPlan(200, 500, side=64, width=1.0, epochs=30),
+        curves=TrainingPlan(200, 500, side=64, width=1.0, epochs=60),
+        short=TrainingPlan(200, 500, side=64, width=1.0, epochs=10),
         n_test=1000,
     ),
     "small": Plan(
-        main=Training(200, 80, side=32, width=0.5, epochs=14),
-        joint=Training(200, 80, side=32, width=0.5, epochs=14),
-        curves=Training(50, 80, side=32, width=0.25, epochs=15),
-        short=Training(200, 40, side=32, width=0.5, epochs=1),
+        main=TrainingPlan(200, 80, side=32, width=0.5, epochs=14),
+        joint=TrainingPlan(200, 80, side=32, width=0.5, epochs=14),
+        curves=TrainingPlan(50, 80, side=32, width=0.25, epochs=15),
+        short=TrainingPlan(200, 40, side=32, width=0.5, epochs=1),
         n_test=1000,
     ),
     "tiny": Plan(
-        main=Training(6, 8, side=16, width=1 / 16, epochs=2, batch_size=16),
-        joint=Training(6, 8, side=16, width=1 / 16, epochs=2, batch_size=16),
-        curves=Training(3, 4, side=16, width=1 / 16, epochs=2, batch_size=4),
-        short=Training(6, 4, side=16, width=1 / 16, epochs=1, batch_size=8),
+        main=TrainingPlan(6, 8, side=16, width=1 / 16, epochs=2, batch_size=16),
+        joint=TrainingPlan(6, 8, side=16, width=1 / 16, epochs=2, batch_size=16),
+        curves=TrainingPlan(3, 4, side=16, width=1 / 16, epochs=2, batch_size=4),
+        short=TrainingPlan(6, 4, side=16, width=1 / 16, epochs=1, batch_size=8),
         n_test=2,
     ),
 }

@@ -31,6 +31,7 @@ from zeroshot import (
     ConSEClassifier,
     DeViSEClassifier,
     EmbeddingRegressor,
+    Training,
     WordVectors,
     evaluate_zero_shot,
 )
@@ -126,8 +127,13 @@ def loss_curve(n_folds: int = 5, n_epochs: int = 12, step: int = 4) -> LossCurve
     histories: dict[str, list] = {}
     for name, hidden in (("linear", ()), ("one hidden layer", (128,))):
         for seen, _ in folds:
-            seed = {"epochs": n_epochs, "random_state": 0, "device": "cpu", "progress": False}
-            model = EmbeddingRegressor(known["vectors"], loss="cosine", hidden=hidden, **seed)
+            model = EmbeddingRegressor(
+                known["vectors"],
+                loss="cosine",
+                hidden=hidden,
+                training=Training(epochs=n_epochs, device="cpu"),
+                random_state=0,
+            )
             model.fit(known["X"][seen][::step], known["y"][seen][::step])
             histories.setdefault(name, []).append(model.history_)
     return LossCurveDisplay.from_predictions(histories)

@@ -16,15 +16,16 @@ from zeroshot import (
     FineTuneClassifier,
     InferenceSimilarity,
     SimilarityInitializer,
+    Training,
     WordNetSimilarity,
     WordVectors,
     WordVectorSimilarity,
 )
-from zeroshot._training import TensorRows
-from zeroshot.backbones._pixels import open_pixels
-from zeroshot.backbones._stages import split
 from zeroshot.datasets import label_texts
 from zeroshot.exceptions import LabelWarning
+from zeroshot.networks._freezing import split
+from zeroshot.networks._loop import TensorRows
+from zeroshot.networks._pixels import open_pixels
 from zeroshot.similarity import as_similarity_matrix
 
 RANDOM, INFERENCE, WORDNET, WORDS = "random", "inference F-score", "WordNet", "word vectors"
@@ -128,22 +129,22 @@ class KeptStages(FineTuneClassifier):
     probe: Probe
     part: Any
 
-    def _trained_part(self, network: Any, training: Any, task: Any) -> Any:
-        sample = training.pixels.batch(np.arange(2)).to(network.scale.device)
+    def _trained_part(self, network: Any, run: Any, task: Any) -> Any:
+        sample = run.pixels.batch(np.arange(2)).to(network.scale.device)
         self.part = split(network, self.trainable_from_, sample)
         self.probe(network.eval(), [])
         return self.part, TensorRows(self.kept, torch.from_numpy(task.targets))
 
 
-def recipe(preset: Preset, n_images: int) -> dict[str, Any]:
+def recipe(preset: Preset, n_images: int, n_epochs: int) -> dict[str, Any]:
     """Return the parameters of the published recipe: Adam 1e-3, batches of 64, dropout 0.75."""
     return {
-        "learning_rate": 1e-3,
-        "batch_size": min(64, n_images),
         "dropout": 0.75,
         "resize": preset.resize,
         "image_size": preset.image_size,
-        "progress": False,
+        "training": Training(
+            epochs=n_epochs, batch_size=min(64, n_images), learning_rate=1e-3, progress=False
+        ),
     }
 
 
@@ -154,9 +155,8 @@ def fine_tuned(target: Target, matrix: np.ndarray | None, rows: np.ndarray, seed
     model = KeptStages(
         target.preset.model,
         head=head,
-        epochs=n_epochs,
         random_state=seed,
-        **recipe(target.preset, len(rows)),
+        **recipe(target.preset, len(rows), n_epochs),
     )
 
     def outputs(_: Any) -> np.ndarray:
@@ -164,7 +164,7 @@ def fine_tuned(target: Target, matrix: np.ndarray | None, rows: np.ndarray, seed
 
     model.kept = target.entering(rows)
     model.probe = Probe(target, n_epochs, -(-len(rows) // 64), outputs)
-    model.set_params(callbacks=[model.probe]).fit(*target.labelled(rows))
+    model.set_params(training__callbacks=[model.probe]).fit(*target.labelled(rows))
     return model.probe.course
 
 
@@ -184,17 +184,12 @@ def from_scratch(target: Target, rows: np.ndarray, seed: int) -> Course:
         )
 
     probe = Probe(target, n_epochs, -(-len(rows) // 64), outputs)
-    parameters = recipe(preset, len(rows)) | {"resize": size, "image_size": size, "dropout": 0.2}
+    parameters = recipe(preset, len(rows), n_epochs)
+    parameters |= {"resize": size, "image_size": size, "dropout": 0.2}
     model = FineTuneClassifier(
-        preset.model,
-        weights=None,
-        trainable_from="all",
-        epochs=n_epochs,
-        augmentation="crop_flip",
-        callbacks=[probe],
-        random_state=seed,
-        **parameters,
+        preset.model, weights=None, trainable_from="all", random_state=seed, **parameters
     )
+    model.set_params(training__augmentation="crop_flip", training__callbacks=[probe])
     model.fit(*target.labelled(rows))
     return probe.course
 

@@ -20,12 +20,11 @@ import torch
 from sklearn.metrics import f1_score
 from sklearn.utils import Bunch
 
-from zeroshot import FineTuneClassifier, SourceHead, TimmFeatures
+from zeroshot import FineTuneClassifier, SourceHead, TimmFeatures, Training
 from zeroshot._torch import autocast, resolve_device, resolve_precision
-from zeroshot.backbones._frozen import outputs_of
-from zeroshot.backbones._stages import entering, freeze_before, split
 from zeroshot.datasets import fetch_cifar100
-from zeroshot.estimators._image_training import open_training
+from zeroshot.networks._fit_network import open_run
+from zeroshot.networks._freezing import entering, freeze_before, outputs_of, split
 from zeroshot.taxonomy import class_synsets
 
 OWNER = "fine_tune"
@@ -205,22 +204,20 @@ def _compute_kept(preset: Preset, images: np.ndarray) -> dict[str, np.ndarray]:
     model = FineTuneClassifier(
         preset.model,
         trainable_from="head",
-        epochs=1,
-        batch_size=2,
+        training=Training(epochs=1, batch_size=2, progress=False),
         resize=preset.resize,
         image_size=preset.image_size,
-        progress=False,
     ).fit(few, [0, 1])
-    training, network = open_training(model, images, resize=preset.resize), model.network_
+    run, network = open_run(model, images, resize=preset.resize), model.network_
     network.backbone.requires_grad_(True)
     stage = freeze_before(network, None, owner=OWNER)
 
     def enter(batch: torch.Tensor) -> torch.Tensor:
         return entering(network, stage, batch)
 
-    kept = outputs_of(network, enter, training.pixels, training.settings)
-    tail = split(network, stage, training.pixels.batch(np.arange(2)).to(network.scale.device))[0]
-    features = batched(tail, kept, training.settings.precision)
+    kept = outputs_of(network, enter, run.pixels, run.settings)
+    tail = split(network, stage, run.pixels.batch(np.arange(2)).to(network.scale.device))[0]
+    features = batched(tail, kept, run.settings.precision)
     return {"entering": kept.numpy(), "features": features}
 
 

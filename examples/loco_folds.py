@@ -17,17 +17,15 @@ from archive_features import first_of_each_class
 from loco_figures import versions
 from numpy.typing import NDArray
 
-from zeroshot import EmbeddingRegressor, WordVectors
+from zeroshot import EmbeddingRegressor, Training, WordVectors
 from zeroshot._files import atomic_file
-from zeroshot.backbones import SimpNet
-from zeroshot.backbones._pixels import open_pixels
 from zeroshot.datasets import class_names, fetch_cifar100
 from zeroshot.datasets._cifar100 import ARCHIVE
 from zeroshot.datasets._home import resolve_data_home
-from zeroshot.estimators._image_tasks import Task
-from zeroshot.estimators._image_training import Training, _network
-from zeroshot.estimators._map import training_settings
 from zeroshot.metrics import embedding_mse
+from zeroshot.networks import SimpNet
+from zeroshot.networks._fit_network import _network, open_run
+from zeroshot.networks._task import Task
 
 BATCH = 256
 
@@ -51,7 +49,7 @@ class Preset:
     network : dict
         Parameters of `SimpNet`.
     training : dict
-        Parameters of `EmbeddingRegressor`.
+        Parameters of `Training`, and ``hidden`` of `EmbeddingRegressor`.
     drawn : float
         The share of a prediction's distance from the mean of the trained classes' vectors that is
         left where it is drawn towards it; what ``--preset development`` chooses.
@@ -207,12 +205,11 @@ def train_without(
     unseen = [images.of(chosen) for images, chosen in zip((train, test), out, strict=True)]
     pixels = np.concatenate([images.pixels for images in unseen])
     watch = ExcludedLoss(Images(pixels, np.concatenate([i.target for i in unseen])), vectors)
-    model = EmbeddingRegressor(
-        embedding, network=_fresh(preset), random_state=0, progress=False, **dict(preset.training)
-    )
+    model = regressor(embedding, preset)
     untrained = watch.losses(_untrained(model, kept))
     start = time.perf_counter()
-    model.set_params(callbacks=[watch], checkpoint=checkpoint).fit(kept.pixels, kept.target)
+    model.set_params(training__callbacks=[watch], training__checkpoint=checkpoint)
+    model.fit(kept.pixels, kept.target)
     found = model.predict(held_out.pixels)
     middle = theirs.mean(axis=0)
     factor = shrinkage(found - middle, theirs[np.searchsorted(seen, held_out.target)] - middle)
@@ -238,6 +235,16 @@ def train_without(
     }
 
 
+def regressor(embedding: WordVectors, preset: Preset, **changes: Any) -> EmbeddingRegressor:
+    """Return the model of a preset, not fitted; `changes` are to its training."""
+    params = dict(preset.training)
+    hidden = params.pop("hidden")
+    training = Training(**{"progress": False, **params, **changes})
+    return EmbeddingRegressor(
+        embedding, network=_fresh(preset), hidden=hidden, training=training, random_state=0
+    )
+
+
 def shrinkage(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
     """Return the factor in 0 to 1 that brings `found` nearest to `wanted`, by squared error."""
     return float(np.clip((found * wanted).sum() / (found**2).sum(), 0, 1))
@@ -245,11 +252,9 @@ def shrinkage(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
 
 def _untrained(model: EmbeddingRegressor, images: Images) -> torch.nn.Module:
     """Return the network as training finds it."""
-    pixels = open_pixels(images.pixels, image_size=None, owner="leave_one_class_out")
     n_outputs = model.label_embedding.n_dims
     task = Task(n_outputs, model.hidden, np.zeros(1), torch.nn.functional.mse_loss, None, {})
-    training = Training(training_settings(model), None, pixels)
-    return _network(model, task, training, one_more=False).eval()
+    return _network(model, task, open_run(model, images.pixels), one_more=False).eval()
 
 
 def _fresh(preset: Preset) -> SimpNet:

@@ -64,7 +64,7 @@ class Method:
 
 # The ranges are such that the best value of the first split's folds, of seen classes only, was not
 # at an end, as a rule.
-TRAINED = {"weight_decay": (3.0, 20.0)}
+TRAINED = {"training__weight_decay": (3.0, 20.0)}
 METHODS = {
     "DeViSE": Method(DeViSEClassifier(random_state=0), TRAINED),
     "DeViSE, squared error": Method(DeViSEClassifier(loss="mse"), {"alpha": (1.0, 3.0, 10.0)}),
@@ -84,8 +84,8 @@ METHODS = {
 def quick(method: Method) -> Method:
     """Return `method` with little training and two values a parameter, to see that it runs."""
     classifier = clone(method.classifier)
-    if hasattr(classifier, "epochs"):
-        classifier.set_params(epochs=2)
+    if hasattr(classifier, "training"):
+        classifier.set_params(training__epochs=2)
     return Method(classifier, {name: values[:2] for name, values in method.grid.items()})
 
 
@@ -124,4 +124,4 @@ def fit_best(
         cv=folds,
         error_score="raise",
     ).fit(X, y)
-    return search, {name.removeprefix(step): value for name, value in search.best_params_.items()}
+    return search, {name.split("__")[-1]: value for name, value in search.best_params_.items()}

@@ -20,7 +20,7 @@ from nishimura_answers import (
     validation_figures,
     zero_shot_figures,
 )
-from nishimura_training import KS, SEED, Training, Workshop, key
+from nishimura_training import KS, SEED, TrainingPlan, Workshop, key
 from sklearn.preprocessing import normalize
 
 from zeroshot import ConSEClassifier, DeViSEClassifier, vocabulary_words
@@ -36,7 +36,7 @@ JOINT_IDEAS: dict[str, dict[str, Any]] = {
 """What else DeViSE was tried with, beside the published loss, uncentred, margin 0.1."""
 FROZEN_IDEAS: dict[str, dict[str, Any]] = {
     "cosine margin": {"loss": "cosine_margin"},
-    "cosine margin, weight decay 1": {"loss": "cosine_margin", "weight_decay": 1.0},
+    "cosine margin, weight decay 1": {"loss": "cosine_margin", "training__weight_decay": 1.0},
     "cosine margin, centred": {"loss": "cosine_margin", "center": True},
     "cosine": {"loss": "cosine"},
     "hinge": {"loss": "hinge"},
@@ -74,22 +74,22 @@ class Plan:
 
     Attributes
     ----------
-    main : Training
+    main : TrainingPlan
         Of the softmax network.
-    joint : Training
+    joint : TrainingPlan
         Of DeViSE, which starts from it.
-    curves : Training
+    curves : TrainingPlan
         Of the four softmax networks with and without dropout and augmentation.
-    short : Training
+    short : TrainingPlan
         Of each loss, margin and idea, started from the main network.
     n_test : int
         Images a class for validation, and of CIFAR-100.
     """
 
-    main: Training
-    joint: Training
-    curves: Training
-    short: Training
+    main: TrainingPlan
+    joint: TrainingPlan
+    curves: TrainingPlan
+    short: TrainingPlan
     n_test: int
 
 
@@ -149,9 +149,8 @@ def frozen_ideas(shop: Workshop, plan: Plan) -> dict[str, Any] | None:
         X, y = inputs("train"), shop.features("train", plan.main)[1]
         rows = {}
         for name, options in FROZEN_IDEAS.items():
-            model = DeViSEClassifier(
-                shop.words, random_state=SEED, **{"center": False, "epochs": 5, **options}
-            ).fit(X, y)
+            model = DeViSEClassifier(shop.words, center=False, random_state=SEED)
+            model.set_params(training__epochs=5, **options).fit(X, y)
             rows[name] = _both(shop, plan, of_model(model, inputs))
         return rows
 

@@ -16,11 +16,11 @@ from PIL import Image
 from sklearn.preprocessing import normalize
 from torch.nn import functional as F
 
-from zeroshot import DeViSEClassifier, SoftmaxClassifier, WordVectors
+from zeroshot import DeViSEClassifier, SoftmaxClassifier, Training, WordVectors
 from zeroshot._torch import autocast, resolve_device, resolve_precision
-from zeroshot.backbones import TinyImageNetCNN
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
 from zeroshot.metrics import hit_at_k_score
+from zeroshot.networks import TinyImageNetCNN
 
 KS = (1, 3, 5, 10)
 SEED = 0
@@ -29,7 +29,7 @@ _BATCH = 250
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingPlan:
     """Which images of Tiny ImageNet a network sees, and how often.
 
     Attributes
@@ -125,38 +125,39 @@ class Workshop:
         self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def images(self, subset: str, training: Training) -> tuple[np.ndarray, np.ndarray]:
+    def images(self, subset: str, plan: TrainingPlan) -> tuple[np.ndarray, np.ndarray]:
         """Return images and labels: of Tiny ImageNet "train" and "validation", or "CIFAR-100"."""
         bunch = _bunch(subset)
-        n_images = training.n_images if subset == "train" else self.n_test
-        n_classes = None if subset == "CIFAR-100" else training.n_classes
+        n_images = plan.n_images if subset == "train" else self.n_test
+        n_classes = None if subset == "CIFAR-100" else plan.n_classes
         rows = first_images(bunch.target, n_classes, n_images)
-        return resized(bunch.images[rows], training.side), bunch.target[rows]
+        return resized(bunch.images[rows], plan.side), bunch.target[rows]
 
-    def features(self, subset: str, training: Training) -> tuple[np.ndarray, np.ndarray]:
+    def features(self, subset: str, plan: TrainingPlan) -> tuple[np.ndarray, np.ndarray]:
         """Return what the softmax network's last layer takes, and labels; computed once."""
-        name = f"{subset} {key(asdict(training))}"
+        name = f"{subset} {key(asdict(plan))}"
         if name not in self._features:
-            X, y = self.images(subset, training)
-            self._features[name] = self.softmax(training).transform(X), y
+            X, y = self.images(subset, plan)
+            self._features[name] = self.softmax(plan).transform(X), y
         return self._features[name]
 
     def softmax(
-        self, training: Training, *, dropout: float = 0.4, augmentation: str | None = "crop_flip"
+        self, plan: TrainingPlan, *, dropout: float = 0.4, augmentation: str | None = "crop_flip"
     ) -> SoftmaxClassifier:
         """Return the softmax network, trained or read from its checkpoint."""
         options = {"dropout": dropout, "augmentation": augmentation}
-        X, y = self.images("train", training)
+        X, y = self.images("train", plan)
         model = SoftmaxClassifier(
-            _network(training, dropout),
-            augmentation=augmentation,
-            callbacks=[self._watch(training)],
-            **self._common(training, "softmax", options),
+            _network(plan, dropout),
+            training=self._training(plan, "softmax", options).set_params(
+                augmentation=augmentation, callbacks=[self._watch(plan)]
+            ),
+            random_state=SEED,
         )
         return self._fit(model, X, y)
 
     def devise(
-        self, training: Training, start: SoftmaxClassifier, *, start_key: str, **options: Any
+        self, plan: TrainingPlan, start: SoftmaxClassifier, *, start_key: str, **options: Any
     ) -> DeViSEClassifier:
         """Return the joint model, started from a softmax network; `options` are DeViSE's.
 
@@ -164,17 +165,18 @@ class Workshop:
         measured on raw cosines.
         """
         options = {"loss": "cosine_margin", "margin": 0.1, "center": False, **options}
-        X, y = self.images("train", training)
+        X, y = self.images("train", plan)
         vectors = normalize(self.words.embed(np.unique(y)))
         plain = options["center"] is False and options.get("gamma") is None
         model = DeViSEClassifier(
             self.words,
-            network=_network(training, 0.4),
+            network=_network(plan, 0.4),
             init_from=start,
-            augmentation="crop_flip",
-            callbacks=[self._watch(training, vectors)] if plain else None,
+            training=self._training(plan, "devise", {**options, "from": start_key}).set_params(
+                augmentation="crop_flip", callbacks=[self._watch(plan, vectors)] if plain else None
+            ),
+            random_state=SEED,
             **options,
-            **self._common(training, "devise", {**options, "from": start_key}),
         )
         return self._fit(model, X, y)
 
@@ -182,23 +184,21 @@ class Workshop:
         """Return the figures of a part, computed unless they were before; None if time is up."""
         return kept(self.folder, part, parameters, compute, deadline=self.deadline)
 
-    def _watch(self, training: Training, vectors: np.ndarray | None = None) -> Watch:
-        images, labels = self.images("validation", training)
+    def _watch(self, plan: TrainingPlan, vectors: np.ndarray | None = None) -> Watch:
+        images, labels = self.images("validation", plan)
         return Watch(images, np.searchsorted(np.unique(labels), labels), vectors)
 
-    def _common(self, training: Training, kind: str, options: dict[str, Any]) -> dict[str, Any]:
-        name = f"{kind}-{key({'training': asdict(training), 'n_test': self.n_test, **options})}"
-        return {
-            "epochs": training.epochs,
-            "batch_size": training.batch_size,
-            "precision": "auto",
-            "random_state": SEED,
-            "checkpoint": self.folder / f"{name}.safetensors",
-        }
+    def _training(self, plan: TrainingPlan, kind: str, options: dict[str, Any]) -> Training:
+        name = f"{kind}-{key({'training': asdict(plan), 'n_test': self.n_test, **options})}"
+        return Training(
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            checkpoint=self.folder / f"{name}.safetensors",
+        )
 
     def _fit(self, model: Any, X: np.ndarray, y: np.ndarray) -> Any:
         """Fit, unless this very model was fitted already in this run."""
-        name = model.checkpoint.name
+        name = model.training.checkpoint.name
         if name not in self._fitted:
             self._fitted[name] = model.fit(X, y)
         return self._fitted[name]
@@ -213,8 +213,8 @@ def _bunch(subset: str) -> Any:
     return fetch_tiny_imagenet(subset=official, progress=False)
 
 
-def _network(training: Training, dropout: float) -> TinyImageNetCNN:
+def _network(plan: TrainingPlan, dropout: float) -> TinyImageNetCNN:
     """Return the network, whose first weights come from torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return TinyImageNetCNN(width=training.width, dropout=dropout)
+        return TinyImageNetCNN(width=plan.width, dropout=dropout)

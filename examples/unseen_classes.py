@@ -28,6 +28,7 @@ from zeroshot import (
     LabelEmbedding,
     SAEClassifier,
     SJEClassifier,
+    Training,
     WordNetEmbedding,
     WordVectors,
 )
@@ -74,7 +75,7 @@ def methods(embeddings: list[LabelEmbedding], names: np.ndarray) -> dict[str, Fi
     if len(embeddings) > 1:
         return {"ESZSL": eszsl}
     shared = {"label_embedding": embeddings[0], **unseen}
-    trained = {**shared, "random_state": 0, "device": "cpu"}
+    trained = {**shared, "random_state": 0, "training": Training(device="cpu")}
     ridge = DeViSEClassifier(**shared, loss="mse")
     alphas, weights = [1.0, 10.0, 100.0], [0.1, 1.0, 10.0]
     random = DummyZeroShotClassifier(**shared, strategy="random", random_state=0)

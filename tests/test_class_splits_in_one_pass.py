@@ -28,6 +28,7 @@ from zeroshot import (
     EmbeddingRegressor,
     ESZSLClassifier,
     SAEClassifier,
+    Training,
 )
 from zeroshot._linear import _sums
 from zeroshot.exceptions import LabelWarning
@@ -388,7 +389,9 @@ class OwnFit(EmbeddingRegressor):
         return super().fit(-X, y)
 
 
-HINGE = DeViSEClassifier(TABLE, candidates=NAMES, epochs=1, random_state=0, device="cpu")
+HINGE = DeViSEClassifier(
+    TABLE, candidates=NAMES, training=Training(epochs=1, device="cpu"), random_state=0
+)
 FALLBACKS = {
     "loss": (HINGE, "DeViSEClassifier with these parameters does not learn from sums"),
     "hidden": (clone(HINGE).set_params(loss="mse", hidden=(3,)), "DeViSEClassifier with these"),

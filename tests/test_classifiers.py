@@ -19,6 +19,7 @@ from zeroshot import (
     DeViSEClassifier,
     ESZSLClassifier,
     HashEmbedding,
+    Training,
 )
 from zeroshot.estimators import ZeroShotClassifier
 from zeroshot.exceptions import LabelWarning, UnknownLabelError, ZeroShotError
@@ -527,8 +528,10 @@ def test_cross_val_predict_for_scores_raises_rather_than_mixing_up_columns(metho
     "learner",
     [
         ESZSLClassifier(TABLE, candidates=LABELS),
-        ALEClassifier(TABLE, candidates=LABELS, epochs=1, random_state=0),
-        DeViSEClassifier(TABLE, candidates=LABELS, hidden=(4,), epochs=1, random_state=0),
+        ALEClassifier(TABLE, candidates=LABELS, training=Training(epochs=1), random_state=0),
+        DeViSEClassifier(
+            TABLE, candidates=LABELS, hidden=(4,), training=Training(epochs=1), random_state=0
+        ),
     ],
     ids=lambda learner: type(learner).__name__,
 )

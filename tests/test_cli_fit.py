@@ -18,12 +18,12 @@ import pytest
 from PIL import Image
 
 import zeroshot
-from zeroshot import DeViSEClassifier, HashEmbedding
-from zeroshot.backbones import TinyImageNetCNN
+from zeroshot import DeViSEClassifier, HashEmbedding, Training
 from zeroshot.cli import main
 from zeroshot.cli._remedies import REMEDIES
 from zeroshot.datasets._folders import IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
+from zeroshot.networks import TinyImageNetCNN
 from zeroshot.report import _charts
 
 COLORS = {
@@ -982,7 +982,7 @@ def test_a_model_with_a_network_of_its_own(photos: Path, tmp_path: Path, capsys)
     paths = [str(photos / name / "0.png") for name in ("bus", "lion")]
     network = TinyImageNetCNN(width=1 / 16)
     devise = DeViSEClassifier(
-        HashEmbedding(4), network=network, epochs=1, batch_size=2, random_state=0
+        HashEmbedding(4), network=network, training=Training(epochs=1, batch_size=2), random_state=0
     )
     zeroshot.save(devise.fit(paths, ["bus", "lion"]), tmp_path / "model")
     (tmp_path / "bad.png").touch()

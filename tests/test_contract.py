@@ -40,6 +40,7 @@ from zeroshot import (
     SimilarityClassifier,
     SJEClassifier,
     SourceHead,
+    Training,
     WordVectorSimilarity,
 )
 from zeroshot.estimators import _many_candidates
@@ -98,6 +99,7 @@ ELSEWHERE = {
         "it needs a SourceHead, and takes only features of that head's network",
         "test_initializer.py",
     ),
+    "Training": ("it holds parameters, and takes no data", "test_training_parameters.py"),
     "SourceHead": (
         "it needs the weights of a pretrained network, is fitted from the start, and never changes",
         "test_backbones.py",
@@ -149,7 +151,7 @@ EMBEDDING = HashEmbedding(8)
 HEAD = SourceHead(RNG.normal(size=(6, 7)), np.zeros(6), SEEN)
 COSINE = WordVectorSimilarity(EMBEDDING)
 ZERO_SHOT = {"candidates": CANDIDATES}
-SHORT = {"epochs": 2, "random_state": 0, "device": "cpu"}
+SHORT = {"training": Training(epochs=2, device="cpu"), "random_state": 0}
 
 MODELS = {
     "ridge": EmbeddingRegressor(EMBEDDING),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from trained import gathered
 
 from zeroshot import AttributeTable, DeViSEClassifier, HashEmbedding
 from zeroshot._torch import generator
@@ -86,11 +87,7 @@ def test_training_lowers_the_loss_that_is_named(name):
         TABLE,
         loss=name,
         hidden=(6,),
-        epochs=1,
-        batch_size=1000,
-        learning_rate=1e-9,
-        weight_decay=0,
-        **SHORT,
+        **gathered(epochs=1, batch_size=1000, learning_rate=1e-9, weight_decay=0, **SHORT),
     ).fit(X, Y)
     vectors = torch.from_numpy(centred_unit(RAW)[:4])
     outputs = torch.from_numpy(clf.transform(X))
@@ -112,11 +109,7 @@ def test_every_loss_learns_the_seen_classes(name, hidden):
         loss=name,
         hidden=hidden,
         alpha=0.1,
-        epochs=80,
-        batch_size=8,
-        learning_rate=1e-2,
-        weight_decay=1e-3,
-        **SHORT,
+        **gathered(epochs=80, batch_size=8, learning_rate=1e-2, weight_decay=1e-3, **SHORT),
     ).fit(X, Y)
     assert clf.score(X, Y) > 0.85
     if clf.history_:
@@ -126,13 +119,13 @@ def test_every_loss_learns_the_seen_classes(name, hidden):
 def test_the_default_is_the_published_hinge_rank_loss_on_a_linear_map():
     params = DeViSEClassifier().get_params()
     assert (params["loss"], params["margin"], params["hidden"]) == ("hinge", 0.1, ())
-    clf = DeViSEClassifier(TABLE, **SHORT).fit(X, Y)
-    assert len(clf.coefs_) == 1 and len(clf.history_) == params["epochs"]
+    clf = DeViSEClassifier(TABLE, **gathered(**SHORT)).fit(X, Y)
+    assert len(clf.coefs_) == 1 and len(clf.history_) == 20
 
 
 def test_the_margin_reaches_the_loss():
     first, second = (
-        losses(DeViSEClassifier(TABLE, margin=margin, epochs=1, **SHORT).fit(X, Y))
+        losses(DeViSEClassifier(TABLE, **gathered(margin=margin, epochs=1, **SHORT)).fit(X, Y))
         for margin in (0.1, 0.9)
     )
     assert second[0] > first[0]
@@ -146,7 +139,9 @@ def test_an_ordinary_classifier_without_an_embedding():
 
 def test_a_random_state_object_moves_on():
     state = np.random.RandomState(0)  # noqa: NPY002
-    model = DeViSEClassifier(HashEmbedding(4), epochs=1, device="cpu", random_state=state)
+    model = DeViSEClassifier(
+        HashEmbedding(4), **gathered(epochs=1, device="cpu", random_state=state)
+    )
     first = model.fit(X, Y).transform(X)
     assert not np.array_equal(model.fit(X, Y).transform(X), first)
 
@@ -159,19 +154,21 @@ def test_a_random_state_object_moves_on():
         ({"margin": -0.1}, "margin must be a number of at least 0, got -0.1"),
         ({"alpha": "1"}, "alpha must be a number of at least 0, got '1'"),
         ({"hidden": 32}, r"hidden must be a tuple of widths such as \(256,\), got 32"),
-        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
-        ({"learning_rate": np.inf}, "learning_rate must be a number above 0, got inf"),
-        ({"weight_decay": -1.0}, "weight_decay must be a number of at least 0, got -1.0"),
+        ({"epochs": 0}, "training.epochs must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "training.batch_size must be an integer of at least 1, got 0"),
+        ({"learning_rate": np.inf}, "training.learning_rate must be a number above 0, got inf"),
+        ({"weight_decay": -1.0}, "training.weight_decay must be a number of at least 0, got -1.0"),
         ({"device": "abacus"}, "device must be 'auto' or a torch device .* got 'abacus'"),
         ({"device": "cuda:77"}, "device='cuda:77', but torch finds .* Use device='auto'"),
     ],
 )
 def test_unknown_option_values(changes, words):
     with pytest.raises(ValueError, match=f"DeViSEClassifier: {words}"):
-        DeViSEClassifier(TABLE, **changes).fit(X, Y)
+        DeViSEClassifier(TABLE, **gathered(**changes)).fit(X, Y)
 
 
 def test_a_diverging_loss_says_what_to_change():
     with pytest.raises(FloatingPointError, match="Lower learning_rate"):
-        DeViSEClassifier(TABLE, loss="mse", hidden=(4,), learning_rate=1e30, **SHORT).fit(X, Y)
+        DeViSEClassifier(
+            TABLE, **gathered(loss="mse", hidden=(4,), learning_rate=1e30, **SHORT)
+        ).fit(X, Y)

@@ -105,7 +105,7 @@ def test_a_second_run_trains_and_computes_nothing(
     # Where a part is lost, networks are read from their checkpoints, and figures come out the same.
     (hits,) = (folder / "work").glob("hits-*.json")
     hits.unlink()
-    from zeroshot._training import _Loop
+    from zeroshot.networks._loop import _Loop
 
     monkeypatch.setattr(_Loop, "epoch", refuse)
     assert study.main([*arguments, "--minutes", "0", "--parts", "hits"]) == {"hits": None}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zeroshot import FineTuneClassifier
+from zeroshot import FineTuneClassifier, Training
 
 MODULES = ("fine_tune", "fine_tune_plan", "fine_tune_runs", "fine_tune_summary", "fine_tune_target")
 PICTURES = ("courses", "one-class", "images-a-class")
@@ -139,17 +139,19 @@ def test_kept_stages_train_as_the_library_itself_does(
     )
     model = FineTuneClassifier(
         head=head,
-        epochs=target.preset.epochs(len(rows)),
         random_state=0,
-        **runs.recipe(target.preset, len(rows)),
+        **runs.recipe(target.preset, len(rows), target.preset.epochs(len(rows))),
     ).fit(*target.labelled(rows))
     test = target.test.images[target.test_rows]
     scores = target.f_scores(model.predict(test))
     assert course[-1]["all"] == pytest.approx(scores["all"], abs=0.02)
-    features = model.set_params(epochs=1).transform(test[:4])
+    features = model.set_params(training__epochs=1).transform(test[:4])
     assert features.shape == target.test_features[:4].shape
     frozen = FineTuneClassifier(
-        trainable_from="head", epochs=1, batch_size=2, resize=32, image_size=32, progress=False
+        trainable_from="head",
+        training=Training(epochs=1, batch_size=2, progress=False),
+        resize=32,
+        image_size=32,
     ).fit(test[:2], [0, 1])
     expected = frozen.transform(test[:8])
     np.testing.assert_allclose(target.test_features[:8], expected, rtol=0.1, atol=0.1)

@@ -13,11 +13,12 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from torch import nn
+from trained import gathered
 
 from zeroshot import FineTuneClassifier, SimilarityInitializer, SourceHead
-from zeroshot.backbones._image_network import ImageNetwork
-from zeroshot.backbones._stages import freeze_before, stages
 from zeroshot.exceptions import LabelWarning
+from zeroshot.networks._freezing import freeze_before, stages
+from zeroshot.networks._image_network import ImageNetwork
 
 SIZE = 32
 EFFICIENTNET = "test_efficientnet"
@@ -97,7 +98,7 @@ def make(model=EFFICIENTNET, **params):
         "device": "cpu",
         "progress": False,
     }
-    return FineTuneClassifier(model, **(settings | params))
+    return FineTuneClassifier(model, **gathered(**(settings | params)))
 
 
 def untrained(model):
@@ -287,10 +288,10 @@ def test_a_network_that_cannot_be_cut_is_trained_as_a_whole(network, stage):
 
 
 def test_what_is_too_large_to_keep_is_computed_again(monkeypatch, descent):
-    from zeroshot.backbones import _frozen
+    from zeroshot.networks import _freezing
 
     kept = make(dropout=0).fit(X, y).decision_function(X)
-    monkeypatch.setattr(_frozen, "MEMORY", 1)
+    monkeypatch.setattr(_freezing, "MEMORY", 1)
     model, parts = _with_part(make(dropout=0))
     assert parts == [None]
     np.testing.assert_allclose(model.decision_function(X), kept, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The tutorial, the recipes and the design page run from top to bottom, and print what stands below each block."""
+"""Tutorial, recipes and design page run from top to bottom, and print what stands below a block."""
 
 import io
 import re

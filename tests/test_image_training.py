@@ -22,6 +22,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from torch import nn
 from torchvision.transforms import v2
+from trained import gathered
 
 from zeroshot import (
     ConSEClassifier,
@@ -32,18 +33,19 @@ from zeroshot import (
     SimilarityInitializer,
     SoftmaxClassifier,
     SourceHead,
+    Training,
     load,
     save,
 )
-from zeroshot._checkpoint import Checkpoint, Progress
-from zeroshot._training import TensorRows, TrainingSettings, linear_layers, train
-from zeroshot.backbones import SimpNet, TinyImageNetCNN
-from zeroshot.backbones._augmentation import crop_and_flip
-from zeroshot.backbones._image_network import ImageNetwork
-from zeroshot.backbones._pixels import open_pixels
 from zeroshot.callbacks import EarlyStopping
 from zeroshot.exceptions import DownloadError, ImageReadError, IntegrityError, UnknownLabelError
 from zeroshot.model_selection import ClassKFold
+from zeroshot.networks import SimpNet, TinyImageNetCNN
+from zeroshot.networks._augmentation import crop_and_flip
+from zeroshot.networks._checkpoint import Checkpoint, Progress
+from zeroshot.networks._image_network import ImageNetwork
+from zeroshot.networks._loop import TensorRows, TrainingSettings, linear_layers, train
+from zeroshot.networks._pixels import open_pixels
 
 RNG = np.random.default_rng(0)
 NAMES = np.array(["bear", "cat", "dog", "owl"])
@@ -71,7 +73,7 @@ def params(**changes):
         "precision": "float32",
         "progress": False,
     }
-    return {**values, **changes}
+    return gathered(**{**values, **changes})
 
 
 MAKERS = {
@@ -136,7 +138,7 @@ def test_lists_of_images_and_paths_give_what_the_array_gives(make, tmp_path):
 
 
 def test_images_that_do_not_fit_into_memory_are_read_again(tmp_path, monkeypatch):
-    from zeroshot.backbones import _pixels
+    from zeroshot.networks import _pixels
 
     paths = []
     for position, image in enumerate(X):
@@ -149,11 +151,11 @@ def test_images_that_do_not_fit_into_memory_are_read_again(tmp_path, monkeypatch
 
 
 def test_a_prediction_does_not_depend_on_its_batch(monkeypatch):
-    from zeroshot.estimators import _image_training
+    from zeroshot.networks import _fit_network
 
     model = MAKERS["softmax"]().fit(X, Y)
     whole = model.decision_function(X)
-    monkeypatch.setattr(_image_training, "_PREDICT_BATCH", 7)
+    monkeypatch.setattr(_fit_network, "_PREDICT_BATCH", 7)
     np.testing.assert_allclose(model.decision_function(X), whole, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.decision_function(X[3:4]), whole[3:4], rtol=1e-4, atol=1e-5)
 
@@ -166,8 +168,8 @@ def test_unseen_classes_and_searches_over_class_folds():
     model.set_params(candidates=NAMES, network=small())
     scores = cross_val_score(model, X, Y, cv=ClassKFold(2))
     assert scores.shape == (2,) and np.isfinite(scores).all()
-    search = GridSearchCV(MAKERS["softmax"](), {"learning_rate": [1e-7, 1e-2]}, cv=2).fit(X, Y)
-    assert search.best_params_ == {"learning_rate": 1e-2}
+    search = GridSearchCV(MAKERS["softmax"](), {"training__learning_rate": [1e-7, 1e-2]}, cv=2)
+    assert search.fit(X, Y).best_params_ == {"training__learning_rate": 1e-2}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -242,7 +244,7 @@ def test_partial_fit_is_one_epoch_more(make):
     for epoch in range(3):
         model.partial_fit(X, Y)
         assert len(model.history_) == epoch + 1
-        assert model.history_[-1]["learning_rate"] == model.learning_rate
+        assert model.history_[-1]["learning_rate"] == model.training.learning_rate
     # The optimiser's state is kept: three calls are three epochs at a constant rate.
     settings = TrainingSettings(3, 16, 3e-3, 1e-4, seed_of(0), "cpu", schedule="constant")
     layer = linear_layers((4, 2), 0)[0]
@@ -469,9 +471,9 @@ SCRIPT = """
     import sys, time
     import numpy as np
     from safetensors.numpy import save_file
-    from zeroshot import DeViSEClassifier, HashEmbedding
-    from zeroshot.backbones import TinyImageNetCNN
-    from zeroshot.backbones._augmentation import crop_and_flip
+    from zeroshot import DeViSEClassifier, HashEmbedding, Training
+    from zeroshot.networks import TinyImageNetCNN
+    from zeroshot.networks._augmentation import crop_and_flip
 
     def slow(network, history):
         print("epoch", len(history), flush=True)
@@ -486,9 +488,12 @@ SCRIPT = """
     import torch
     torch.manual_seed(0)
     model = DeViSEClassifier(
-        HashEmbedding(6), loss="cosine_margin", network=TinyImageNetCNN(width=1 / 32), epochs=5,
-        batch_size=8, random_state=0, device="cpu", augmentation=moved, progress=False,
-        checkpoint=sys.argv[1] or None, callbacks=[slow],
+        HashEmbedding(6), loss="cosine_margin", network=TinyImageNetCNN(width=1 / 32),
+        training=Training(
+            epochs=5, batch_size=8, device="cpu", augmentation=moved, progress=False,
+            checkpoint=sys.argv[1] or None, callbacks=[slow],
+        ),
+        random_state=0,
     ).fit(X, y)
     arrays = {name: value.numpy() for name, value in model.network_.state_dict().items()}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, sys.argv[2])
@@ -566,11 +571,11 @@ def test_a_network_of_other_first_weights_is_told_how_to_have_the_same(tmp_path)
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
-    from zeroshot.estimators import _image_checkpoint
+    from zeroshot.networks import _fit_network
 
     path = tmp_path / "checkpoint.safetensors"
     MAKERS["softmax"](checkpoint=path).fit(X, Y)
-    monkeypatch.setattr(_image_checkpoint, "__version__", "9.9")
+    monkeypatch.setattr(_fit_network, "__version__", "9.9")
     with pytest.raises(IntegrityError, match=r"its version \(0.1.0 there, 9.9 here\)"):
         MAKERS["softmax"](checkpoint=path).fit(X, Y)
 
@@ -649,16 +654,20 @@ PROCESSES = """
     import sys
     import numpy as np
     from accelerate import PartialState
-    from zeroshot import SoftmaxClassifier, save
-    from zeroshot.backbones import TinyImageNetCNN
+    from zeroshot import SoftmaxClassifier, Training, save
+    from zeroshot.networks import TinyImageNetCNN
 
     rng = np.random.default_rng(0)
     codes = np.repeat(np.arange(2), 13)
     X = rng.integers(0, 256, (2, 16, 16, 3))[codes] + rng.normal(0, 20, (26, 16, 16, 3))
     X, y = np.clip(X, 0, 255).astype(np.uint8), np.array(["cat", "dog"])[codes]
     model = SoftmaxClassifier(
-        TinyImageNetCNN(width=1 / 32, dropout=0.0), epochs=8, batch_size=5, learning_rate=3e-3,
-        random_state=0, device="cpu", progress=False, checkpoint=sys.argv[1] + "/checkpoint",
+        TinyImageNetCNN(width=1 / 32, dropout=0.0),
+        training=Training(
+            epochs=8, batch_size=5, learning_rate=3e-3, device="cpu", progress=False,
+            checkpoint=sys.argv[1] + "/checkpoint",
+        ),
+        random_state=0,
     ).fit(X, y)
     if PartialState().is_main_process:
         assert PartialState().num_processes == 2
@@ -695,7 +704,7 @@ def test_a_saved_network_gives_the_same_answers(make, tmp_path):
     loaded = load(tmp_path / "model")
     assert_equal_weights(weights(model), weights(loaded))
     np.testing.assert_array_equal(model.predict(X), loaded.predict(X))
-    assert loaded.history_ == model.history_ and loaded.callbacks is None
+    assert loaded.history_ == model.history_ and loaded.training.callbacks is None
     assert isinstance(loaded.network, TinyImageNetCNN)
     assert_equal_weights(loaded.network.state_dict(), model.network.state_dict())
     clone(loaded).fit(X, Y)
@@ -720,8 +729,7 @@ def test_a_fine_tuned_network_is_saved_with_its_head(tmp_path):
         "test_efficientnet",
         weights=None,
         head=SimilarityInitializer(source, "wordnet", n_neighbors=1),
-        epochs=1,
-        batch_size=16,
+        training=Training(epochs=1, batch_size=16),
         resize=32,
         image_size=32,
         random_state=0,
@@ -785,7 +793,9 @@ def test_bad_images_are_refused(make, tmp_path):
 def test_bad_labels_and_sizes_are_refused(make):
     with pytest.raises(ValueError, match="y holds one class only, 'bear'"):
         make().fit(X, ["bear"] * 48)
-    with pytest.raises(ValueError, match="batch_size=49, but there are only 48 images. Pass batch"):
+    with pytest.raises(
+        ValueError, match="batch_size=49, but there are only 48 images. Write training"
+    ):
         make(batch_size=49).fit(X, Y)
     for name, value, match in [
         ("network", "resnet", "network must be 'simpnet', 'tiny_cnn', 'timm:<name>' or a"),

@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from zeroshot import EmbeddingRegressor, WordVectors
+from zeroshot import EmbeddingRegressor, Training, WordVectors
 from zeroshot.datasets import class_names, load_cifar100_features
 from zeroshot.metrics import relative_loss
 
@@ -75,8 +75,13 @@ def test_losses_are_those_of_the_formula(
     names = class_names("cifar100")[:12]
     assert preset.excluded() == EXCLUDED == list(figures["classes"])
     train, test = folds.images_of(preset)
+    params = dict(preset.training)
     model = EmbeddingRegressor(
-        WordVectors(), network=folds._fresh(preset), random_state=0, **dict(preset.training)
+        WordVectors(),
+        network=folds._fresh(preset),
+        hidden=params.pop("hidden"),
+        training=Training(**params),
+        random_state=0,
     )
     ours, shrunken, halved = [], [], []
     for name in EXCLUDED:
@@ -119,10 +124,8 @@ def test_the_untrained_network_is_the_one_that_training_starts_from(
 ) -> None:
     preset = study.PRESETS["tiny"]
     train, _ = folds.images_of(preset)
-    training = {**dict(preset.training), "epochs": 1, "learning_rate": 1e-30, "weight_decay": 0.0}
-    model = EmbeddingRegressor(
-        WordVectors(), network=folds._fresh(preset), random_state=0, **training
-    )
+    still = {"epochs": 1, "learning_rate": 1e-30, "weight_decay": 0.0}
+    model = folds.regressor(WordVectors(), preset, **still)
     untrained = folds._untrained(model, train).state_dict()
     trained = model.fit(train.pixels, train.target).network_.state_dict()
     for name, tensor in untrained.items():

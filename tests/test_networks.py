@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zeroshot._torch import generator
-from zeroshot.backbones import SimpNet, TinyImageNetCNN
+from zeroshot.networks import SimpNet, TinyImageNetCNN
 
 NETWORKS = {
     "full": lambda **options: SimpNet(variant="full", **options),

@@ -50,6 +50,7 @@ from zeroshot import (
     SJEClassifier,
     SourceHead,
     TimmFeatures,
+    Training,
     WordVectors,
     WordVectorSimilarity,
 )
@@ -78,7 +79,7 @@ def head(labels=SEEN, n_features=6):
 
 
 def fast(**params):
-    return {"epochs": 2, "random_state": 0, "device": "cpu", **params}
+    return {"training": Training(epochs=2, device="cpu"), "random_state": 0, **params}
 
 
 def round_trip(estimator, folder):
@@ -504,8 +505,8 @@ def test_a_cached_pipeline_is_refused_with_the_remedy(tmp_path):
 
 
 def test_torch_devices_are_saved_as_their_names(tmp_path):
-    model = DeViSEClassifier(HASH, device=torch.device("cpu"))
-    assert round_trip(model, tmp_path).device == "cpu"
+    model = DeViSEClassifier(HASH, training=Training(device=torch.device("cpu")))
+    assert round_trip(model, tmp_path).training.device == "cpu"
 
 
 # The table ---------------------------------------------------------------------------------------

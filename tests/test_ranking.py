@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from trained import gathered
 
 from zeroshot import ALEClassifier, AttributeTable, DeViSEClassifier, SJEClassifier
 from zeroshot.exceptions import LabelWarning
@@ -34,11 +35,7 @@ def test_the_loss_of_its_name_is_what_training_begins_with(cls, margin):
     clf = cls(
         TABLE,
         margin=margin,
-        epochs=1,
-        batch_size=1000,
-        learning_rate=1e-9,
-        weight_decay=0,
-        **SHORT,
+        **gathered(epochs=1, batch_size=1000, learning_rate=1e-9, weight_decay=0, **SHORT),
     ).fit(X, Y)
     outputs, vectors = torch.from_numpy(clf.transform(X)), torch.from_numpy(clf.class_vectors_)
     expected = LOSSES[cls](margin)(outputs, torch.from_numpy(CODES), vectors).item()
@@ -47,7 +44,7 @@ def test_the_loss_of_its_name_is_what_training_begins_with(cls, margin):
 
 @each
 def test_it_learns_the_seen_classes(cls):
-    clf = cls(TABLE, epochs=60, batch_size=8, weight_decay=1e-3, **SHORT).fit(X, Y)
+    clf = cls(TABLE, **gathered(epochs=60, batch_size=8, weight_decay=1e-3, **SHORT)).fit(X, Y)
     assert len(clf.history_) == 60 and clf.history_[-1]["loss"] < 0.3 * clf.history_[0]["loss"]
     assert clf.score(X, Y) > 0.95
     np.testing.assert_allclose(clf.transform(X), X @ clf.coef_ + clf.intercept_, rtol=1e-12)
@@ -61,15 +58,19 @@ def test_unseen_labels_are_recognised(cls, gamma):
     codes = np.repeat(np.arange(25), 8)
     to_features = rng.normal(size=(4, 12))
     images = table.vectors[codes] @ to_features + 0.1 * rng.normal(size=(200, 12))
-    clf = cls(table, candidates=range(30), scenario="unseen", gamma=gamma, epochs=30, **SHORT)
+    clf = cls(
+        table, **gathered(candidates=range(30), scenario="unseen", gamma=gamma, epochs=30, **SHORT)
+    )
     answers = clf.fit(images, codes).predict(table.vectors[25:] @ to_features)
     assert (answers == [25, 26, 27, 28, 29]).sum() >= 4
 
 
 def test_the_losses_lead_to_different_maps():
     """Also from DeViSE's, which weighs all violating classes alike."""
-    maps = [cls(TABLE, epochs=3, **SHORT).fit(X, Y).coef_ for cls in LOSSES]
-    devise = DeViSEClassifier(TABLE, margin=1.0, weight_decay=20.0, epochs=3, **SHORT).fit(X, Y)
+    maps = [cls(TABLE, **gathered(epochs=3, **SHORT)).fit(X, Y).coef_ for cls in LOSSES]
+    devise = DeViSEClassifier(
+        TABLE, **gathered(margin=1.0, weight_decay=20.0, epochs=3, **SHORT)
+    ).fit(X, Y)
     maps.append(devise.coefs_[0])
     for i in range(3):
         assert not np.allclose(maps[i], maps[i - 1], rtol=1e-2)
@@ -79,7 +80,7 @@ def test_the_losses_lead_to_different_maps():
 def test_one_class_costs_nothing(cls):
     rows = Y == "cat"
     with pytest.warns(LabelWarning, match="all samples are of cat"):
-        clf = cls(TABLE, candidates=LABELS, epochs=2, **SHORT).fit(X[rows], Y[rows])
+        clf = cls(TABLE, **gathered(candidates=LABELS, epochs=2, **SHORT)).fit(X[rows], Y[rows])
     assert losses(clf) == [0.0, 0.0] and not clf.decision_function(X).any()
 
 
@@ -89,12 +90,12 @@ def test_one_class_costs_nothing(cls):
     [
         ({"margin": 0}, "margin must be a number above 0, got 0"),
         ({"margin": "1"}, "margin must be a number above 0, got '1'"),
-        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
-        ({"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
-        ({"weight_decay": -1}, "weight_decay must be a number of at least 0, got -1"),
+        ({"epochs": 0}, "training.epochs must be an integer of at least 1, got 0"),
+        ({"learning_rate": 0}, "training.learning_rate must be a number above 0, got 0"),
+        ({"weight_decay": -1}, "training.weight_decay must be a number of at least 0, got -1"),
         ({"device": "abacus"}, "device must be 'auto' or a torch device .* got 'abacus'"),
     ],
 )
 def test_options_that_are_none(cls, changes, words):
     with pytest.raises(ValueError, match=f"{cls.__name__}: {words}"):
-        cls(TABLE, **{**SHORT, **changes}).fit(X, Y)
+        cls(TABLE, **gathered(**{**SHORT, **changes})).fit(X, Y)

@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
+from trained import gathered
 
 from zeroshot import AttributeTable, EmbeddingRegressor, HashEmbedding
 from zeroshot.exceptions import UnknownLabelError
@@ -159,16 +160,25 @@ def test_label_vectors_without_an_embedding_raise():
         ({"hidden": "8"}, "hidden must be a tuple of widths"),
         ({"hidden": (8, 0)}, "each width in hidden must be an integer of at least 1, got 0"),
         ({"hidden": (8.0,)}, "each width in hidden must be an integer of at least 1, got 8.0"),
-        ({"hidden": (3,), "epochs": 0}, "epochs must be an integer of at least 1, got 0"),
-        ({"hidden": (3,), "batch_size": 2.5}, "batch_size must be an integer of at least 1"),
-        ({"hidden": (3,), "learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
-        ({"hidden": (3,), "weight_decay": -1}, "weight_decay must be a number of at least 0"),
+        ({"hidden": (3,), "epochs": 0}, "training.epochs must be an integer of at least 1, got 0"),
+        (
+            {"hidden": (3,), "batch_size": 2.5},
+            "training.batch_size must be an integer of at least 1",
+        ),
+        (
+            {"hidden": (3,), "learning_rate": 0},
+            "training.learning_rate must be a number above 0, got 0",
+        ),
+        (
+            {"hidden": (3,), "weight_decay": -1},
+            "training.weight_decay must be a number of at least 0",
+        ),
         ({"hidden": (3,), "device": "abacus"}, "device must be 'auto' or a torch device"),
     ],
 )
 def test_unknown_option_values(changes, words):
     with pytest.raises(ValueError, match=f"EmbeddingRegressor: {words}"):
-        EmbeddingRegressor(EMBEDDING, **changes).fit(X, Y)
+        EmbeddingRegressor(EMBEDDING, **gathered(**changes)).fit(X, Y)
 
 
 # Trained ---------------------------------------------------------------------------------------
@@ -177,7 +187,8 @@ def test_unknown_option_values(changes, words):
 @pytest.mark.parametrize("changes", [{"hidden": (8,)}, {"loss": "cosine"}])
 def test_training_lowers_the_loss_and_predicts_better_than_the_mean(changes):
     model = EmbeddingRegressor(
-        EMBEDDING, batch_size=8, **{**SHORT, "epochs": 60, "learning_rate": 2e-2, **changes}
+        EMBEDDING,
+        **gathered(**{**SHORT, "batch_size": 8, "epochs": 60, "learning_rate": 2e-2, **changes}),
     ).fit(X, Y)
     assert len(model.history_) == 60 and model.history_[-1]["loss"] < model.history_[0]["loss"] / 2
     assert model.predict(X).dtype == np.float64
@@ -188,13 +199,15 @@ def test_training_lowers_the_loss_and_predicts_better_than_the_mean(changes):
 
 
 def test_layers_have_the_widths_asked_for():
-    model = EmbeddingRegressor(EMBEDDING, hidden=(8, 3), **SHORT).fit(X, Y)
+    model = EmbeddingRegressor(EMBEDDING, **gathered(hidden=(8, 3), **SHORT)).fit(X, Y)
     assert [coef.shape for coef in model.coefs_] == [(6, 8), (8, 3), (3, 5)]
     assert [intercept.shape for intercept in model.intercepts_] == [(8,), (3,), (5,)]
 
 
 def test_numbers_can_be_trained_too():
-    model = EmbeddingRegressor(hidden=(8,), **{**SHORT, "epochs": 80, "learning_rate": 1e-2})
+    model = EmbeddingRegressor(
+        hidden=(8,), **gathered(**{**SHORT, "epochs": 80, "learning_rate": 1e-2})
+    )
     assert model.fit(X, CODES).score(X, CODES) > 0.8
     assert model.predict(X).shape == (len(X),)
 

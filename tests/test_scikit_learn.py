@@ -26,6 +26,7 @@ from zeroshot import (
     EmbeddingRegressor,
     HashEmbedding,
     OneHotEmbedding,
+    Training,
 )
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import SCORERS
@@ -66,7 +67,7 @@ def devise(**changes):
 
 CLASSIFIERS = {
     "devise": devise(),
-    "hinge": devise(loss="hinge", epochs=3, random_state=0, device="cpu"),
+    "hinge": devise(loss="hinge", training=Training(epochs=3, device="cpu"), random_state=0),
     "conse": ConSEClassifier(None, TABLE, candidates=NAMES, scenario="unseen"),
     "dummy": DummyZeroShotClassifier(TABLE, candidates=NAMES, scenario="unseen"),
 }
@@ -116,7 +117,9 @@ def test_cross_validate_with_every_classifier_scorer(model):
     assert all(set(e.unseen_classes_) for e in results["estimator"])
 
 
-@pytest.mark.parametrize("changes", [{}, {"hidden": (4,), "epochs": 2, "random_state": 0}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"hidden": (4,), "training": Training(epochs=2), "random_state": 0}]
+)
 def test_cross_validate_with_every_regressor_scorer(changes):
     results = cross_validate(
         EmbeddingRegressor(TABLE, **changes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from torch import nn
 
 from zeroshot._linear import SystemOfRows, apply_map
 from zeroshot._torch import generator, to_tensor
-from zeroshot._training import TensorRows, TrainingSettings, linear_layers, train
-from zeroshot.estimators._map import fit_perceptron
 from zeroshot.losses import MSELoss
+from zeroshot.networks._loop import TensorRows, TrainingSettings, linear_layers, train
+from zeroshot.networks._perceptron import fit_perceptron
+
+FittedMap = namedtuple("FittedMap", ["coefs", "intercepts", "history"])
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 4)).astype(np.float32)
@@ -196,7 +199,7 @@ def test_apply_map_is_a_perceptron_with_relu():
 def test_weights_are_for_features_as_they_are(hidden):
     """Scaling is for the optimiser's sake and is folded into the first layer."""
     x = 40 * X.astype(np.float64) + np.array([1.0, -200.0, 30.0, 0.0])
-    fitted = fit_perceptron(x, TARGETS, VECTORS, MSELoss(), hidden, settings())
+    fitted = FittedMap(*fit_perceptron(x, TARGETS, VECTORS, MSELoss(), hidden, settings()))
     layers = linear_layers((4, *hidden, 2), seed=0)
     modules = [layers[0]]
     for layer in layers[1:]:
@@ -220,7 +223,7 @@ def test_weights_are_for_features_as_they_are(hidden):
 def test_constant_features_are_not_scaled_by_their_rounding(value, dtype):
     # The mean of thirty 0.1s is not 0.1: dividing by what is left gave weights of 1e16.
     x = np.full((30, 4), value, dtype=dtype)
-    fitted = fit_perceptron(x, TARGETS, VECTORS, MSELoss(), (), settings())
+    fitted = FittedMap(*fit_perceptron(x, TARGETS, VECTORS, MSELoss(), (), settings()))
     assert np.abs(fitted.coefs[0]).max() < 10
     assert (
         np.ptp(apply_map(x.astype(np.float64), fitted.coefs, fitted.intercepts), axis=0).max() == 0
@@ -230,8 +233,8 @@ def test_constant_features_are_not_scaled_by_their_rounding(value, dtype):
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_the_scale_of_the_features_changes_nothing_else(factor):
     x = X.astype(np.float64)
-    plain = fit_perceptron(x, TARGETS, VECTORS, MSELoss(), (5,), settings())
-    scaled = fit_perceptron(x * factor, TARGETS, VECTORS, MSELoss(), (5,), settings())
+    plain = FittedMap(*fit_perceptron(x, TARGETS, VECTORS, MSELoss(), (5,), settings()))
+    scaled = FittedMap(*fit_perceptron(x * factor, TARGETS, VECTORS, MSELoss(), (5,), settings()))
     np.testing.assert_allclose(
         apply_map(x * factor, scaled.coefs, scaled.intercepts),
         apply_map(x, plain.coefs, plain.intercepts),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zeroshot._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from zeroshot.backbones import OpenCLIPFeatures, SourceHead, TimmFeatures
     from zeroshot.estimators import (
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         nearest_labels,
         vocabulary_words,
     )
+    from zeroshot.networks import Training
     from zeroshot.persistence import load, save
     from zeroshot.similarity import (
         InferenceSimilarity,
@@ -54,8 +57,6 @@ if TYPE_CHECKING:
         WordNetSimilarity,
         WordVectorSimilarity,
     )
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "ALEClassifier": "estimators",
@@ -89,6 +90,7 @@ _HOMES = {
     "SoftmaxClassifier": "estimators",
     "SourceHead": "backbones",
     "TimmFeatures": "backbones",
+    "Training": "networks",
     "WordNetEmbedding": "label_embeddings",
     "WordNetSimilarity": "similarity",
     "WordVectorSimilarity": "similarity",
@@ -132,6 +134,7 @@ __all__ = [
     "SoftmaxClassifier",
     "SourceHead",
     "TimmFeatures",
+    "Training",
     "WordNetEmbedding",
     "WordNetSimilarity",
     "WordVectorSimilarity",

@@ -1,9 +1,7 @@
-"""Images to features.
+"""Images to features: networks that others have trained, behind scikit-learn's interface.
 
-Networks that others have trained, behind scikit-learn's interface (`TimmFeatures`,
-`OpenCLIPFeatures`), and torch modules to be trained from scratch (`SimpNet`,
-`TinyImageNetCNN`). Importing this package imports neither torch nor timm; the first use of
-one of these does.
+Importing this package imports neither torch nor timm; the first use of one of these does. Networks
+to be trained are in `zeroshot.networks`.
 """
 
 from __future__ import annotations
@@ -15,21 +13,20 @@ if TYPE_CHECKING:
     from zeroshot.backbones._open_clip import OpenCLIPFeatures
     from zeroshot.backbones._source_head import SourceHead
     from zeroshot.backbones._timm import TimmFeatures
-    from zeroshot.backbones.simpnet import SimpNet
-    from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
 
-__all__ = ["OpenCLIPFeatures", "SimpNet", "SourceHead", "TimmFeatures", "TinyImageNetCNN"]
+__all__ = ["OpenCLIPFeatures", "SourceHead", "TimmFeatures"]
 
 _HOMES = {
     "OpenCLIPFeatures": "_open_clip",
-    "SimpNet": "simpnet",
     "SourceHead": "_source_head",
     "TimmFeatures": "_timm",
-    "TinyImageNetCNN": "tiny_cnn",
 }
+_MOVED = ("SimpNet", "TinyImageNetCNN")
 
 
 def __getattr__(name: str) -> object:
+    if name in _MOVED:  # not an AttributeError, whose message "from ... import" replaces
+        raise ImportError(f"{name} is now in networks. Write: from zeroshot.networks import {name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

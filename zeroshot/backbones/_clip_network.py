@@ -39,6 +39,10 @@ class ImageTower(nn.Module):
         """Return the features: there is no classifier."""
         return features
 
+    def get_classifier(self) -> nn.Module:
+        """Return the identity, timm's sign of no classifier."""
+        return nn.Identity()
+
 
 def open_image_tower(
     model_name: Any, pretrained: Any, *, device: Any, precision: str, seed: int, owner: str
@@ -69,6 +73,13 @@ def open_image_tower(
         "crop_pct": 1.0,
         "crop_mode": _CROPS[given["resize_mode"]],
     }
-    with torch.inference_mode():
-        n_features = tower.forward_features(torch.zeros(1, 3, height, width)).shape[1]
-    return build_network(tower, config, width=n_features, head=None, device=target, dtype=dtype)
+    return build_network(
+        tower,
+        config,
+        model_name=model_name,
+        builder=create_clip.__module__,
+        pretrained=pretrained is not None,
+        device=target,
+        dtype=dtype,
+        owner=owner,
+    )

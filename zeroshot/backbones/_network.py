@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from timm.data import ImageNetInfo, create_transform, infer_imagenet_subset
 from timm.data import resolve_model_data_config as data_config
@@ -23,6 +24,7 @@ from zeroshot._torch import (
     to_tensor,
     weights_hash,
 )
+from zeroshot.backbones._checked_weights import Checked, key_of, recall, remember
 from zeroshot.backbones._inner_layer import InnerLayer
 from zeroshot.backbones._reading import Transform
 from zeroshot.backbones._source_head import SourceHead
@@ -171,56 +173,84 @@ def open_network(
     module = _create(model_name, weights, image_size, seed, owner)
     config = data_config(module)
     size = image_size or _square(config["input_size"], model_name, owner)
-    width, linear = _probe(module, size, model_name, owner)
-    head = _source_head(module) if linear and weights is not None else None
-    config = {**config, "input_size": (3, size, size)}
-    if layer is None:
-        return build_network(module, config, width=width, head=head, device=target, dtype=dtype)
-    with torch.inference_mode():
-        own = InnerLayer(module, layer, pool_size, owner=owner)(_noise(size))
-    network = build_network(
-        module, config, width=own.shape[1], head=None, device=target, dtype=dtype, layer=layer
+    return build_network(
+        module,
+        {**config, "input_size": (3, size, size)},
+        model_name=model_name,
+        builder=timm.model_entrypoint(model_name.partition(".")[0]).__module__,
+        pretrained=weights is not None,
+        device=target,
+        dtype=dtype,
+        owner=owner,
+        layer=layer,
+        pool_size=pool_size,
     )
-    return replace(network, inner=InnerLayer(network.module, layer, pool_size, owner=owner))
 
 
 def build_network(
     module: Any,
     config: dict[str, Any],
     *,
-    width: int,
-    head: SourceHead | None,
+    model_name: Any,
+    builder: str,
+    pretrained: bool,
     device: torch.device,
     dtype: torch.dtype,
+    owner: str,
     layer: str | None = None,
+    pool_size: int = 1,
 ) -> Network:
-    """Return a network ready to compute.
+    """Return a network ready to compute, once its weights are checked.
 
     Parameters
     ----------
     module : torch.nn.Module
-        In evaluation mode, with ``forward_features`` and ``forward_head`` as timm has them.
+        In evaluation mode, with ``forward_features``, ``forward_head`` and ``get_classifier`` as
+        timm has them.
     config : dict
         As timm describes what a model takes: ``input_size``, ``mean``, ``std``,
         ``interpolation``, ``crop_pct`` and ``crop_mode``.
-    width : int
-        How many features it gives.
-    head : SourceHead or None
-        Its own classifier.
+    model_name : str or path
+        Its name, for the messages.
+    builder : str
+        Name of the Python module that built it.
+    pretrained : bool
+        Whether its weights are other than random: the results of their check are kept then.
     device, dtype : torch.device, torch.dtype
         Where, and in what, it computes.
+    owner : str
+        Who asks, for the messages.
     layer : str, optional
-        A layer whose output must stay what it is.
+        The layer whose output the features are, if it is not the last before the classifier.
+    pool_size : int
+        Cells a side that the maps of `layer` are averaged over.
+
+    Raises
+    ------
+    ValueError
+        The network gives no vector for an image.
     """
     size, digest = config["input_size"][-1], weights_hash(module)
-    module = fuse_batch_norm(module, size, layer)
-    mean, std = (torch.tensor(config[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    key = None
+    if pretrained:
+        key = key_of(module, digest, builder, size=size, layer=layer, pool_size=pool_size)
+    checked = None if key is None else recall(key)
+    if checked is None:
+        checked, fused = _check(module, size, layer, pool_size, model_name, owner)
+        if key is not None:
+            remember(key, checked)
+    else:
+        fused = _fold(module) if checked.fusible else module
+    named = checked.linear and pretrained and layer is None
+    head = _source_head(module) if named else None
+    mean, std = (torch.tensor(config[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
+    fused = fused.to(device, memory_format=torch.channels_last)
     return Network(
-        module=module.to(device, memory_format=torch.channels_last),
+        module=fused,
         device=device,
         dtype=dtype,
         size=size,
-        width=width,
+        width=checked.width,
         transform=create_transform(**config, is_training=False, normalize=False),
         scale=(1 / (255 * std)).to(device),
         shift=(-mean / std).to(device),
@@ -229,6 +259,7 @@ def build_network(
         else "bicubic",
         head=head,
         digest=digest,
+        inner=None if layer is None else InnerLayer(fused, layer, pool_size, owner=owner),
     )
 
 
@@ -266,6 +297,18 @@ def _square(input_size: tuple[int, int, int], model_name: str, owner: str) -> in
 
 def _noise(size: int) -> torch.Tensor:
     return torch.randn((1, 3, size, size), generator=generator(0))
+
+
+def _check(
+    module: Any, size: int, layer: str | None, pool_size: int, model_name: Any, owner: str
+) -> tuple[Checked, Any]:
+    """Find out by one image what a network gives, and fold its batch normalisation away."""
+    width, linear = _probe(module, size, model_name, owner)
+    if layer is not None:
+        with torch.inference_mode():
+            width = InnerLayer(module, layer, pool_size, owner=owner)(_noise(size)).shape[1]
+    fused = fuse_batch_norm(module, size, layer)
+    return Checked(width, linear, fusible=fused is not module), fused
 
 
 def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bool]:
@@ -307,6 +350,17 @@ def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
         A layer whose output must stay what it was too: that of a convolution does not, where the
         normalisation behind it is folded in.
     """
+    fused = _fold(module)
+    passes = [(net.forward_features for net in (module, fused))]
+    if layer is not None:
+        passes.append(InnerLayer(net, layer, 1, owner="fuse_batch_norm") for net in (module, fused))
+    with torch.inference_mode():
+        same = all(_agree(*(run(_noise(size)) for run in pair)) for pair in passes)
+    return fused if same else module
+
+
+def _fold(module: Any) -> Any:
+    """Return a copy with every normalisation folded into the convolution named before it."""
     fused = copy.deepcopy(module)
     for parent in list(fused.modules()):
         children = list(parent.named_children())
@@ -319,12 +373,7 @@ def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
                 setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
                 # timm's normalisation layers also hold the activation that follows
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
-    passes = [(net.forward_features for net in (module, fused))]
-    if layer is not None:
-        passes.append(InnerLayer(net, layer, 1, owner="fuse_batch_norm") for net in (module, fused))
-    with torch.inference_mode():
-        same = all(_agree(*(run(_noise(size)) for run in pair)) for pair in passes)
-    return fused if same else module
+    return fused
 
 
 def _agree(first: torch.Tensor, second: torch.Tensor) -> bool:

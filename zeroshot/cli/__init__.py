@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from zeroshot._threads import wait_passively
+
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 
 __all__ = ["main"]
@@ -21,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments; those of the process if None.
+        The arguments; if None those of the process, whose threads then wait without spinning
+        unless the environment says how they wait.
 
     Returns
     -------
@@ -36,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     1
     """
     try:
+        if argv is None:  # the package is the program
+            wait_passively()
         _open_closed_streams()
         from zeroshot.cli._main import run  # here: Ctrl-C is heeded while modules are loaded too
 

@@ -83,8 +83,8 @@ class SavedModel:
             )
         why = f"is for models with a backbone, which {self.folder} has not"
         refuse(args, ["--batch-size", "--progress"], why)
-        if "device" in first.get_params(deep=False):
-            first.set_params(device=args.device)
+        if "training" in first.get_params(deep=False):
+            first.set_params(training__device=args.device)
         else:
             refuse(args, ["--device"], why)
         return None

@@ -158,7 +158,8 @@ def _steps(name: str, needs: Needs) -> list[Any]:
     known = inspect.signature(cls).parameters
     if name == "conse":
         params = {"classifier": LogisticRegression(C=10, max_iter=1000)}
-    given = {"label_embedding": needs.embedding, "random_state": needs.seed, "device": needs.device}
+    training = zeroshot.Training(device=needs.device)
+    given = {"label_embedding": needs.embedding, "random_state": needs.seed, "training": training}
     given = {key: value for key, value in given.items() if key in known}
     return [Normalizer(), cls(**given, **params)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,11 @@ DEFAULT_STRENGTH = 5.0
 
 TOTAL_WEIGHT = 2
 """As how many degrees of freedom the spread over all classes, right and wrong, counts."""
+
+TRUSTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+"""What the weight of the means may be multiplied with."""
+
+Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class BlendRule:
         :math:`\rho`.
     prior_images : float, optional
         m: weights of m/(n+m) and n/(n+m) in place of Fisher's.
+    trust : float, default=1.0
+        What the weights of the means are multiplied with; at 0 the prior alone decides.
     """
 
     prior_spread: float
@@ -47,6 +54,7 @@ class BlendRule:
     means_strength: float
     correlation: float
     prior_images: float | None = None
+    trust: float = 1.0
 
     def weights(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         r"""Return the weights of both z-scores for classes with so many images, and thresholds.
@@ -74,8 +82,10 @@ class BlendRule:
         else:
             total = np.where(n > 0, n + self.prior_images, 1)
             prior, means = self.prior_images / total, n / total
-        prior = np.where(n == 0, 1.0, prior)
-        means = np.where(n == 0, 0.0, np.where((prior == 0) & (means == 0), 1.0, means))
+        alone = (n == 0) | (self.trust == 0)
+        neither = (prior == 0) & (means == 0)
+        prior = np.where(alone, 1.0, prior)
+        means = np.where(alone, 0.0, self.trust * np.where(neither, 1.0, means))
         deviation = np.sqrt(prior**2 + means**2 + 2 * rho * prior * means)
         prior, means = prior / deviation, means / deviation
         reached = prior * self.prior_strength + means * strength
@@ -83,7 +93,7 @@ class BlendRule:
 
 
 def measure_blend(
-    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    batches: Batches,
     *,
     default_spread: float,
     prior_images: float | None = None,
@@ -132,6 +142,71 @@ def measure_blend(
         correlation=correlation,
         prior_images=prior_images,
     )
+
+
+def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> BlendRule:
+    """Return the rule with the trust in the means that training images justify.
+
+    A strong prior is hard to improve, and Fisher's weights assume scores with normal distributions,
+    which those of a confident prior are not. So the means get a share only where they prove it:
+    training images left out of the means are named with each trust, and the best one must have a
+    higher mean class accuracy than the prior alone by more than the standard error of the
+    difference. Where no class has two images there is nothing to prove it with:
+    the means are then trusted in full if the prior names less than half of the images of a class on
+    average, and not at all otherwise.
+
+    Parameters
+    ----------
+    rule : BlendRule
+        What `measure_blend` returned.
+    batches : iterable
+        The same as for `measure_blend`.
+    image_counts : ndarray of shape (n_classes,)
+        Training images of each class.
+    """
+    n_classes = len(image_counts)
+    rules = [replace(rule, trust=trust) for trust in TRUSTS]
+    hits, prior_hits, judged = [], np.zeros(n_classes), []
+    for prior, means, positions, _ in batches:
+        own = (np.arange(len(positions)), positions)
+        right = prior[own] >= prior.max(axis=1)
+        prior_hits += np.bincount(positions, weights=right, minlength=n_classes)
+        known = np.isfinite(means[own])
+        prior, means, positions = prior[known], means[known], positions[known]
+        scores = [_without_itself(r, prior, means, positions, image_counts) for r in rules]
+        hits.append([each.argmax(axis=1) == positions for each in scores])
+        judged.append(positions)
+    codes = np.concatenate(judged)
+    if not len(codes):
+        weak = (prior_hits / image_counts).mean() < 0.5
+        return rules[-1] if weak else rules[0]
+    right = np.concatenate(hits, axis=1).astype(np.float64)
+    counts = np.bincount(codes)[codes]
+    share = 1 / (counts * len(np.unique(codes)))  # of an image in mean class accuracy
+    best = int((right @ share).argmax())
+    gain = right[best] - right[0]
+    error = np.sqrt(np.square(gain).mean() * np.square(share).sum())
+    return rules[best] if gain @ share > error else rules[0]
+
+
+def _without_itself(
+    rule: BlendRule,
+    prior: np.ndarray,
+    means: np.ndarray,
+    positions: np.ndarray,
+    image_counts: np.ndarray,
+) -> np.ndarray:
+    """Return the blend for training images: the class of each has one image less."""
+    own = (np.arange(len(positions)), positions)
+    prior = (prior - prior.mean(axis=1, keepdims=True)) / rule.prior_spread
+    means = (means - means.mean(axis=1, keepdims=True)) / rule.means_spread
+    of_all, of_one_less = rule.weights(image_counts), rule.weights(image_counts - 1)
+    blended, without = (
+        prior * of_prior + means * of_means - threshold
+        for of_prior, of_means, threshold in (of_all, of_one_less)
+    )
+    blended[own] = without[own]
+    return blended
 
 
 def _within(

@@ -10,21 +10,21 @@ from sklearn.utils.metaestimators import available_if
 from zeroshot._linear import LinearSystem, apply_map
 from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._closed_form import ClosedFormClassifier
-from zeroshot.estimators._image_tasks import (
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._perceptron import (
+    check_hidden,
+    is_linear,
+    train_perceptron,
+)
+from zeroshot.networks._task import (
     check_classes,
     check_network_fit,
     find_labels,
     has_partial_fit,
     vector_task,
 )
-from zeroshot.estimators._image_training import fit_network, network_tags, run_network
-from zeroshot.estimators._map import (
-    check_hidden,
-    fit_perceptron,
-    is_linear,
-    training_settings,
-)
-from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 LOSSES = ("hinge", "cosine_margin", "cosine", "mse")
 
 
-class DeViSEClassifier(ClosedFormClassifier):
+@trains
+class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     """Deep visual-semantic embedding: features are mapped next to the vectors of their labels.
 
     Parameters
@@ -71,17 +72,9 @@ class DeViSEClassifier(ClosedFormClassifier):
         ``examples/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
-    epochs : int, default=20
-        Passes over the data, when trained.
-    batch_size : int, default=64
-        Samples a step, when trained.
-    learning_rate : float, optional
-        Adam's first step size, when trained; it falls to zero along half a cosine. None is 1e-2
-        for features, and 1e-3 for a network.
-    weight_decay : float, optional
-        Decoupled weight decay, when trained. None is 10 for features, and 1e-4 for a network.
-    device : str, default="auto"
-        Where to train: ``"auto"`` or a torch device.
+    training : Training, optional
+        How a perceptron or a network is trained. Defaults here: 20 epochs, and for features a
+        learning rate of 1e-2 and a weight decay of 10, for a network 1e-3 and 1e-4.
     random_state : int, RandomState instance or None, default=None
         Of initial weights, sample order and wrong labels, when trained.
     network : str or torch.nn.Module, optional
@@ -91,27 +84,10 @@ class DeViSEClassifier(ClosedFormClassifier):
         layers of `hidden` and the outputs come after it. None takes features.
     image_size : int, optional
         Side of the square that each image is brought to; None takes them as they are.
-    augmentation : "crop_flip" or callable, optional
-        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
-        ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of an earlier ``fit``.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
-    accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
-    checkpoint : path, optional
-        A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`;
-        ``partial_fit`` leaves the file alone.
-    callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
-    progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -177,22 +153,12 @@ class DeViSEClassifier(ClosedFormClassifier):
         gamma: float | None = None,
         hubness: str | None = None,
         temperature: float = 0.1,
-        epochs: int = 20,
-        batch_size: int = 64,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
-        device: str = "auto",
+        training: Training | None = None,
         random_state: Any = None,
         network: Any = None,
         image_size: int | None = None,
-        augmentation: Any = None,
         init_from: Any = None,
         warm_start: bool = False,
-        precision: str = "auto",
-        accumulation: int = 1,
-        checkpoint: Any = None,
-        callbacks: Any = None,
-        progress: bool | str = "auto",
     ) -> None:
         self.label_embedding = label_embedding
         self.loss = loss
@@ -206,22 +172,12 @@ class DeViSEClassifier(ClosedFormClassifier):
         self.gamma = gamma
         self.hubness = hubness
         self.temperature = temperature
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
+        self.training = training
         self.random_state = random_state
         self.network = network
         self.image_size = image_size
-        self.augmentation = augmentation
         self.init_from = init_from
         self.warm_start = warm_start
-        self.precision = precision
-        self.accumulation = accumulation
-        self.checkpoint = checkpoint
-        self.callbacks = callbacks
-        self.progress = progress
 
     @available_if(has_partial_fit)
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
@@ -290,9 +246,9 @@ class DeViSEClassifier(ClosedFormClassifier):
             self._train(X, positions, vectors)
             return
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
-        settings = training_settings(self, learning_rate=1e-2, weight_decay=10.0)
-        fitted = fit_perceptron(X, positions, vectors, loss, hidden, settings)
-        self.coefs_, self.intercepts_, self.history_ = fitted
+        self.coefs_, self.intercepts_, self.history_ = train_perceptron(
+            self, X, positions, vectors, loss, hidden
+        )
 
     def _train(
         self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
@@ -356,6 +312,11 @@ class DeViSEClassifier(ClosedFormClassifier):
                 self.n_negatives, owner=owner, name="n_negatives", at_least=1, integer=True
             )
         return check_hidden(self.hidden, owner=owner)
+
+    def _training_defaults(self) -> Defaults:
+        if self.network is None:
+            return Defaults(epochs=20, learning_rate=1e-2, weight_decay=10.0)
+        return Defaults(epochs=20)
 
     def _project(self, X: Any) -> np.ndarray:
         if self.network is not None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import unwrap
 from zeroshot._validation import check_labels, check_number
-from zeroshot.estimators._blend import BlendRule, measure_blend
+from zeroshot.estimators._blend import BlendRule, measure_blend, with_trust
 from zeroshot.estimators._class_directions import BATCH, ClassDirections
 from zeroshot.estimators._composite import CompositeClassifier
 from zeroshot.estimators._members import (
@@ -230,13 +230,15 @@ class FewShotClassifier(CompositeClassifier):
         if directions is None:
             self._warn_of_one_class()
             return
-        batches = self._scores_of_training_images(X, positions, directions)
         fixed = None if isinstance(self.prior_images, str) else float(self.prior_images)
         self.blend_ = measure_blend(
-            batches,
+            self._scores_of_training_images(X, positions, directions),
             default_spread=float(directions.lengths.mean()) or 1.0,
             prior_images=fixed,
         )
+        if fixed is None:
+            batches = self._scores_of_training_images(X, positions, directions)
+            self.blend_ = with_trust(self.blend_, batches, self.image_counts_)
 
     def _fit_prior(self) -> None:
         self.prior_ = None

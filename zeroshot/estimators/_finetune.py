@@ -8,28 +8,30 @@ import numpy as np
 from sklearn.base import clone
 
 from zeroshot._validation import check_number
-from zeroshot.estimators._image_tasks import (
+from zeroshot.estimators._initializer import SimilarityInitializer
+from zeroshot.estimators._softmax import NetworkClassifier
+from zeroshot.networks._fit_network import Run, open_run, run_training, scaling
+from zeroshot.networks._task import (
     Task,
     check_classes,
     check_network_fit,
     classification_task,
 )
-from zeroshot.estimators._image_training import Training, open_training, run_training, scaling
-from zeroshot.estimators._initializer import SimilarityInitializer
-from zeroshot.estimators._network_classifier import NetworkClassifier
+from zeroshot.networks._training import Defaults, Training, trains
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zeroshot._training import Rows
-    from zeroshot.backbones._image_network import ImageNetwork
+    from zeroshot.networks._image_network import ImageNetwork
+    from zeroshot.networks._loop import Rows
 
 
+@trains
 class FineTuneClassifier(NetworkClassifier):
     """Pretrained network, fine-tuned on images of new classes from a chosen stage on.
 
     The stages before keep their weights, and the statistics of their batch normalisations. Without
-    `augmentation` they are run once for each image, and only what they give is kept.
+    augmentation they are run once for each image, and only what they give is kept.
 
     Parameters
     ----------
@@ -48,38 +50,15 @@ class FineTuneClassifier(NetworkClassifier):
         Of a timm model: as in `TimmFeatures`.
     dropout : float, default=0.75
         Share of the features that are dropped in training.
-    epochs : int, default=25
-        Passes over the data.
-    batch_size : int, default=64
-        Images a step.
-    learning_rate : float, default=1e-3
-        Adam's first step size; it falls to zero along half a cosine.
-    weight_decay : float, default=0.0
-        Decoupled weight decay.
+    training : Training, optional
+        How the network is trained. Defaults here: 25 epochs, a learning rate of 1e-3 and no weight
+        decay.
     resize : int, default=256
         To what the shorter side of each image is brought.
     image_size : int, default=224
         Side of the square in its middle that the network sees.
-    device : str, default="auto"
-        ``"auto"`` or a torch device.
     random_state : int, RandomState instance or None, default=None
         Of the sample order, of dropout, and of a head that starts at random.
-    augmentation : "crop_flip" or callable, optional
-        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
-        ``torchvision.transforms.v2``, which draws once for the whole batch.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
-    accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
-    checkpoint : path, optional
-        A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`.
-    callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
-    progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -106,12 +85,12 @@ class FineTuneClassifier(NetworkClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from zeroshot import FineTuneClassifier
+    >>> from zeroshot import FineTuneClassifier, Training
     >>> images = np.repeat(np.array([0, 255], np.uint8), 8)[:, None, None, None]
     >>> images = np.broadcast_to(images, (16, 32, 32, 3))
     >>> model = FineTuneClassifier(
-    ...     "test_efficientnet", weights=None, trainable_from="head", epochs=2, batch_size=8,
-    ...     resize=32, image_size=32, random_state=0,
+    ...     "test_efficientnet", weights=None, trainable_from="head", resize=32, image_size=32,
+    ...     training=Training(epochs=2, batch_size=8), random_state=0,
     ... )
     >>> model.fit(images, ["night"] * 8 + ["day"] * 8).trainable_from_
     'head'
@@ -125,40 +104,20 @@ class FineTuneClassifier(NetworkClassifier):
         trainable_from: str | None = None,
         weights: Any = "auto",
         dropout: float = 0.75,
-        epochs: int = 25,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
+        training: Training | None = None,
         resize: int = 256,
         image_size: int = 224,
-        device: str = "auto",
         random_state: Any = None,
-        augmentation: Any = None,
-        precision: str = "auto",
-        accumulation: int = 1,
-        checkpoint: Any = None,
-        callbacks: Any = None,
-        progress: bool | str = "auto",
     ) -> None:
         self.model = model
         self.head = head
         self.trainable_from = trainable_from
         self.weights = weights
         self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
+        self.training = training
         self.resize = resize
         self.image_size = image_size
-        self.device = device
         self.random_state = random_state
-        self.augmentation = augmentation
-        self.precision = precision
-        self.accumulation = accumulation
-        self.checkpoint = checkpoint
-        self.callbacks = callbacks
-        self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network.
@@ -187,22 +146,25 @@ class FineTuneClassifier(NetworkClassifier):
         IntegrityError
             The `checkpoint` is of another run.
         """
-        from zeroshot.backbones._stages import freeze_before
+        from zeroshot.networks._freezing import freeze_before
 
         owner = type(self).__name__
         self._check_params(owner)
         X, y = check_network_fit(X, y, owner=owner)
         self.classes_, positions = np.unique(y, return_inverse=True)
         check_classes(self.classes_, owner=owner)
-        training = open_training(self, X, resize=self.resize)
-        network = self._network(training, owner)
+        run = open_run(self, X, resize=self.resize)
+        network = self._network(run, owner)
         self.trainable_from_ = freeze_before(network, self.trainable_from, owner=owner)
         task = classification_task(positions, len(self.classes_), ())
         task.facts["trainable_from"] = self.trainable_from_
-        self.head_ = self._start(network, training, y, owner)
-        part = self._trained_part(network, training, task)
-        run_training(self, training, network, task, part=part)
+        self.head_ = self._start(network, run, y, owner)
+        part = self._trained_part(network, run, task)
+        run_training(self, run, network, task, part=part)
         return self
+
+    def _training_defaults(self) -> Defaults:
+        return Defaults(weight_decay=0.0)
 
     def _check_params(self, owner: str) -> None:
         from torch import nn
@@ -226,11 +188,11 @@ class FineTuneClassifier(NetworkClassifier):
                 f"{owner}: head must be None or a SimilarityInitializer, got {self.head!r}."
             )
 
-    def _network(self, training: Training, owner: str) -> ImageNetwork:
-        from zeroshot.backbones._image_network import ImageNetwork
+    def _network(self, run: Run, owner: str) -> ImageNetwork:
+        from zeroshot.networks._image_network import ImageNetwork
 
         name = f"timm:{self.model}" if isinstance(self.model, str) else self.model
-        mean, std = scaling(name, training.pixels)
+        mean, std = scaling(name, run.pixels)
         return ImageNetwork(
             name,
             len(self.classes_),
@@ -238,24 +200,24 @@ class FineTuneClassifier(NetworkClassifier):
             mean=mean,
             std=std,
             weights=self.weights,
-            image_shape=training.pixels.shape,
-            seed=training.settings.seed,
+            image_shape=run.pixels.shape,
+            seed=run.settings.seed,
             owner=owner,
         )
 
     def _start(
-        self, network: ImageNetwork, training: Training, y: np.ndarray, owner: str
+        self, network: ImageNetwork, run: Run, y: np.ndarray, owner: str
     ) -> SimilarityInitializer | None:
         """Start the classifier from the head, if there is one, and return that, fitted."""
         import torch
 
-        from zeroshot.backbones._frozen import outputs_of
+        from zeroshot.networks._freezing import outputs_of
 
         if self.head is None:
             return None
         head = self.head
         if not hasattr(head, "coef_"):
-            features = outputs_of(network, network.features, training.pixels, training.settings)
+            features = outputs_of(network, network.features, run.pixels, run.settings)
             head = clone(head).fit(features.numpy(), y)
         if not np.array_equal(head.classes_, self.classes_):
             apart = np.setxor1d(head.classes_, self.classes_).tolist()
@@ -277,12 +239,10 @@ class FineTuneClassifier(NetworkClassifier):
         return head
 
     def _trained_part(
-        self, network: ImageNetwork, training: Training, task: Task
+        self, network: ImageNetwork, run: Run, task: Task
     ) -> tuple[nn.Module, Rows] | None:
-        from zeroshot.backbones._frozen import trained_part
+        from zeroshot.networks._freezing import trained_part
 
-        if self.augmentation is not None:
+        if run.training.augmentation is not None:
             return None  # another image in each epoch
-        return trained_part(
-            network, self.trainable_from_, training.pixels, task.targets, training.settings
-        )
+        return trained_part(network, self.trainable_from_, run.pixels, task.targets, run.settings)

@@ -10,14 +10,16 @@ import numpy as np
 from zeroshot._linear import apply_map
 from zeroshot._validation import check_number
 from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import fit_perceptron, training_settings
 from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._perceptron import train_perceptron
+from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class RankingClassifier(ZeroShotClassifier):
+@trains
+class RankingClassifier(TrainingMixin, ZeroShotClassifier):
     """Interface of the classifiers whose bilinear map is trained by a ranking loss."""
 
     def __init__(
@@ -31,11 +33,7 @@ class RankingClassifier(ZeroShotClassifier):
         gamma: float | None = None,
         hubness: str | None = None,
         temperature: float = 0.1,
-        epochs: int = 20,
-        batch_size: int = 64,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 20.0,
-        device: str = "auto",
+        training: Training | None = None,
         random_state: Any = None,
     ) -> None:
         self.label_embedding = label_embedding
@@ -46,23 +44,22 @@ class RankingClassifier(ZeroShotClassifier):
         self.gamma = gamma
         self.hubness = hubness
         self.temperature = temperature
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
+        self.training = training
         self.random_state = random_state
 
     @abstractmethod
     def _loss(self) -> nn.Module:
         """Return the loss to train with."""
 
+    def _training_defaults(self) -> Defaults:
+        return Defaults(epochs=20, learning_rate=1e-2, weight_decay=20.0)
+
     def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         positions, class_vectors = self._set_classes(y)
         check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
-        settings = training_settings(self)
-        fitted = fit_perceptron(X, positions, class_vectors, self._loss(), (), settings)
-        (self.coef_,), (self.intercept_,), self.history_ = fitted
+        (self.coef_,), (self.intercept_,), self.history_ = train_perceptron(
+            self, X, positions, class_vectors, self._loss()
+        )
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
@@ -100,17 +97,10 @@ class ALEClassifier(RankingClassifier):
         ``fit`` score: as in `DeViSEClassifier`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
-    epochs : int, default=20
-        Passes over the data.
-    batch_size : int, default=64
-        Samples a step.
-    learning_rate : float, default=1e-2
-        Adam's first step size; it falls to zero along half a cosine.
-    weight_decay : float, default=20.0
-        Decoupled weight decay. The paper has none, and stops early instead; this default was
-        chosen by class folds on Tiny ImageNet, less the labels of CIFAR-100.
-    device : str, default="auto"
-        Where to train: ``"auto"`` or a torch device.
+    training : Training, optional
+        How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
+        of 20. The paper has no weight decay, and stops early instead; this default was chosen by
+        class folds on Tiny ImageNet, less the labels of CIFAR-100.
     random_state : int, RandomState instance or None, default=None
         Of initial weights and sample order.
 
@@ -187,17 +177,10 @@ class SJEClassifier(RankingClassifier):
         ``fit`` score: as in `DeViSEClassifier`.
     temperature : float, default=0.1
         Scores are divided by it in ``predict_proba``.
-    epochs : int, default=20
-        Passes over the data.
-    batch_size : int, default=64
-        Samples a step.
-    learning_rate : float, default=1e-2
-        Adam's first step size; it falls to zero along half a cosine.
-    weight_decay : float, default=20.0
-        Decoupled weight decay. The paper has none, and stops early instead; this default was
-        chosen by class folds on Tiny ImageNet, less the labels of CIFAR-100.
-    device : str, default="auto"
-        Where to train: ``"auto"`` or a torch device.
+    training : Training, optional
+        How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
+        of 20. The paper has no weight decay, and stops early instead; this default was chosen by
+        class folds on Tiny ImageNet, less the labels of CIFAR-100.
     random_state : int, RandomState instance or None, default=None
         Of initial weights and sample order.
 

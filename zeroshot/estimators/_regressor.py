@@ -11,21 +11,21 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._image_tasks import (
+from zeroshot.estimators._vector_regressor import VectorRegressor
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._perceptron import (
+    check_hidden,
+    is_linear,
+    train_perceptron,
+)
+from zeroshot.networks._task import (
     check_classes,
     check_image_list,
     has_partial_fit,
     vector_task,
 )
-from zeroshot.estimators._image_training import fit_network, network_tags, run_network
-from zeroshot.estimators._map import (
-    check_hidden,
-    fit_perceptron,
-    is_linear,
-    training_settings,
-)
-from zeroshot.estimators._vector_regressor import VectorRegressor
-from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._training import Training, TrainingMixin, trains
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 LOSSES = ("mse", "cosine")
 
 
-class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
+@trains
+class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     """Regression from features to the vectors of their labels.
 
     Without hidden layers and with ``loss="mse"`` it is ridge regression in closed form; otherwise
@@ -50,16 +51,9 @@ class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
         Mean squared error (published), or one less the cosine.
     hidden : tuple of int, default=()
         Widths of hidden layers with ReLU.
-    epochs : int, default=25
-        Passes over the data, when trained.
-    batch_size : int, default=64
-        Samples a step, when trained.
-    learning_rate : float, default=1e-3
-        Adam's first step size, when trained; it falls to zero along half a cosine.
-    weight_decay : float, default=1e-4
-        Decoupled weight decay, when trained.
-    device : str, default="auto"
-        Where to train: ``"auto"`` or a torch device.
+    training : Training, optional
+        How a perceptron or a network is trained. Defaults here: 25 epochs, a learning rate of 1e-3
+        and a weight decay of 1e-4.
     random_state : int, RandomState instance or None, default=None
         Of initial weights and sample order, when trained.
     network : str or torch.nn.Module, optional
@@ -69,27 +63,10 @@ class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
         layers of `hidden` and the outputs come after it. None takes features.
     image_size : int, optional
         Side of the square that each image is brought to; None takes them as they are.
-    augmentation : "crop_flip" or callable, optional
-        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
-        ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of an earlier ``fit``.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
-    accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
-    checkpoint : path, optional
-        A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`;
-        ``partial_fit`` leaves the file alone.
-    callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
-    progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -129,43 +106,23 @@ class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
         alpha: float = 1.0,
         loss: str = "mse",
         hidden: tuple[int, ...] = (),
-        epochs: int = 25,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        device: str = "auto",
+        training: Training | None = None,
         random_state: Any = None,
         network: Any = None,
         image_size: int | None = None,
-        augmentation: Any = None,
         init_from: Any = None,
         warm_start: bool = False,
-        precision: str = "auto",
-        accumulation: int = 1,
-        checkpoint: Any = None,
-        callbacks: Any = None,
-        progress: bool | str = "auto",
     ) -> None:
         self.label_embedding = label_embedding
         self.alpha = alpha
         self.loss = loss
         self.hidden = hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
+        self.training = training
         self.random_state = random_state
         self.network = network
         self.image_size = image_size
-        self.augmentation = augmentation
         self.init_from = init_from
         self.warm_start = warm_start
-        self.precision = precision
-        self.accumulation = accumulation
-        self.checkpoint = checkpoint
-        self.callbacks = callbacks
-        self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to predict the vector of each sample's label.
@@ -201,8 +158,9 @@ class EmbeddingRegressor(VectorRegressor, LearnsFromSums):
         vectors, targets = self._set_targets(y)
         if self.network is not None:
             return self._train(X, targets, vectors, hidden)
-        fitted = fit_perceptron(X, targets, vectors, self._loss(), hidden, training_settings(self))
-        self.coefs_, self.intercepts_, self.history_ = fitted
+        self.coefs_, self.intercepts_, self.history_ = train_perceptron(
+            self, X, targets, vectors, self._loss(), hidden
+        )
         return self
 
     @available_if(has_partial_fit)

@@ -1,23 +1,138 @@
-"""A network trained to classify: the baseline of those trained to embed."""
+"""Networks that classify images, and one trained to by cross-entropy."""
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._links import DocLinkMixin
 from zeroshot._validation import check_labels
-from zeroshot.estimators._image_tasks import (
+from zeroshot.backbones import SourceHead
+from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._perceptron import check_hidden
+from zeroshot.networks._task import (
     check_classes,
     check_network_fit,
     classification_task,
     find_labels,
 )
-from zeroshot.estimators._image_training import fit_network
-from zeroshot.estimators._map import check_hidden
-from zeroshot.estimators._network_classifier import NetworkClassifier
+from zeroshot.networks._training import Training, TrainingMixin, trains
 
 
+class NetworkClassifier(
+    TrainingMixin,
+    DocLinkMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Interface of the classifiers that are a network: ``fit`` sets `classes_` and `network_`."""
+
+    classes_: np.ndarray
+    network_: Any
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the network."""
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every class.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+
+        Returns
+        -------
+        scores : float32 ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``. With two classes, as everywhere in scikit-learn, the score
+            of the second less that of the first, of shape (n_samples,).
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name each image.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            The class with the highest score.
+        """
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the softmax of the scores.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Each row sums to one.
+        """
+        return softmax(self._scores(X).astype(np.float64), axis=1)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return what the last layer takes: features, as `source_head_` takes them.
+
+        Parameters
+        ----------
+        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
+            Images.
+
+        Returns
+        -------
+        features : float32 ndarray of shape (n_samples, n_features)
+            Outputs of the last hidden layer, or of the network itself.
+        """
+        check_is_fitted(self)
+        return run_network(self, X, features=True)
+
+    @property
+    def source_head_(self) -> SourceHead:
+        """The last layer as a classifier of its own, on what ``transform`` gives."""
+        from zeroshot._torch import to_numpy
+
+        check_is_fitted(self)
+        layer = self.network_.head[-1]
+        return SourceHead(to_numpy(layer.weight), to_numpy(layer.bias), self.classes_)
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return run_network(self, X)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.head[-1].in_features
+
+    def __sklearn_tags__(self) -> Any:
+        return network_tags(super().__sklearn_tags__())
+
+
+@trains
 class SoftmaxClassifier(NetworkClassifier):
     """Network trained on images by cross-entropy; it knows the classes of ``fit`` only.
 
@@ -32,41 +147,17 @@ class SoftmaxClassifier(NetworkClassifier):
         The layers of `hidden` and the scores come after it.
     hidden : tuple of int, default=()
         Widths of hidden layers with ReLU.
-    epochs : int, default=25
-        Passes over the data.
-    batch_size : int, default=64
-        Images a step.
-    learning_rate : float, default=1e-3
-        Adam's first step size; it falls to zero along half a cosine.
-    weight_decay : float, default=1e-4
-        Decoupled weight decay.
-    device : str, default="auto"
-        ``"auto"`` or a torch device.
+    training : Training, optional
+        How the network is trained. Defaults here: 25 epochs, a learning rate of 1e-3 and a weight
+        decay of 1e-4.
     random_state : int, RandomState instance or None, default=None
         Of initial weights, sample order, and what the network draws.
     image_size : int, optional
         Side of the square that each image is brought to; None takes them as they are.
-    augmentation : "crop_flip" or callable, optional
-        ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or a callable
-        from uint8 images (n, 3, height, width) to images of 0 to 255, such as a transform of
-        ``torchvision.transforms.v2``, which draws once for the whole batch.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of an earlier ``fit``.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products; "auto" is bfloat16 where the hardware gains from it.
-    accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
-    checkpoint : path, optional
-        A file that is written after each epoch, and that the same call goes on from after an
-        interruption, to the very same numbers. It needs an integer as `random_state`;
-        ``partial_fit`` leaves the file alone.
-    callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
-    progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does when it takes longer than a few seconds.
 
     Attributes
     ----------
@@ -88,11 +179,13 @@ class SoftmaxClassifier(NetworkClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from zeroshot import SoftmaxClassifier
-    >>> from zeroshot.backbones import TinyImageNetCNN
+    >>> from zeroshot import SoftmaxClassifier, Training
+    >>> from zeroshot.networks import TinyImageNetCNN
     >>> dark, light = np.zeros((8, 16, 16, 3), np.uint8), np.full((8, 16, 16, 3), 255, np.uint8)
     >>> network = TinyImageNetCNN(width=1 / 16, dropout=0.0)
-    >>> model = SoftmaxClassifier(network, epochs=20, batch_size=8, random_state=0)
+    >>> model = SoftmaxClassifier(
+    ...     network, training=Training(epochs=20, batch_size=8), random_state=0
+    ... )
     >>> model = model.fit(np.concatenate([dark, light]), ["night"] * 8 + ["day"] * 8)
     >>> model.predict(np.stack([light[0], dark[0]])).tolist()
     ['day', 'night']
@@ -103,39 +196,19 @@ class SoftmaxClassifier(NetworkClassifier):
         network: Any = "simpnet",
         *,
         hidden: tuple[int, ...] = (),
-        epochs: int = 25,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        device: str = "auto",
+        training: Training | None = None,
         random_state: Any = None,
         image_size: int | None = None,
-        augmentation: Any = None,
         init_from: Any = None,
         warm_start: bool = False,
-        precision: str = "auto",
-        accumulation: int = 1,
-        checkpoint: Any = None,
-        callbacks: Any = None,
-        progress: bool | str = "auto",
     ) -> None:
         self.network = network
         self.hidden = hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
+        self.training = training
         self.random_state = random_state
         self.image_size = image_size
-        self.augmentation = augmentation
         self.init_from = init_from
         self.warm_start = warm_start
-        self.precision = precision
-        self.accumulation = accumulation
-        self.checkpoint = checkpoint
-        self.callbacks = callbacks
-        self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network.

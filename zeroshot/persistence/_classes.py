@@ -30,7 +30,7 @@ CLASSES = {
     "FineTuneClassifier": "zeroshot.estimators:FineTuneClassifier",
     "FrozenEstimator": "sklearn.frozen:FrozenEstimator",
     "GeneralizedClassKFold": "zeroshot.model_selection:GeneralizedClassKFold",
-    "ImageNetwork": "zeroshot.backbones._image_network:ImageNetwork",
+    "ImageNetwork": "zeroshot.networks._image_network:ImageNetwork",
     "InferenceSimilarity": "zeroshot.similarity:InferenceSimilarity",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "LeaveOneClassOut": "zeroshot.model_selection:LeaveOneClassOut",
@@ -47,14 +47,15 @@ CLASSES = {
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
     "SGDClassifier": "sklearn.linear_model:SGDClassifier",
     "SJEClassifier": "zeroshot.estimators:SJEClassifier",
-    "SimpNet": "zeroshot.backbones:SimpNet",
+    "SimpNet": "zeroshot.networks:SimpNet",
     "SimilarityClassifier": "zeroshot.estimators:SimilarityClassifier",
     "SimilarityInitializer": "zeroshot.estimators:SimilarityInitializer",
     "SoftmaxClassifier": "zeroshot.estimators:SoftmaxClassifier",
     "SourceHead": "zeroshot.backbones:SourceHead",
     "StandardScaler": "sklearn.preprocessing:StandardScaler",
     "TimmFeatures": "zeroshot.backbones:TimmFeatures",
-    "TinyImageNetCNN": "zeroshot.backbones:TinyImageNetCNN",
+    "TinyImageNetCNN": "zeroshot.networks:TinyImageNetCNN",
+    "Training": "zeroshot.networks:Training",
     "WordNetSimilarity": "zeroshot.similarity:WordNetSimilarity",
     "WordVectorSimilarity": "zeroshot.similarity:WordVectorSimilarity",
 }
@@ -92,7 +93,7 @@ NETWORKS = {"ImageNetwork", "SimpNet", "TinyImageNetCNN"}
 """Classes that are torch modules: their weights are saved beside their parameters."""
 
 OF_THE_RUN = {"callbacks": None, "checkpoint": None, "init_from": None}
-"""Parameters of training networks that belong to the run, not to the model, and what is saved."""
+"""Parameters that belong to a run of training, not to the model, and what is saved of them."""
 
 FIXED: dict[str, dict[str, Any]] = {
     "ImageNetwork": {"weights": None, "image_shape": None},
@@ -141,7 +142,7 @@ def is_fitted_attribute(name: str, cls: type) -> bool:
 def parameters_of(value: Any) -> dict[str, Any]:
     """Return the constructor's parameters of an object, by name."""
     params = {name: getattr(value, name) for name in parameter_names(type(value))}
-    return params | OF_THE_RUN if OF_THE_RUN.keys() <= params.keys() else params
+    return params | {name: OF_THE_RUN[name] for name in OF_THE_RUN.keys() & params.keys()}
 
 
 def attributes_of(value: Any) -> dict[str, Any]:

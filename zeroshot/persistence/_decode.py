@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._renamed import old_names, translated
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._stored import embedding_from_state
@@ -84,20 +85,29 @@ class Decoder:
             )
         params, attributes = _get(node, "params", dict), _get(node, "attributes", dict)
         cls = find_class(name)
-        unknown = [key for key in params if key not in parameter_names(cls)]
+        old = old_names(cls)  # in files of an earlier version
+        unknown = [
+            key
+            for key in params
+            if key not in parameter_names(cls) and (key not in old or key.endswith("_"))
+        ]
         if name not in NETWORKS:
-            unknown += [key for key in attributes if not is_fitted_attribute(key, cls)]
+            unknown += [
+                key
+                for key in attributes
+                if not is_fitted_attribute(key, cls) and (key not in old or not key.endswith("_"))
+            ]
         if unknown:
             raise IntegrityError(
                 f"A saved {name} has {', '.join(map(repr, unknown))}, which the {name} here does "
                 f"not know. {_SOURCE}"
             )
-        values = {key: self._value(value, 0) for key, value in params.items()}
+        values = translated(cls, {key: self._value(params[key], 0) for key in params})
         for parameter, permitted in FIXED.get(name, {}).items():
             if values.get(parameter) != permitted:
                 raise IntegrityError(f"A saved {name} has a {parameter}, which is never saved.")
         restored = _checked(cls, **values)
-        state = {key: self._value(value, 0) for key, value in attributes.items()}
+        state = translated(cls, {key: self._value(attributes[key], 0) for key in attributes})
         if name in NETWORKS:
             _checked(load_network_arrays, restored, state)
         else:

@@ -1,37 +1,39 @@
-"""Maps from features to label vectors: a trained perceptron."""
+"""Perceptrons on features: linear maps, or layers with ReLU between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from zeroshot._validation import check_number
+from zeroshot.networks._training import resolve_training, training_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zeroshot._training import TrainingSettings
+    from zeroshot.networks._loop import Callback, TrainingSettings
+
+FittedLayers = tuple[list[np.ndarray], list[np.ndarray], list[dict[str, float]]]
 
 
-class FittedMap(NamedTuple):
-    """Layers of a map, with ReLU between them, and how training went.
+def train_perceptron(
+    estimator: Any,
+    X: np.ndarray,
+    targets: np.ndarray,
+    vectors: np.ndarray,
+    loss: nn.Module,
+    hidden: tuple[int, ...] = (),
+) -> FittedLayers:
+    """Train a perceptron as the parameters ``training`` and ``random_state`` of `estimator` say.
 
-    Parameters
-    ----------
-    coefs : list of ndarray of shape (n_inputs of the layer, n_outputs of the layer)
-        Weights, float64.
-    intercepts : list of ndarray of shape (n_outputs of the layer,)
-        Biases, float64.
-    history : list of dict
-        The record of each epoch, as `zeroshot._training.train` has it; empty for a closed form.
+    The other parameters, and what is returned, are those of `fit_perceptron`.
     """
-
-    coefs: list[np.ndarray]
-    intercepts: list[np.ndarray]
-    history: list[dict[str, float]]
+    training = resolve_training(estimator)
+    settings = training_settings(estimator, training, images=False)
+    callbacks, bar = tuple(training.callbacks or ()), training.progress is True
+    return fit_perceptron(X, targets, vectors, loss, hidden, settings, callbacks=callbacks, bar=bar)
 
 
 def fit_perceptron(
@@ -41,7 +43,10 @@ def fit_perceptron(
     loss: nn.Module,
     hidden: tuple[int, ...],
     settings: TrainingSettings,
-) -> FittedMap:
+    *,
+    callbacks: Sequence[Callback] = (),
+    bar: bool = False,
+) -> FittedLayers:
     """Train a multi-layer perceptron with ReLU between its layers; linear if `hidden` is empty.
 
     Features are centred and divided by one number, their root mean square, for the optimiser's
@@ -63,11 +68,22 @@ def fit_perceptron(
         Widths of the hidden layers.
     settings : TrainingSettings
         Epochs, rates, seed, device.
+    callbacks : sequence of callable, optional
+        As `train` takes them.
+    bar : bool, default=False
+        Whether to show progress.
+
+    Returns
+    -------
+    coefs, intercepts : list of ndarray
+        A matrix (n_inputs, n_outputs) and a vector (n_outputs,) per layer, float64.
+    history : list of dict
+        The record of each epoch.
     """
     from torch import nn
 
     from zeroshot._torch import resolve_device, to_numpy, to_tensor
-    from zeroshot._training import TensorRows, linear_layers, train
+    from zeroshot.networks._loop import TensorRows, linear_layers, train
 
     mean = X.mean(axis=0, dtype=np.float64)
     scale = float(np.sqrt(np.mean((X - mean) ** 2)))
@@ -85,6 +101,8 @@ def fit_perceptron(
         lambda outputs, rows: loss(outputs, rows, wanted),
         TensorRows(to_tensor(inputs, device), to_tensor(targets, device)),
         settings,
+        callbacks=callbacks,
+        bar=bar,
     )
     coefs = [to_numpy(layer.weight).T.astype(np.float64) for layer in layers]
     intercepts = [to_numpy(layer.bias).astype(np.float64) for layer in layers]
@@ -93,43 +111,7 @@ def fit_perceptron(
     if len(vectors) == 1 and all(abs(epoch["loss"]) < 1e-6 for epoch in progress.history):
         # No wrong class, no step: the initial weights, being random, would still have a favourite.
         coefs[-1], intercepts[-1] = np.zeros_like(coefs[-1]), np.zeros_like(intercepts[-1])
-    return FittedMap(coefs, intercepts, progress.history)
-
-
-def training_settings(
-    estimator: Any, *, learning_rate: float = 1e-3, weight_decay: float = 1e-4
-) -> TrainingSettings:
-    """Return the training parameters of `estimator`, checked, its random state made a seed.
-
-    Parameters
-    ----------
-    estimator : estimator
-        With the parameters of training.
-    learning_rate, weight_decay : float
-        What they are where the estimator has None.
-    """
-    from zeroshot._torch import resolve_device
-    from zeroshot._training import TrainingSettings
-
-    owner = type(estimator).__name__
-    for name in ("epochs", "batch_size"):
-        check_number(getattr(estimator, name), owner=owner, name=name, at_least=1, integer=True)
-    if estimator.learning_rate is not None:
-        learning_rate = estimator.learning_rate
-    if estimator.weight_decay is not None:
-        weight_decay = estimator.weight_decay
-    check_number(learning_rate, owner=owner, name="learning_rate", above=0)
-    check_number(weight_decay, owner=owner, name="weight_decay", at_least=0)
-    seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-    return TrainingSettings(
-        epochs=int(estimator.epochs),
-        batch_size=int(estimator.batch_size),
-        learning_rate=float(learning_rate),
-        weight_decay=float(weight_decay),
-        seed=seed,
-        device=str(resolve_device(estimator.device, owner=owner)),
-        owner=owner,
-    )
+    return coefs, intercepts, progress.history
 
 
 def is_linear(hidden: Any) -> bool:

@@ -29,7 +29,7 @@ def crop_and_flip(pixels: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from zeroshot.backbones._augmentation import crop_and_flip
+    >>> from zeroshot.networks._augmentation import crop_and_flip
     >>> crop_and_flip(torch.ones(2, 3, 8, 8)).shape
     torch.Size([2, 3, 8, 8])
     """

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeroshot._training import linear_layers
-from zeroshot.backbones.simpnet import SimpNet
-from zeroshot.backbones.tiny_cnn import TinyImageNetCNN
+from zeroshot.networks._loop import linear_layers
+from zeroshot.networks.simpnet import SimpNet
+from zeroshot.networks.tiny_cnn import TinyImageNetCNN
 
 _OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
 _TIMM = "timm:"
@@ -60,7 +60,7 @@ class ImageNetwork(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from zeroshot.backbones._image_network import ImageNetwork
+    >>> from zeroshot.networks._image_network import ImageNetwork
     >>> network = ImageNetwork("tiny_cnn", 5, mean=[0.5] * 3, std=[0.2] * 3).eval()
     >>> network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
     torch.Size([2, 5])
@@ -177,7 +177,7 @@ def open_backbone(
     if not isinstance(network, str) or network not in _OWN:
         raise (ValueError if isinstance(network, str) else TypeError)(
             f"{owner}: network must be {', '.join(map(repr, _OWN))}, 'timm:<name>' or a "
-            f"torch.nn.Module, got {network!r}. zeroshot.backbones has the classes of the first "
+            f"torch.nn.Module, got {network!r}. zeroshot.networks has the classes of the first "
             "two, with more parameters; timm.list_models() lists the names."
         )
     with torch.random.fork_rng(devices=[]):

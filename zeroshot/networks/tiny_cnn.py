@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from zeroshot._validation import check_number
-from zeroshot.backbones._blocks import check_batch, check_rate, convolution, scaled
+from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
 
 _CHANNELS = (64, 128, 256, 512)
 _SMALLEST = 2 ** (len(_CHANNELS) - 1)
@@ -52,7 +52,7 @@ class TinyImageNetCNN(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from zeroshot.backbones import TinyImageNetCNN
+    >>> from zeroshot.networks import TinyImageNetCNN
     >>> network = TinyImageNetCNN(width=0.25).eval()
     >>> network(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 128])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from zeroshot._validation import check_number, check_option
-from zeroshot.backbones._blocks import check_batch, check_rate, convolution, scaled
+from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
 
 # Of each convolution, its channels, and the share of its outputs dropped after it: after the
 # pooling, where one follows. The rates are those of the published runs on CIFAR-100.
@@ -79,7 +79,7 @@ class SimpNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from zeroshot.backbones import SimpNet
+    >>> from zeroshot.networks import SimpNet
     >>> network = SimpNet(variant="slim").eval()
     >>> network(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 90])

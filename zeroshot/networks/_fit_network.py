@@ -1,27 +1,30 @@
-"""What estimators that train a network on images share."""
+"""Training of a network on images, as the estimators call it."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from zeroshot._validation import check_flag, check_number, check_option
-from zeroshot.estimators._image_checkpoint import open_checkpoint
-from zeroshot.estimators._image_tasks import Task
-from zeroshot.estimators._map import training_settings
+from zeroshot._validation import check_flag, check_number
+from zeroshot._version import __version__
+from zeroshot.callbacks import EarlyStopping
 from zeroshot.exceptions import DownloadError
+from zeroshot.networks._task import Task
+from zeroshot.networks._training import Training, resolve_training, training_settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from zeroshot._checkpoint import Progress
-    from zeroshot._training import Rows, TrainingSettings
-    from zeroshot.backbones._image_network import ImageNetwork
-    from zeroshot.backbones._pixels import Pixels
+    from zeroshot.networks._checkpoint import Checkpoint, Progress
+    from zeroshot.networks._image_network import ImageNetwork
+    from zeroshot.networks._loop import Rows, TrainingSettings
+    from zeroshot.networks._pixels import Pixels
 
 Augmentation = Callable[["Tensor"], "Tensor"]
 
@@ -47,9 +50,10 @@ class ImageRows:
 
 
 @dataclass(frozen=True)
-class Training:
+class Run:
     """Checked parameters, and images of one size, of one call of ``fit``."""
 
+    training: Training
     settings: TrainingSettings
     progress: Progress | None
     pixels: Pixels
@@ -61,7 +65,7 @@ def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -
     Parameters
     ----------
     estimator : estimator
-        With the parameters of training, checked here. ``network_``, ``history_`` and
+        With the parameter ``training``, checked here. ``network_``, ``history_`` and
         ``image_shape_`` are set.
     X : sequence of images
         As `check_network_fit` returns them.
@@ -70,20 +74,18 @@ def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -
     one_more : bool, default=False
         Train one epoch more, at a constant rate, rather than all of them.
     """
-    training = open_training(estimator, X, one_more=one_more)
-    network = _network(estimator, task, training, one_more)
-    run_training(estimator, training, network, task)
+    run = open_run(estimator, X, one_more=one_more)
+    network = _network(estimator, task, run, one_more)
+    run_training(estimator, run, network, task)
 
 
-def open_training(
-    estimator: Any, X: Any, *, resize: int | None = None, one_more: bool = False
-) -> Training:
+def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: bool = False) -> Run:
     """Check the parameters of training, and bring the images to one size.
 
     Parameters
     ----------
     estimator : estimator
-        With the parameters of training.
+        With the parameter ``training``.
     X : sequence of images
         As `check_network_fit` returns them.
     resize : int, optional
@@ -91,22 +93,28 @@ def open_training(
     one_more : bool, default=False
         Go on from the epochs that the estimator has trained, for one more.
     """
-    from zeroshot.backbones._pixels import open_pixels
+    from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
-    settings, progress = _settings(estimator, one_more)
+    if estimator.image_size is not None:
+        check_number(estimator.image_size, owner=owner, name="image_size", at_least=1, integer=True)
+    training = resolve_training(estimator)
+    settings = training_settings(estimator, training, images=True)
+    progress = _progress(estimator) if one_more else None
+    if progress is not None:
+        settings = replace(settings, epochs=len(progress.history) + 1, schedule="constant")
     pixels = open_pixels(X, image_size=estimator.image_size, resize=resize, owner=owner)
     if settings.batch_size > len(pixels):
         raise ValueError(
-            f"{owner}: batch_size={settings.batch_size}, but there are only {len(pixels)} images. "
-            f"Pass batch_size={len(pixels)} or fewer."
+            f"{owner}: training.batch_size={settings.batch_size}, but there are only {len(pixels)} "
+            f"images. Write training=Training(batch_size={len(pixels)}), or fewer."
         )
-    return Training(settings, progress, pixels)
+    return Run(training, settings, progress, pixels)
 
 
 def run_training(
     estimator: Any,
-    training: Training,
+    run: Run,
     network: ImageNetwork,
     task: Task,
     *,
@@ -117,9 +125,9 @@ def run_training(
     Parameters
     ----------
     estimator : estimator
-        With the parameters of training.
-    training : Training
-        What `open_training` returned.
+        With the parameter ``training``.
+    run : Run
+        What `open_run` returned.
     network : ImageNetwork
         It is trained in place.
     task : Task
@@ -127,23 +135,22 @@ def run_training(
     part : pair of nn.Module and Rows, optional
         The part of the network that is trained, and what it takes of the images.
     """
-    from zeroshot._training import train
+    from zeroshot.networks._loop import train
 
-    owner = type(estimator).__name__
-    augmentation = _augmentation(estimator, owner)
-    trained, rows = part or (network, image_rows(training.pixels, task, augmentation))
+    augmentation = _augmentation(run.training.augmentation, owner=type(estimator).__name__)
+    trained, rows = part or (network, image_rows(run.pixels, task, augmentation))
     progress = train(
         trained,
         task.objective,
         rows,
-        training.settings,
+        run.settings,
         metric=task.metric,
-        callbacks=[_on_images(callback, network) for callback in _callbacks(estimator, owner)],
-        checkpoint=open_checkpoint(estimator, training, task, network, trained),
-        progress=training.progress,
-        bar=estimator.progress,
+        callbacks=[_on_images(callback, network) for callback in run.training.callbacks or ()],
+        checkpoint=_open_checkpoint(run, task, network, trained),
+        progress=run.progress,
+        bar=run.training.progress,
     )
-    estimator.image_shape_ = tuple(int(side) for side in training.pixels.shape)
+    estimator.image_shape_ = tuple(int(side) for side in run.pixels.shape)
     estimator.network_, estimator.history_ = network.eval(), progress.history
     estimator._progress = progress
 
@@ -159,7 +166,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     import torch
 
     from zeroshot._torch import autocast, resolve_device, resolve_precision, to_device, to_numpy
-    from zeroshot.backbones._pixels import open_pixels
+    from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
     resize = getattr(estimator, "resize", None)
@@ -170,8 +177,9 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
             f"{estimator.image_shape_[1]} x {estimator.image_shape_[0]}. Pass image_size= to the "
             "constructor to bring all to one size."
         )
-    device = resolve_device(estimator.device, owner=owner)
-    dtype = resolve_precision(estimator.precision, device, owner=owner)
+    training = resolve_training(estimator)
+    device = resolve_device(training.device, owner=owner)
+    dtype = resolve_precision(training.precision, device, owner=owner)
     network = estimator.network_.to(device).eval()
     parts = []
     with torch.inference_mode():
@@ -193,41 +201,9 @@ def network_tags(tags: Any) -> Any:
     return tags
 
 
-def _settings(estimator: Any, one_more: bool) -> tuple[TrainingSettings, Progress | None]:
-    import torch
-
-    from zeroshot._torch import resolve_precision
-
-    owner = type(estimator).__name__
-    check_number(estimator.accumulation, owner=owner, name="accumulation", at_least=1, integer=True)
-    if estimator.image_size is not None:
-        check_number(estimator.image_size, owner=owner, name="image_size", at_least=1, integer=True)
-    if estimator.progress not in (True, False, "auto"):
-        raise ValueError(
-            f"{owner}: progress must be True, False or 'auto', got {estimator.progress!r}."
-        )
-    if estimator.checkpoint is not None and estimator.random_state is None:
-        raise ValueError(
-            f"{owner}: a run with a checkpoint can be gone on from only if its seed is known. Pass "
-            "random_state=0, or any other integer."
-        )
-    settings = training_settings(estimator)
-    dtype = resolve_precision(estimator.precision, torch.device(settings.device), owner=owner)
-    settings = replace(
-        settings,
-        precision=str(dtype).removeprefix("torch."),
-        accumulation=int(estimator.accumulation),
-    )
-    if not one_more:
-        return settings, None
-    progress = _progress(estimator)
-    epochs = len(progress.history) + 1
-    return replace(settings, epochs=epochs, schedule="constant"), progress
-
-
 def _progress(estimator: Any) -> Progress:
     """Return how far an estimator has come, to go on from, whether a callback stopped it or not."""
-    from zeroshot._checkpoint import Progress
+    from zeroshot.networks._checkpoint import Progress
 
     known = getattr(estimator, "_progress", None)
     if known is not None:
@@ -236,8 +212,8 @@ def _progress(estimator: Any) -> Progress:
     return Progress(list(estimator.history_)) if hasattr(estimator, "network_") else Progress()
 
 
-def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> ImageNetwork:
-    from zeroshot.backbones._image_network import ImageNetwork
+def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwork:
+    from zeroshot.networks._image_network import ImageNetwork
 
     owner = type(estimator).__name__
     check_flag(estimator.warm_start, owner=owner, name="warm_start")
@@ -251,7 +227,7 @@ def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> 
         if not one_more:
             _check_same_network(estimator, known, task, owner)
         return known
-    mean, std = scaling(estimator.network, training.pixels)
+    mean, std = scaling(estimator.network, run.pixels)
     try:
         network = ImageNetwork(
             estimator.network,
@@ -259,8 +235,8 @@ def _network(estimator: Any, task: Task, training: Training, one_more: bool) -> 
             hidden=task.hidden,
             mean=mean,
             std=std,
-            image_shape=training.pixels.shape,
-            seed=training.settings.seed,
+            image_shape=run.pixels.shape,
+            seed=run.settings.seed,
             owner=owner,
         )
     except DownloadError as error:
@@ -312,7 +288,7 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
 
 def scaling(network: Any, pixels: Pixels) -> tuple[list[float] | None, list[float] | None]:
     """Return mean and deviation of the channels; None each where the network has its own."""
-    from zeroshot.backbones._image_network import channel_statistics
+    from zeroshot.networks._image_network import channel_statistics
 
     if isinstance(network, str) and network.startswith("timm:"):
         return None, None
@@ -327,20 +303,11 @@ def image_rows(pixels: Pixels, task: Task, augmentation: Augmentation | None) ->
     return ImageRows(pixels, torch.from_numpy(task.targets), augmentation)
 
 
-def _augmentation(estimator: Any, owner: str) -> Augmentation | None:
-    from zeroshot.backbones._augmentation import check_augmented, crop_and_flip
+def _augmentation(augmentation: Any, *, owner: str) -> Augmentation | None:
+    from zeroshot.networks._augmentation import check_augmented, crop_and_flip
 
-    augmentation = estimator.augmentation
-    if isinstance(augmentation, str):
-        check_option(augmentation, ("crop_flip",), owner=owner, name="augmentation")
-        return crop_and_flip
-    if augmentation is not None and not callable(augmentation):
-        raise TypeError(
-            f"{owner}: augmentation must be None, 'crop_flip', or a callable "
-            f"from uint8 images (n, 3, height, width) to images, got {augmentation!r}."
-        )
-    if augmentation is None:
-        return None
+    if augmentation is None or isinstance(augmentation, str):
+        return None if augmentation is None else crop_and_flip
     return lambda images: check_augmented(images, augmentation(images), owner=owner)
 
 
@@ -353,17 +320,37 @@ def _on_images(callback: Any, network: nn.Module) -> Any:
     return call
 
 
-def _callbacks(estimator: Any, owner: str) -> tuple[Any, ...]:
-    if callable(estimator.callbacks):
-        raise TypeError(
-            f"{owner}: callbacks must be a list of callables, got {estimator.callbacks!r} alone. "
-            "Write callbacks=[callback]."
-        )
-    callbacks = tuple(estimator.callbacks or ())
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(
-                f"{owner}: callbacks must be callables as callback(network, history), got "
-                f"{callback!r}."
-            )
-    return callbacks
+def _open_checkpoint(
+    run: Run, task: Task, network: nn.Module, trained: nn.Module
+) -> Checkpoint | None:
+    """Return the checkpoint, which knows what the run depends on; the device is free.
+
+    ``partial_fit`` has none: each call would be another run.
+    """
+    from zeroshot._torch import weights_hash
+    from zeroshot.networks._checkpoint import WEIGHTS, Checkpoint, checkpoint_path
+
+    if run.training.checkpoint is None or run.progress is not None:
+        return None
+    owner = run.settings.owner
+    known = {k: str(value) for k, value in asdict(run.settings).items() if k != "device"}
+    facts = {
+        **known,
+        **task.facts,
+        "version": __version__,
+        "augmentation": _described(run.training.augmentation),
+        "images": run.pixels.digest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(task.targets).tobytes()).hexdigest(),
+        "network": hashlib.sha256(_described(trained).encode()).hexdigest(),
+        WEIGHTS: weights_hash(network),
+    }
+    # Other callbacks are opaque; most of them only look.
+    stops = [stop for stop in run.training.callbacks or () if isinstance(stop, EarlyStopping)]
+    if stops:
+        facts["early stopping"] = repr(stops)
+    return Checkpoint(checkpoint_path(run.training.checkpoint, owner=owner), facts, owner)
+
+
+def _described(value: Any) -> str:
+    """Return the text of a value without its address, which is another in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -21,9 +21,9 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import get_int_from_env
 from torch import Tensor, nn
 
-from zeroshot._checkpoint import Checkpoint, Progress
 from zeroshot._progress import progress_bar
 from zeroshot._torch import generator, resolve_device, to_device
+from zeroshot.networks._checkpoint import Checkpoint, Progress
 
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _WORLD = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]

@@ -1,0 +1,99 @@
+"""Cache of the checks of networks' weights: forward passes that only the first start makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zeroshot._files import atomic_file, cache_home
+
+FORMAT = 1  # to be raised with every change of what is checked, and how
+_VERSIONED = {"torch", "timm", "open_clip", "zeroshot"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Results of a network's check.
+
+    Attributes
+    ----------
+    width : int
+        How many features it gives.
+    linear : bool
+        Whether its classifier is one linear map of them.
+    fusible : bool
+        Whether its features stay what they are when batch normalisation is folded away.
+    """
+
+    width: int
+    linear: bool
+    fusible: bool
+
+
+def key_of(module: torch.nn.Module, digest: str, builder: str, **options: Any) -> str | None:
+    """Return what the results of a check depend on, as a SHA-256 in hexadecimal digits.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, as it was made.
+    digest : str
+        SHA-256 of its weights.
+    builder : str
+        Name of the Python module that built it.
+    **options : object
+        What else the check depends on, such as the size of the images.
+
+    Returns
+    -------
+    key : str or None
+        None where a layer or the builder is of a package whose version says nothing about its
+        code: the user's own may change between two starts, and is checked at each.
+    """
+    names = [builder, *(type(layer).__module__ for layer in module.modules())]
+    packages = {"torch", "timm", *(name.partition(".")[0] for name in names)}
+    if not packages <= _VERSIONED:
+        return None
+    parts = {
+        "format": FORMAT,
+        "weights": digest,
+        "layers": repr(module),
+        "versions": {name: str(sys.modules[name].__version__) for name in sorted(packages)},
+        "options": {name: repr(value) for name, value in options.items()},
+    }
+    return _sha256(parts)
+
+
+def recall(key: str) -> Checked | None:
+    """Return the results that were kept under a key; None if there are none, or damaged ones."""
+    try:
+        kept = json.loads(_file(key).read_text(encoding="utf-8"))
+        checked = Checked(**kept["checked"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return checked if kept.get("sha256") == _sha256([key, asdict(checked)]) else None
+
+
+def remember(key: str, checked: Checked) -> None:
+    """Keep results under a key, if the cache folder can be written."""
+    kept = {"checked": asdict(checked), "sha256": _sha256([key, asdict(checked)])}
+    file = _file(key)
+    with suppress(OSError):  # the next start checks again, which costs half a second
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(file) as new:
+            new.write(json.dumps(kept).encode())
+
+
+def _file(key: str) -> Path:
+    return cache_home() / "networks" / f"{key}.json"
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
