@@ -190,6 +190,7 @@ LAYERS = [
         "_printable",
         "_record",
         "_hub",
+        "_threads",
     },
     {"_linear"},
     {"_images"},

@@ -150,7 +150,8 @@ ESTIMATORS = {
     "sje": SJEClassifier(TABLE, candidates=ALL, **fast()),
     "calibrated": CalibratedStacking(DeViSEClassifier(HASH, loss="mse", candidates=ALL)),
     "calibrated, pipeline": CalibratedStacking(
-        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)), gamma=0.5
+        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)),
+        calibration=0.5,
     ),
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),

@@ -99,7 +99,7 @@ def translated(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_names(cls: T, names: Names) -> T:
     known = {**old_names(cls), **names}
-    init, set_params = cls.__init__, cls.set_params  # type: ignore[misc, attr-defined]
+    init = cls.__init__  # type: ignore[misc]
 
     @wraps(init)
     def __init__(self: Any, *args: Any, **params: Any) -> None:
@@ -109,6 +109,12 @@ def _with_names(cls: T, names: Names) -> T:
             raise TypeError(f"{owner}: {_places(old, known)}. Write {line}.")
         init(self, *args, **params)
 
+    cls._old_names = known  # type: ignore[attr-defined]
+    cls.__init__ = __init__  # type: ignore[misc]
+    if not hasattr(cls, "set_params"):  # an immutable object
+        return cls
+    set_params = cls.set_params
+
     @wraps(set_params)
     def checked(self: Any, **params: Any) -> Any:
         if old := {name: value for name, value in params.items() if name in known}:
@@ -117,8 +123,7 @@ def _with_names(cls: T, names: Names) -> T:
             raise ValueError(f"{owner}: {_places(old, known)}. Write {line}.")
         return set_params(self, **params)
 
-    cls._old_names = known  # type: ignore[attr-defined]
-    cls.__init__, cls.set_params = __init__, checked  # type: ignore[misc, attr-defined]
+    cls.set_params = checked
     return cls
 
 

@@ -183,10 +183,10 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     right = np.concatenate(hits, axis=1).astype(np.float64)
     counts = np.bincount(codes)[codes]
     share = 1 / (counts * len(np.unique(codes)))  # of an image in mean class accuracy
-    best = int((right @ share).argmax())
+    best = int(np.round(right @ share, 12).argmax())  # ties go to the least trust
     gain = right[best] - right[0]
     error = np.sqrt(np.square(gain).mean() * np.square(share).sum())
-    return rules[best] if gain @ share > error else rules[0]
+    return rules[best] if round(float(gain @ share - error), 12) > 0 else rules[0]
 
 
 def _without_itself(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._renamed import translated
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
 from zeroshot.label_embeddings._base import Label, LabelEmbedding, overrides_from_json, read_only
 from zeroshot.label_embeddings._clip_text import CLIPTextEmbedding
@@ -185,6 +186,15 @@ def _open_word_vectors(reference: Mapping[str, Any]) -> WordVectors:
     )
 
 
+def _open_clip_text(reference: Mapping[str, Any]) -> CLIPTextEmbedding:
+    return CLIPTextEmbedding(
+        reference["model_name"],
+        reference["weights"],
+        templates=reference["templates"],
+        overrides=overrides_from_json(reference["overrides"]),
+    )
+
+
 # The classes that a saved model may name: nothing else is ever built from one.
 _OPENERS: dict[str, Callable[[Mapping[str, Any]], LabelEmbedding]] = {
     "HashEmbedding": lambda reference: HashEmbedding(reference["n_dims"], seed=reference["seed"]),
@@ -200,11 +210,8 @@ _OPENERS: dict[str, Callable[[Mapping[str, Any]], LabelEmbedding]] = {
         templates=reference["templates"],
         overrides=overrides_from_json(reference["overrides"]),
     ),
-    "CLIPTextEmbedding": lambda reference: CLIPTextEmbedding(
-        reference["model_name"],
-        reference["pretrained"],
-        templates=reference["templates"],
-        overrides=overrides_from_json(reference["overrides"]),
+    "CLIPTextEmbedding": lambda reference: _open_clip_text(
+        translated(CLIPTextEmbedding, reference)
     ),
     "HierarchicalEmbedding": lambda reference: HierarchicalEmbedding(
         open_reference(reference["base"]),
