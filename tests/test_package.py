@@ -182,6 +182,7 @@ def test_public_names_of_parts_are_sorted_and_there(name):
 LAYERS = [
     {
         "exceptions",
+        "_arrays",
         "_renamed",
         "_version",
         "_optional",

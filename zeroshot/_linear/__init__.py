@@ -1,6 +1,12 @@
 """Ridge regression from sums over rows: one object that adds up, and one solver on it."""
 
-from zeroshot._linear._blas import cholesky, class_sums, inverse_or_zero, product, shifted_diagonal
+from zeroshot._linear._blas import (
+    cholesky,
+    class_sums,
+    inverse_or_zero,
+    product,
+    shifted_diagonal,
+)
 from zeroshot._linear._folds import FoldSystem, LinearFolds
 from zeroshot._linear._learner import ChoosesPenalties, LearnsFromSums
 from zeroshot._linear._map import apply_map

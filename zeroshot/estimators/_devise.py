@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from zeroshot._linear import LinearSystem, apply_map
+from zeroshot._linear import LinearSystem, SystemOfRows, apply_map
 from zeroshot._validation import check_labels, check_number, check_option
-from zeroshot.estimators._closed_form import ClosedFormClassifier
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, network_tags, run_network
 from zeroshot.networks._perceptron import (
@@ -222,7 +222,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
-        _, vectors = self._set_classes(self.seen_classes_ if known else labels)
+        _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
         self._train(X, find_labels(y, self.seen_classes_, owner=owner), vectors, one_more=True)
         self._fit_hubness(X)
         return self
@@ -236,12 +236,12 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         return super()._validate(X) if self.network is None else X
 
     def _learn(self, X: Any, y: np.ndarray) -> None:
-        if self._is_ridge():
-            super()._learn(X, y)
-            return
         self._forget_sums()
+        if self._is_ridge():
+            self.fit_from_sums(SystemOfRows(X, y))
+            return
         hidden = self._check_parameters()
-        positions, vectors = self._set_classes(y)
+        positions, vectors = self._set_label_space(y)
         if self.network is not None:
             self._train(X, positions, vectors)
             return
@@ -297,7 +297,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
             The fitted classifier.
         """
         self._check_parameters()
-        solution = system.ridge(self._fit_classes(system), self.alpha)
+        solution = system.ridge(self._seen_vectors(system), self.alpha)
         self.coefs_, self.intercepts_ = [solution.coef], [solution.intercept]
         self.history_ = []
         return self

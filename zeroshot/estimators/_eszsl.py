@@ -10,7 +10,7 @@ from scipy.linalg import svd
 
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._validation import check_flag, check_number
-from zeroshot.estimators._closed_form import ClosedFormClassifier
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -205,7 +205,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         for name in ("alpha_features", "alpha_labels"):
             check_number(getattr(self, name), owner=owner, name=name, above=0)
         check_flag(center, owner=owner, name="center_features")
-        factors = LabelFactors.of(self._fit_classes(system))
+        factors = LabelFactors.of(self._seen_vectors(system))
         self.coef_, self.intercept_ = solve_eszsl(
             system, factors, self.alpha_features, self.alpha_labels, center=center
         )

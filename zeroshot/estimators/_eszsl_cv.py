@@ -18,7 +18,7 @@ from zeroshot._linear import (
     product,
 )
 from zeroshot._validation import check_flag
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier, LabelFactors, solve_eszsl
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
@@ -35,7 +35,7 @@ from zeroshot.metrics import SCORERS
 from zeroshot.metrics._classification import class_mean
 
 
-class ESZSLClassifierCV(ZeroShotClassifier, ChoosesPenalties):
+class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
 
     Every point of the grid is scored on images of classes that its fold's model never saw, each
@@ -159,7 +159,7 @@ class ESZSLClassifierCV(ZeroShotClassifier, ChoosesPenalties):
         self.temperature = temperature
 
     def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
-        _, class_vectors = self._set_classes(y)
+        _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
         check_flag(self.center_features, owner=owner, name="center_features")
         gammas = check_penalties(self.alphas_features, owner=owner, name="alphas_features", above=0)
@@ -225,8 +225,7 @@ class ESZSLClassifierCV(ZeroShotClassifier, ChoosesPenalties):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabelWarning)  # given once, for all classes together
-            _, seen_vectors = model._fit_seen(train)
-            model._embed_vocabulary()
+            _, seen_vectors = model._set_label_space(train)
         return model, LabelFactors.of(seen_vectors)
 
     def _set_best(self, system: LinearSystem, factors: LabelFactors) -> None:

@@ -24,6 +24,11 @@ def vector_scores(vectors: np.ndarray, class_vectors: np.ndarray) -> np.ndarray:
     return product(vectors, class_vectors.T.astype(vectors.dtype, copy=False))
 
 
+def binary_scores(scores: np.ndarray) -> np.ndarray:
+    """Return scores as ``decision_function`` does: of two classes, the second less the first."""
+    return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+
 def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
     """Return the columns of each row's `k` largest scores, best first; the first column wins a tie.
 

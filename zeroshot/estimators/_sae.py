@@ -9,7 +9,7 @@ from scipy.linalg import svd
 
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._validation import check_flag, check_number, check_option
-from zeroshot.estimators._closed_form import ClosedFormClassifier
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
 DIRECTIONS = ("encode", "decode")
@@ -160,7 +160,7 @@ class SAEClassifier(ClosedFormClassifier):
                 f"{owner}: hubness={self.hubness!r} corrects products with label vectors, and "
                 "direction='decode' compares images. Pass hubness=None, or direction='encode'."
             )
-        vectors = self._fit_classes(system)
+        vectors = self._seen_vectors(system)
         self.coef_, self.intercept_ = solve_sae(
             system, vectors, self.encoder_weight, center=self.center_features
         )
