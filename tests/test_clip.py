@@ -37,7 +37,7 @@ from zeroshot.exceptions import (
     UnknownLabelError,
     UnreadableImageWarning,
 )
-from zeroshot.label_embeddings._reference import open_reference
+from zeroshot.persistence._label_embeddings import restore_embedding
 
 SIZE, DIMS = 32, 24
 CONFIG = {
@@ -272,7 +272,7 @@ def test_a_reference_of_before_opens(folder: Path, weights: Path) -> None:
     text = CLIPTextEmbedding(folder, weights, device="cpu")
     old = text.reference()
     old["pretrained"] = old.pop("weights")
-    assert open_reference(old).fingerprint() == text.fingerprint()
+    assert restore_embedding(old, None).fingerprint() == text.fingerprint()
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_fingerprint_pickle_and_reference_of_the_text_tower(
     np.testing.assert_array_equal(again.embed(LABELS), text.embed(LABELS))
     assert (again.n_dims, again.fingerprint()) == (DIMS, text.fingerprint())
     assert repr(again) == repr(text)
-    reopened = open_reference(json.loads(json.dumps(text.reference())))
+    reopened = restore_embedding(json.loads(json.dumps(text.reference())), None)
     assert reopened.fingerprint() == text.fingerprint()
     moved = tmp_path / "weights.safetensors"
     moved.write_bytes(weights.read_bytes())

@@ -86,7 +86,7 @@ NETWORKS = {
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
-def make(model=EFFICIENTNET, **params):
+def make(network=EFFICIENTNET, **params):
     settings = {
         "weights": None,
         "epochs": 2,
@@ -98,7 +98,7 @@ def make(model=EFFICIENTNET, **params):
         "device": "cpu",
         "progress": False,
     }
-    return FineTuneClassifier(model, **gathered(**(settings | params)))
+    return FineTuneClassifier(network, **gathered(**(settings | params)))
 
 
 def untrained(model):
@@ -346,7 +346,7 @@ def test_a_head_of_other_classes_is_refused(source):
 def test_a_head_of_another_network_is_refused(source):
     narrow = SourceHead(np.eye(4), np.zeros(4), source.labels)
     head = SimilarityInitializer(narrow, "wordnet", n_neighbors=1)
-    with pytest.raises(ValueError, match="4 features, and the model gives"):
+    with pytest.raises(ValueError, match="4 features, and the network gives"):
         make(head=clone(head).fit(None, np.unique(y))).fit(X, y)
     with pytest.raises(ValueError, match="features, but the source head takes 4"):
         make(head=head).fit(X, y)
@@ -488,8 +488,8 @@ def _interrupt(network, history):
         ({"batch_size": 25}, "only 24 images"),
         ({"epochs": 0}, "epochs must be"),
         ({"learning_rate": 0}, "learning_rate must be"),
-        ({"model": "efficientnet_of_mine"}, "model of timm"),
-        ({"model": nn.Conv2d(3, 4, 3)}, "gives"),
+        ({"network": "efficientnet_of_mine"}, "model of timm"),
+        ({"network": nn.Conv2d(3, 4, 3)}, "gives"),
         ({"augmentation": "blur"}, "augmentation must be"),
         ({"precision": "int8"}, "precision must be"),
     ],
@@ -500,7 +500,7 @@ def test_bad_parameters_are_named(params, message):
 
 
 def test_a_model_of_another_kind_is_refused():
-    with pytest.raises(TypeError, match="model must be the name of a timm model"):
+    with pytest.raises(TypeError, match="network must be the name of a timm model"):
         make(7).fit(X, y)
 
 
@@ -512,3 +512,12 @@ def test_one_class_alone_is_refused():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="inconsistent"):
         make().fit(X, y[:-1])
+
+
+def test_the_network_has_its_old_name_answered_and_timms_prefix_is_free():
+    with pytest.raises(
+        TypeError, match=r"Write FineTuneClassifier\(\.\.\., network='resnet18'\)\."
+    ):
+        FineTuneClassifier(model="resnet18")
+    plain, prefixed = (make(name).fit(X, y) for name in (EFFICIENTNET, f"timm:{EFFICIENTNET}"))
+    np.testing.assert_array_equal(plain.predict_proba(X), prefixed.predict_proba(X))

@@ -13,8 +13,7 @@ from gensim.models import KeyedVectors
 from zeroshot import ConSEClassifier, HashEmbedding, HierarchicalEmbedding, WordVectors
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
-from zeroshot.label_embeddings._reference import open_reference
-from zeroshot.label_embeddings._stored import embedding_from_state, embedding_to_state
+from zeroshot.persistence._label_embeddings import restore_embedding
 from zeroshot.taxonomy import class_synsets, synset
 
 
@@ -104,11 +103,11 @@ def test_it_is_saved_with_its_base() -> None:
     embedding = HierarchicalEmbedding(
         WordVectors(), decay=0.5, synsets={"ray": "n01495701", 2: "n02084071"}
     )
-    state, arrays = embedding_to_state(embedding, ["ray"])
-    restored = embedding_from_state(json.loads(json.dumps(state)), arrays)
+    state, arrays = embedding.to_config(["ray"])
+    restored = restore_embedding(json.loads(json.dumps(state)), arrays)
     np.testing.assert_array_equal(restored.embed(["ray"]), embedding.embed(["ray"]))
     np.testing.assert_array_equal(restored.embed(["shark"]), embedding.embed(["shark"]))
-    again = open_reference(json.loads(json.dumps(embedding.reference())))
+    again = restore_embedding(json.loads(json.dumps(embedding.reference())), None)
     assert again.fingerprint() == embedding.fingerprint()
     table = HierarchicalEmbedding(AttributeTable([[1.0]], ["cat"]))
     assert table.reference() is None

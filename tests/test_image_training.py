@@ -742,10 +742,8 @@ def test_a_fine_tuned_network_is_saved_with_its_head(tmp_path):
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    from zeroshot.persistence._networks import load_network_arrays, network_arrays
-
     network = small()
-    arrays = network_arrays(network)
+    arrays = network.weight_arrays()
     name = "layers.0.weight"
     for damaged in (
         {**arrays, name: arrays[name][:1]},
@@ -755,7 +753,7 @@ def test_damaged_weights_are_refused(tmp_path):
         {**arrays, name: 3},
     ):
         with pytest.raises(ValueError, match="the weights '(layers.0.weight|extra)'"):
-            load_network_arrays(network, damaged)
+            network.load_weight_arrays(damaged)
 
 
 def test_a_network_of_ones_own_cannot_be_saved(tmp_path):

@@ -22,13 +22,9 @@ from zeroshot.label_embeddings import (
     OneHotEmbedding,
     WordVectors,
 )
-from zeroshot.label_embeddings._stored import (
-    StoredEmbedding,
-    embedding_from_state,
-    embedding_to_state,
-)
 from zeroshot.label_embeddings._text import find_words, label_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
+from zeroshot.persistence._label_embeddings import StoredEmbedding, restore_embedding
 
 LABELS = ["cat", "dog", "lawn_mower"]
 
@@ -102,13 +98,13 @@ def test_pickle_round_trip(embedding):
 
 
 def test_state_round_trip_is_exact(embedding):
-    state, arrays = embedding_to_state(embedding, LABELS)
+    state, arrays = embedding.to_config(LABELS)
     assert all(array.flags.c_contiguous for array in arrays.values())
-    other = embedding_from_state(json.loads(json.dumps(state)), arrays)
+    other = restore_embedding(json.loads(json.dumps(state)), arrays)
     assert isinstance(other, LabelEmbedding)
     assert other.embed(LABELS).tobytes() == embedding.embed(LABELS).tobytes()
     assert other.n_dims == embedding.n_dims
-    again, again_arrays = embedding_to_state(other, LABELS)
+    again, again_arrays = other.to_config(LABELS)
     assert again == state
     assert sorted(again_arrays) == sorted(arrays)
 
@@ -357,11 +353,11 @@ def test_bad_concat_arguments(embeddings, weights, error, words):
 
 
 def test_a_table_is_saved_whole_and_word_vectors_only_in_part():
-    state, arrays = embedding_to_state(table(), ["cat"])
-    assert embedding_from_state(state, arrays).covers(["cat", "dog", "kitty"]).all()
-    state, arrays = embedding_to_state(WordVectors(keyed_vectors()), ["cat", "not here", "cat"])
+    state, arrays = table().to_config(["cat"])
+    assert restore_embedding(state, arrays).covers(["cat", "dog", "kitty"]).all()
+    state, arrays = WordVectors(keyed_vectors()).to_config(["cat", "not here", "cat"])
     assert arrays["vectors"].shape == (1, 3)
-    stored = embedding_from_state(state, arrays)
+    stored = restore_embedding(state, arrays)
     assert stored.covers(["cat", "dog"]).tolist() == [True, False]
     with pytest.raises(UnknownLabelError, match="saved WordVectors.*'dog'.*Name all candidates"):
         stored.embed(["cat", "dog"])
@@ -376,26 +372,26 @@ def save_folder(tmp_path, scale=1.0):
 
 def test_unstored_labels_come_from_the_reference(tmp_path):
     original = WordVectors(save_folder(tmp_path), overrides={"zebra": "okapi", 4: "dog"})
-    state, arrays = embedding_to_state(original, ["dog"])
-    stored = embedding_from_state(json.loads(json.dumps(state)), arrays)
+    state, arrays = original.to_config(["dog"])
+    stored = restore_embedding(json.loads(json.dumps(state)), arrays)
     asked = ["lawn_mower", "zebra", "dog", "cat"]
     assert stored.covers([*asked, "nowhere"]).tolist() == [True] * 4 + [False]
     assert stored.embed(asked).tobytes() == original.embed(asked).tobytes()
     assert stored.embed([4]).tobytes() == original.embed([4]).tobytes()
     assert stored.fingerprint() == original.fingerprint()
-    more_state, more_arrays = embedding_to_state(stored, ["cat"])
+    more_state, more_arrays = stored.to_config(["cat"])
     assert more_state["labels"] == ["dog", "cat"]
     assert more_arrays["vectors"].tobytes() == original.embed(["dog", "cat"]).tobytes()
-    mixed_state, mixed_arrays = embedding_to_state(stored, [4])
+    mixed_state, mixed_arrays = stored.to_config([4])
     assert mixed_state["labels"] == ["dog", 4]
     np.testing.assert_array_equal(mixed_arrays["vectors"][0], mixed_arrays["vectors"][1])
 
 
 def test_a_reference_that_changed_or_went_is_not_used(tmp_path):
     folder = save_folder(tmp_path)
-    state, arrays = embedding_to_state(WordVectors(folder), ["dog"])
+    state, arrays = WordVectors(folder).to_config(["dog"])
     save_folder(tmp_path, scale=2)
-    stored = embedding_from_state(state, arrays)
+    stored = restore_embedding(state, arrays)
     assert stored.embed(["dog"]).shape == (1, 3)
     with pytest.raises(IntegrityError, match="fingerprint is .* expected .* Bring back"):
         stored.embed(["cat"])
@@ -406,16 +402,16 @@ def test_a_reference_that_changed_or_went_is_not_used(tmp_path):
 
 def test_saving_repeats_no_warning_and_keeps_zero_rows():
     zero = WordVectors(keyed_vectors(), on_missing="zero")
-    state, arrays = embedding_to_state(zero, ["qqq", "cat fez"])
-    stored = embedding_from_state(state, arrays)
+    state, arrays = zero.to_config(["qqq", "cat fez"])
+    stored = restore_embedding(state, arrays)
     assert stored.embed(["qqq"]).tolist() == [[0, 0, 0]]
     with pytest.warns(LabelWarning):
         assert zero.embed(["qqq"]).tolist() == [[0, 0, 0]]
 
 
 def test_a_users_own_embedding_is_saved_by_its_rows():
-    state, arrays = embedding_to_state(Broken([[1, 2]]), ["cat"])
-    stored = embedding_from_state(state, arrays)
+    state, arrays = Broken([[1, 2]]).to_config(["cat"])
+    stored = restore_embedding(state, arrays)
     assert isinstance(stored, StoredEmbedding)
     assert stored.embed(["cat"]).tolist() == [[1, 2]]
 
@@ -433,18 +429,18 @@ def test_a_users_own_embedding_is_saved_by_its_rows():
     ],
 )
 def test_tampered_states_are_refused(change, words):
-    state, arrays = embedding_to_state(WordVectors(keyed_vectors()), LABELS)
+    state, arrays = WordVectors(keyed_vectors()).to_config(LABELS)
     with pytest.raises(IntegrityError, match=words):
-        embedding_from_state({**state, **change}, arrays).embed(["unheard of"])
+        restore_embedding({**state, **change}, arrays).embed(["unheard of"])
 
 
 def test_a_state_that_lacks_parts_is_refused():
-    state, arrays = embedding_to_state(EMBEDDINGS["ConcatEmbedding"](), LABELS)
+    state, arrays = EMBEDDINGS["ConcatEmbedding"]().to_config(LABELS)
     for key in ("parts", "weights"):
         with pytest.raises(IntegrityError, match=f"damaged: KeyError: '{key}'"):
-            embedding_from_state({k: v for k, v in state.items() if k != key}, arrays)
+            restore_embedding({k: v for k, v in state.items() if k != key}, arrays)
     with pytest.raises(IntegrityError, match="damaged: KeyError: 'vectors'"):
-        embedding_from_state(state, {})
+        restore_embedding(state, {})
 
 
 # Label text

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import zeroshot.backbones
 from zeroshot._torch import generator
 from zeroshot.networks import SimpNet, TinyImageNetCNN
 
@@ -334,3 +335,10 @@ def test_bad_images_are_named(name, batch, message):
     network = make(name, width=0.1)
     with pytest.raises(ValueError, match=f"^{type(network).__name__}: images must .*{message}"):
         network(batch)
+
+
+@pytest.mark.parametrize("name", ["SimpNet", "TinyImageNetCNN"])
+def test_their_place_before_says_where_they_are_now(name):
+    with pytest.raises(ImportError, match=f"Write: from zeroshot.networks import {name}"):
+        exec(f"from zeroshot.backbones import {name}")
+    assert name not in dir(zeroshot.backbones)

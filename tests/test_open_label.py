@@ -114,7 +114,7 @@ def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         _open_label,
         "SentenceEmbedding",
-        lambda device: devices.append(device) or SentenceEmbedding(),
+        lambda **options: devices.append(options["device"]) or SentenceEmbedding(),
     )
     options = {"sentences": True, "device": "cpu"}
     fitted = OpenLabelClassifier(head, candidates=["hound", "qqxyzzy"], **options).fit()

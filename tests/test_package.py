@@ -184,6 +184,7 @@ LAYERS = [
         "exceptions",
         "_arrays",
         "_renamed",
+        "_saving",
         "_version",
         "_optional",
         "_validation",

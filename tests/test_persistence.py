@@ -54,12 +54,12 @@ from zeroshot import (
     WordVectors,
     WordVectorSimilarity,
 )
+from zeroshot._saving import is_fitted_attribute, parameter_names
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
-from zeroshot.label_embeddings import _reference, _stored
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import ClassKFold
-from zeroshot.persistence import _classes, _format
+from zeroshot.persistence import _format, _saved_names
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
 
@@ -526,20 +526,26 @@ def test_every_public_estimator_is_in_the_table():
     estimators = public(with_method="fit")
     assert len(estimators) >= 6
     for name, cls in estimators.items():
-        assert _classes.find_class(name) is cls
+        assert _saved_names.find_class(_saved_names.CLASSES[name]) is cls
 
 
 def test_every_public_label_embedding_is_in_a_table():
-    missing = set(public(with_method="embed")) - set(_stored._BUILDERS)
+    missing = set(public(with_method="embed")) - set(_saved_names.EMBEDDINGS)
     by_reference = {"WordVectors", "SentenceEmbedding", "CLIPTextEmbedding"}
     by_reference.add("HierarchicalEmbedding")
     assert missing == {"LabelEmbedding"} | by_reference  # an interface, and what is opened again
-    assert by_reference <= set(_reference._OPENERS)
+    assert by_reference <= set(_saved_names.REFERENCES)
 
 
-@pytest.mark.parametrize("name", _classes.CLASSES)
-def test_the_table_leads_to_classes_of_that_name(name):
-    assert _classes.find_class(name).__name__ == name
+TABLES = [_saved_names.CLASSES, _saved_names.EMBEDDINGS, _saved_names.REFERENCES]
+
+
+@pytest.mark.parametrize("name, home", [item for table in TABLES for item in table.items()])
+def test_the_tables_lead_to_classes_of_that_name_that_describe_themselves(name, home):
+    cls = _saved_names.find_class(home)
+    assert cls.__name__ == name
+    if not home.startswith("sklearn."):
+        assert callable(cls.to_config) and callable(cls.from_config)
 
 
 def test_every_public_estimator_is_round_tripped_here():
@@ -550,16 +556,49 @@ def test_every_public_estimator_is_round_tripped_here():
     assert set(public(with_method="fit")) <= tested
 
 
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_what_is_saved_describes_itself(name):
+    fitted = clone(ESTIMATORS[name]).fit(X, Y)
+    if isinstance(fitted, Pipeline):
+        fitted = fitted[-1]
+    again = type(fitted).from_config(fitted.to_config())
+    assert vars(again).keys() == vars(fitted).keys() - set(getattr(fitted, "_not_saved", ()))
+    assert_same_params(fitted, again)
+
+
+class Halved(DeViSEClassifier):
+    """An estimator that is new: its class, and its name in the table, are all that it needs."""
+
+    def fit_from_sums(self, system):
+        super().fit_from_sums(system)
+        self.factor_ = np.array([0.5])
+        return self
+
+    def _project(self, X):
+        return self.factor_ * super()._project(X)
+
+
+def test_a_new_estimator_needs_its_name_in_the_table_only(tmp_path, monkeypatch):
+    fitted = Halved(HASH, loss="mse", candidates=ALL).fit(X, Y)
+    with pytest.raises(TypeError, match="Halved, which cannot be saved"):
+        zeroshot.save(fitted, tmp_path / "refused")
+    monkeypatch.setitem(_saved_names.CLASSES, "Halved", f"{__name__}:Halved")
+    loaded = round_trip(fitted, tmp_path)
+    assert_same_answers(fitted, loaded)
+    assert_same_params(fitted, loaded)
+
+
 def test_a_label_space_is_its_parameters():
     space = LabelSpace(HASH, np.zeros(8))
-    assert set(vars(space)) == set(_classes.parameter_names(LabelSpace))
+    assert set(vars(space)) == set(parameter_names(LabelSpace))
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_fitted_attributes_are_all_known(name):
     fitted = clone(ESTIMATORS[name]).fit(X, Y)
-    for attribute in set(vars(fitted)) - set(_classes.parameter_names(type(fitted))):
-        assert _classes.is_fitted_attribute(attribute, type(fitted))
+    private = getattr(fitted, "_saved_private", ())
+    for attribute in set(vars(fitted)) - set(parameter_names(type(fitted))):
+        assert is_fitted_attribute(attribute, type(fitted), private)
 
 
 @pytest.mark.parametrize(
@@ -570,7 +609,7 @@ def test_other_attributes_are_not_allowed(name):
     class Estimator(TimmFeatures):
         predict_ = None
 
-    assert not _classes.is_fitted_attribute(name, Estimator)
+    assert not is_fitted_attribute(name, Estimator, Estimator._saved_private)
 
 
 # Word vectors ------------------------------------------------------------------------------------
@@ -991,7 +1030,7 @@ def test_label_embeddings_outside_the_table_are_refused(kind, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        *("__class__", "__dict__", "__init__", "_network", "_fit_map", "predict", "fit", "margin"),
+        *("__class__", "__dict__", "__init__", "_network", "_learn", "predict", "fit", "margin"),
         *("_secret_", "score", "_n_features_out", "decision_function"),
     ],
 )
@@ -999,6 +1038,20 @@ def test_unexpected_attributes_are_refused(name, folder):
     forge(folder, lambda c: of_class(c, "DeViSEClassifier")["attributes"].update({name: 1}))
     with pytest.raises(IntegrityError, match=rf"'{name}', which the DeViSEClassifier here"):
         zeroshot.load(folder)
+
+
+@pytest.mark.parametrize("name", ["epochs", "device", "training", "init_from"])
+def test_parameters_of_now_and_before_are_no_attributes(name, folder):
+    forge(folder, lambda c: of_class(c, "DeViSEClassifier")["attributes"].update({name: 1}))
+    with pytest.raises(IntegrityError, match=rf"'{name}', which the DeViSEClassifier here"):
+        zeroshot.load(folder)
+
+
+def test_what_is_its_parameters_has_no_attributes(tmp_path):
+    zeroshot.save(head(), tmp_path / "model")
+    forge(tmp_path / "model", lambda c: c["objects"][0]["attributes"].update(extra_=1))
+    with pytest.raises(IntegrityError, match="'extra_', which the SourceHead here"):
+        zeroshot.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("name", ["self", "args", "func", "alpha_", "sink"])

@@ -10,7 +10,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from zeroshot import HashEmbedding
 from zeroshot._renamed import moved, old_names, renamed, translated
+from zeroshot.persistence._label_embeddings import restore_embedding
 
 
 class Part(BaseEstimator):
@@ -95,3 +97,21 @@ def test_saved_values_are_translated():
     assert repr(new.pop("training")) == "Part(epochs=3)"
     assert new == {"vectors": None, "calibration": 2}
     assert translated(Model, {"gamma_": 2.5, "n_": 1}) == {"calibration_": 2.5, "n_": 1}
+
+
+def test_an_object_that_is_not_an_estimator_can_have_old_names():
+    @renamed(pretrained="weights")
+    class Tower:
+        def __init__(self, weights=None):
+            self.weights = weights
+
+    assert Tower(weights="a").weights == "a" and not hasattr(Tower, "set_params")
+    want = "Tower: pretrained is now weights. Write Tower(..., weights='a')."
+    assert message_of(TypeError, lambda: Tower(pretrained="a")) == want
+
+
+def test_a_label_embedding_is_restored_from_its_old_names(monkeypatch):
+    monkeypatch.setattr(HashEmbedding, "_old_names", {"width": ("n_dims", None)}, raising=False)
+    old = {"type": "HashEmbedding", "width": 4, "seed": 1}
+    for arrays in (None, {}):
+        assert repr(restore_embedding(old, arrays)) == "HashEmbedding(n_dims=4, seed=1)"

@@ -28,7 +28,7 @@ from zeroshot.exceptions import (
 )
 from zeroshot.label_embeddings import _sentence_models
 from zeroshot.label_embeddings._prompts import average_prompts, synonym_texts
-from zeroshot.label_embeddings._reference import open_reference
+from zeroshot.persistence._label_embeddings import restore_embedding
 
 if TYPE_CHECKING:  # it takes seconds to import
     from sentence_transformers import SentenceTransformer
@@ -314,7 +314,7 @@ def test_saved_with_a_model_by_reference(tiny: Path, tmp_path: Path) -> None:
         model.with_candidates(new).decision_function(X),
         atol=1e-5,
     )
-    again = open_reference(json.loads(json.dumps(embedding.reference())))
+    again = restore_embedding(json.loads(json.dumps(embedding.reference())), None)
     assert again.fingerprint() == embedding.fingerprint()
 
 

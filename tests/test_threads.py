@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,21 @@ def test_workers_inherit_the_choice() -> None:
         "assert seen == ['PASSIVE', 'PASSIVE'], seen"
     )
     assert environment_after(code) == PASSIVE
+
+
+def test_the_runtime_that_torch_loads_heeds_it() -> None:
+    """libgomp says on request what it has read, and by default spins 300,000 times."""
+    spins = {}
+    for first in ("", PROGRAMS["zeroshot"]):
+        environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        environ |= {"PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "VERBOSE"}
+        command = [sys.executable, "-c", f"import sys\n{first}\nimport torch"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        spins[first] = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    before, after = spins.values()
+    if not before:
+        pytest.skip("torch is built with another OpenMP here")
+    assert set(before) == {"300000"} and set(after) == {"0"}
 
 
 def test_a_call_with_arguments_is_a_library_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,7 @@ from sklearn.base import clone
 from zeroshot import DeViSEClassifier
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
 from zeroshot.label_embeddings import ConcatEmbedding, HashEmbedding, WordNetEmbedding
-from zeroshot.label_embeddings._stored import (
-    embedding_from_state,
-    embedding_to_state,
-    open_reference,
-)
+from zeroshot.persistence._label_embeddings import restore_embedding
 from zeroshot.similarity import WordNetSimilarity
 from zeroshot.taxonomy import class_synsets, synset
 from zeroshot.taxonomy._information import intrinsic_information
@@ -111,29 +107,29 @@ def test_it_is_immutable_and_copied_by_no_clone() -> None:
 )
 def test_it_comes_back_from_its_state_exactly(options: dict[str, Any]) -> None:
     embedding = WordNetEmbedding(**options)
-    state, arrays = embedding_to_state(embedding, ["cat"])
-    back = embedding_from_state(state, arrays)
+    state, arrays = embedding.to_config(["cat"])
+    back = restore_embedding(state, arrays)
     assert type(back) is WordNetEmbedding
     assert repr(back) == repr(embedding)
     assert back.fingerprint() == embedding.fingerprint()
     # a label that nobody named when it was saved
     np.testing.assert_array_equal(back.embed(["dog", "cat"]), embedding.embed(["dog", "cat"]))
-    assert open_reference(embedding.reference()).n_dims == embedding.n_dims
+    assert restore_embedding(embedding.reference(), None).n_dims == embedding.n_dims
 
 
 def test_the_saved_directions_are_used_and_not_computed_anew() -> None:
     embedding = WordNetEmbedding(2, vocabulary=LABELS)
-    state, arrays = embedding_to_state(embedding, [])
-    turned = embedding_from_state(state, {"basis": np.ascontiguousarray(arrays["basis"][:, ::-1])})
+    state, arrays = embedding.to_config([])
+    turned = restore_embedding(state, {"basis": np.ascontiguousarray(arrays["basis"][:, ::-1])})
     np.testing.assert_array_equal(turned.embed(LABELS), embedding.embed(LABELS)[:, ::-1])
     assert turned.fingerprint() != embedding.fingerprint()
 
 
 def test_damaged_states_say_so() -> None:
-    state, arrays = embedding_to_state(WordNetEmbedding(2, vocabulary=LABELS), [])
+    state, arrays = WordNetEmbedding(2, vocabulary=LABELS).to_config([])
     for damaged in ({}, {"basis": arrays["basis"][:3]}, {"basis": arrays["basis"].astype(float)}):
         with pytest.raises(IntegrityError, match="state of a saved WordNetEmbedding is damaged"):
-            embedding_from_state(state, damaged)
+            restore_embedding(state, damaged)
 
 
 def test_a_number_of_numpys_is_a_number() -> None:
@@ -141,14 +137,14 @@ def test_a_number_of_numpys_is_a_number() -> None:
     assert type(embedding.n_dims) is int
     assert type(embedding.reference()["n_dims"]) is int
     assert embedding.fingerprint() == WordNetEmbedding(3, vocabulary=LABELS).fingerprint()
-    json.dumps(embedding_to_state(embedding, LABELS)[0])
+    json.dumps(embedding.to_config(LABELS)[0])
 
 
 def test_it_is_a_part_of_a_concat_embedding() -> None:
     both = ConcatEmbedding([HashEmbedding(4), WordNetEmbedding(2, vocabulary=LABELS)])
-    state, arrays = embedding_to_state(both, LABELS)
+    state, arrays = both.to_config(LABELS)
     np.testing.assert_array_equal(
-        embedding_from_state(state, arrays).embed(LABELS), both.embed(LABELS)
+        restore_embedding(state, arrays).embed(LABELS), both.embed(LABELS)
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from zeroshot._linear._blas import cholesky, class_sums, shifted_diagonal
+from zeroshot._saving import Saved
 
 BLOCK_ELEMENTS = 1_000_000
 """Of X that are in memory as float64 at a time: 8 MB, which the allocator keeps for the next."""
@@ -27,7 +28,7 @@ _SAMPLE = 1000
 
 
 @dataclass(frozen=True)
-class RowSums:
+class RowSums(Saved):
     """Sums over the rows z = x - origin of the features, and t of the targets.
 
     The targets of a labelled row are 1 for its class and 0 for the others. Nothing is changed in

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._images import check_images
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_number, check_option
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
@@ -24,6 +25,7 @@ _opening = threading.Lock()  # threads that share an unpickled object open its n
 
 class ImageFeatures(
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -34,6 +36,8 @@ class ImageFeatures(
     The network is not part of a pickle: it is opened again, from the same source, when an unpickled
     object is first used, and its hash is compared.
     """
+
+    _saved_private = ("_seed", "_n_features_out")
 
     batch_size: int
     num_workers: int | None

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, check_array
 
+from zeroshot._saving import Saved
 from zeroshot._validation import check_labels
 
 
@@ -17,7 +18,7 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-class SourceHead:
+class SourceHead(Saved):
     """A pretrained network's own classifier, ``scores = X @ coef.T + intercept``.
 
     It is fitted from the start and never changes: cloning returns the object itself, and

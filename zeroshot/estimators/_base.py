@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
@@ -42,6 +43,7 @@ SCENARIOS = ("generalized", "unseen")
 
 class CandidateClassifier(
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from zeroshot._saving import Saved
+
 HALF_STRENGTH_IMAGES = 4.0
 """κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
 
@@ -23,7 +25,7 @@ Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class BlendRule:
+class BlendRule(Saved):
     r"""What turns the scores of a prior and of class means into one score a class.
 
     Both are taken less their mean over the classes with images, and over their spread. On that

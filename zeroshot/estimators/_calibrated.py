@@ -24,6 +24,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 from zeroshot._links import DocLinkMixin
 from zeroshot._pipelines import settled, unwrap
 from zeroshot._renamed import renamed
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._held_out_classes import (
     best_calibration,
@@ -42,6 +43,7 @@ N_FOLDS = 5
 @renamed(gamma="calibration", gamma_="calibration_")
 class CalibratedStacking(
     DocLinkMixin,
+    SavedEstimator,
     MetaEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

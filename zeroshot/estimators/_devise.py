@@ -138,6 +138,8 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     ['big red', 'old']
     """
 
+    _of_the_run = ("init_from",)
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,

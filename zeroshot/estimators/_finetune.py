@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
+from zeroshot._renamed import renamed
 from zeroshot._validation import check_number
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._softmax import NetworkClassifier
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zeroshot.networks._loop import Rows
 
 
+@renamed(model="network")
 @trains
 class FineTuneClassifier(NetworkClassifier):
     """Pretrained network, fine-tuned on images of new classes from a chosen stage on.
@@ -35,11 +37,11 @@ class FineTuneClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    model : str or torch.nn.Module, default="tf_efficientnet_lite0"
-        The name of a timm model, or a module from float images (n, 3, height, width) to features
-        (n, n_features), which is copied.
+    network : str or torch.nn.Module, default="tf_efficientnet_lite0"
+        The name of a timm model, with ``"timm:"`` in front or without, or a module from float
+        images (n, 3, height, width) to features (n, n_features), which is copied.
     head : SimilarityInitializer, optional
-        What the rows of the new classifier start from, made of the model's own classifier. One
+        What the rows of the new classifier start from, made of the network's own classifier. One
         that is not fitted is fitted, on a copy, to the features of the images. None starts at
         random.
     trainable_from : str, optional
@@ -98,7 +100,7 @@ class FineTuneClassifier(NetworkClassifier):
 
     def __init__(
         self,
-        model: Any = "tf_efficientnet_lite0",
+        network: Any = "tf_efficientnet_lite0",
         *,
         head: SimilarityInitializer | None = None,
         trainable_from: str | None = None,
@@ -109,7 +111,7 @@ class FineTuneClassifier(NetworkClassifier):
         image_size: int = 224,
         random_state: Any = None,
     ) -> None:
-        self.model = model
+        self.network = network
         self.head = head
         self.trainable_from = trainable_from
         self.weights = weights
@@ -137,7 +139,7 @@ class FineTuneClassifier(NetworkClassifier):
         Raises
         ------
         TypeError
-            `head` is no SimilarityInitializer, or `model` neither a name nor a module.
+            `head` is no SimilarityInitializer, or `network` neither a name nor a module.
         ValueError
             A parameter is out of range, there is no such stage, there is one class only, the head
             is of other classes or of another width, or lengths differ.
@@ -169,10 +171,10 @@ class FineTuneClassifier(NetworkClassifier):
     def _check_params(self, owner: str) -> None:
         from torch import nn
 
-        if not isinstance(self.model, (str, nn.Module)):
+        if not isinstance(self.network, (str, nn.Module)):
             raise TypeError(
-                f"{owner}: model must be the name of a timm model, such as 'resnet18', or a "
-                f"torch.nn.Module from images to features, got {self.model!r}."
+                f"{owner}: network must be the name of a timm model, such as 'resnet18', or a "
+                f"torch.nn.Module from images to features, got {self.network!r}."
             )
         for name in ("resize", "image_size"):
             check_number(getattr(self, name), owner=owner, name=name, at_least=1, integer=True)
@@ -191,7 +193,9 @@ class FineTuneClassifier(NetworkClassifier):
     def _network(self, run: Run, owner: str) -> ImageNetwork:
         from zeroshot.networks._image_network import ImageNetwork
 
-        name = f"timm:{self.model}" if isinstance(self.model, str) else self.model
+        name = self.network
+        if isinstance(name, str):
+            name = f"timm:{name.removeprefix('timm:')}"
         mean, std = scaling(name, run.pixels)
         return ImageNetwork(
             name,
@@ -230,8 +234,8 @@ class FineTuneClassifier(NetworkClassifier):
         layer: Any = network.head[-1]
         if head.coef_.shape[1] != layer.in_features:
             raise ValueError(
-                f"{owner}: head has rows of {head.coef_.shape[1]} features, and the model gives "
-                f"{layer.in_features}. Take the source head from the same model."
+                f"{owner}: head has rows of {head.coef_.shape[1]} features, and the network gives "
+                f"{layer.in_features}. Take the source head from the same network."
             )
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(np.array(head.coef_)))

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 
 from zeroshot._arrays import unit_rows
+from zeroshot._saving import Saved
 
 METHODS = ("zscore", "csls")
 N_NEIGHBORS = 10
@@ -23,7 +24,7 @@ _MAX_ENTRIES = 2**24
 Project = Callable[[np.ndarray], np.ndarray]
 
 
-class HubCorrection(ABC):
+class HubCorrection(Saved, ABC):
     """Interface: what the rows of ``fit`` say of any label vector, images unseen.
 
     Nothing is taken from the images that are scored, so that neither their order nor their company

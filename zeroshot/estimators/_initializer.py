@@ -17,6 +17,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
@@ -57,7 +58,12 @@ _OWNER = "SimilarityInitializer"
 
 
 class SimilarityInitializer(
-    DocLinkMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
+    DocLinkMixin,
+    SavedEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
 ):
     r"""Linear head for new classes that works before the first gradient step.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
+from zeroshot._saving import Saved
 from zeroshot._validation import warn_caller
 from zeroshot.exceptions import Remedy
 from zeroshot.label_embeddings import LabelEmbedding
@@ -18,7 +19,7 @@ _LISTED = 10
 """How many labels or groups of them a warning names."""
 
 
-class LabelSpace:
+class LabelSpace(Saved):
     """The label vectors of one fitted classifier.
 
     Raw vectors are shifted by `offset` and scaled to unit length. With `gamma`, each label is

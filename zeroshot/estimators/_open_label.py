@@ -79,6 +79,8 @@ class OpenLabelClassifier(CompositeClassifier):
     ['animal', 'musical instrument', 'animal']
     """
 
+    label_embedding: LabelEmbedding | None
+
     def __init__(
         self,
         head: SourceHead,
@@ -179,9 +181,10 @@ def _check_known(labels: np.ndarray, vectors: LabelEmbedding, overrides: Mapping
         Names those that neither knows, with what is spelled alike.
     """
     names = labels.tolist()
-    covered = zip(names, vectors.covers(names), strict=True)
     unknown = [
-        label for label, has in covered if not (has or has_synset(overrides.get(label, label)))
+        label
+        for label, covered in zip(names, vectors.covers(names), strict=True)
+        if not (covered or has_synset(overrides.get(label, label)))
     ]
     if not unknown:
         return

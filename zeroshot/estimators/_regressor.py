@@ -99,6 +99,8 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     True
     """
 
+    _of_the_run = ("init_from",)
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,

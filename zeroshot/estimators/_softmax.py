@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._many_candidates import binary_scores
@@ -33,6 +34,7 @@ from zeroshot.networks._training import Training, TrainingMixin, trains
 class NetworkClassifier(
     TrainingMixin,
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
@@ -191,6 +193,8 @@ class SoftmaxClassifier(NetworkClassifier):
     >>> model.predict(np.stack([light[0], dark[0]])).tolist()
     ['day', 'night']
     """
+
+    _of_the_run = ("init_from",)
 
     def __init__(
         self,

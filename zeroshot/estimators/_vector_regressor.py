@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._linear import apply_map
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_missing_labels, check_no_images
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.label_embeddings import LabelEmbedding
@@ -27,6 +28,7 @@ from zeroshot.label_embeddings import LabelEmbedding
 
 class VectorRegressor(
     DocLinkMixin,
+    SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     RegressorMixin,
@@ -38,6 +40,8 @@ class VectorRegressor(
     A subclass has the parameter ``label_embedding``, and in ``fit`` calls `_validate_fit` and sets
     ``seen_classes_``, ``coefs_`` and ``intercepts_``, a matrix and a vector per layer.
     """
+
+    _saved_private = ("_y_ndim",)
 
     label_embedding: LabelEmbedding | None
     coefs_: list[np.ndarray]

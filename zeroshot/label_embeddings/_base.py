@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from zeroshot._validation import check_labels
+from zeroshot.exceptions import LabelWarning
 
 Label = str | int
+Arrays = Mapping[str, np.ndarray]
+Restore = Callable[[Mapping[str, Any], Arrays | None], "LabelEmbedding"]
 _Self = TypeVar("_Self", bound="LabelEmbedding")
 
 
@@ -22,7 +26,7 @@ class LabelEmbedding(ABC):
 
     `clone`, `copy` and `deepcopy` return the embedding itself, so that scikit-learn never copies
     a gigabyte of vectors. A subclass gives `n_dims`, `fingerprint`, `reference`, `_embed` and
-    `_covers`; checking, overriding, and reporting are done here, once.
+    `_covers`; checking, overriding, reporting and saving are done here, once.
 
     Parameters
     ----------
@@ -122,6 +126,51 @@ class LabelEmbedding(ABC):
         distinct, inverse = np.unique(given, return_inverse=True)
         mask = np.asarray(self._covers(self._replace(distinct)), dtype=bool)
         return mask[inverse.reshape(-1)]
+
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what a saved model keeps of this: a JSON-able dict, and arrays by name.
+
+        These are the vectors of some labels, and the reference for all others. A class that is
+        small enough to be kept whole returns its own type instead, and its parameters. A class of
+        this package restores what this or `reference` returned by
+        ``from_config(config, arrays, restore)``.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            The labels that a loaded model must answer without opening the reference.
+
+        Returns
+        -------
+        config : dict
+            JSON-able, with ``"type"``.
+        arrays : dict of str to ndarray
+            C-contiguous.
+        """
+        name = type(self).__name__
+        names = self._kept_labels(np.unique(check_labels(labels, owner=name)))
+        config = {
+            "type": "StoredEmbedding",
+            "name": name,
+            "labels": names,
+            "reference": self.reference(),
+            "fingerprint": self.fingerprint(),
+        }
+        return config, {"vectors": self._embed_quietly(names)}
+
+    def _kept_labels(self, labels: np.ndarray) -> list[Label]:
+        """Return those of the labels whose vectors a saved model keeps."""
+        return labels[self.covers(labels)].tolist()
+
+    def _embed_quietly(self, labels: list[Label]) -> np.ndarray:
+        """Embed strings and integers alike, without repeating the warnings that fitting gave."""
+        vectors = np.empty((len(labels), self.n_dims), dtype=np.float32)
+        for kind in (str, int):
+            rows = [row for row, label in enumerate(labels) if isinstance(label, kind)]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LabelWarning)
+                vectors[rows] = self.embed([labels[row] for row in rows])
+        return vectors
 
     def _replace(self, labels: np.ndarray) -> list[Label]:
         return [self._overrides.get(label, label) for label in labels.tolist()]

@@ -6,14 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._renamed import renamed
 from zeroshot._validation import check_number
 from zeroshot.exceptions import IntegrityError
-from zeroshot.label_embeddings._base import Label, content_hash, overrides_to_json
+from zeroshot.label_embeddings._base import (
+    Arrays,
+    Label,
+    Restore,
+    content_hash,
+    overrides_from_json,
+    overrides_to_json,
+)
 from zeroshot.label_embeddings._prompts import DEFAULT_TEMPLATES, PromptEmbedding
 
 _OWNER = "CLIPTextEmbedding"
@@ -113,6 +120,18 @@ class CLIPTextEmbedding(PromptEmbedding):
             "templates": list(self._templates),
             "overrides": overrides_to_json(self._overrides),
         }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding that a `reference` describes."""
+        return cls(
+            config["model_name"],
+            config["weights"],
+            templates=config["templates"],
+            overrides=overrides_from_json(config["overrides"]),
+        )
 
     @cached_property
     def _opened(self) -> tuple[Any, str, int]:

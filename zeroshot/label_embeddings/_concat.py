@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._arrays import unit_rows
-from zeroshot.label_embeddings._base import Label, LabelEmbedding, content_hash
+from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
 
 class ConcatEmbedding(LabelEmbedding):
@@ -92,6 +92,32 @@ class ConcatEmbedding(LabelEmbedding):
             return None
         return {"type": "ConcatEmbedding", "parts": parts, "weights": list(self._weights)}
 
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what a saved model keeps of each part, its arrays under the part's number."""
+        configs = [part.to_config(labels) for part in self._embeddings]
+        config = {
+            "type": "ConcatEmbedding",
+            "weights": list(self._weights),
+            "parts": [part for part, _ in configs],
+        }
+        arrays = {
+            f"{place}.{name}": array
+            for place, (_, part_arrays) in enumerate(configs)
+            for name, array in part_arrays.items()
+        }
+        return config, arrays
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding of a `reference` (without arrays), or of `to_config`."""
+        parts = [
+            restore(part, None if arrays is None else _with_prefix(arrays, f"{place}."))
+            for place, part in enumerate(config["parts"])
+        ]
+        return cls(parts, weights=config["weights"])
+
     def _embed(self, labels: list[Label]) -> np.ndarray:
         return np.hstack(
             [
@@ -105,6 +131,14 @@ class ConcatEmbedding(LabelEmbedding):
 
     def __repr__(self) -> str:
         return f"ConcatEmbedding({list(self._embeddings)!r}, weights={list(self._weights)})"
+
+
+def _with_prefix(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._validation import check_number
-from zeroshot.label_embeddings._base import Label, LabelEmbedding, content_hash
+from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
 _TERMS = 4  # uniform 16-bit terms added up for one near-Gaussian figure
 _VARIANCE = _TERMS * (2**32 - 1) / 12
@@ -58,6 +59,17 @@ class HashEmbedding(LabelEmbedding):
     def reference(self) -> dict[str, Any]:
         """Return a JSON-able description from which this can be opened again."""
         return {"type": "HashEmbedding", "n_dims": self._n_dims, "seed": self._seed}
+
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the parameters: they are all there is."""
+        return self.reference(), {}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding of a `reference` (without arrays), or of `to_config`."""
+        return cls(config["n_dims"], seed=config["seed"])
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
         return np.stack([hash_vector(label, self._n_dims, self._seed) for label in labels])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,10 +12,13 @@ from scipy.sparse import csr_matrix
 from zeroshot._validation import check_number
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
+    Arrays,
     Label,
     LabelEmbedding,
+    Restore,
     check_overrides,
     content_hash,
+    overrides_from_json,
     overrides_to_json,
 )
 from zeroshot.taxonomy._ancestors import ancestor_pairs
@@ -134,6 +137,18 @@ class HierarchicalEmbedding(LabelEmbedding):
             "synsets": overrides_to_json(self._synsets),
             "overrides": overrides_to_json(self._overrides),
         }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding that a `reference` describes."""
+        return cls(
+            restore(config["base"], None),
+            decay=config["decay"],
+            synsets=overrides_from_json(config["synsets"]),
+            overrides=overrides_from_json(config["overrides"]),
+        )
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
         weights, nodes = self._ancestor_weights(labels)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._validation import check_number
 from zeroshot.exceptions import IntegrityError
-from zeroshot.label_embeddings._base import Label, content_hash, overrides_to_json
+from zeroshot.label_embeddings._base import (
+    Arrays,
+    Label,
+    Restore,
+    content_hash,
+    overrides_from_json,
+    overrides_to_json,
+)
 from zeroshot.label_embeddings._prompts import DEFAULT_TEMPLATES, PromptEmbedding
 from zeroshot.label_embeddings._sentence_models import (
     DEFAULT_MODEL,
@@ -108,6 +115,14 @@ class SentenceEmbedding(PromptEmbedding):
             "templates": list(self._templates),
             "overrides": overrides_to_json(self._overrides),
         }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding that a `reference` describes."""
+        overrides = overrides_from_json(config["overrides"])
+        return cls(config["model"], templates=config["templates"], overrides=overrides)
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         return self._model.encode(

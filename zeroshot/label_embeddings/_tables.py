@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._validation import check_labels, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
+    Arrays,
     Label,
     LabelEmbedding,
+    Restore,
     check_finite_rows,
     content_hash,
+    overrides_from_json,
     overrides_to_json,
     read_only,
 )
@@ -87,6 +90,23 @@ class AttributeTable(LabelEmbedding):
         """Return None: the rows are in memory alone, so that saving stores them all."""
         return None
 
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the whole table."""
+        config = {
+            "type": "AttributeTable",
+            "labels": list(self._vocabulary),
+            "overrides": overrides_to_json(self._overrides),
+        }
+        return config, {"vectors": np.ascontiguousarray(self._vectors)}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the table of `to_config`."""
+        overrides = overrides_from_json(config["overrides"])
+        return cls((arrays or {})["vectors"], config["labels"], overrides=overrides)
+
     def _embed(self, labels: list[Label]) -> np.ndarray:
         return self._vectors[
             find_rows(
@@ -149,6 +169,17 @@ class OneHotEmbedding(LabelEmbedding):
     def reference(self) -> dict[str, Any]:
         """Return a JSON-able description from which this can be opened again."""
         return {"type": "OneHotEmbedding", "labels": list(self._vocabulary)}
+
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the parameters: they are all there is."""
+        return self.reference(), {}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding of a `reference` (without arrays), or of `to_config`."""
+        return cls(config["labels"])
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
         remedy = (

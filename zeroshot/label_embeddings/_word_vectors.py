@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._validation import check_option
 from zeroshot.exceptions import IntegrityError, LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
+    Arrays,
     Label,
     LabelEmbedding,
+    Restore,
     content_hash,
+    overrides_from_json,
     overrides_to_json,
 )
 from zeroshot.label_embeddings._text import FoundWords, find_words
@@ -149,6 +152,22 @@ class WordVectors(LabelEmbedding):
             **self._options,
             "overrides": overrides_to_json(self._overrides),
         }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding that a `reference` describes."""
+        return cls(
+            config["source"],
+            overrides=overrides_from_json(config["overrides"]),
+            on_missing=config["on_missing"],
+            missing_words=config["missing_words"],
+            multiword=config["multiword"],
+        )
+
+    def _kept_labels(self, labels: np.ndarray) -> list[Label]:
+        return labels.tolist() if self.on_missing == "zero" else super()._kept_labels(labels)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Write words and vectors to a folder that ``WordVectors(folder)`` opens at once.

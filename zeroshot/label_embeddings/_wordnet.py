@@ -13,9 +13,12 @@ from scipy.sparse.linalg import svds
 from zeroshot._validation import check_labels, check_number, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
+    Arrays,
     Label,
     LabelEmbedding,
+    Restore,
     content_hash,
+    overrides_from_json,
     overrides_to_json,
     read_only,
 )
@@ -132,6 +135,21 @@ class WordNetEmbedding(LabelEmbedding):
             "vocabulary": None if self._vocabulary is None else list(self._vocabulary),
             "overrides": overrides_to_json(self._overrides),
         }
+
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the parameters, and the basis, which is not the same everywhere."""
+        return self.reference(), {} if self.basis is None else {"basis": self.basis}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> WordNetEmbedding:
+        """Return the embedding of a `reference` (without arrays), or of `to_config`."""
+        options = {name: config[name] for name in ("n_dims", "vocabulary")}
+        options["overrides"] = overrides_from_json(config["overrides"])
+        if arrays is None or config["n_dims"] is None:
+            return cls(**options)
+        return cls.from_basis(arrays["basis"], **options)
 
     @property
     def basis(self) -> np.ndarray | None:

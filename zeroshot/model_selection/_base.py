@@ -11,10 +11,11 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from zeroshot._saving import Saved
 from zeroshot._validation import check_labels
 
 
-class ClassSplitter(ABC):
+class ClassSplitter(Saved, ABC):
     """Owns `split`; children say which rows train and which test."""
 
     @abstractmethod

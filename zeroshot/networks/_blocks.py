@@ -1,4 +1,4 @@
-"""What the networks that are trained from scratch have in common."""
+"""Building blocks of the networks that are trained from scratch."""
 
 from __future__ import annotations
 

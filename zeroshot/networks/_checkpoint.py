@@ -1,4 +1,4 @@
-"""Where training stands, in one file: safetensors, written whole or not at all."""
+"""Checkpoint of a training run: one safetensors file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ WEIGHTS = "initial weights"  # the fact that a network from torch's own generato
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that training goes on from.
+    """A file that training resumes from.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Checkpoint:
                 error.errno,
                 f"{self.owner}: checkpoint={str(self.path)!r} cannot be written "
                 f"({error.strerror}). What was there before is untouched: make room, and run the "
-                "same call again to go on from it",
+                "same call again to resume from it",
             ) from error
 
     def read(self, network: nn.Module) -> Progress | None:

@@ -91,7 +91,7 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     resize : int, optional
         To what the shorter side of the images is brought; ``image_size`` if None.
     one_more : bool, default=False
-        Go on from the epochs that the estimator has trained, for one more.
+        Train for one epoch more than the estimator has been trained for.
     """
     from zeroshot.networks._pixels import open_pixels
 
@@ -177,7 +177,7 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
             f"{estimator.image_shape_[1]} x {estimator.image_shape_[0]}. Pass image_size= to the "
             "constructor to bring all to one size."
         )
-    training = resolve_training(estimator)
+    training = estimator.training or Training()
     device = resolve_device(training.device, owner=owner)
     dtype = resolve_precision(training.precision, device, owner=owner)
     network = estimator.network_.to(device).eval()
@@ -202,7 +202,7 @@ def network_tags(tags: Any) -> Any:
 
 
 def _progress(estimator: Any) -> Progress:
-    """Return how far an estimator has come, to go on from, whether a callback stopped it or not."""
+    """Return how far an estimator has been trained, also where a callback stopped it."""
     from zeroshot.networks._checkpoint import Progress
 
     known = getattr(estimator, "_progress", None)

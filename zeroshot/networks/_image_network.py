@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zeroshot._saving import Config
+from zeroshot.exceptions import IntegrityError
 from zeroshot.networks._loop import linear_layers
+from zeroshot.networks._saved_module import SavedModule
 from zeroshot.networks.simpnet import SimpNet
 from zeroshot.networks.tiny_cnn import TinyImageNetCNN
 
@@ -19,7 +22,7 @@ _TIMM = "timm:"
 _TRIED = (3, 64, 64)
 
 
-class ImageNetwork(nn.Module):
+class ImageNetwork(SavedModule):
     """Pixels, scaled, through a network to features, and through linear layers to outputs.
 
     Parameters
@@ -104,6 +107,20 @@ class ImageNetwork(nn.Module):
             layers += [layer, nn.ReLU()]
         self.head = nn.Sequential(*layers[:-1])
         self.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return the network that `to_config` described, in evaluation mode.
+
+        Raises
+        ------
+        IntegrityError
+            It names files of weights: a saved network brings its own.
+        """
+        for name in ("weights", "image_shape"):
+            if config.params.get(name) is not None:
+                raise IntegrityError(f"A saved ImageNetwork has a {name}, which is never saved.")
+        return super().from_config(config)
 
     @property
     def network(self) -> str | nn.Module:

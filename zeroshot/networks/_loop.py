@@ -1,8 +1,8 @@
 """The one training loop, on Hugging Face accelerate.
 
-Devices, mixed precision and several processes (``accelerate launch``) are accelerate's affair;
-here are the order of the samples, the step, the record of each epoch, and going on after an
-interruption. What an epoch draws depends on the seed and on its number alone, so that a run that
+Accelerate handles devices, mixed precision and several processes (``accelerate launch``). Here are
+the order of the samples, the step, the record of each epoch, and how an interrupted run is resumed.
+What an epoch draws depends on the seed and on its number alone, so that a run that
 was interrupted ends with the numbers of one that was not.
 """
 
@@ -138,9 +138,9 @@ def train(
         gradients; what it writes into ``history[-1]`` is kept, numbers of numpy and torch as plain
         ones, and where it returns True, training stops.
     checkpoint : Checkpoint, optional
-        Written after each epoch, and gone on from.
+        Written after each epoch, and resumed from.
     progress : Progress, optional
-        What an earlier call returned, to go on from.
+        What an earlier call returned, to resume from.
     bar : bool or "auto", default=False
         Whether to show progress; "auto" does when it takes longer than a few seconds.
 

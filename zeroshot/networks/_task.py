@@ -1,4 +1,4 @@
-"""What a network is to learn from images: checked labels, an objective, and what to watch."""
+"""Tasks of a network on images: checked labels, an objective, and a metric to watch."""
 
 from __future__ import annotations
 

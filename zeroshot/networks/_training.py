@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from zeroshot._links import DocLinkMixin
 from zeroshot._renamed import moved
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_number, check_option
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 _PARAMETER = "training"
 
 
-class Training(DocLinkMixin, BaseEstimator):
+class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
     """How an estimator trains: how long, how fast, on what device, and what is kept of it.
 
-    An estimator that trains takes it as its parameter ``training``, and says what it does where a
-    value here is None. In a search its parameters are ``training__epochs`` and so on.
+    `DeViSEClassifier`, `EmbeddingRegressor`, `SoftmaxClassifier`, `FineTuneClassifier`,
+    `ALEClassifier` and `SJEClassifier` take it as their parameter ``training``. Each says what it
+    does where a value here is None. In a search the parameters are ``training__epochs`` and so on.
 
     Parameters
     ----------
@@ -59,11 +61,6 @@ class Training(DocLinkMixin, BaseEstimator):
     device : str, default="auto"
         Where to train, and where a network predicts: ``"auto"`` or a torch device.
 
-    See Also
-    --------
-    DeViSEClassifier, EmbeddingRegressor, SoftmaxClassifier, FineTuneClassifier, ALEClassifier,
-    SJEClassifier : What takes it.
-
     Examples
     --------
     >>> from zeroshot import SJEClassifier, Training
@@ -71,6 +68,8 @@ class Training(DocLinkMixin, BaseEstimator):
     >>> model.set_params(training__epochs=10)
     SJEClassifier(training=Training(batch_size=32, epochs=10))
     """
+
+    _of_the_run = ("callbacks", "checkpoint")
 
     def __init__(
         self,
@@ -123,6 +122,9 @@ trains = moved(Training, to=_PARAMETER, names=Training().get_params())
 
 class TrainingMixin:
     """Mixin of the estimators that have the parameters ``training`` and ``random_state``."""
+
+    # The optimiser's state: a loaded estimator resumes from the weights.
+    _not_saved: ClassVar[tuple[str, ...]] = ("_progress",)
 
     training: Training | None
     random_state: Any

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from zeroshot._validation import check_number, check_option
 from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
+from zeroshot.networks._saved_module import SavedModule
 
 # Of each convolution, its channels, and the share of its outputs dropped after it: after the
 # pooling, where one follows. The rates are those of the published runs on CIFAR-100.
@@ -31,7 +32,7 @@ _SMALLEST = 2 ** len(_POOLED)
 _MOMENTUM = 0.05
 
 
-class SimpNet(nn.Module):
+class SimpNet(SavedModule):
     """The 13 convolutions of SimpNet, from images to features.
 
     Each is 3×3 and followed by batch normalisation and ReLU; a 2×2 max-pooling follows the fifth

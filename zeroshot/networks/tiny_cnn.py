@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from zeroshot._validation import check_number
 from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
+from zeroshot.networks._saved_module import SavedModule
 
 _CHANNELS = (64, 128, 256, 512)
 _SMALLEST = 2 ** (len(_CHANNELS) - 1)
 
 
-class TinyImageNetCNN(nn.Module):
+class TinyImageNetCNN(SavedModule):
     """Eight convolutions in four blocks, from images to features.
 
     Each is 3×3 without bias and followed by batch normalisation and ReLU; two make a block, of 64,

@@ -13,16 +13,10 @@ import numpy as np
 
 from zeroshot._validation import check_labels
 from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.label_embeddings._stored import embedding_to_state
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import Scorer
-from zeroshot.persistence._classes import (
-    CLASSES,
-    FIXED,
-    attributes_of,
-    class_name,
-    parameters_of,
-)
+from zeroshot.persistence import _scikit_learn
+from zeroshot.persistence._saved_names import CLASSES, class_name
 from zeroshot.taxonomy import Synset
 
 MAX_DEPTH = 32
@@ -106,7 +100,7 @@ class Encoder:
         """Return the nodes of the label embeddings met; call it last, when all labels are known."""
         nodes = []
         for embedding in self._embeddings:
-            state, arrays = embedding_to_state(embedding, list(self._labels))
+            state, arrays = embedding.to_config(list(self._labels))
             name = type(embedding).__name__
             nodes.append(
                 {
@@ -141,13 +135,12 @@ class Encoder:
         name = class_name(value)
         if name is None:
             raise _unsupported(value, place)
-        params, attributes = parameters_of(value), dict(sorted(attributes_of(value).items()))
-        for parameter, permitted in FIXED.get(name, {}).items():
-            if params[parameter] != permitted:
-                raise TypeError(
-                    f"save: {name} has {parameter}={params[parameter]!r}, which is not saved. "
-                    f"Call set_params({parameter}={permitted!r}) before saving."
-                )
+        # Of the class: a FrozenEstimator has the methods of what is inside it.
+        if hasattr(type(value), "to_config"):
+            params, attributes = value.to_config()
+        else:
+            params, attributes = _scikit_learn.to_config(value)
+        attributes = dict(sorted(attributes.items()))
         if hasattr(value, "label_embedding"):
             self._note_labels({**params, **attributes}, name)
         node = {

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import sklearn
 
-import zeroshot
 from zeroshot._files import atomic_folder, other_files
 from zeroshot._record import RECORD
+from zeroshot._version import __version__
 from zeroshot.exceptions import IntegrityError
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
@@ -76,7 +76,7 @@ def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) 
         "versions": {
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
-            "scikit-zeroshot": zeroshot.__version__,
+            "scikit-zeroshot": __version__,
         },
         "embeddings": encoder.embeddings(),
         "objects": encoder.objects,

@@ -11,13 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._linear import class_sums
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
 
 KINDS = ("hard", "soft")
 _BLOCK = 4096  # images whose probabilities are held at once
 
 
-class InferenceSimilarity(DocLinkMixin, BaseEstimator):
+class InferenceSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     r"""F-score of each output of a source network as a detector of each target class.
 
     The images of the target classes go through the source network. For a target class i and a

@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_number, check_option
 from zeroshot.similarity._base import as_similarity_matrix, sized
 
 SCALES = ("sum", "max", "zscore", "none")
 
 
-class MixtureSimilarity(DocLinkMixin, BaseEstimator):
+class MixtureSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     r"""Weighted mean of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
 
     Parameters

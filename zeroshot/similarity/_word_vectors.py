@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from zeroshot._arrays import unit_rows
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_option
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
@@ -21,7 +22,7 @@ from zeroshot.taxonomy._synset import looks_like_identifier
 _OWNER = "WordVectorSimilarity"
 
 
-class WordVectorSimilarity(DocLinkMixin, BaseEstimator):
+class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     """Cosine of the labels' vectors: with `WordVectors`, of the means of their words' vectors.
 
     Parameters

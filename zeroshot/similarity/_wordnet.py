@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_option
 from zeroshot.similarity._wordnet_measures import (
     IDENTICAL,
@@ -35,7 +36,7 @@ _BLOCK = 1 << 24
 """Pairs of rows that are held at once."""
 
 
-class WordNetSimilarity(DocLinkMixin, BaseEstimator):
+class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     r"""Similarity of nouns by their places in WordNet 3.0.
 
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way

@@ -1,23 +1,17 @@
-"""What a loaded model has for a label embedding that was too large to be saved whole."""
+"""Label embeddings of a saved model: opened by name, or known by some labels' vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._renamed import translated
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
-from zeroshot.label_embeddings._base import Label, LabelEmbedding, overrides_from_json, read_only
-from zeroshot.label_embeddings._clip_text import CLIPTextEmbedding
-from zeroshot.label_embeddings._concat import ConcatEmbedding
-from zeroshot.label_embeddings._hash import HashEmbedding
-from zeroshot.label_embeddings._hierarchical import HierarchicalEmbedding
-from zeroshot.label_embeddings._sentence import SentenceEmbedding
-from zeroshot.label_embeddings._tables import OneHotEmbedding
-from zeroshot.label_embeddings._word_vectors import WordVectors
-from zeroshot.label_embeddings._wordnet import WordNetEmbedding
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.label_embeddings._base import Arrays, Label, Restore, read_only
+from zeroshot.persistence._saved_names import EMBEDDINGS, REFERENCES, find_class
 
 
 class StoredEmbedding(LabelEmbedding):
@@ -98,6 +92,22 @@ class StoredEmbedding(LabelEmbedding):
         """Return the description from which the saved embedding can be opened, or None."""
         return self._reference
 
+    def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the stored vectors, and those of `labels`."""
+        config, arrays = super().to_config(labels)
+        return {**config, "name": self._name}, arrays
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
+    ) -> Self:
+        """Return the embedding of `to_config`."""
+        options = {key: config[key] for key in ("reference", "fingerprint", "name")}
+        return cls(list(config["labels"]), (arrays or {})["vectors"], **options)
+
+    def _kept_labels(self, labels: np.ndarray) -> list[Label]:
+        return list(dict.fromkeys([*self.labels, *super()._kept_labels(labels)]))
+
     def _embed(self, labels: list[Label]) -> np.ndarray:
         others = [label for label in labels if label not in self._rows]
         vectors = np.empty((len(labels), self.n_dims), dtype=np.float32)
@@ -127,7 +137,7 @@ class StoredEmbedding(LabelEmbedding):
                 "WordVectors.save and use them from there.",
             )
         try:
-            opened = open_reference(self._reference)
+            opened = restore_embedding(self._reference, None)
         except (OSError, ImportError, TypeError, ValueError) as error:
             named = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
             what = f"{len(labels)} labels that are not stored ({named})"
@@ -149,77 +159,42 @@ class StoredEmbedding(LabelEmbedding):
         return f"StoredEmbedding({self._name}, {len(self._rows)} labels, n_dims={self.n_dims})"
 
 
-def open_reference(reference: Mapping[str, Any]) -> LabelEmbedding:
-    """Open the label embedding that `LabelEmbedding.reference` described.
+def restore_embedding(config: Mapping[str, Any], arrays: Arrays | None) -> LabelEmbedding:
+    """Return the label embedding that `LabelEmbedding.to_config` described.
+
+    Parameters
+    ----------
+    config : mapping
+        From a file: nothing in it is believed.
+    arrays : mapping of str to ndarray or None
+        Its arrays. With None, `config` is a reference, and what it names is opened.
 
     Raises
     ------
     IntegrityError
-        The description is of an unknown type, or not whole.
+        The type is unknown, or the description is not whole.
     """
-    opener = _OPENERS.get(reference.get("type", ""))
-    if opener is None:
-        raise unknown_type(reference, _OPENERS)
-    try:
-        return opener(reference)
-    except KeyError as error:
+    table, name = REFERENCES if arrays is None else EMBEDDINGS, config.get("type", "")
+    if name not in table:
         raise IntegrityError(
-            f"The description of a saved label embedding lacks {error}. Save the model again."
+            f"A saved label embedding is of unknown type {name!r}, expected one of "
+            f"{', '.join(table)}. Install the version of scikit-zeroshot that saved it."
+        )
+    cls = find_class(table[name])
+    config = translated(cls, config)
+    if arrays is None:
+        try:
+            return cls.from_config(config, None, restore_embedding)
+        except KeyError as error:
+            raise IntegrityError(
+                f"The description of a saved {name} lacks {error}. Save the model again."
+            ) from error
+    try:
+        return cls.from_config(config, arrays, restore_embedding)
+    except IntegrityError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"The state of a saved {name} is damaged: {type(error).__name__}: {error}. "
+            "Save the model again."
         ) from error
-
-
-def unknown_type(state: Mapping[str, Any], known: Mapping[str, Any]) -> IntegrityError:
-    """Return the error for a state that names a type which is not in the table `known`."""
-    return IntegrityError(
-        f"A saved label embedding is of unknown type {state.get('type')!r}, expected one of "
-        f"{', '.join(known)}. Install the version of scikit-zeroshot that saved it."
-    )
-
-
-def _open_word_vectors(reference: Mapping[str, Any]) -> WordVectors:
-    return WordVectors(
-        reference["source"],
-        overrides=overrides_from_json(reference["overrides"]),
-        on_missing=reference["on_missing"],
-        missing_words=reference["missing_words"],
-        multiword=reference["multiword"],
-    )
-
-
-def _open_clip_text(reference: Mapping[str, Any]) -> CLIPTextEmbedding:
-    return CLIPTextEmbedding(
-        reference["model_name"],
-        reference["weights"],
-        templates=reference["templates"],
-        overrides=overrides_from_json(reference["overrides"]),
-    )
-
-
-# The classes that a saved model may name: nothing else is ever built from one.
-_OPENERS: dict[str, Callable[[Mapping[str, Any]], LabelEmbedding]] = {
-    "HashEmbedding": lambda reference: HashEmbedding(reference["n_dims"], seed=reference["seed"]),
-    "OneHotEmbedding": lambda reference: OneHotEmbedding(reference["labels"]),
-    "WordVectors": _open_word_vectors,
-    "WordNetEmbedding": lambda reference: WordNetEmbedding(
-        reference["n_dims"],
-        vocabulary=reference["vocabulary"],
-        overrides=overrides_from_json(reference["overrides"]),
-    ),
-    "SentenceEmbedding": lambda reference: SentenceEmbedding(
-        reference["model"],
-        templates=reference["templates"],
-        overrides=overrides_from_json(reference["overrides"]),
-    ),
-    "CLIPTextEmbedding": lambda reference: _open_clip_text(
-        translated(CLIPTextEmbedding, reference)
-    ),
-    "HierarchicalEmbedding": lambda reference: HierarchicalEmbedding(
-        open_reference(reference["base"]),
-        decay=reference["decay"],
-        synsets=overrides_from_json(reference["synsets"]),
-        overrides=overrides_from_json(reference["overrides"]),
-    ),
-    "ConcatEmbedding": lambda reference: ConcatEmbedding(
-        [open_reference(part) for part in reference["parts"]], weights=reference["weights"]
-    ),
-}
