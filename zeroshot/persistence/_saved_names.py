@@ -39,6 +39,7 @@ CLASSES = {
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
+    "RowSums": "zeroshot._linear:RowSums",
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
     "SGDClassifier": "sklearn.linear_model:SGDClassifier",
     "SJEClassifier": "zeroshot.estimators:SJEClassifier",
