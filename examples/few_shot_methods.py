@@ -13,8 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from zeroshot import SimilarityInitializer, WordNetSimilarity
-from zeroshot.evaluation import few_shot_curve
+from zeroshot import SimilarityInitializer, WordNetSimilarity, few_shot_curve
 
 SVM, LOGISTIC, MEANS = "linear SVM", "logistic regression", "nearest class mean"
 SIMILAR = "SimilarityInitializer, WordNet"

@@ -17,9 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zeroshot import ConSEClassifier, DummyZeroShotClassifier, TimmFeatures, WordVectors
+from zeroshot import (
+    ConSEClassifier,
+    DummyZeroShotClassifier,
+    OpenLabelClassifier,
+    TimmFeatures,
+    WordVectors,
+)
 from zeroshot.datasets._home import resolve_data_home
-from zeroshot.demo import open_label_classifier
 from zeroshot.metrics import hit_at_k_score
 
 
@@ -37,10 +42,11 @@ def main(folder: str | None = None) -> dict[str, dict[str, dict[str, float]]]:
             features, y
         ),
         "ConSE, word vectors": ConSEClassifier(head, WordVectors(), candidates=names).fit(),
-        "zeroshot predict": open_label_classifier(head, names),
+        "zeroshot predict": OpenLabelClassifier(head, candidates=names).fit(),
     }
     if find_spec("sentence_transformers") is not None:  # the extra "text"
-        models["zeroshot predict --sentences"] = open_label_classifier(head, names, sentences=True)
+        with_sentences = OpenLabelClassifier(head, candidates=names, sentences=True)
+        models["zeroshot predict --sentences"] = with_sentences.fit()
     synonyms = {name.strip().lower() for text in head.labels for name in text.split(",")}
     known = np.isin(np.char.lower(y), list(synonyms))
     groups = {"all": np.ones(len(y), dtype=bool), "ImageNet synonyms": known, "the rest": ~known}

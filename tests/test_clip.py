@@ -195,7 +195,7 @@ BOTH = pytest.mark.parametrize(
         (("ViT-B-23", None), ValueError, "got 'ViT-B-23'. Did you mean .*'ViT-B-32'"),
         ((3, None), ValueError, "model_name must be an architecture of open_clip"),
         (("ViT-B-32", "no_such"), ValueError, "no weights 'no_such'.*'laion2b_s34b_b79k'"),
-        (("ViT-B-32", 3), ValueError, "pretrained must be a tag of open_clip"),
+        (("ViT-B-32", 3), ValueError, "weights must be a tag of open_clip"),
         (("ViT-B-32", "no-such.safetensors"), FileNotFoundError, "there is no such file"),
         (("ViT-B-32", "openai"), ValueError, "QuickGELU. Pass model_name='ViT-B-32-quickgelu'"),
     ],
@@ -259,6 +259,20 @@ def test_weights_behind_a_tag_are_taken_from_the_cache(
     found, preparing = _clip._find_weights(open_clip, "ViT-B-32", "laion2b_s34b_b79k", "owner")
     assert found == path
     assert len(preparing["mean"]) == len(preparing["std"]) == 3
+
+
+@BOTH
+def test_the_old_name_of_weights_is_answered_with_the_line_to_write(make: Any) -> None:
+    owner = OpenCLIPFeatures if make is not CLIPTextEmbedding else make
+    with pytest.raises(TypeError, match=r"Write \w+\(\.\.\., weights='laion400m_e31'\)\.$"):
+        owner("ViT-B-32", pretrained="laion400m_e31")
+
+
+def test_a_reference_of_before_opens(folder: Path, weights: Path) -> None:
+    text = CLIPTextEmbedding(folder, weights, device="cpu")
+    old = text.reference()
+    old["pretrained"] = old.pop("weights")
+    assert restore_embedding(old, None).fingerprint() == text.fingerprint()
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,11 @@ import pytest
 from joblib import Parallel
 from PIL import Image
 
-from zeroshot import SentenceEmbedding, SourceHead, WordVectors, demo
+from zeroshot import WordVectors, demo
 from zeroshot.cli import main
 from zeroshot.datasets import label_texts, load_cifar100_features
-from zeroshot.exceptions import MissingDependencyError, UnknownLabelError
+from zeroshot.exceptions import MissingDependencyError
 from zeroshot.model_selection import ClassKFold, ClassShuffleSplit, LeaveOneClassOut
-from zeroshot.taxonomy import resolve
 
 ISSUE_KEYS = {
     "unseen_accuracy": float,
@@ -423,40 +422,6 @@ def test_sample_photos_are_files() -> None:
     with demo.sample_photos() as photos:
         assert [Path(photo).name for photo in photos] == ["china.jpg", "flower.jpg"]
         assert all(Path(photo).is_file() for photo in photos)
-
-
-def test_a_label_that_only_wordnet_or_only_the_vectors_know_gets_an_answer() -> None:
-    labels = ["affenpinscher", "ipad", "violin"]
-    assert WordVectors().covers(labels).tolist() == [False, True, True]
-    with pytest.raises(UnknownLabelError, match="'ipad'"):
-        resolve(labels)
-    sources = ["dog", "computer", "oboe", "truck"]
-    model = demo.open_label_classifier(SourceHead(5 * np.eye(4), np.zeros(4), sources), labels)
-    assert model.predict(np.eye(4)[:3]).tolist() == labels
-    with pytest.raises(UnknownLabelError, match="no noun synset and no vector for 1 of 2 labels"):
-        demo.open_label_classifier(model.source_, ["dog", "qqxyzzy"])
-
-
-def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    head = SourceHead(5 * np.eye(3), np.zeros(3), ["dog", "oboe", "truck"])
-    asked = []
-
-    def encode(self: SentenceEmbedding, texts: list[str]) -> np.ndarray:  # loads no network
-        asked.extend(texts)
-        return np.array([[len(text), text.count("o") + 1.0, 2.0] for text in texts])
-
-    monkeypatch.setattr(SentenceEmbedding, "_encode", encode)
-    devices = []
-    monkeypatch.setattr(
-        demo, "SentenceEmbedding", lambda device: devices.append(device) or SentenceEmbedding()
-    )
-    labels = ["hound", "qqxyzzy"]
-    model = demo.open_label_classifier(head, labels, sentences=True, device="cpu")
-    assert devices == ["cpu"]
-    assert model.predict(np.eye(3)[:1]).tolist() == ["hound"]
-    assert "a photo of a qqxyzzy." in asked
-    with pytest.raises(UnknownLabelError, match="no noun synset and no vector for 1 of 2"):
-        demo.open_label_classifier(head, ["hound", "?!"], sentences=True)
 
 
 def test_name_photos_without_a_readable_one() -> None:

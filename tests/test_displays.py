@@ -408,15 +408,18 @@ def test_seen_unseen_curve_marks_area_and_best_point(task):
     assert display.ausuc == pytest.approx(ausuc_score(task.y, scores, **options))
     is_seen = np.isin(task.y, model.seen_classes_)
 
-    def harmonic_mean(gamma):
-        shifted = scores - gamma * np.isin(model.classes_, model.seen_classes_)
+    def harmonic_mean(calibration):
+        shifted = scores - calibration * np.isin(model.classes_, model.seen_classes_)
         hits = model.classes_[shifted.argmax(axis=1)] == task.y
         parts = [np.mean([hits[task.y == c].mean() for c in np.unique(task.y[part])])
                  for part in (is_seen, ~is_seen)]  # fmt: skip
         return 2 * parts[0] * parts[1] / max(sum(parts), 1e-12)
 
-    at = [display.gamma[1] - 1, *(np.diff(display.gamma[1:]) / 2 + display.gamma[1:-1])]
-    naive = [harmonic_mean(gamma) for gamma in [*at, display.gamma[-1] + 1]]
+    at = [
+        display.calibration[1] - 1,
+        *(np.diff(display.calibration[1:]) / 2 + display.calibration[1:-1]),
+    ]
+    naive = [harmonic_mean(calibration) for calibration in [*at, display.calibration[-1] + 1]]
     assert display.harmonic_means == pytest.approx(np.array(naive))
     assert display.harmonic_means[display.best] == max(naive)
     assert display.harmonic_means[display.unbiased] == pytest.approx(harmonic_mean(0))
@@ -820,7 +823,7 @@ BAD = {
     "another control": lambda: RelativeLossDisplay([0.1, 0.2], [0.1]),
     "NaN relative loss": lambda: RelativeLossDisplay([NAN]),
     "curves of two lengths": lambda: SeenUnseenCurveDisplay([1, 0], [0, 1, 1], [0, 1]),
-    "gammas that fall": lambda: SeenUnseenCurveDisplay([1, 0], [0, 1], [1, 0]),
+    "calibrations that fall": lambda: SeenUnseenCurveDisplay([1, 0], [0, 1], [1, 0]),
     "percentages": lambda: SeenUnseenCurveDisplay([100, 0], [0, 100], [0, 1]),
     "no shots": lambda: FewShotCurveDisplay({"m": {}}),
     "shots that are none": lambda: FewShotCurveDisplay({"m": {-1: 0.5}}),

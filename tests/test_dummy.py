@@ -29,7 +29,7 @@ def test_mean_predicts_the_mean_vector_of_the_seen_classes_each_once():
     model = dummy("mean")
     mean = (RAW[0] + RAW[1] + RAW[2] + RAW[3]) / 4
     np.testing.assert_allclose(model.mean_vector_, mean, rtol=1e-12)
-    np.testing.assert_allclose(model.predict_embedding(X), np.tile(mean, (len(X), 1)), rtol=1e-12)
+    np.testing.assert_allclose(model.transform(X), np.tile(mean, (len(X), 1)), rtol=1e-12)
     scores = [cosine(mean, vector) * np.linalg.norm(mean) for vector in RAW]
     np.testing.assert_allclose(model.decision_function(X)[0], scores, rtol=1e-9)
     assert set(model.predict(X)) == {LABELS[int(np.argmax(scores))]}
@@ -73,11 +73,13 @@ def test_no_control_looks_at_its_input(strategy):
     np.testing.assert_array_equal(model.decision_function(rows), model.decision_function(X))
 
 
-def test_only_the_mean_predicts_an_embedding():
+@pytest.mark.parametrize("name", ["neg_relative_loss", "neg_embedding_mse"])
+def test_only_the_mean_predicts_an_embedding(name):
     for strategy in ("constant", "random"):
-        assert not hasattr(dummy(strategy), "predict_embedding")
+        with pytest.raises(TypeError, match="needs an estimator that predicts label vectors"):
+            SCORERS[name](dummy(strategy), X, Y)
     with pytest.raises(NotFittedError):
-        DummyZeroShotClassifier(TABLE).predict_embedding(X)
+        SCORERS[name](DummyZeroShotClassifier(TABLE), X, Y)
 
 
 def test_the_mean_is_the_control_of_the_relative_loss():
@@ -90,7 +92,7 @@ def test_the_mean_is_the_control_of_the_relative_loss():
         for i in (4, 5)
     ]
     x = np.zeros((6, 3))
-    predicted = model.predict_embedding(x)
+    predicted = np.tile(model.mean_vector_, (6, 1))
     _, losses = class_relative_losses(TABLE.embed(held_out), predicted, labels=held_out)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     got = -SCORERS["neg_relative_loss"](model, x, held_out)

@@ -122,8 +122,10 @@ WRAPPED = {
         cv=ClassKFold(2),
         error_score="raise",
     ),
-    "calibrated": CalibratedStacking(devise(), gamma=0.2),
-    "calibrated pipeline": make_pipeline("passthrough", CalibratedStacking(devise(), gamma=0.2)),
+    "calibrated": CalibratedStacking(devise(), calibration=0.2),
+    "calibrated pipeline": make_pipeline(
+        "passthrough", CalibratedStacking(devise(), calibration=0.2)
+    ),
     "frozen": FrozenEstimator(make_pipeline(StandardScaler(), devise()).fit(X[TRAIN], Y[TRAIN])),
     "float32": devise(),
 }
@@ -540,7 +542,10 @@ def test_it_exports_to_json_and_to_a_frame():
     known = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert known == result.to_dict()
     assert known["figures"]["ausuc"]["value"] == result["ausuc"].value
-    assert known["curve"]["gamma"][0] is None and known["curve"]["gamma"][1] == result.curve[2][1]
+    assert (
+        known["curve"]["calibration"][0] is None
+        and known["curve"]["calibration"][1] == result.curve[2][1]
+    )
     assert known["settings"]["n_unseen_classes"] == 5
     accuracies = dict(zip(known["classes"]["label"], known["classes"]["accuracy"], strict=True))
     assert np.mean(list(accuracies.values())) == pytest.approx(result["hit_at_1"].value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from zeroshot.estimators import _class_directions, _few_shot
 from zeroshot.estimators._blend import (
     DEFAULT_STRENGTH,
     HALF_STRENGTH_IMAGES,
+    TRUSTS,
     BlendRule,
     measure_blend,
 )
@@ -179,18 +181,23 @@ def naive_blend(model, prior_scores, mean_scores, row):
             continue
         delta = np.array([rule.prior_strength, rule.means_strength * np.sqrt(n / (n + 4))])
         covariance = np.array([[1, rule.correlation], [rule.correlation, 1]])
-        weights = np.linalg.solve(covariance, delta)
-        weights = np.maximum(weights, 0)
+        weights = np.maximum(np.linalg.solve(covariance, delta), 0)
+        weights = weights * [1, rule.trust] if rule.trust else np.array([1.0, 0.0])
         blend = weights @ [z_prior[c], z_means[place]] / np.sqrt(weights @ covariance @ weights)
         out.append(blend - weights @ delta / np.sqrt(weights @ covariance @ weights) / 2)
         place += 1
     return out
 
 
-def test_scores_are_fishers_discriminant_of_both_parts():
-    model = few_shot().fit(X, Y)
+@pytest.mark.parametrize(
+    ("counts", "seed", "trust"), [([8] * 5, 1, 0.25), ([8] * 5, 2, 1.0), ([1, 2, 3, 6, 9], 1, 0.0)]
+)
+def test_scores_are_fishers_discriminant_of_both_parts_by_trust(counts, seed, trust):
+    x, y = images(counts, seed=seed)
+    model = few_shot().fit(x, y)
+    assert model.blend_.trust == trust
     by_prior = prior(candidates=LABELS).fit().decision_function(NEW)
-    by_means = FewShotClassifier().fit(X, Y).decision_function(NEW)
+    by_means = FewShotClassifier().fit(x, y).decision_function(NEW)
     got = model.decision_function(NEW)
     for row in range(0, 240, 40):
         expected = naive_blend(model, by_prior, by_means, row)
@@ -238,9 +245,64 @@ def test_the_rule_is_measured_on_images_left_out():
 
 
 def test_one_image_a_class_leaves_the_documented_constant():
-    model = few_shot().fit(*images([1] * 5))
+    model = few_shot(prior=weak_prior()).fit(*images([1] * 5))
     assert model.blend_.means_strength == DEFAULT_STRENGTH == 5
     assert 0 < model.prior_shares_[0] < 1
+
+
+def weak_prior():
+    """A prior that names less than half of the images rightly."""
+    rng = np.random.default_rng(0)
+    head = SourceHead(HEAD.coef + 0.5 * rng.normal(size=HEAD.coef.shape), np.zeros(6), HEAD.labels)
+    weak = ConSEClassifier(head, TABLE)
+    x, y = images([1] * 5)
+    assert weak.set_params(candidates=SEEN).fit().score(x, y) < 0.5
+    return weak
+
+
+def test_one_image_a_class_is_not_trusted_against_a_strong_prior():
+    x, y = images([1] * 5)
+    strong = FrozenEstimator(prior(candidates=LABELS).fit())
+    named = strong.predict(x) == y
+    assert named.mean() >= 0.5
+    model = few_shot(prior=strong).fit(x, y)
+    assert model.blend_.trust == 0 and (model.prior_shares_ == 1).all()
+    np.testing.assert_array_equal(model.predict(NEW), strong.predict(NEW))
+
+
+def naive_trust(model, x, y):
+    """The trust whose answers for left-out images are best, by refitting without each."""
+    rule, counts = model.blend_, np.bincount(np.searchsorted(SEEN, y))
+    by_prior = prior(candidates=SEEN).fit().decision_function(x)
+    codes = np.searchsorted(SEEN, y)
+    by_means = ClassDirections.of_images(x, codes, 5).leave_one_out(x, codes)
+    right = {trust: {} for trust in TRUSTS}
+    for i in range(len(y)):
+        if counts[codes[i]] == 1:
+            continue
+        for trust in TRUSTS:
+            scores = []
+            for c in range(5):
+                n = counts[c] - (c == codes[i])
+                w = [np.squeeze(v) for v in replace(rule, trust=trust).weights(np.array([n]))]
+                z = (by_prior[i, c] - by_prior[i].mean()) / rule.prior_spread
+                m = (by_means[i, c] - by_means[i].mean()) / rule.means_spread
+                scores.append(w[0] * z + w[1] * m - w[2])
+            right[trust].setdefault(codes[i], []).append(float(np.argmax(scores) == codes[i]))
+    accuracy = {t: np.mean([np.mean(v) for v in by.values()]) for t, by in right.items()}
+    best = max(TRUSTS, key=lambda trust: round(accuracy[trust], 12))
+    gains = [np.subtract(right[best][c], right[0.0][c]) for c in right[0.0]]
+    variance = np.mean(np.square(np.concatenate(gains)))
+    error = np.sqrt(variance * sum(1 / len(g) for g in gains)) / len(gains)
+    return best if round(accuracy[best] - accuracy[0.0] - error, 12) > 0 else 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("counts", [[2, 4, 6, 12, 18], [8] * 5, [1, 2, 3, 6, 9]])
+def test_the_means_are_trusted_as_far_as_left_out_images_justify(counts, seed):
+    x, y = images(counts, seed=seed)
+    model = few_shot().fit(x, y)
+    assert model.blend_.trust == naive_trust(model, x, y)
 
 
 def test_the_priors_share_falls_with_the_number_of_images():
@@ -302,7 +364,7 @@ def test_prior_images_fix_the_shares(m):
 
 
 def test_it_beats_both_parts_and_classes_without_images_keep_their_chance():
-    x, y = images([2] * 5 + [0] * 3)
+    x, y = images([8] * 5 + [0] * 3, seed=2)
     new, true = images([60] * 8, seed=7)
     blend, names = few_shot().fit(x, y), few_shot().fit()
     means = FewShotClassifier().fit(x, y)
@@ -332,12 +394,14 @@ def test_two_classes_keep_a_graded_score():
     assert model.score(NEW[judged], TRUE[judged]) > 0.6
 
 
-def test_one_image_of_each_of_two_classes_leaves_both_parts_a_say():
+def test_one_image_of_each_of_two_classes_proves_nothing():
     """Leaving one out leaves one image, and nothing to compare."""
     x, y = images([1, 1])
     model = few_shot(candidates=None).fit(x, y)
     assert np.isfinite(model.decision_function(NEW)).all()
-    assert 0 < model.prior_shares_[0] < 1
+    assert (model.prior_shares_ == 1).all()
+    fixed = few_shot(candidates=None, prior_images=4).fit(x, y)
+    np.testing.assert_allclose(fixed.prior_shares_, 0.8)
 
 
 def test_images_of_one_class_say_nothing_of_others_and_it_says_so():

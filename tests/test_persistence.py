@@ -150,7 +150,8 @@ ESTIMATORS = {
     "sje": SJEClassifier(TABLE, candidates=ALL, **fast()),
     "calibrated": CalibratedStacking(DeViSEClassifier(HASH, loss="mse", candidates=ALL)),
     "calibrated, pipeline": CalibratedStacking(
-        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)), gamma=0.5
+        make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)),
+        calibration=0.5,
     ),
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),
@@ -552,6 +553,7 @@ def test_every_public_estimator_is_round_tripped_here():
     tested |= {"InferenceSimilarity", "SimilarityInitializer"}  # in their own tests
     tested |= {"NearestLabelClassifier", "OpenCLIPFeatures"}  # in test_clip.py
     tested |= {"SoftmaxClassifier", "FineTuneClassifier"}  # in test_image_training.py
+    tested |= {"OpenLabelClassifier"}  # in test_open_label.py
     assert set(public(with_method="fit")) <= tested
 
 

@@ -1,4 +1,4 @@
-"""The seen-unseen curve against a scan of γ that a reader can check."""
+"""The seen-unseen curve against a scan of calibrations that a reader can check."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def problem(seed, *, ties=False, n=150):
     return y, np.round(scores, 0 if ties else 12)
 
 
-def naive_accuracies(y, scores, gamma, average):
-    """Accuracy on seen and on unseen classes of argmax f - γ·1[seen], by loops."""
-    shifted = scores - gamma * np.isin(LABELS, SEEN)
+def naive_accuracies(y, scores, calibration, average):
+    """Accuracy on seen and on unseen classes of argmax f - calibration·1[seen], by loops."""
+    shifted = scores - calibration * np.isin(LABELS, SEEN)
     right = LABELS[shifted.argmax(axis=1)] == y
     parts = []
     for seen in (True, False):
@@ -39,12 +39,12 @@ def naive_accuracies(y, scores, gamma, average):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_curve_is_that_of_a_dense_scan(seed, average):
     y, scores = problem(seed)
-    seen, unseen, gamma = seen_unseen_curve(
+    seen, unseen, calibration = seen_unseen_curve(
         y, scores, labels=LABELS, seen_classes=SEEN, average=average
     )
     scanned = np.linspace(-6, 6, 1501)
     expected = np.array([naive_accuracies(y, scores, value, average) for value in scanned])
-    places = np.searchsorted(gamma, scanned, side="right") - 1
+    places = np.searchsorted(calibration, scanned, side="right") - 1
     np.testing.assert_allclose(np.column_stack([seen, unseen])[places], expected, atol=1e-12)
 
 
@@ -52,7 +52,7 @@ def test_the_curve_is_that_of_a_dense_scan(seed, average):
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_curve_has_a_point_for_every_stretch_between_break_points_and_no_other(ties, average):
     y, scores = problem(5, ties=ties)
-    seen, unseen, gamma = seen_unseen_curve(
+    seen, unseen, calibration = seen_unseen_curve(
         y, scores, labels=LABELS, seen_classes=SEEN, average=average
     )
     is_seen = np.isin(LABELS, SEEN)
@@ -61,8 +61,8 @@ def test_the_curve_has_a_point_for_every_stretch_between_break_points_and_no_oth
     naive = np.array([naive_accuracies(y, scores, value, average) for value in middles])
     changes = np.append(True, np.any(np.diff(naive, axis=0) != 0, axis=1))
     np.testing.assert_allclose(np.column_stack([seen, unseen]), naive[changes], atol=1e-12)
-    assert gamma[0] == -np.inf and (np.diff(gamma) > 0).all()
-    np.testing.assert_array_equal(gamma[1:], breaks[np.flatnonzero(changes[1:])])
+    assert calibration[0] == -np.inf and (np.diff(calibration) > 0).all()
+    np.testing.assert_array_equal(calibration[1:], breaks[np.flatnonzero(changes[1:])])
     area = np.sum(np.diff(naive[:, 1]) * (naive[1:, 0] + naive[:-1, 0]) / 2)
     got = ausuc_score(y, scores, labels=LABELS, seen_classes=SEEN, average=average)
     assert got == pytest.approx(area, abs=1e-12) and 0.1 < got < 1
@@ -86,7 +86,7 @@ def test_two_labels_make_it_the_area_under_the_roc_curve():
     assert flipped == pytest.approx(roc_auc_score(y, 2 * score))
 
 
-def test_a_constant_added_to_seen_scores_moves_gamma_and_nothing_else():
+def test_a_constant_added_to_seen_scores_moves_calibration_and_nothing_else():
     y, scores = problem(2)
     first = seen_unseen_curve(y, scores, labels=LABELS, seen_classes=SEEN)
     moved = scores + 3.0 * np.isin(LABELS, SEEN)
@@ -128,8 +128,8 @@ def test_perfect_and_hopeless_scores():
     y = np.repeat(LABELS, 2)
     perfect = (y[:, None] == LABELS).astype(float)
     assert ausuc_score(y, perfect, labels=LABELS, seen_classes=SEEN) == pytest.approx(1)
-    seen, unseen, gamma = seen_unseen_curve(y, -perfect, labels=LABELS, seen_classes=SEEN)
-    assert (seen.tolist(), unseen.tolist(), gamma.tolist()) == ([0], [0], [-np.inf])
+    seen, unseen, calibration = seen_unseen_curve(y, -perfect, labels=LABELS, seen_classes=SEEN)
+    assert (seen.tolist(), unseen.tolist(), calibration.tolist()) == ([0], [0], [-np.inf])
     assert ausuc_score(y, -perfect, labels=LABELS, seen_classes=SEEN) == 0
 
 

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
         FewShotClassifier,
         FineTuneClassifier,
         NearestLabelClassifier,
+        OpenLabelClassifier,
         SAEClassifier,
         SimilarityClassifier,
         SimilarityInitializer,
         SJEClassifier,
         SoftmaxClassifier,
     )
-    from zeroshot.evaluation import evaluate_zero_shot
+    from zeroshot.evaluation import evaluate_zero_shot, few_shot_curve
     from zeroshot.label_embeddings import (
         AttributeTable,
         CLIPTextEmbedding,
@@ -82,6 +83,7 @@ _HOMES = {
     "NearestLabelClassifier": "estimators",
     "OneHotEmbedding": "label_embeddings",
     "OpenCLIPFeatures": "backbones",
+    "OpenLabelClassifier": "estimators",
     "SAEClassifier": "estimators",
     "SJEClassifier": "estimators",
     "SentenceEmbedding": "label_embeddings",
@@ -96,6 +98,7 @@ _HOMES = {
     "WordVectorSimilarity": "similarity",
     "WordVectors": "label_embeddings",
     "evaluate_zero_shot": "evaluation",
+    "few_shot_curve": "evaluation",
     "load": "persistence",
     "nearest_labels": "label_embeddings",
     "save": "persistence",
@@ -126,6 +129,7 @@ __all__ = [
     "NearestLabelClassifier",
     "OneHotEmbedding",
     "OpenCLIPFeatures",
+    "OpenLabelClassifier",
     "SAEClassifier",
     "SJEClassifier",
     "SentenceEmbedding",
@@ -140,6 +144,7 @@ __all__ = [
     "WordVectorSimilarity",
     "WordVectors",
     "evaluate_zero_shot",
+    "few_shot_curve",
     "load",
     "nearest_labels",
     "save",

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from zeroshot._hub import check_reachable, download_errors
 from zeroshot._optional import import_optional
-from zeroshot.exceptions import DownloadError, IntegrityError
+from zeroshot.exceptions import DownloadError, IntegrityError, Remedy
 
 CONFIG = "open_clip_config.json"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -27,14 +27,14 @@ _PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 _creating = threading.Lock()
 
 
-def create_clip(model_name: Any, pretrained: Any, *, seed: int, owner: str) -> torch.nn.Module:
+def create_clip(model_name: Any, weights: Any, *, seed: int, owner: str) -> torch.nn.Module:
     """Return a model of open_clip with its weights, on the CPU and in evaluation mode.
 
     Parameters
     ----------
     model_name : str or path
         An architecture that open_clip knows, or a folder with an ``open_clip_config.json``.
-    pretrained : str, path or None
+    weights : str, path or None
         A tag of open_clip's, or a file of weights of this architecture, read without unpickling;
         None is random initialisation. Only a tag that is not in the local cache is downloaded.
     seed : int
@@ -53,7 +53,7 @@ def create_clip(model_name: Any, pretrained: Any, *, seed: int, owner: str) -> t
     """
     open_clip = import_optional("open_clip", owner=owner, extra="text")
     name = check_model_name(open_clip, model_name, owner=owner)
-    weights, preprocessing = _find_weights(open_clip, model_name, pretrained, owner)
+    file, preprocessing = _find_weights(open_clip, model_name, weights, owner)
     with _creating, torch.random.fork_rng(devices=[]), _root_logger_left_alone():
         torch.manual_seed(seed)
         try:
@@ -75,8 +75,8 @@ def create_clip(model_name: Any, pretrained: Any, *, seed: int, owner: str) -> t
                 f"{owner}: model_name={str(model_name)!r} cannot be built "
                 f"({type(error).__name__}: {str(error).strip()[:300]}). Pass another architecture."
             ) from error
-        if weights is not None:
-            _load(open_clip, model, weights, model_name, owner)
+        if file is not None:
+            _load(open_clip, model, file, model_name, owner)
     return model.eval()
 
 
@@ -109,40 +109,40 @@ def check_model_name(open_clip: ModuleType, model_name: Any, *, owner: str) -> s
 
 
 def _find_weights(
-    open_clip: ModuleType, model_name: Any, pretrained: Any, owner: str
+    open_clip: ModuleType, model_name: Any, weights: Any, owner: str
 ) -> tuple[Path | None, dict[str, Any]]:
     """Return the file of weights, and how images are prepared for these weights."""
-    if pretrained is None:
+    if weights is None:
         return None, {}
-    path = Path(pretrained).expanduser() if isinstance(pretrained, (str, os.PathLike)) else None
+    path = Path(weights).expanduser() if isinstance(weights, (str, os.PathLike)) else None
     if path is None:
         raise ValueError(
-            f"{owner}: pretrained must be a tag of open_clip, a file of weights, or None, got "
-            f"{pretrained!r}."
+            f"{owner}: weights must be a tag of open_clip, a file of weights, or None, got "
+            f"{weights!r}."
         )
     if path.suffix in _SUFFIXES:
         if not path.is_file():
             raise FileNotFoundError(
-                f"{owner}: pretrained names {str(path)!r}, and there is no such file. Check the "
+                f"{owner}: weights names {str(path)!r}, and there is no such file. Check the "
                 "path, or pass a tag such as 'laion2b_s34b_b79k'."
             )
         return path, {}
-    tag = open_clip.pretrained.get_pretrained_cfg(str(model_name), str(pretrained))
+    tag = open_clip.pretrained.get_pretrained_cfg(str(model_name), str(weights))
     if not tag:
         tags = open_clip.list_pretrained_tags_by_model(str(model_name))
         raise ValueError(
-            f"{owner}: open_clip has no weights {str(pretrained)!r} for "
+            f"{owner}: open_clip has no weights {str(weights)!r} for "
             f"{str(model_name)!r}. Pass one of {', '.join(map(repr, tags)) or 'none'}, a file "
             f"ending in {', '.join(_SUFFIXES)}, or None."
         )
-    _check_activation(open_clip, model_name, pretrained, tag, owner)
-    return _file_of_tag(open_clip, tag, f"{model_name}, {pretrained}", owner), {
+    _check_activation(open_clip, model_name, weights, tag, owner)
+    return _file_of_tag(open_clip, tag, f"{model_name}, {weights}", owner), {
         key: tag[key] for key in _PREPROCESSING if key in tag
     }
 
 
 def _check_activation(
-    open_clip: ModuleType, model_name: str, pretrained: str, tag: dict[str, Any], owner: str
+    open_clip: ModuleType, model_name: str, weights: str, tag: dict[str, Any], owner: str
 ) -> None:
     """Raise where weights were trained with another activation than the architecture has."""
     config = open_clip.get_model_config(model_name)
@@ -150,7 +150,7 @@ def _check_activation(
     if trained != has:
         other = f"{model_name}-quickgelu" if trained else model_name.removesuffix("-quickgelu")
         raise ValueError(
-            f"{owner}: the weights {pretrained!r} were trained with{'' if trained else 'out'} "
+            f"{owner}: the weights {weights!r} were trained with{'' if trained else 'out'} "
             f"QuickGELU. Pass model_name={other!r}."
         )
 
@@ -175,7 +175,10 @@ def _file_of_tag(open_clip: ModuleType, tag: dict[str, Any], what: str, owner: s
         raise DownloadError(
             f"{owner}: the weights of {what} are not in the local cache and cannot be downloaded "
             f"({type(error).__name__}: {str(error).strip()[:200]}). Connect this machine to the "
-            "network once, or pass pretrained='<file>.safetensors'."
+            "network once, "
+            + Remedy(
+                "or pass weights='<file>.safetensors'.", option="or take another --label-embedding."
+            )
         ) from error
 
 

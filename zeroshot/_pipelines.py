@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import clone
+import numpy as np
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import _num_samples
 
 
 def unwrap(model: Any) -> Any:
@@ -130,3 +132,18 @@ def best_of(search: Any) -> Any:
             "with refit=True (or the name of a metric)."
         )
     return search.best_estimator_
+
+
+def raw_label_vectors(final: Any, X: Any) -> np.ndarray | None:
+    """Return the raw label vectors that a fitted estimator predicts, (n_samples, n_dims), or None.
+
+    Regressors predict them. The control that predicts the mean vector of the seen classes is a
+    classifier, and has it as an attribute. What other classifiers predict lies in a space that was
+    centred and scaled.
+    """
+    if is_regressor(final):
+        vectors = np.asarray(final.predict(X))
+        return vectors.reshape(len(vectors), -1)
+    if getattr(final, "strategy", None) == "mean" and hasattr(final, "mean_vector_"):
+        return np.tile(final.mean_vector_, (_num_samples(X), 1))
+    return None

@@ -16,16 +16,15 @@ from sklearn.preprocessing import Normalizer
 
 from zeroshot._progress import progress_bar
 from zeroshot._shown_split import shown_split
-from zeroshot.backbones import SourceHead, TimmFeatures
+from zeroshot.backbones import TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
 from zeroshot.estimators import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
-    SimilarityClassifier,
+    OpenLabelClassifier,
 )
-from zeroshot.exceptions import UnknownLabelError
-from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
+from zeroshot.label_embeddings import WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
 from zeroshot.model_selection import (
     ClassKFold,
@@ -33,8 +32,6 @@ from zeroshot.model_selection import (
     LeaveOneClassOut,
     with_candidates,
 )
-from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
-from zeroshot.taxonomy._resolve import has_synset
 
 N_SPLITS, N_UNSEEN = 5, 20
 DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
@@ -273,7 +270,7 @@ def name_photos(
     k : int, default=5
         Labels to give for each.
     sentences : bool, default=False
-        As for `open_label_classifier`.
+        As for `OpenLabelClassifier`.
     device : str, default="auto"
         Where the network runs.
     backbone : TimmFeatures, optional
@@ -294,9 +291,9 @@ def name_photos(
         The word vectors, the sentence model, or the network's weights are not installed.
     """
     backbone = (TimmFeatures(device=device) if backbone is None else backbone).fit()
-    model = open_label_classifier(
-        backbone.source_head_, labels, sentences=sentences, device=backbone.device
-    )
+    model = OpenLabelClassifier(
+        backbone.source_head_, candidates=labels, sentences=sentences, device=backbone.device
+    ).fit()
     extracted = backbone.extract(list(paths))
     unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
@@ -307,68 +304,6 @@ def name_photos(
         for i, best, row in zip(extracted.indices, names, scores, strict=True)
     ]
     return photos, unreadable
-
-
-def open_label_classifier(
-    head: SourceHead, labels: Sequence[str], *, sentences: bool = False, device: str = "auto"
-) -> SimilarityClassifier:
-    """Return the classifier behind ``zeroshot predict``, ready to name features of the network.
-
-    Labels are as similar to the head's classes as WordNet's shortest path between their nearest
-    senses, and the cosine of their words' vectors, say together. What either does not know is left
-    to the other. Both count alike; this, the path, and the source temperature were chosen on
-    other data than is reported (``docs/results.md``).
-
-    Parameters
-    ----------
-    head : SourceHead
-        A pretrained network's own classifier.
-    labels : sequence of str
-        What the images may show.
-    sentences : bool, default=False
-        Take sentence vectors instead of the words': they know any phrase, and take a while to be
-        loaded and computed.
-    device : str, default="auto"
-        Where sentence vectors are computed.
-
-    Raises
-    ------
-    UnknownLabelError
-        Labels have neither a noun synset nor a vector; all of them are named.
-    MissingDependencyError
-        The word vectors (extra ``demo``) or the sentence model (``text``) are not installed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from zeroshot import SourceHead
-    >>> from zeroshot.demo import open_label_classifier
-    >>> head = SourceHead(np.eye(3), np.zeros(3), ["tench, Tinca tinca", "oboe", "lion"])
-    >>> model = open_label_classifier(head, ["big cat", "carp", "flute"])
-    >>> model.predict(np.eye(3)).tolist()
-    ['carp', 'flute', 'big cat']
-    """
-    vectors: LabelEmbedding = (
-        SentenceEmbedding(device=device) if sentences else WordVectors(missing_words="ignore")
-    )
-    covered = zip(labels, vectors.covers(labels), strict=True)
-    unknown = [label for label, has in covered if not (has or has_synset(label))]
-    if unknown:
-        try:
-            vectors.embed(unknown)
-        except UnknownLabelError as error:
-            raise UnknownLabelError(
-                error.labels,
-                len(labels),
-                owner="open_label_classifier",
-                remedy="Respell them, or leave them out.",
-                close_matches=error.close_matches,
-                what="noun synset and no vector",
-            ) from error
-    by_kind = WordNetSimilarity("path", senses="nearest", on_missing="zero")
-    by_use = WordVectorSimilarity(vectors, on_missing="zero")
-    similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
-    return SimilarityClassifier(head, similarity, candidates=labels).fit()
 
 
 def everyday_labels() -> list[str]:

@@ -9,6 +9,90 @@ _NAMED = 100
 """How many labels a message names: a whole vocabulary would be megabytes of text."""
 
 
+class Remedy(str):
+    """What to do about an error, in Python and on the command line.
+
+    It is the text for Python; what is added before or behind it stands in both.
+
+    Parameters
+    ----------
+    python : str
+        What to write in Python.
+    option : str
+        What to do on the command line, such as the option to pass.
+
+    Attributes
+    ----------
+    option : str
+        The whole text as the command line says it.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import Remedy
+    >>> remedy = Remedy("Pass image_size=64.", option="Pass --image-size 64.")
+    >>> error = ValueError("TimmFeatures: images are too small. " + remedy)
+    >>> print(error)
+    TimmFeatures: images are too small. Pass image_size=64.
+    >>> print(error.args[0].option)
+    TimmFeatures: images are too small. Pass --image-size 64.
+    """
+
+    option: str
+
+    def __new__(cls, python: str, option: str) -> Remedy:
+        """Make the text for Python, and attach the other."""
+        self = super().__new__(cls, python)
+        self.option = option
+        return self
+
+    def __add__(self, other: str) -> Remedy:
+        return Remedy(str(self) + str(other), self.option + in_options(other))
+
+    def __radd__(self, other: str) -> Remedy:
+        return Remedy(str(other) + str(self), in_options(other) + self.option)
+
+    def __reduce__(self) -> tuple:
+        """Survive pickling and copying."""
+        return Remedy, (str(self), self.option)
+
+
+def in_options(said: str | BaseException) -> str:
+    """Return a text, or an error's or a warning's, as the command line says it.
+
+    Parameters
+    ----------
+    said : str or exception
+        With a `Remedy` in it or without.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import Remedy, in_options
+    >>> in_options(ValueError("No. " + Remedy("Pass k=2.", option="Pass -k 2.")))
+    'No. Pass -k 2.'
+    """
+    text = message_of(said) if isinstance(said, BaseException) else said
+    return text.option if isinstance(text, Remedy) else str(text)
+
+
+def message_of(error: BaseException) -> str:
+    """Return an error's text with its `Remedy`, if it has one, which ``str(error)`` loses.
+
+    Parameters
+    ----------
+    error : exception
+        An error or a warning.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import Remedy, message_of
+    >>> reason = ValueError(Remedy("Pass k=2.", option="Pass -k 2."))
+    >>> ("There is no figure. " + message_of(reason)).option
+    'There is no figure. Pass -k 2.'
+    """
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, Remedy) else str(error)
+
+
 class ZeroShotError(Exception):
     """Root of the package's own errors: one ``except`` catches them all."""
 
@@ -25,7 +109,7 @@ class UnknownLabelError(ZeroShotError, ValueError):
     owner : str
         Who was asked, for the message.
     remedy : str
-        What to do about it.
+        What to do about it; a `Remedy` where the command line has another way out.
     close_matches : mapping of label to str, optional
         For a label, known labels or words that are spelled alike.
     what : str, default="vector"
@@ -69,7 +153,7 @@ class UnknownLabelError(ZeroShotError, ValueError):
         ]
         if near:
             message += f" Did you mean, {'; '.join(near)}?"
-        super().__init__(f"{message} {remedy}")
+        super().__init__(f"{message} " + remedy)
 
     def __reduce__(self) -> tuple:
         """Survive the trip back from a worker process."""

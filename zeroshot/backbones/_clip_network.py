@@ -45,7 +45,7 @@ class ImageTower(nn.Module):
 
 
 def open_image_tower(
-    model_name: Any, pretrained: Any, *, device: Any, precision: str, seed: int, owner: str
+    model_name: Any, weights: Any, *, device: Any, precision: str, seed: int, owner: str
 ) -> Network:
     """Create the model, keep its image tower, and find out by one image what it gives.
 
@@ -56,7 +56,7 @@ def open_image_tower(
     """
     target = resolve_device(device, owner=owner)
     dtype = resolve_precision(precision, target, owner=owner)
-    visual: Any = create_clip(model_name, pretrained, seed=seed, owner=owner).visual
+    visual: Any = create_clip(model_name, weights, seed=seed, owner=owner).visual
     tower, given = ImageTower(visual).eval(), visual.preprocess_cfg
     size = given["size"]
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
@@ -78,7 +78,7 @@ def open_image_tower(
         config,
         model_name=model_name,
         builder=create_clip.__module__,
-        pretrained=pretrained is not None,
+        pretrained=weights is not None,
         device=target,
         dtype=dtype,
         owner=owner,

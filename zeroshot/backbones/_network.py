@@ -29,6 +29,7 @@ from zeroshot.backbones._inner_layer import InnerLayer
 from zeroshot.backbones._reading import Transform
 from zeroshot.backbones._source_head import SourceHead
 from zeroshot.backbones._weights import create_network
+from zeroshot.exceptions import Remedy
 
 _ANTIALIASED = ("bicubic", "bilinear")
 # On a CPU, a pass over more pixels than this spends its time on memory instead of arithmetic:
@@ -280,7 +281,8 @@ def _create(model_name: str, weights: Any, image_size: int | None, seed: int, ow
         except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
             raise ValueError(
                 f"{owner}: {model_name!r} cannot be built for image_size={image_size} ({error}). "
-                "Pass a multiple of its patch size, or None for its own size."
+                "Pass a multiple of its patch size, "
+                + Remedy("or None for its own size.", option="or leave --image-size out.")
             ) from error
     return module
 
@@ -320,7 +322,10 @@ def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bo
         except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
             raise ValueError(
                 f"{owner}: {model_name!r} gives no features of {size} x {size} images ({error}). "
-                "Pass another image_size or model_name."
+                + Remedy(
+                    "Pass another image_size or model_name.",
+                    option="Pass another --image-size or --backbone.",
+                )
             ) from error
         if features.ndim != 2:
             raise ValueError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from zeroshot._renamed import renamed
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network
 
 
+@renamed(pretrained="weights")
 class OpenCLIPFeatures(ImageFeatures):
     """Image features of CLIP, in the space of its text tower's label vectors.
 
@@ -20,7 +22,7 @@ class OpenCLIPFeatures(ImageFeatures):
     ----------
     model_name : str or path, default="ViT-B-32"
         An architecture of open_clip, or a folder with an ``open_clip_config.json``.
-    pretrained : str, path or None, default="laion2b_s34b_b79k"
+    weights : str, path or None, default="laion2b_s34b_b79k"
         A tag of open_clip's (``open_clip.list_pretrained()``), downloaded only if it is not in the
         local cache; or a file of weights of this architecture, read without unpickling. None is
         random initialisation.
@@ -40,7 +42,7 @@ class OpenCLIPFeatures(ImageFeatures):
     progress : bool or "auto", default="auto"
         Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
     random_state : int, RandomState instance or None, default=None
-        Of the initialisation with ``pretrained=None``; nothing else is random.
+        Of the initialisation with ``weights=None``; nothing else is random.
 
     Attributes
     ----------
@@ -73,7 +75,7 @@ class OpenCLIPFeatures(ImageFeatures):
     def __init__(
         self,
         model_name: str | os.PathLike = "ViT-B-32",
-        pretrained: str | os.PathLike | None = "laion2b_s34b_b79k",
+        weights: str | os.PathLike | None = "laion2b_s34b_b79k",
         *,
         batch_size: int = 64,
         device: Any = "auto",
@@ -84,7 +86,7 @@ class OpenCLIPFeatures(ImageFeatures):
         random_state: Any = None,
     ) -> None:
         self.model_name = model_name
-        self.pretrained = pretrained
+        self.weights = weights
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
@@ -98,7 +100,7 @@ class OpenCLIPFeatures(ImageFeatures):
 
         return open_image_tower(
             self.model_name,
-            self.pretrained,
+            self.weights,
             device=self.device,
             precision=self.precision,
             seed=self._seed,

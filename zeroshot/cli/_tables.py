@@ -176,7 +176,7 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
     """
     from sklearn.frozen import FrozenEstimator
 
-    from zeroshot.demo import open_label_classifier
+    from zeroshot.estimators import OpenLabelClassifier
 
     try:
         head = backbone.source_head_
@@ -187,7 +187,7 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
             "take another estimator."
         ) from error
     try:
-        return FrozenEstimator(open_label_classifier(head, labels))
+        return FrozenEstimator(OpenLabelClassifier(head, candidates=labels).fit())
     except UnknownLabelError as error:
         raise error.replace(
             owner="--estimator", remedy="Rename their folders, or leave them out with --exclude."

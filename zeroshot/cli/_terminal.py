@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from zeroshot._printable import printable
-from zeroshot.cli._remedies import in_options
+from zeroshot.exceptions import in_options
 
 
 class UsageError(Exception):
@@ -22,9 +22,9 @@ def say(message: str) -> None:
         print(f"zeroshot: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
 
 
-def fail(message: str, *, code: int) -> int:
+def fail(error: str | BaseException, *, code: int) -> int:
     """Print an error's one line, its remedy in terms of options; return the exit code."""
-    say(in_options(message))
+    say(in_options(error))
     return code
 
 
@@ -33,7 +33,7 @@ def warnings_shown_once() -> Callable[..., None]:
     shown = set()
 
     def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-        line = f"warning: {in_options(str(message))}"
+        line = f"warning: {in_options(message)}"
         if line not in shown:
             shown.add(line)
             say(line)

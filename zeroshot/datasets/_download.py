@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from zeroshot._files import sha256_of
 from zeroshot._progress import progress_bar
-from zeroshot.exceptions import DownloadError, IntegrityError
+from zeroshot.exceptions import DownloadError, IntegrityError, Remedy
 
 if sys.platform != "win32":
     import fcntl
@@ -108,7 +108,9 @@ def _unavailable(url: str, target: Path, part: Path, error: Exception) -> str:
     return (
         f"fetch: {url} could not be downloaded to the folder {target.parent}: "
         f"{error or type(error).__name__}. {again}; or put the file there by hand as "
-        f"{target.name}; or set ZEROSHOT_DATA (or pass data_home=) to a folder that holds it."
+        f"{target.name}; or set ZEROSHOT_DATA"
+        + Remedy(" (or pass data_home=)", option="")
+        + " to a folder that holds it."
     )
 
 

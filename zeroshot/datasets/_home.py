@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from zeroshot._files import cache_home
 from zeroshot.datasets._download import fetch
+from zeroshot.exceptions import Remedy
 
 
 class Archive(NamedTuple):
@@ -78,7 +79,8 @@ def find_archive(
     if not download_if_missing:
         raise FileNotFoundError(
             f"{owner}: {archive.filename} is not in the folder {folder}. Pass "
-            f"download_if_missing=True, or put {archive.url} there by hand, or set ZEROSHOT_DATA "
-            f"(or pass data_home=) to a folder that holds it."
+            f"download_if_missing=True, or put {archive.url} there by hand, or set ZEROSHOT_DATA"
+            + Remedy(" (or pass data_home=)", option="")
+            + " to a folder that holds it."
         )
     return fetch(archive.url, path, sha256=archive.sha256)

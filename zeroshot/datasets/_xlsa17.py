@@ -18,7 +18,7 @@ from zeroshot._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
 from zeroshot.datasets._home import resolve_data_home
 from zeroshot.datasets._mat_files import NUMBERS, TEXTS, read_mat
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, Remedy
 from zeroshot.label_embeddings import AttributeTable
 
 OWNER = "fetch_xlsa17"
@@ -156,8 +156,9 @@ def _read(name: str, home: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
         raise FileNotFoundError(
             f"{OWNER}: neither {FILENAME} nor a folder {FOLDER}/{name} with {' and '.join(FILES)} "
             f"is in the folder {home}. Nothing is downloaded here, as no checksum of the archive "
-            f"is known: get {URL} and put it there, or set ZEROSHOT_DATA (or pass data_home=) to a "
-            f"folder that holds it."
+            f"is known: get {URL} and put it there, or set ZEROSHOT_DATA"
+            + Remedy(" (or pass data_home=)", option="")
+            + " to a folder that holds it."
         )
     source = folder if is_unpacked else path
     tables = []

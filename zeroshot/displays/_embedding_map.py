@@ -129,7 +129,7 @@ class EmbeddingMapDisplay:
         Parameters
         ----------
         estimator : estimator, Pipeline or search object
-            Fitted: a zero-shot classifier, or a regressor with ``predict_embedding``.
+            Fitted: a zero-shot classifier, or a regressor such as `EmbeddingRegressor`.
         X : array-like or list of length n_samples
             Input of `estimator`.
         y : array-like of shape (n_samples,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import final_and_input
@@ -27,8 +28,8 @@ def predicted_vectors(
     if hasattr(final, "class_vectors_") and hasattr(final, "transform"):
         vectors, names = final.transform(features), final.classes_
         label_vectors = final.class_vectors_
-    elif hasattr(final, "predict_embedding") and seen is not None:
-        vectors = final.predict_embedding(features)
+    elif is_regressor(final) and seen is not None:
+        vectors = np.asarray(final.predict(features))
         names = np.union1d(seen, check_labels(y, owner=owner, name="y"))
         label_vectors = final.label_vectors(names)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input
+from zeroshot._pipelines import final_and_input, raw_label_vectors
 from zeroshot._validation import check_labels
 from zeroshot.displays._checks import check_series, plural
 from zeroshot.displays._drawing import (
@@ -106,7 +106,7 @@ class RelativeLossDisplay:
         Parameters
         ----------
         estimator : estimator, Pipeline or search object
-            Fitted, with ``predict_embedding``, ``label_vectors`` and ``seen_classes_``, such as
+            Fitted regressor with ``label_vectors`` and ``seen_classes_``, such as
             `EmbeddingRegressor`.
         X : array-like or list of length n_samples
             Input of `estimator`.
@@ -133,8 +133,10 @@ class RelativeLossDisplay:
         """
         final, X = final_and_input(estimator, X)
         check_is_fitted(final)
-        wanted = ("predict_embedding", "label_vectors", "seen_classes_")
-        if any(getattr(final, each, None) is None for each in wanted):
+        wanted = ("label_vectors", "seen_classes_")
+        lacking = any(getattr(final, each, None) is None for each in wanted)
+        predicted = None if lacking else raw_label_vectors(final, X)
+        if predicted is None:
             raise TypeError(
                 f"{OWNER}: {type(final).__name__} predicts no raw label vectors of labels. Pass "
                 "an estimator such as EmbeddingRegressor, fitted to labels."
@@ -143,7 +145,7 @@ class RelativeLossDisplay:
         classes, codes = np.unique(labels, return_inverse=True)
         return cls.from_predictions(
             np.asarray(final.label_vectors(classes))[codes],
-            final.predict_embedding(X),
+            predicted,
             labels=labels,
             seen_vectors=final.label_vectors(final.seen_classes_),
             reference=reference,

@@ -36,7 +36,7 @@ class SeenUnseenCurveDisplay:
     ----------
     seen, unseen : array-like of shape (n_points,)
         Accuracies along the curve, as `zeroshot.metrics.seen_unseen_curve` gives them.
-    gamma : array-like of shape (n_points,)
+    calibration : array-like of shape (n_points,)
         What is subtracted from the scores of seen classes; the first one may be -inf.
     name : str, default="model"
         In the legend.
@@ -45,7 +45,7 @@ class SeenUnseenCurveDisplay:
 
     Attributes
     ----------
-    seen, unseen, gamma : ndarray of shape (n_points,)
+    seen, unseen, calibration : ndarray of shape (n_points,)
         As given.
     ausuc : float
         Area under the curve.
@@ -54,7 +54,7 @@ class SeenUnseenCurveDisplay:
     best : int
         The point where the harmonic mean is highest.
     unbiased : int
-        The point that holds at γ = 0: the classifier as it is.
+        The point that holds at calibration 0: the classifier as it is.
     ax_, figure_ : Axes, Figure
         After `plot`.
 
@@ -85,7 +85,7 @@ class SeenUnseenCurveDisplay:
         self,
         seen: Any,
         unseen: Any,
-        gamma: Any,
+        calibration: Any,
         *,
         name: str = "model",
         chance: tuple[float, float] | None = None,
@@ -93,12 +93,12 @@ class SeenUnseenCurveDisplay:
         self.seen = check_series(seen, owner=OWNER, name="seen")
         n_points = len(self.seen)
         self.unseen = check_series(unseen, owner=OWNER, name="unseen", length=n_points)
-        gamma = np.array(gamma, dtype=np.float64)
-        rest = gamma[1:] if gamma.ndim == 1 and gamma[:1] == -np.inf else gamma
-        if gamma.shape != (n_points,) or not np.isfinite(rest).all() or (np.diff(gamma) < 0).any():
+        points = np.array(calibration, dtype=np.float64)
+        rest = points[1:] if points.ndim == 1 and points[:1] == -np.inf else points
+        if points.shape != (n_points,) or not np.isfinite(rest).all() or (np.diff(rest) < 0).any():
             raise ValueError(
-                f"{OWNER}: gamma must be {n_points} ascending numbers, the first one perhaps -inf, "
-                f"got shape {gamma.shape}. Pass the three arrays of seen_unseen_curve()."
+                f"{OWNER}: calibration must be {n_points} ascending numbers, the first one perhaps "
+                f"-inf, got shape {points.shape}. Pass the three arrays of seen_unseen_curve()."
             )
         for part, values in (("seen", self.seen), ("unseen", self.unseen)):
             if values.min() < 0 or values.max() > 1:
@@ -106,12 +106,12 @@ class SeenUnseenCurveDisplay:
                     f"{OWNER}: {part} must be accuracies between 0 and 1, got {values.min():g} to "
                     f"{values.max():g}. Divide percentages by 100."
                 )
-        self.gamma, self.name, self.chance = gamma, name, chance
+        self.calibration, self.name, self.chance = points, name, chance
         self.ausuc = area(self.seen, self.unseen)
         total = self.seen + self.unseen
         self.harmonic_means = 2 * self.seen * self.unseen / np.where(total > 0, total, 1)
         self.best = int(self.harmonic_means.argmax())
-        self.unbiased = max(0, int(np.searchsorted(gamma, 0, side="right")) - 1)
+        self.unbiased = max(0, int(np.searchsorted(points, 0, side="right")) - 1)
 
     @classmethod
     def from_estimator(
@@ -276,7 +276,7 @@ class SeenUnseenCurveDisplay:
             point = self.unseen[place], self.seen[place]
             look = point_style(drawn)
             handles += self.ax_.plot(*point, marker=sign, markersize=size, **look)
-            at = f" at γ = {self.gamma[place]:.3g}" if place == self.best else ""
+            at = f" at calibration {self.calibration[place]:.3g}" if place == self.best else ""
             labels.append(f"{what} {self.harmonic_means[place]:.3f}{at}")
         if self.chance is not None and not drawn:
             handles += self.ax_.plot([0, self.chance[1]], [self.chance[0], 0], ":", color=GREY)
@@ -285,7 +285,7 @@ class SeenUnseenCurveDisplay:
         self.ax_.set(xlabel="accuracy on unseen classes", ylabel="accuracy on seen classes")
         self.ax_.set_xlim(0, max(self.ax_.get_xlim()[1], 1.05 * self.unseen.max()))
         self.ax_.set_ylim(0, max(self.ax_.get_ylim()[1], 1.05 * self.seen.max()))
-        add_note(self.ax_, "Seen classes held back by γ, more and more from left to right")
+        add_note(self.ax_, "Seen classes held back more and more, from left to right")
         bare(self.ax_)
         return self
 

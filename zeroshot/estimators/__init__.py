@@ -12,6 +12,7 @@ from zeroshot.estimators._few_shot import FewShotClassifier
 from zeroshot.estimators._finetune import FineTuneClassifier
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._nearest_label import NearestLabelClassifier
+from zeroshot.estimators._open_label import OpenLabelClassifier
 from zeroshot.estimators._ranking import ALEClassifier, SJEClassifier
 from zeroshot.estimators._regressor import EmbeddingRegressor
 from zeroshot.estimators._regressor_cv import EmbeddingRegressorCV
@@ -33,6 +34,7 @@ __all__ = [
     "FewShotClassifier",
     "FineTuneClassifier",
     "NearestLabelClassifier",
+    "OpenLabelClassifier",
     "SAEClassifier",
     "SJEClassifier",
     "SimilarityClassifier",

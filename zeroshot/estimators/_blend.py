@@ -153,7 +153,7 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     which those of a confident prior are not. So the means get a share only where they prove it:
     training images left out of the means are named with each trust, and the best one must have a
     higher mean class accuracy than the prior alone by more than the standard error of the
-    difference over the classes. Where no class has two images there is nothing to prove it with:
+    difference. Where no class has two images there is nothing to prove it with:
     the means are then trusted in full if the prior names less than half of the images of a class on
     average, and not at all otherwise.
 
@@ -168,29 +168,30 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     """
     n_classes = len(image_counts)
     rules = [replace(rule, trust=trust) for trust in TRUSTS]
-    hits, prior_hits = np.zeros((len(rules), n_classes)), np.zeros(n_classes)
-    judged = np.zeros(n_classes)
+    hits, prior_hits, judged = [], np.zeros(n_classes), []
     for prior, means, positions, _ in batches:
         own = (np.arange(len(positions)), positions)
+        right = prior[own] >= prior.max(axis=1)
+        prior_hits += np.bincount(positions, weights=right, minlength=n_classes)
         known = np.isfinite(means[own])
-        prior_hits += np.bincount(positions[prior.argmax(axis=1) == positions], minlength=n_classes)
-        judged += np.bincount(positions[known], minlength=n_classes)
         prior, means, positions = prior[known], means[known], positions[known]
-        for row, candidate in enumerate(rules):
-            scores = _blended_without_itself(candidate, prior, means, positions, image_counts)
-            right = positions[scores.argmax(axis=1) == positions]
-            hits[row] += np.bincount(right, minlength=n_classes)
-    if not judged.any():
+        scores = [_without_itself(r, prior, means, positions, image_counts) for r in rules]
+        hits.append([each.argmax(axis=1) == positions for each in scores])
+        judged.append(positions)
+    codes = np.concatenate(judged)
+    if not len(codes):
         weak = (prior_hits / image_counts).mean() < 0.5
         return rules[-1] if weak else rules[0]
-    accuracies = hits[:, judged > 0] / judged[judged > 0]
-    best = int(accuracies.mean(axis=1).argmax())
-    gain = accuracies[best] - accuracies[0]
-    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    return rules[best] if gain.mean() > error else rules[0]
+    right = np.concatenate(hits, axis=1).astype(np.float64)
+    counts = np.bincount(codes)[codes]
+    share = 1 / (counts * len(np.unique(codes)))  # of an image in mean class accuracy
+    best = int(np.round(right @ share, 12).argmax())  # ties go to the least trust
+    gain = right[best] - right[0]
+    error = np.sqrt(np.square(gain).mean() * np.square(share).sum())
+    return rules[best] if round(float(gain @ share - error), 12) > 0 else rules[0]
 
 
-def _blended_without_itself(
+def _without_itself(
     rule: BlendRule,
     prior: np.ndarray,
     means: np.ndarray,

@@ -23,10 +23,11 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._links import DocLinkMixin
 from zeroshot._pipelines import settled, unwrap
+from zeroshot._renamed import renamed
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._held_out_classes import (
-    best_gamma,
+    best_calibration,
     class_scores,
     fold_curve,
     held_out_curve,
@@ -39,6 +40,7 @@ from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
 N_FOLDS = 5
 
 
+@renamed(gamma="calibration", gamma_="calibration_")
 class CalibratedStacking(
     DocLinkMixin,
     SavedEstimator,
@@ -51,7 +53,7 @@ class CalibratedStacking(
     """Zero-shot classifier whose scores of seen classes are lowered by one number.
 
     Seen classes win over unseen ones because they were trained on. The answer is
-    argmax_c f_c(x) - γ·1[c seen], which trades one kind of accuracy for the other.
+    argmax_c f_c(x) - calibration·1[c seen], which trades one kind of accuracy for the other.
 
     Parameters
     ----------
@@ -62,13 +64,13 @@ class CalibratedStacking(
         labels, and take long, had better stand before this one in a pipeline. What it chooses by
         itself, such as penalties, is chosen once, and kept in the folds: scores of other penalties
         would be on another scale.
-    gamma : float or "auto", default="auto"
-        γ, in units of the scores; below 0 it favours seen classes. "auto" chooses it in `fit`:
-        copies are fitted without some of the seen classes, and γ is what gives the largest harmonic
-        mean of their accuracies on samples of these and of the other classes, averaged over the
-        folds. It is placed between two break points of the samples, with no grid. With a
-        ``FrozenEstimator`` nothing is fitted, and the samples given to `fit` are those that γ is
-        chosen on: of classes that it has seen, and of others.
+    calibration : float or "auto", default="auto"
+        The number, γ in the paper, in units of the scores; below 0 it favours seen classes. "auto"
+        chooses it in `fit`: copies are fitted without some of the seen classes, and it is what
+        gives the largest harmonic mean of their accuracies on samples of these and of the other
+        classes, averaged over the folds. It is placed between two break points of the samples, with
+        no grid. With a ``FrozenEstimator`` nothing is fitted, and the samples given to `fit` are
+        those that it is chosen on: of classes that the estimator has seen, and of others.
     cv : int, splitter or iterable of (train, test), optional
         The folds for "auto", whose test sets must hold samples of both kinds of classes. A number
         n is ``GeneralizedClassKFold(n, shuffle=True, random_state=0)``; None is 5, or the number of
@@ -80,15 +82,15 @@ class CalibratedStacking(
     ----------
     estimator_ : classifier
         The fitted one, whose scores are lowered.
-    gamma_ : float
-        What they are lowered by. 0 where "auto" found no γ with a harmonic mean above 0.
+    calibration_ : float
+        What they are lowered by. 0 where "auto" found none with a harmonic mean above 0.
     classes_, seen_classes_, unseen_classes_ : ndarray
         The vocabulary, and which of it was in ``fit``: those of ``estimator_``.
 
     References
     ----------
     Chao, Changpinyo, Gong, Sha, "An Empirical Study and Analysis of Generalized Zero-Shot Learning
-    for Object Recognition in the Wild", 2016, equation 2; γ by folds over classes as in section 4.
+    for Object Recognition in the Wild", 2016, equation 2; folds over classes as in section 4.
 
     Examples
     --------
@@ -102,7 +104,7 @@ class CalibratedStacking(
     >>> devise = DeViSEClassifier(traits, loss="mse", candidates=names)
     >>> devise.fit(X, y).predict([[0.9, 0.8, 1.0]]).tolist()
     ['cat']
-    >>> CalibratedStacking(devise, gamma=0.3).fit(X, y).predict([[0.9, 0.8, 1.0]]).tolist()
+    >>> CalibratedStacking(devise, calibration=0.3).fit(X, y).predict([[0.9, 0.8, 1.0]]).tolist()
     ['owl']
     """
 
@@ -110,17 +112,17 @@ class CalibratedStacking(
         self,
         estimator: Any,
         *,
-        gamma: float | str = "auto",
+        calibration: float | str = "auto",
         cv: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
-        self.gamma = gamma
+        self.calibration = calibration
         self.cv = cv
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the classifier, and choose γ if it is not given.
+        """Fit the classifier, and choose the calibration if it is not given.
 
         Parameters
         ----------
@@ -139,15 +141,17 @@ class CalibratedStacking(
         TypeError
             `estimator` is no zero-shot classifier.
         ValueError
-            `gamma` is neither a finite number nor "auto", `estimator` has ``scenario="unseen"``,
-            where γ has no effect, there are no folds, or they lack samples of seen or of unseen
-            classes.
+            `calibration` is neither a finite number nor "auto", `estimator` has
+            ``scenario="unseen"``, where it has no effect, there are no folds, or they lack samples
+            of seen or of unseen classes.
         """
         owner = type(self).__name__
-        if not isinstance(self.gamma, str):
-            check_number(self.gamma, owner=owner, name="gamma")
-        elif self.gamma != "auto":
-            raise ValueError(f"{owner}: gamma must be a number or 'auto', got {self.gamma!r}.")
+        if not isinstance(self.calibration, str):
+            check_number(self.calibration, owner=owner, name="calibration")
+        elif self.calibration != "auto":
+            raise ValueError(
+                f"{owner}: calibration must be a number or 'auto', got {self.calibration!r}."
+            )
         if self.n_jobs is not None:
             check_number(self.n_jobs, owner=owner, name="n_jobs", integer=True)
         check_wrapped(self.estimator, owner=owner)
@@ -156,32 +160,34 @@ class CalibratedStacking(
             raise _no_zero_shot_classifier(self.estimator, owner=owner)
         if getattr(unwrap(self.estimator_), "scenario", None) == "unseen":
             raise ValueError(
-                f"{owner}: estimator has scenario='unseen', where seen classes never win and gamma "
-                "has no effect. Give it scenario='generalized'."
+                f"{owner}: estimator has scenario='unseen', where seen classes never win and "
+                "calibration has no effect. Give it scenario='generalized'."
             )
-        self.gamma_ = float(self._choose_gamma(X, y) if self.gamma == "auto" else self.gamma)
+        self.calibration_ = float(
+            self._choose_calibration(X, y) if self.calibration == "auto" else self.calibration
+        )
         return self
 
-    def _choose_gamma(self, X: Any, y: Any) -> float:
+    def _choose_calibration(self, X: Any, y: Any) -> float:
         owner = type(self).__name__
         X, y = indexable(X, check_labels(column_or_1d(y), owner=owner, name="y"))
         if isinstance(self.estimator_, FrozenEstimator):
-            return best_gamma([held_out_curve(self.estimator_, X, y, owner=owner)])
+            return best_calibration([held_out_curve(self.estimator_, X, y, owner=owner)])
         counts = np.unique(y, return_counts=True)[1]
         n_classes = len(counts)
         if n_classes < 2:
             raise ValueError(
-                f"{owner}: gamma='auto' holds some classes out, and y has only one class. Pass "
-                "samples of more classes, or gamma as a number."
+                f"{owner}: calibration='auto' holds some classes out, and y has only one class. "
+                "Pass samples of more classes, or calibration as a number."
             )
         cv = min(N_FOLDS, n_classes) if self.cv is None else self.cv
         several = int((counts > 1).sum())
         # Rows given one by one may do with one such class; each fold of ours needs another.
         if several < (2 if isinstance(cv, (int, np.integer, GeneralizedClassKFold)) else 1):
             raise ValueError(
-                f"{owner}: gamma='auto' holds out samples of classes that it trains on, and only "
-                f"{several} of the {n_classes} classes of y have two samples or more. Pass more "
-                "samples a class, or gamma as a number."
+                f"{owner}: calibration='auto' holds out samples of classes that it trains on, and "
+                f"only {several} of the {n_classes} classes of y have two samples or more. Pass "
+                "more samples a class, or calibration as a number."
             )
         if isinstance(cv, (int, np.integer)):
             cv = GeneralizedClassKFold(int(cv), shuffle=True, random_state=0)
@@ -190,10 +196,10 @@ class CalibratedStacking(
             delayed(fold_curve)(clone(chosen), X, y, train, test, owner)
             for train, test in make_folds(cv, X, y, of_classes=True, owner=owner)
         )
-        return best_gamma(curves)
+        return best_calibration(curves)
 
     def with_candidates(self, labels: Any) -> Self:
-        """Return this fitted classifier over another vocabulary, with the same γ.
+        """Return this fitted classifier over another vocabulary, with the same calibration.
 
         Parameters
         ----------
@@ -283,7 +289,7 @@ class CalibratedStacking(
         return np.asarray(self.estimator_.transform(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Score every candidate: f_c(x) - γ·1[c seen].
+        """Score every candidate: f_c(x) - calibration·1[c seen].
 
         Parameters
         ----------
@@ -345,7 +351,7 @@ class CalibratedStacking(
         labels : ndarray of shape (n_samples, k)
             Best first; ties in the order of ``classes_``.
         scores : ndarray of shape (n_samples, k)
-            Their scores. With two candidates that of the first is 0, but for γ.
+            Their scores. With two candidates that of the first is 0, but for the calibration.
 
         Raises
         ------
@@ -362,7 +368,7 @@ class CalibratedStacking(
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         scores = class_scores(self.estimator_, X)
-        return scores - (self.gamma_ * np.isin(self.classes_, self.seen_classes_)).astype(
+        return scores - (self.calibration_ * np.isin(self.classes_, self.seen_classes_)).astype(
             scores.dtype
         )
 

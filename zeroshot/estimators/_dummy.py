@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_option
 from zeroshot.estimators._base import ZeroShotClassifier
@@ -16,10 +14,6 @@ from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 STRATEGIES = ("mean", "constant", "random")
-
-
-def _predicts_embedding(estimator: DummyZeroShotClassifier) -> bool:
-    return estimator.strategy == "mean"
 
 
 class DummyZeroShotClassifier(ZeroShotClassifier):
@@ -95,23 +89,6 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
         vectors = self._project(X)  # once: what is drawn follows the position of a row
         for rows in row_blocks(len(X), len(self.classes_)):
             yield vector_scores(vectors[rows], self.class_vectors_)
-
-    @available_if(_predicts_embedding)
-    def predict_embedding(self, X: Any) -> np.ndarray:
-        """Return the mean vector of the seen classes for every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, of which only the number of rows matters.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the raw label space.
-        """
-        check_is_fitted(self)
-        return self._project(self._validate(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""How a classifier does on classes held out for the purpose, and the γ that suits it best."""
+"""Accuracies on classes held out for the purpose, and the calibration that suits them best."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zeroshot.metrics._curve import BreakPoints, part_shares
 from zeroshot.model_selection import with_candidates
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Accuracy on seen classes, on unseen ones, and γ, as ``seen_unseen_curve`` returns them."""
+"""Accuracies on seen and on unseen classes, and calibrations, as of ``seen_unseen_curve``."""
 
 
-def best_gamma(curves: list[Curve]) -> float:
-    """Return the γ with the largest mean of the curves' harmonic means.
+def best_calibration(curves: list[Curve]) -> float:
+    """Return the calibration with the largest mean of the curves' harmonic means.
 
     Parameters
     ----------
@@ -29,20 +29,21 @@ def best_gamma(curves: list[Curve]) -> float:
     Returns
     -------
     float
-        The middle between two break points, of equals the lowest; 0 where no γ has a harmonic
+        The middle between two break points, of equals the lowest; 0 where none has a harmonic
         mean above 0.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from zeroshot.estimators._held_out_classes import best_gamma
-    >>> best_gamma([(np.array([1, 0.5, 0]), np.array([0, 1, 1]), np.array([-np.inf, 0.5, 1]))])
+    >>> from zeroshot.estimators._held_out_classes import best_calibration
+    >>> seen, unseen = np.array([1, 0.5, 0]), np.array([0, 1, 1])
+    >>> best_calibration([(seen, unseen, np.array([-np.inf, 0.5, 1]))])
     0.75
     """
-    breaks = np.unique(np.concatenate([gamma[1:] for _, _, gamma in curves]))
+    breaks = np.unique(np.concatenate([calibration[1:] for _, _, calibration in curves]))
     mean = np.zeros(len(breaks))
-    for seen, unseen, gamma in curves:
-        after = np.searchsorted(gamma, breaks, side="right") - 1
+    for seen, unseen, calibration in curves:
+        after = np.searchsorted(calibration, breaks, side="right") - 1
         mean += harmonic_mean(seen[after], unseen[after]) / len(curves)
     if not mean.any():
         return 0.0
@@ -73,10 +74,10 @@ def held_out_curve(model: Any, X: Any, y: np.ndarray, *, owner: str) -> Curve:
     is_seen = np.isin(y, final.seen_classes_)
     if is_seen.all() or not is_seen.any():
         raise ValueError(
-            f"{owner}: gamma='auto' needs samples of classes seen in training and of others, but "
-            f"{is_seen.sum()} of {len(y)} held-out samples are of seen classes. Pass "
+            f"{owner}: calibration='auto' needs samples of classes seen in training and of others, "
+            f"but {is_seen.sum()} of {len(y)} held-out samples are of seen classes. Pass "
             "cv=GeneralizedClassKFold(), for a fitted estimator held-out samples of both kinds, or "
-            "gamma as a number."
+            "calibration as a number."
         )
     scores = check_scores(class_scores(model, X), len(final.classes_), owner=owner)
     points = BreakPoints.of(y, scores, final.classes_, final.seen_classes_, owner=owner)

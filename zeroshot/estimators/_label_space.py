@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
 from zeroshot._saving import Saved
-from zeroshot.exceptions import LabelWarning
+from zeroshot.exceptions import LabelWarning, Remedy
 from zeroshot.label_embeddings import LabelEmbedding
 
 _BLOCK = 2**16
@@ -148,7 +148,11 @@ def warn_of_degenerate_vectors(
     if at_mean:
         warnings.warn(
             f"{owner}: the vectors of {_listed(at_mean)} lie at the mean of the seen classes' "
-            "vectors and score 0 for every sample. Pass center=False or another label_embedding.",
+            "vectors and score 0 for every sample. "
+            + Remedy(
+                "Pass center=False or another label_embedding.",
+                option="Respell them, or take another --label-embedding in 'zeroshot fit'.",
+            ),
             LabelWarning,
             stacklevel=stacklevel,
         )
@@ -157,8 +161,12 @@ def warn_of_degenerate_vectors(
         more = f" and {len(named) - _LISTED} more groups" if len(named) > _LISTED else ""
         warnings.warn(
             f"{owner}: labels share one vector and cannot be told apart: "
-            f"[{', '.join(named[:_LISTED])}]{more}. Give them vectors of their own, for example by "
-            "overrides.",
+            f"[{', '.join(named[:_LISTED])}]{more}. "
+            + Remedy(
+                "Give them vectors of their own, for example by overrides.",
+                option="Respell them, or say how they differ with --label-texts FILE of 'zeroshot "
+                "fit'.",
+            ),
             LabelWarning,
             stacklevel=stacklevel,
         )

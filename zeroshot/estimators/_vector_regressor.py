@@ -115,23 +115,8 @@ class VectorRegressor(
         vectors = self._vectors(X)
         return vectors[:, 0] if self._y_ndim == 1 else vectors
 
-    def predict_embedding(self, X: Any) -> np.ndarray:
-        """Predict the vector of each sample, as `predict` does, always 2-D.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the raw label space, float64.
-        """
-        return self._vectors(X)
-
     def transform(self, X: Any) -> np.ndarray:
-        """Predict the vector of each sample, for the next step of a pipeline.
+        """Predict the vector of each sample, always 2-D, for the next step of a pipeline.
 
         Parameters
         ----------

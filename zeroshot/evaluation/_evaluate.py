@@ -34,7 +34,7 @@ from zeroshot.evaluation._ranked import (
 )
 from zeroshot.evaluation._result import ZeroShotEvaluation
 from zeroshot.evaluation._task import Task
-from zeroshot.exceptions import UnknownLabelError
+from zeroshot.exceptions import UnknownLabelError, message_of
 from zeroshot.metrics._classification import AVERAGES, check_scores, on_offer
 from zeroshot.metrics._curve import BreakPoints
 
@@ -245,14 +245,14 @@ def _applicable(
         except NotApplicableError as reason:
             if given and family == "semantic_similarity":
                 raise ValueError(f"{OWNER}: of label_embedding, {reason}") from reason
-            left_out[name] = str(reason)
+            left_out[name] = message_of(reason)
         except UnknownLabelError as error:
             if given and family == "semantic_similarity":
                 raise error.replace(owner=f"{OWNER}: label_embedding ({error.owner})") from error
             names = ", ".join(map(repr, error.labels[:5]))  # its own words name every label
             left_out[name] = (
                 f"{len(error.labels)} of {error.n_labels} labels have no {error.what} (such as "
-                f"{names}). {error.remedy}"
+                f"{names}). " + error.remedy
             )
     return found, left_out
 

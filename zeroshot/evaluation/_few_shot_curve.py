@@ -110,7 +110,7 @@ def few_shot_curve(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from zeroshot import FewShotClassifier
     >>> from zeroshot.datasets import load_cifar100_features
-    >>> from zeroshot.evaluation import few_shot_curve
+    >>> from zeroshot import few_shot_curve
     >>> X, y = load_cifar100_features(subset="test", return_X_y=True)
     >>> models = {"class mean": FewShotClassifier(), "logistic": LogisticRegression()}
     >>> result = few_shot_curve(models, X[:100], y[:100], shots=(1, 5), cv=3, random_state=0)

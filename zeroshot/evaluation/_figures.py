@@ -91,8 +91,8 @@ class Figures:
         self._add("harmonic_mean", harmonic_mean(*values.values()), controls, fewest)
         self._add("ausuc", self._areas(points), self._blind_area(), fewest)
         is_seen = self._task.is_seen[self._task.codes]
-        seen, unseen, gamma = points.curve(part_shares(self._task.y, is_seen, self._average))
-        self._curve = np.round(seen, DECIMALS), np.round(unseen, DECIMALS), gamma
+        seen, unseen, calibration = points.curve(part_shares(self._task.y, is_seen, self._average))
+        self._curve = np.round(seen, DECIMALS), np.round(unseen, DECIMALS), calibration
 
     def _areas(self, points: BreakPoints) -> np.ndarray:
         task = self._task

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot.exceptions import ZeroShotError
+from zeroshot.exceptions import Remedy, ZeroShotError
 from zeroshot.metrics._embedding import embed_function, unit_vectors
 from zeroshot.metrics._hierarchy import correct_sets
 
@@ -83,8 +83,11 @@ class HierarchicalPrecision(Ranked):
         if guessed:
             self.note = (
                 f"Hierarchical precision takes {len(guessed)} labels that have several senses "
-                f"(such as {', '.join(map(repr, guessed[:5]))}) for the most frequent one. Pass "
-                "synsets= with the wnids of those that it is not."
+                f"(such as {', '.join(map(repr, guessed[:5]))}) for the most frequent one. "
+                + Remedy(
+                    "Pass synsets= with the wnids of those that it is not.",
+                    option="Where another is meant, a name of one sense helps.",
+                )
             )
 
     def worth(self, codes: np.ndarray, top: np.ndarray) -> np.ndarray:
@@ -104,7 +107,9 @@ class SemanticSimilarity(Ranked):
     ) -> None:
         self.k = k
         if embed is None:
-            raise NotApplicableError("there are no label vectors. Pass label_embedding=.")
+            raise NotApplicableError(
+                "there are no label vectors." + Remedy(" Pass label_embedding=.", option="")
+            )
         function = embed_function(embed, owner)
         self._classes, self._labels = (
             _unit_vectors(function, names, owner) for names in (classes, labels)

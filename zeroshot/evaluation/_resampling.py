@@ -103,10 +103,10 @@ def pair_areas(
         In [0, 1].
     """
     won = points.right & ~points.is_seen
-    levels, columns = points.gamma[won], codes[won]
+    levels, columns = points.calibration[won], codes[won]
     areas = np.empty((len(seen), len(unseen)))
     for row, code in enumerate(seen):
-        mine = np.sort(points.gamma[points.right & (codes == code)])
+        mine = np.sort(points.calibration[points.right & (codes == code)])
         # Right answers of this class that are left when an unseen one is won; ties count half.
         sides = (np.searchsorted(mine, levels, side=side) for side in ("left", "right"))
         left = len(mine) - sum(sides) / 2

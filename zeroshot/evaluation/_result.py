@@ -63,7 +63,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
     notes : list of str
         What should be known beside the figures.
     curve : tuple of ndarray, or None
-        Seen accuracy, unseen accuracy and γ, as `zeroshot.metrics.seen_unseen_curve` returns them.
+        Seen accuracy, unseen accuracy and calibration, as `zeroshot.metrics.seen_unseen_curve`
+        returns them.
     classes : dict of str to list
         ``label``, ``seen``, ``n_samples`` and ``accuracy`` (top-1), one entry a class of y.
     settings : dict
@@ -107,12 +108,12 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         -------
         dict
             With the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve`` and
-            ``classes``. The first γ of the curve, which is -inf, is None.
+            ``classes``. The first calibration of the curve, which is -inf, is None.
         """
         curve = None
         if self.curve is not None:
-            seen, unseen, gamma = (values.tolist() for values in self.curve)
-            curve = {"seen": seen, "unseen": unseen, "gamma": [None, *gamma[1:]]}
+            seen, unseen, calibration = (values.tolist() for values in self.curve)
+            curve = {"seen": seen, "unseen": unseen, "calibration": [None, *calibration[1:]]}
         return {
             "settings": dict(self.settings),
             "figures": {name: asdict(estimate) for name, estimate in self.estimates.items()},

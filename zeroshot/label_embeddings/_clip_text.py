@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from zeroshot._renamed import renamed
 from zeroshot._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._base import (
@@ -25,6 +26,7 @@ from zeroshot.label_embeddings._prompts import DEFAULT_TEMPLATES, PromptEmbeddin
 _OWNER = "CLIPTextEmbedding"
 
 
+@renamed(pretrained="weights")
 class CLIPTextEmbedding(PromptEmbedding):
     """Label vectors from the text tower of CLIP, in the space of its image tower's features.
 
@@ -37,7 +39,7 @@ class CLIPTextEmbedding(PromptEmbedding):
     ----------
     model_name : str or path, default="ViT-B-32"
         An architecture of open_clip, or a folder with an ``open_clip_config.json``.
-    pretrained : str, path or None, default="laion2b_s34b_b79k"
+    weights : str, path or None, default="laion2b_s34b_b79k"
         A tag of open_clip's (``open_clip.list_pretrained()``), downloaded only if it is not in the
         local cache; or a file of weights of this architecture, read without unpickling. None is
         random initialisation, for tests.
@@ -86,7 +88,7 @@ class CLIPTextEmbedding(PromptEmbedding):
     def __init__(
         self,
         model_name: str | os.PathLike = "ViT-B-32",
-        pretrained: str | os.PathLike | None = "laion2b_s34b_b79k",
+        weights: str | os.PathLike | None = "laion2b_s34b_b79k",
         *,
         templates: str | Sequence[str] = DEFAULT_TEMPLATES,
         device: Any = "auto",
@@ -95,7 +97,7 @@ class CLIPTextEmbedding(PromptEmbedding):
     ) -> None:
         super().__init__(templates, overrides)
         check_number(batch_size, owner=_OWNER, name="batch_size", at_least=1, integer=True)
-        self._names = (_absolute(model_name), _absolute(pretrained))
+        self._names = (_absolute(model_name), _absolute(weights))
         self._device, self._batch_size = device, batch_size
         self._digest, self._n_dims = self._opened[1:]
 
@@ -114,7 +116,7 @@ class CLIPTextEmbedding(PromptEmbedding):
         return {
             "type": _OWNER,
             "model_name": self._names[0],
-            "pretrained": self._names[1],
+            "weights": self._names[1],
             "templates": list(self._templates),
             "overrides": overrides_to_json(self._overrides),
         }
@@ -126,7 +128,7 @@ class CLIPTextEmbedding(PromptEmbedding):
         """Return the embedding that a `reference` describes."""
         return cls(
             config["model_name"],
-            config["pretrained"],
+            config["weights"],
             templates=config["templates"],
             overrides=overrides_from_json(config["overrides"]),
         )
@@ -136,14 +138,14 @@ class CLIPTextEmbedding(PromptEmbedding):
         """Return a function from texts to vectors, a hash of all that decides them, and n_dims."""
         from zeroshot.label_embeddings._clip_tower import open_text_tower
 
-        model_name, pretrained = self._names
-        return open_text_tower(model_name, pretrained, self._device, owner=_OWNER)
+        model_name, weights = self._names
+        return open_text_tower(model_name, weights, self._device, owner=_OWNER)
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         encode, digest, _ = self._opened
         if digest != self._digest:
             raise IntegrityError(
-                f"{_OWNER}: the weights that pretrained={self._names[1]!r} finds here are not "
+                f"{_OWNER}: the weights found here for weights={self._names[1]!r} are not "
                 "those that this object was made with. Bring the same weights, or make it anew."
             )
         starts = range(0, len(texts), self._batch_size)
@@ -156,8 +158,8 @@ class CLIPTextEmbedding(PromptEmbedding):
 
     def __repr__(self) -> str:
         templates = self._templates if len(self._templates) < 4 else f"<{len(self._templates)}>"
-        model_name, pretrained = self._names
-        return f"{_OWNER}({model_name!r}, {pretrained!r}, templates={templates})"
+        model_name, weights = self._names
+        return f"{_OWNER}({model_name!r}, {weights!r}, templates={templates})"
 
 
 def _absolute(name: Any) -> Any:

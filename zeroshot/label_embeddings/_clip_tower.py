@@ -14,11 +14,11 @@ from zeroshot.label_embeddings._base import content_hash
 
 
 def open_text_tower(
-    model_name: str, pretrained: str | None, device: Any, *, owner: str
+    model_name: str, weights: str | None, device: Any, *, owner: str
 ) -> tuple[Callable[[list[str]], np.ndarray], str, int]:
     """Return what embeds texts, a hash of all that decides the vectors, and their length."""
     target = resolve_device(device, owner=owner)
-    model: Any = create_clip(model_name, pretrained, seed=0, owner=owner)
+    model: Any = create_clip(model_name, weights, seed=0, owner=owner)
     tokenize = tokenizer_of(model_name, owner=owner)
     model.visual = torch.nn.Identity()  # the image tower is not needed, and often the larger one
     digest = content_hash(weights_hash(model), text_config(model_name, owner=owner))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from zeroshot._validation import check_number
-from zeroshot.exceptions import LabelWarning, UnknownLabelError
+from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
     Label,
@@ -206,8 +206,12 @@ class HierarchicalEmbedding(LabelEmbedding):
             unknown,
             n_labels,
             owner=_OWNER,
-            remedy="Nor has what they are kinds of. Pass synsets={label: wnid} to say what they "
-            "are, or overrides={label: text} to embed other words.",
+            remedy="Nor has what they are kinds of. "
+            + Remedy(
+                "Pass synsets={label: wnid} to say what they are, or overrides={label: text} to "
+                "embed other words.",
+                option="Respell them, or leave them out.",
+            ),
             close_matches=near,
         )
 

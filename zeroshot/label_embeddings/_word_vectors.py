@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from zeroshot._validation import check_option
-from zeroshot.exceptions import IntegrityError, LabelWarning, UnknownLabelError
+from zeroshot.exceptions import IntegrityError, LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
     Label,
@@ -322,9 +322,10 @@ def _reopen(folder: str, content: str | None, source: str | None) -> WordStore:
 def _remedy(labels: list[Label]) -> str:
     if any(not isinstance(label, str) for label in labels):
         return "Integers have no words: pass names, or overrides={3: 'cat'} to say what they mean."
-    return (
+    return Remedy(
         "Pass overrides={label: text} to embed other words, or leave these labels out (covers() "
-        "tells which have a vector)."
+        "tells which have a vector).",
+        option="Respell them, or leave them out.",
     )
 
 
@@ -333,6 +334,9 @@ def _missing_words_message(missing: Mapping[Label, list[str]], limit: int = 10) 
     more = f" and {len(words) - limit} more" if len(words) > limit else ""
     return (
         f"WordVectors: {len(words)} words in {len(missing)} labels have no vector and are left out "
-        f"of the mean: {', '.join(map(repr, words[:limit]))}{more}. Pass overrides={{label: text}} "
-        f"to embed other words, or missing_words='ignore'."
+        f"of the mean: {', '.join(map(repr, words[:limit]))}{more}. "
+    ) + Remedy(
+        "Pass overrides={label: text} to embed other words, or missing_words='ignore'.",
+        option="Respell such labels, or say what they mean with --label-texts FILE of 'zeroshot "
+        "fit'.",
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._validation import check_labels, check_option, check_same_kind, check_unique
+from zeroshot.exceptions import Remedy
 from zeroshot.metrics._checks import (
     check_finite,
     check_pair,
@@ -302,16 +303,23 @@ def check_seen_classes(
             f"{owner}: none of the {len(seen_classes)} seen_classes (such as "
             f"{seen_classes[:1].tolist()[0]!r}) stands in y_true or in {name} (such as "
             f"{y_true[:1].tolist()[0]!r}). Pass the labels of training, spelled as there, such "
-            f"as the estimator's seen_classes_. {_MISSING_PART['seen']}"
+            "as the estimator's seen_classes_. " + _MISSING_PART["seen"]
         )
     return seen_classes
 
 
 _MISSING_PART = {
-    "seen": "A split made only of held-out classes has none: pass cv=GeneralizedClassKFold(), "
-    "which also holds out samples of seen classes.",
-    "unseen": "A split over samples has none: pass cv=GeneralizedClassKFold(), or ClassKFold() "
-    "where rows of unseen classes are all that is wanted.",
+    "seen": Remedy(
+        "A split made only of held-out classes has none: pass cv=GeneralizedClassKFold(), which "
+        "also holds out samples of seen classes.",
+        option="Judge without --unseen, on a folder that has some.",
+    ),
+    "unseen": Remedy(
+        "A split over samples has none: pass cv=GeneralizedClassKFold(), or ClassKFold() where "
+        "rows of unseen classes are all that is wanted.",
+        option="Judge on a folder that has some, or leave classes out by --exclude of 'zeroshot "
+        "fit'.",
+    ),
 }
 
 
@@ -332,9 +340,9 @@ def part_accuracy(
 def check_part(mask: np.ndarray, *, part: str, owner: str) -> None:
     """Raise ValueError, naming the splitter that gives some, if no row is of the part."""
     if not mask.any():
-        raise ValueError(f"{owner}: {missing_part(part, len(mask))}")
+        raise ValueError(f"{owner}: " + missing_part(part, len(mask)))
 
 
 def missing_part(part: str, n_rows: int) -> str:
     """Return what to say where no row is of a class "seen"/"unseen" in fit."""
-    return f"none of the {n_rows} rows is of a class {part} in fit. {_MISSING_PART[part]}"
+    return f"none of the {n_rows} rows is of a class {part} in fit. " + _MISSING_PART[part]

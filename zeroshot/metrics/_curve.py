@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zeroshot._validation import check_option
+from zeroshot.exceptions import Remedy
 from zeroshot.metrics._classification import (
     AVERAGES,
     check_part,
@@ -20,10 +21,11 @@ from zeroshot.metrics._classification import (
 def seen_unseen_curve(
     y_true: Any, y_score: Any, *, labels: Any, seen_classes: Any, average: str = "macro"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Accuracy on seen and on unseen classes, for every γ that is subtracted from seen scores.
+    """Accuracy on seen and on unseen classes, by the number subtracted from seen scores.
 
-    The answer is argmax_c f_c(x) - γ·1[c seen]. It changes for a sample only where γ passes its
-    best seen score less its best unseen score, so that these differences are all there is to try.
+    The answer is argmax_c f_c(x) - calibration·1[c seen]. It changes for a sample only where that
+    passes its best seen score less its best unseen score, so that these differences are all there
+    is to try.
 
     Parameters
     ----------
@@ -46,9 +48,9 @@ def seen_unseen_curve(
         Accuracy on seen classes, falling from its value without unseen candidates to 0.
     unseen : ndarray of shape (n_points,)
         Accuracy on unseen classes, rising from 0 to its value without seen candidates.
-    gamma : ndarray of shape (n_points,)
-        Ascending, the first one -inf. Point j holds for every γ between ``gamma[j]`` and the next
-        one; on ``gamma[j]`` itself samples are tied.
+    calibration : ndarray of shape (n_points,)
+        Ascending, the first one -inf. Point j holds between ``calibration[j]`` and the next
+        one; on ``calibration[j]`` itself samples are tied.
 
     Raises
     ------
@@ -66,10 +68,10 @@ def seen_unseen_curve(
     >>> from zeroshot.metrics import seen_unseen_curve
     >>> labels = ["cat", "dog", "owl"]
     >>> y_score = [[0.9, 0.2, 0.3], [0.1, 0.8, 0.7], [0.6, 0.2, 0.4]]
-    >>> seen, unseen, gamma = seen_unseen_curve(
+    >>> seen, unseen, calibration = seen_unseen_curve(
     ...     labels, y_score, labels=labels, seen_classes=["cat", "dog"]
     ... )
-    >>> seen.tolist(), unseen.tolist(), gamma.round(2).tolist()
+    >>> seen.tolist(), unseen.tolist(), calibration.round(2).tolist()
     ([1.0, 0.5, 0.5, 0.0], [0.0, 0.0, 1.0, 1.0], [-inf, 0.1, 0.2, 0.6])
     """
     points, shares = _checked(
@@ -129,7 +131,7 @@ class BreakPoints:
 
     Attributes
     ----------
-    gamma : ndarray of shape (n_samples,)
+    calibration : ndarray of shape (n_samples,)
         Best score of a seen label less that of an unseen label: below it the answer is seen.
     is_seen : ndarray of bool of shape (n_samples,)
         Whether the true class is seen.
@@ -137,7 +139,7 @@ class BreakPoints:
         Whether the true label is the best one of its kind.
     """
 
-    gamma: np.ndarray
+    calibration: np.ndarray
     is_seen: np.ndarray
     right: np.ndarray
 
@@ -164,7 +166,7 @@ class BreakPoints:
         for seen, part in ((True, "seen"), (False, "unseen")):
             columns = np.flatnonzero(offered & (seen_columns == seen))
             if not columns.size:
-                raise ValueError(f"{owner}: {nothing_offered(part)}")
+                raise ValueError(f"{owner}: " + nothing_offered(part))
             block = scores[:, columns]
             place = block.argmax(axis=1)
             values = np.take_along_axis(block, place[:, None], axis=1)[:, 0]
@@ -176,19 +178,19 @@ class BreakPoints:
     @classmethod
     def joined(cls, parts: list[BreakPoints]) -> BreakPoints:
         """Put those of several blocks of samples together."""
-        names = ("gamma", "is_seen", "right")
+        names = ("calibration", "is_seen", "right")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def curve(self, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return accuracies and γ as `seen_unseen_curve` does; `shares` sum to 1 in each part."""
-        gamma, places = np.unique(self.gamma[self.right], return_inverse=True)
+        """Return what `seen_unseen_curve` does; `shares` sum to 1 in each part."""
+        calibration, places = np.unique(self.calibration[self.right], return_inverse=True)
         seen, shares = self.is_seen[self.right], shares[self.right]
-        lost = np.bincount(places, weights=shares * seen, minlength=len(gamma))
-        won = np.bincount(places, weights=shares * ~seen, minlength=len(gamma))
+        lost = np.bincount(places, weights=shares * seen, minlength=len(calibration))
+        won = np.bincount(places, weights=shares * ~seen, minlength=len(calibration))
         # Each from its own end, so that both end at exactly 0.
         falling = np.append(np.cumsum(lost[::-1])[::-1], 0.0)
         rising = np.append(0.0, np.cumsum(won))
-        return np.minimum(falling, 1), np.minimum(rising, 1), np.append(-np.inf, gamma)
+        return np.minimum(falling, 1), np.minimum(rising, 1), np.append(-np.inf, calibration)
 
 
 def area(seen: np.ndarray, unseen: np.ndarray) -> float:
@@ -208,9 +210,9 @@ def part_shares(y_true: np.ndarray, is_seen: np.ndarray, average: str) -> np.nda
 
 def nothing_offered(part: str) -> str:
     """Return what to say where no label of the "seen" or of the "unseen" part is on offer."""
-    return (
-        f"no label of a class {part} in fit is on offer. Pass candidates= with labels of both "
-        "kinds, and scenario='generalized'."
+    return f"no label of a class {part} in fit is on offer. " + Remedy(
+        "Pass candidates= with labels of both kinds, and scenario='generalized'.",
+        option="Judge without --unseen, to offer labels of both kinds.",
     )
 
 

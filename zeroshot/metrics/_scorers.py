@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input, unwrap
+from zeroshot._pipelines import final_and_input, raw_label_vectors, unwrap
 from zeroshot._validation import check_labels, check_same_kind
 from zeroshot.metrics._checks import check_pair
 from zeroshot.metrics._classification import (
@@ -275,9 +275,14 @@ def _semantic_similarity_at_k(
 
 def _vectors(name: str, estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
     """Return true vectors, predicted vectors, and the rows' labels (None when y is vectors)."""
-    _require(estimator, ("predict_embedding",), name, remedy=_REGRESSOR)
     final, X = final_and_input(estimator, X)
-    predicted = final.predict_embedding(X)
+    predicted = raw_label_vectors(final, X)
+    if predicted is None:
+        check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
+        raise TypeError(
+            f"SCORERS[{name!r}] needs an estimator that predicts label vectors, which "
+            f"{type(final).__name__} does not. {_REGRESSOR}"
+        )
     if np.ndim(y) == 2:
         return y, predicted, None
     _require(final, ("label_vectors",), name, remedy=_REGRESSOR)

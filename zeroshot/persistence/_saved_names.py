@@ -35,6 +35,7 @@ CLASSES = {
     "NearestLabelClassifier": "zeroshot.estimators:NearestLabelClassifier",
     "Normalizer": "sklearn.preprocessing:Normalizer",
     "OpenCLIPFeatures": "zeroshot.backbones:OpenCLIPFeatures",
+    "OpenLabelClassifier": "zeroshot.estimators:OpenLabelClassifier",
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",

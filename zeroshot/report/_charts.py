@@ -59,8 +59,8 @@ def curve(result: ZeroShotEvaluation) -> str:
         lambda ax: SeenUnseenCurveDisplay.from_evaluation(result, ax=ax),
         lambda width: 0.6 * width if width == WIDE else 1.15 * width,
         alt=f"Accuracy on seen against unseen classes; the area under the curve is {area:.3f}",
-        caption="Accuracy on seen against unseen classes, as a number γ is subtracted from the "
-        "scores of seen ones. The area under the curve is the figure that no γ can change.",
+        caption="Accuracy on seen against unseen classes, as a number is subtracted from the "
+        "scores of seen ones. The area under the curve is the figure that no such number changes.",
         legend_columns=2,
     )
 

@@ -1,0 +1,143 @@
+"""Names for images from labels alone: what WordNet and vectors of words or sentences know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from zeroshot import (
+    OpenLabelClassifier,
+    SentenceEmbedding,
+    SimilarityClassifier,
+    SourceHead,
+    WordVectors,
+    load,
+    save,
+)
+from zeroshot.estimators import _open_label
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
+from zeroshot.taxonomy import resolve
+
+RNG = np.random.default_rng(0)
+SOURCES = ["dog", "computer", "oboe", "truck", "lion", "pillow"]
+HEAD = SourceHead(RNG.normal(size=(6, 5)), RNG.normal(size=6), SOURCES)
+X = RNG.normal(size=(9, 5))
+LABELS = ["violin", "cat", "bed", "bus", "notebook"]
+
+
+def model(labels=LABELS, **params) -> OpenLabelClassifier:
+    return OpenLabelClassifier(HEAD, candidates=labels, **params)
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS[:2], [*LABELS, *SOURCES], None])
+def test_it_is_the_similarity_classifier_with_its_similarity_chosen(labels) -> None:
+    parts = (
+        WordNetSimilarity("path", senses="nearest", on_missing="zero"),
+        WordVectorSimilarity(WordVectors(missing_words="ignore"), on_missing="zero"),
+    )
+    similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
+    expected = SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
+    ours = model(labels).fit()
+    for method in ("predict", "decision_function", "predict_proba"):
+        np.testing.assert_array_equal(getattr(ours, method)(X), getattr(expected, method)(X))
+    for found, known in zip(ours.predict_top_k(X, 2), expected.predict_top_k(X, 2), strict=True):
+        np.testing.assert_array_equal(found, known)
+    for name in ("classes_", "seen_classes_", "unseen_classes_"):
+        assert getattr(ours, name).tolist() == getattr(expected, name).tolist()
+    names = list(LABELS)
+    np.testing.assert_array_equal(ours.label_vectors(names), expected.label_vectors(names))
+
+
+def test_a_view_is_a_fit_on_other_names() -> None:
+    fitted = model().fit()
+    before = fitted.predict(X).tolist()
+    view = fitted.with_candidates(["piano", "wolf", "sofa"])
+    np.testing.assert_array_equal(
+        view.decision_function(X), model(["piano", "wolf", "sofa"]).fit().decision_function(X)
+    )
+    assert fitted.predict(X).tolist() == before and view.label_embedding_ is fitted.label_embedding_
+    with pytest.raises(UnknownLabelError, match="no noun synset and no vector for 1 of 2 labels"):
+        fitted.with_candidates(["piano", "qqxyzzy"])
+
+
+def test_images_and_labels_given_to_fit_change_nothing() -> None:
+    fitted = model().fit(X, ["cat"] * len(X))
+    np.testing.assert_array_equal(fitted.decision_function(X), model().fit().decision_function(X))
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(X)
+
+
+def test_the_scenario_holds_back_what_the_head_has() -> None:
+    labels = [*LABELS, "dog", "lion"]
+    assert not set(model(labels, scenario="unseen").fit().predict(X)) & {"dog", "lion"}
+
+
+def test_it_comes_back_from_a_file(tmp_path: Path) -> None:
+    fitted = model().fit()
+    save(fitted, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert isinstance(loaded, OpenLabelClassifier) and loaded.candidates == LABELS
+    np.testing.assert_array_equal(loaded.decision_function(X), fitted.decision_function(X))
+    view = loaded.with_candidates(["piano", "wolf"])
+    assert view.predict(X).tolist() == fitted.with_candidates(["piano", "wolf"]).predict(X).tolist()
+
+
+def test_a_label_that_only_wordnet_or_only_the_vectors_know_gets_an_answer() -> None:
+    labels = ["affenpinscher", "ipad", "violin"]
+    assert WordVectors().covers(labels).tolist() == [False, True, True]
+    with pytest.raises(UnknownLabelError, match="'ipad'"):
+        resolve(labels)
+    head = SourceHead(5 * np.eye(4), np.zeros(4), ["dog", "computer", "oboe", "truck"])
+    fitted = OpenLabelClassifier(head, candidates=labels).fit()
+    assert fitted.predict(np.eye(4)[:3]).tolist() == labels
+    with pytest.raises(
+        UnknownLabelError, match="OpenLabelClassifier has no noun synset and no vec"
+    ):
+        OpenLabelClassifier(head, candidates=["dog", "qqxyzzy"]).fit()
+
+
+def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = SourceHead(5 * np.eye(3), np.zeros(3), ["dog", "oboe", "truck"])
+    asked = []
+
+    def encode(self: SentenceEmbedding, texts: list[str]) -> np.ndarray:  # loads no network
+        asked.extend(texts)
+        return np.array([[len(text), text.count("o") + 1.0, 2.0] for text in texts])
+
+    monkeypatch.setattr(SentenceEmbedding, "_encode", encode)
+    devices = []
+    monkeypatch.setattr(
+        _open_label,
+        "SentenceEmbedding",
+        lambda device: devices.append(device) or SentenceEmbedding(),
+    )
+    options = {"sentences": True, "device": "cpu"}
+    fitted = OpenLabelClassifier(head, candidates=["hound", "qqxyzzy"], **options).fit()
+    assert devices == ["cpu"]
+    assert fitted.predict(np.eye(3)[:1]).tolist() == ["hound"]
+    assert "a photo of a qqxyzzy." in asked
+    with pytest.raises(UnknownLabelError, match="no noun synset and no vector for 1 of 2"):
+        OpenLabelClassifier(head, candidates=["hound", "?!"], **options).fit()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (OpenLabelClassifier(None), TypeError, "head must be a SourceHead, got None"),
+        (model(sentences=1), ValueError, "sentences must be"),
+        (model(temperature=0), ValueError, "temperature must be a number above 0"),
+        (model(scenario="open"), ValueError, "scenario must be one of"),
+        (model([1, 2]), ValueError, "candidates"),
+        (model(["cat", "cat"]), ValueError, "candidates"),
+        (model([]), ValueError, "candidates"),
+    ],
+)
+def test_bad_parameters(wrong, error, message) -> None:
+    with pytest.raises(error, match=message) as caught:
+        wrong.fit()
+    assert str(caught.value).startswith("OpenLabelClassifier: ")

@@ -1,0 +1,178 @@
+"""Images named from an open list of labels, by a pretrained network's own classifier."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from zeroshot._validation import check_flag
+from zeroshot.backbones import SourceHead
+from zeroshot.estimators._composite import CompositeClassifier
+from zeroshot.estimators._many_candidates import vector_scores
+from zeroshot.estimators._similarity import SimilarityClassifier
+from zeroshot.exceptions import UnknownLabelError
+from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
+from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
+from zeroshot.taxonomy._resolve import has_synset
+
+_OWNER = "OpenLabelClassifier"
+
+
+class OpenLabelClassifier(CompositeClassifier):
+    """Classifier behind ``zeroshot predict``: any labels, no training images.
+
+    It is a `SimilarityClassifier` with the similarity chosen. Labels are as similar to the head's
+    classes as WordNet's shortest path between their nearest senses, and the cosine of their words'
+    vectors, say together. What one of them does not know is left to the other. Both count alike.
+    This, the path and the source temperature were chosen on other data than is reported
+    (``docs/results.md``).
+
+    Parameters
+    ----------
+    head : SourceHead
+        A pretrained network's own classifier, such as ``TimmFeatures().fit().source_head_``. Its
+        classes are the seen classes.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from: what the images may show. The head's own
+        classes if None.
+    sentences : bool, default=False
+        Take sentence vectors instead of the words': they know any phrase, and take a while to be
+        loaded and computed.
+    device : str or torch.device, default="auto"
+        Where sentence vectors are computed.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those that the head does not have.
+    temperature : float, default=0.1
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it is the head's.
+    label_embedding_ : LabelEmbedding
+        The vectors of words or sentences.
+    classifier_ : SimilarityClassifier
+        Gives the scores.
+
+    See Also
+    --------
+    SimilarityClassifier : The same with any similarity, and for classifiers that are trained.
+    FewShotClassifier : Takes this one as its prior, where there are a few images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import OpenLabelClassifier, SourceHead
+    >>> head = SourceHead(np.eye(3), np.zeros(3), ["tench, Tinca tinca", "oboe", "lion"])
+    >>> model = OpenLabelClassifier(head, candidates=["big cat", "carp", "flute"]).fit()
+    >>> model.predict(np.eye(3)).tolist()
+    ['carp', 'flute', 'big cat']
+    >>> model.with_candidates(["animal", "musical instrument"]).predict(np.eye(3)).tolist()
+    ['animal', 'musical instrument', 'animal']
+    """
+
+    def __init__(
+        self,
+        head: SourceHead,
+        *,
+        candidates: Any = None,
+        sentences: bool = False,
+        device: Any = "auto",
+        scenario: str = "generalized",
+        temperature: float = 0.1,
+    ) -> None:
+        self.head = head
+        self.candidates = candidates
+        self.sentences = sentences
+        self.device = device
+        self.scenario = scenario
+        self.temperature = temperature
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Look up the labels; there is nothing to be trained.
+
+        Parameters
+        ----------
+        X, y : ignored
+            Present for scikit-learn's interface.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            Candidates have neither a noun synset nor a vector; all of them are named.
+        MissingDependencyError
+            The word vectors (extra ``demo``) or the sentence model (``text``) are not installed.
+        TypeError
+            `head` is not a `SourceHead`.
+        ValueError
+            A parameter is out of range.
+        """
+        if not isinstance(self.head, SourceHead):
+            raise TypeError(
+                f"{_OWNER}: head must be a SourceHead, got {self.head!r}. Pass "
+                "TimmFeatures().fit().source_head_, for example."
+            )
+        check_flag(self.sentences, owner=_OWNER, name="sentences")
+        self.n_features_in_ = self.head.n_features_in_
+        self.label_embedding_: LabelEmbedding = (
+            SentenceEmbedding(device=self.device)
+            if self.sentences
+            else WordVectors(missing_words="ignore")
+        )
+        positions, nothing = self._fit_seen(self.head.labels)
+        self._fit_map(np.empty((0, self.n_features_in_)), positions, nothing)
+        return self
+
+    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+        self._set_views()
+
+    def _set_views(self) -> None:
+        _check_known(self.classes_, self.label_embedding_)
+        by_kind = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+        by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
+        similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
+        self.classifier_ = SimilarityClassifier(
+            self.head, similarity, candidates=self.classes_
+        ).fit()
+
+    def _given_members(self) -> list[Any]:
+        return []
+
+    def _fitted_members(self) -> list[Any]:
+        return [self.classifier_]
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        softened = np.asarray(self.classifier_.transform(X))
+        return vector_scores(softened, self.classifier_.class_vectors_)
+
+
+def _check_known(labels: np.ndarray, vectors: LabelEmbedding) -> None:
+    """Raise unless WordNet or the vectors know each of `labels`.
+
+    Raises
+    ------
+    UnknownLabelError
+        Names those that neither knows, with what is spelled alike.
+    """
+    names = labels.tolist()
+    covered = zip(names, vectors.covers(names), strict=True)
+    unknown = [label for label, has in covered if not (has or has_synset(label))]
+    if not unknown:
+        return
+    try:
+        vectors.embed(unknown)
+    except UnknownLabelError as error:
+        raise UnknownLabelError(
+            error.labels,
+            len(names),
+            owner=_OWNER,
+            remedy="Respell them, or leave them out.",
+            close_matches=error.close_matches,
+            what="noun synset and no vector",
+        ) from error
