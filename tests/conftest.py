@@ -11,8 +11,8 @@ import pytest
 from zeroshot._threads import wait_passively
 
 wait_passively()  # before torch
-collect_ignore_glob = ["data/*"]  # saved models, and the scripts that wrote them once
 
+collect_ignore_glob = ["data/*"]  # saved models, and the scripts that wrote them once
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several workers wait in turns
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

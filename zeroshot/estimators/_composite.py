@@ -21,7 +21,7 @@ class CompositeClassifier(ZeroShotClassifier):
     whose columns are the scores of ``classes_``: there is no label space of its own.
     """
 
-    label_embedding = None
+    label_embedding: Any = None
     center = False
     _compares_classes = False  # members may know more
 

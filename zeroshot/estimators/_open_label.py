@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from zeroshot._validation import check_flag
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._composite import CompositeClassifier
+from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import UnknownLabelError
@@ -41,6 +43,11 @@ class OpenLabelClassifier(CompositeClassifier):
         loaded and computed.
     device : str or torch.device, default="auto"
         Where sentence vectors are computed.
+    label_embedding : LabelEmbedding, optional
+        Take its vectors instead; it must know the head's classes, too, as word vectors do and
+        attributes of one's own classes do not.
+    overrides : mapping of str to str, optional
+        What labels mean, for WordNet and for the default vectors: ``{"crane": "crane bird"}``.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those that the head does not have.
     temperature : float, default=0.1
@@ -72,6 +79,8 @@ class OpenLabelClassifier(CompositeClassifier):
     ['animal', 'musical instrument', 'animal']
     """
 
+    label_embedding: LabelEmbedding | None
+
     def __init__(
         self,
         head: SourceHead,
@@ -79,6 +88,8 @@ class OpenLabelClassifier(CompositeClassifier):
         candidates: Any = None,
         sentences: bool = False,
         device: Any = "auto",
+        label_embedding: LabelEmbedding | None = None,
+        overrides: Mapping[str, str] | None = None,
         scenario: str = "generalized",
         temperature: float = 0.1,
     ) -> None:
@@ -86,6 +97,8 @@ class OpenLabelClassifier(CompositeClassifier):
         self.candidates = candidates
         self.sentences = sentences
         self.device = device
+        self.label_embedding = label_embedding
+        self.overrides = overrides
         self.scenario = scenario
         self.temperature = temperature
 
@@ -120,11 +133,7 @@ class OpenLabelClassifier(CompositeClassifier):
             )
         check_flag(self.sentences, owner=_OWNER, name="sentences")
         self.n_features_in_ = self.head.n_features_in_
-        self.label_embedding_: LabelEmbedding = (
-            SentenceEmbedding(device=self.device)
-            if self.sentences
-            else WordVectors(missing_words="ignore")
-        )
+        self.label_embedding_ = self._vectors()
         positions, nothing = self._fit_seen(self.head.labels)
         self._fit_map(np.empty((0, self.n_features_in_)), positions, nothing)
         return self
@@ -132,9 +141,23 @@ class OpenLabelClassifier(CompositeClassifier):
     def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         self._set_views()
 
+    def _vectors(self) -> LabelEmbedding:
+        if self.label_embedding is None:
+            if self.sentences:
+                return SentenceEmbedding(device=self.device, overrides=self.overrides)
+            return WordVectors(missing_words="ignore", overrides=self.overrides)
+        if self.sentences:
+            raise ValueError(
+                f"{_OWNER}: label_embedding and sentences=True both say which vectors to take. "
+                "Pass one of them."
+            )
+        return check_label_embedding(self.label_embedding, owner=_OWNER)
+
     def _set_views(self) -> None:
-        _check_known(self.classes_, self.label_embedding_)
-        by_kind = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+        _check_known(self.classes_, self.label_embedding_, self.overrides or {})
+        by_kind = WordNetSimilarity(
+            "path", senses="nearest", on_missing="zero", overrides=self.overrides
+        )
         by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
         similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
         self.classifier_ = SimilarityClassifier(
@@ -152,7 +175,7 @@ class OpenLabelClassifier(CompositeClassifier):
         return vector_scores(softened, self.classifier_.class_vectors_)
 
 
-def _check_known(labels: np.ndarray, vectors: LabelEmbedding) -> None:
+def _check_known(labels: np.ndarray, vectors: LabelEmbedding, overrides: Mapping[str, str]) -> None:
     """Raise unless WordNet or the vectors know each of `labels`.
 
     Raises
@@ -161,8 +184,11 @@ def _check_known(labels: np.ndarray, vectors: LabelEmbedding) -> None:
         Names those that neither knows, with what is spelled alike.
     """
     names = labels.tolist()
-    covered = zip(names, vectors.covers(names), strict=True)
-    unknown = [label for label, has in covered if not (has or has_synset(label))]
+    unknown = [
+        label
+        for label, covered in zip(names, vectors.covers(names), strict=True)
+        if not (covered or has_synset(overrides.get(label, label)))
+    ]
     if not unknown:
         return
     try:
