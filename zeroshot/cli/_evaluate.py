@@ -12,6 +12,7 @@ from zeroshot._files import atomic_folder
 from zeroshot._optional import import_optional
 from zeroshot._record import RECORD
 from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
+from zeroshot.cli._no_training import WORSE
 from zeroshot.cli._options import (
     add_command,
     add_format,
@@ -26,8 +27,9 @@ from zeroshot.cli._saved import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import MissingDependencyError, in_options
 
-HELP = """Judge a saved model on images of known classes: every figure beside the best answer that
-is the same for all images and beside random labels, with intervals. On offer are the labels of the
+HELP = """Judge a saved model on images of known classes: every figure beside what the network names
+without any training, the best answer that is the same for all images, and random labels, with
+intervals. On offer are the labels of the
 model and of the folder; with --unseen, those classes alone, none of which the model has learnt."""
 
 EXAMPLES = """examples:
@@ -38,7 +40,8 @@ EXAMPLES = """examples:
 
 FIGURES, PAGE = "evaluation.json", "index.html"
 FAR_BELOW = 0.1  # of the best harmonic mean, from which on it is worth a word
-COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label")
+COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label", "no_training")
+JUDGED_BY = ("mean_class_accuracy", "seen_accuracy", "unseen_accuracy")
 
 
 def add_parser(commands: Any) -> None:
@@ -85,7 +88,13 @@ def run(args: argparse.Namespace) -> int:
     if not len(read.rows):
         raise ValueError(f"no image of {args.source} could be read. Convert them to PNG or JPEG.")
     judged = data.where(read.rows)
-    result = _judged(classifier, read.features, judged, args)
+    without, why = model.no_training(names)
+    result = _judged(classifier, without, read.features, judged, args)
+    if why:
+        result.notes.append(why)
+    for note in _worse_than_no_training(result):
+        say(f"warning: {note}")
+        result.notes.append(note)
     if note := _learnt_from(judged, model):
         say(f"warning: {note}")
         result.notes.insert(0, note)
@@ -147,16 +156,41 @@ def _only(
 
 
 def _judged(
-    classifier: Any, features: Any, judged: LabelledImages, args: argparse.Namespace
+    classifier: Any,
+    no_training: Any,
+    features: Any,
+    judged: LabelledImages,
+    args: argparse.Namespace,
 ) -> Any:
     """Return the evaluation, what it notes in terms of options."""
     from zeroshot.evaluation import evaluate_zero_shot
 
     result = evaluate_zero_shot(
-        classifier, features, judged.labels, synsets=_synsets(args.source), random_state=args.seed
+        classifier,
+        features,
+        judged.labels,
+        synsets=_synsets(args.source),
+        no_training=no_training,
+        random_state=args.seed,
     )
     left_out = {name: in_options(why) for name, why in result.left_out.items()}
     return replace(result, notes=[in_options(note) for note in result.notes], left_out=left_out)
+
+
+def _worse_than_no_training(result: Any) -> list[str]:
+    """Return what has to be said where no training is better than the model."""
+    notes = []
+    for name in JUDGED_BY:
+        estimate = result.estimates.get(name)
+        if estimate is None or estimate.no_training is None:
+            continue
+        if estimate.value < estimate.no_training - WORSE:
+            notes.append(
+                f"No training is better in {name.replace('_', ' ')}: {estimate.no_training:.3f}, "
+                f"the model {estimate.value:.3f}. Fit without --estimator, or name images "
+                "without a --model."
+            )
+    return notes
 
 
 def _synsets(source: str) -> dict[str, str] | None:
@@ -204,7 +238,7 @@ def _won_by_one_kind(result: Any, model: SavedModel) -> str:
 
 def _answers(result: Any) -> Answers:
     rows = [
-        (name, e.value, e.low, e.high, e.best_constant, e.random_label)
+        (name, e.value, e.low, e.high, e.best_constant, e.random_label, e.no_training)
         for name, e in result.estimates.items()
     ]
     return Answers(COLUMNS, rows, objects=result.to_dict(), text=str(result))

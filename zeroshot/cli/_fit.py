@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zeroshot._files import atomic_folder
+from zeroshot._printable import printable
 from zeroshot._record import RECORD, as_json
+from zeroshot._tabular import aligned
 from zeroshot.cli._attributes import SUFFIX
 from zeroshot.cli._images import (
     LabelledImages,
@@ -20,6 +24,13 @@ from zeroshot.cli._images import (
     extract,
     load_classes,
     report_unreadable,
+)
+from zeroshot.cli._no_training import (
+    N_FOLDS,
+    N_FOLDS_TRAINED,
+    Comparison,
+    compare_with_no_training,
+    verdict,
 )
 from zeroshot.cli._options import (
     add_command,
@@ -40,23 +51,28 @@ from zeroshot.cli._tables import (
     ESTIMATORS,
     ESTIMATORS_HELP,
     LABEL_EMBEDDINGS,
+    TRAINED,
     WITH_HEAD,
+    WITHOUT_HEAD,
     Needs,
     build_embedding,
     build_estimator,
     check_names,
+    has_head,
+    knows_the_heads_classes,
     prior_of,
 )
-from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
+from zeroshot.cli._terminal import UsageError, check_known, did_you_mean, say, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
-classes as well. Images that cannot be read are skipped and counted.
+classes as well. Images that cannot be read are skipped and counted. The summary has the model
+beside no training at all, on images and on classes that were left out in turn.
 
 {ESTIMATORS_HELP}"""
 
 EXAMPLES = """examples:
-  zeroshot fit photos --output my-model --calibrate
+  zeroshot fit photos --output my-model
   zeroshot fit photos --output my-model --exclude "okapi,fire engine" --estimator eszsl
   zeroshot fit cifar100 --output cifar-model --image-size 128
 """
@@ -76,9 +92,9 @@ def add_parser(commands: Any) -> None:
     add_output(fit, "MODEL", "folder of the model", required=True)
     fit.add_argument(
         "--estimator",
-        default=DEFAULT_ESTIMATOR,
         metavar="NAME",
-        help=f"{', '.join(ESTIMATORS)} (default: {DEFAULT_ESTIMATOR})",
+        help=f"{', '.join(ESTIMATORS)} (default: {DEFAULT_ESTIMATOR}, or {WITHOUT_HEAD} where the "
+        "backbone has no classifier of its own)",
     )
     add_label_embedding(fit, list(LABEL_EMBEDDINGS))
     fit.add_argument(
@@ -117,13 +133,16 @@ def run(args: argparse.Namespace) -> int:
     data = _without(excluded, data, args.source)
     if args.calibrate:
         _check_calibrated(data, args.source)
-    embedding = build_embedding(
-        args.label_embedding, _overrides(args.label_texts), running=device_options(args)
-    )
-    if args.estimator not in WITH_HEAD:
+    texts = _label_texts(args.label_texts, there)
+    embedding = build_embedding(args.label_embedding, texts, running=device_options(args))
+    if args.estimator not in (None, *WITH_HEAD):
         _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
     backbone = open_backbone(args)
-    prior = prior_of(backbone, data.class_names) if args.estimator in WITH_HEAD else None
+    estimator = args.estimator or _default_estimator(backbone, args.label_embedding)
+    if args.estimator is None and estimator not in WITH_HEAD:
+        _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
+    given = None if args.label_embedding is None else embedding
+    prior = _no_training(estimator, backbone, data.class_names, given, texts)
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = extract(backbone, data.images)
     report_unreadable(read.unreadable, len(data.labels))
@@ -131,14 +150,79 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate:
         _check_calibrated(kept, args.source)
     needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
-    estimators = build_estimator(args.estimator, needs, calibrate=args.calibrate)
-    steps = _fitted(estimators, read.features, kept.labels)
-    calibration = steps[-1].calibration_ if args.calibrate else None
-    record = _record(args, needs, backbone, read, kept, excluded) | {"calibration": calibration}
+    steps = _fitted(
+        build_estimator(estimator, needs, calibrate=args.calibrate), read.features, kept.labels
+    )
+    comparisons = _compared(estimator, needs, read.features, kept.labels)
+    summary = Summary(
+        args.output,
+        estimator,
+        steps[-1].calibration_ if args.calibrate else None,
+        kept.class_names,
+        len(read.rows),
+        len(read.unreadable),
+        comparisons,
+    )
+    record = _record(args, needs, backbone, read, kept, excluded) | summary.record()
     _save([backbone, *steps], folder, record, force=args.force)
+    for comparison in comparisons:
+        if warning := verdict(comparison, estimator):
+            say(f"warning: {warning}")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    print_answers(_summary(args, read, kept, calibration), args.format or "table")
+    print_answers(summary.answers(), args.format or "table")
     return 0
+
+
+def _default_estimator(backbone: Any, label_embedding: str | None) -> str:
+    """Return the estimator where none is named, and say so where it is not the usual one."""
+    if not has_head(backbone):
+        why = "this backbone has no classifier of its own to start from"
+    elif not knows_the_heads_classes(label_embedding):
+        why = f"{label_embedding} has no vectors of the classes that the backbone knows"
+    else:
+        return DEFAULT_ESTIMATOR
+    say(f"{why}: --estimator {WITHOUT_HEAD} is taken")
+    return WITHOUT_HEAD
+
+
+def _no_training(
+    estimator: str,
+    backbone: Any,
+    labels: list[str],
+    embedding: Any,
+    texts: Mapping[str, str] | None,
+) -> Any:
+    """Return what the network knows of the labels without training; None where it knows nothing.
+
+    An estimator that is built on it raises where a label is unknown.
+    """
+    if estimator in WITH_HEAD:
+        return prior_of(backbone, labels, embedding, texts)
+    if not has_head(backbone):
+        return None
+    try:
+        return prior_of(backbone, labels, overrides=texts)
+    except UnknownLabelError as error:
+        some = ", ".join(map(repr, error.labels[:5]))
+        say(f"no comparison with no training: it does not know {some}")
+        return None
+
+
+def _compared(estimator: str, needs: Needs, features: Any, labels: Any) -> list[Comparison]:
+    """Return the model beside no training, on images and on classes left out in turn."""
+
+    def fit(X: Any, y: Any) -> Any:
+        fold = needs._replace(labels=sorted(set(y.tolist())))
+        return _pipeline(build_estimator(estimator, fold)).fit(X, y)
+
+    return compare_with_no_training(
+        fit,
+        None if needs.prior is None else needs.prior.estimator,
+        features,
+        labels,
+        n_folds=N_FOLDS_TRAINED if estimator in TRAINED else N_FOLDS,
+        seed=needs.seed,
+    )
 
 
 def open_backbone(args: argparse.Namespace) -> Any:
@@ -211,23 +295,33 @@ def _with_images_left(before: LabelledImages, kept: LabelledImages, source: str)
     return kept
 
 
-def _overrides(path: str | None) -> Mapping[str, str] | None:
+def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, str] | None:
+    """Return what labels mean, by the names of the classes."""
     if path is None:
         return None
     try:
         texts = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise UsageError(f"--label-texts: {path} is no JSON in UTF-8 ({error}).") from error
+        raise UsageError(f"--label-texts: {path} is not JSON in UTF-8 ({error}).") from error
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise UsageError(f'--label-texts: {path} must hold {{"label": "its words"}}.')
-    return texts
+    names = spelled_as_known(list(texts), classes, option="--label-texts")
+    for name in names:
+        if name not in classes:
+            near = did_you_mean(name, classes)
+            say(f"warning: --label-texts: no class is called {name!r}.{near}")
+    return dict(zip(names, texts.values(), strict=True))
+
+
+def _pipeline(steps: list[Any]) -> Any:
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(*steps)
 
 
 def _fitted(steps: list[Any], features: Any, labels: Any) -> list[Any]:
     """Return the steps from features to labels, fitted."""
-    from sklearn.pipeline import make_pipeline
-
-    fitted = make_pipeline(*steps).fit(features, labels)
+    fitted = _pipeline(steps).fit(features, labels)
     return [step for _, step in fitted.steps]
 
 
@@ -256,7 +350,6 @@ def _record(
         n_read=len(read.rows),
         unreadable=read.unreadable,
         source=args.source,
-        estimator=args.estimator,
         label_embedding={
             "name": args.label_embedding or DEFAULT_EMBEDDING,
             "sha256": needs.embedding.fingerprint(),
@@ -268,16 +361,91 @@ def _record(
     )
 
 
-def _summary(
-    args: argparse.Namespace, read: Read, kept: LabelledImages, calibration: float | None
-) -> Answers:
-    columns = ("model", "estimator", "calibration", "n_classes", "n_images", "n_skipped")
-    values = (
-        args.output,
-        args.estimator,
-        calibration,
-        len(kept.class_names),
-        len(read.rows),
-        len(read.unreadable),
-    )
-    return Answers(columns, [values], objects=dict(zip(columns, values, strict=True)))
+@dataclass(frozen=True)
+class Summary:
+    """What was fitted, and how good it is beside no training.
+
+    Attributes
+    ----------
+    model, estimator : str
+        Where it is, and which method it is.
+    calibration : float or None
+        What is taken off the scores of learnt classes.
+    classes : list of str
+        Learnt.
+    n_images, n_skipped : int
+        Learnt from, and not readable.
+    comparisons : list of Comparison
+        On images and on classes left out.
+    """
+
+    model: str
+    estimator: str
+    calibration: float | None
+    classes: list[str]
+    n_images: int
+    n_skipped: int
+    comparisons: list[Comparison]
+
+    def record(self) -> dict[str, Any]:
+        """Return what the record of the model keeps of it."""
+        compared = {
+            c.kind: {
+                "accuracy": c.model,
+                "no_training": c.no_training,
+                "chance": c.chance,
+                "n_classes": c.n_classes,
+            }
+            for c in self.comparisons
+        }
+        return {
+            "estimator": self.estimator,
+            "calibration": self.calibration,
+            "compared_with_no_training": compared,
+        }
+
+    def answers(self) -> Answers:
+        """Return it as it is printed: a line for machines, some lines for people."""
+        facts = {
+            "model": self.model,
+            "estimator": self.estimator,
+            "calibration": self.calibration,
+            "n_classes": len(self.classes),
+            "n_images": self.n_images,
+            "n_skipped": self.n_skipped,
+        }
+        for kind in ("learnt", "other"):
+            found = [c for c in self.comparisons if c.kind == kind]
+            facts[f"{kind}_accuracy"] = found[0].model if found else None
+            facts[f"{kind}_no_training"] = found[0].no_training if found else None
+            facts[f"{kind}_chance"] = found[0].chance if found else None
+        return Answers(
+            tuple(facts),
+            [tuple(facts.values())],
+            objects=facts | {"classes": self.classes},
+            text=self._text(),
+        )
+
+    def _text(self) -> str:
+        skipped = f", {self.n_skipped:,} could not be read" if self.n_skipped else ""
+        calibrated = "" if self.calibration is None else f", calibrated by {self.calibration:.3f}"
+        listed = textwrap.fill(
+            ", ".join(map(printable, self.classes)), 88, subsequent_indent=" " * 11
+        )
+        lines = [
+            f"model      {printable(self.model)}",
+            f"estimator  {self.estimator}{calibrated}",
+            f"images     {self.n_images:,}{skipped}",
+            f"learnt     {listed}",
+        ]
+        if not self.comparisons:
+            few = "no comparison with no training: too few classes, or images of each"
+            return "\n".join([*lines, few])
+        named = {"learnt": "left-out images of learnt classes", "other": "classes left out in turn"}
+        rows = [["share named right", "model", "no training", "chance"]]
+        rows += [
+            [named[c.kind], *("" if v is None else f"{v:.2f}" for v in (c.model, c.no_training))]
+            + [f"{c.chance:.2f}"]
+            for c in self.comparisons
+        ]
+        return "\n".join([*lines, "", aligned(rows)])

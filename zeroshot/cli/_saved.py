@@ -13,6 +13,7 @@ from zeroshot._files import sha256_of
 from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
 from zeroshot.cli._options import network_options, refuse
+from zeroshot.cli._tables import has_head
 from zeroshot.exceptions import UnknownLabelError
 
 T = TypeVar("T")
@@ -119,6 +120,19 @@ class SavedModel:
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""
         return read_all(images) if self._backbone is None else extract(self._backbone, images)
+
+    def no_training(self, labels: list[str]) -> tuple[Any, str]:
+        """Return what the backbone knows of labels without training, or None and why not."""
+        from zeroshot.estimators import OpenLabelClassifier
+
+        if self._backbone is None or not has_head(self._backbone):
+            return None, ""
+        try:
+            head = self._backbone.source_head_
+            return OpenLabelClassifier(head, candidates=labels).fit(), ""
+        except UnknownLabelError as error:
+            some = ", ".join(map(repr, error.labels[:5]))
+            return None, f"No comparison with no training: it does not know {some}."
 
     def over(self, labels: list[str], *, option: str) -> Any:
         """Return the classifier behind the network, choosing among `labels`.

@@ -27,7 +27,9 @@ LABEL_EMBEDDINGS = {
 TEXT_NETWORKS = ("sentence", "clip")
 """Those that a network computes; the others are looked up."""
 
-DEFAULT_ESTIMATOR = "ridge"
+DEFAULT_ESTIMATOR, WITHOUT_HEAD = "fewshot", "ridge"
+"""The estimator, and the one where the backbone has no classifier of its own to start from."""
+
 ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "ridge": ("DeViSEClassifier", {"loss": "mse", "gamma": 2}),
     "devise": ("DeViSEClassifier", {}),
@@ -43,18 +45,22 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name to class and parameters; `build_estimator` knows what else each needs."""
 
 ESTIMATORS_HELP = """estimators:
-  ridge     closed form onto label vectors (DeViSEClassifier with squared error)
-  eszsl     closed form, penalties chosen over classes: the best of these with many classes
+  fewshot   what the backbone's own classifier (ImageNet's) says of names, and on top of it the
+            means of your images, as far as images left out say that these help (the default)
+  ensemble  eszsl, and what the backbone's own classifier says of names
+  ridge     closed form onto label vectors (DeViSEClassifier with squared error); the default for
+            a backbone without a classifier, and for attributes of your own
+  eszsl     closed form, penalties chosen over classes
   devise    the published hinge rank loss
   sae, ale, sje
             as published
   conse     label vectors weighted by the probabilities of a logistic regression
-  fewshot   class means, and what the backbone's own classifier (ImageNet's) says of names
-  ensemble  eszsl, and what the backbone's own classifier says of names
   dummy     a control that looks at no image
 """
 
 WITH_HEAD = ("fewshot", "ensemble")
+TRAINED = ("devise", "ale", "sje", "conse")
+"""Those that take many steps to be fitted."""
 FEW_CLASSES = 4  # below this there are no two folds of two classes to choose penalties on
 
 
@@ -164,8 +170,24 @@ def _steps(name: str, needs: Needs) -> list[Any]:
     return [Normalizer(), cls(**given, **params)]
 
 
-def prior_of(backbone: Any, labels: list[str]) -> Any:
-    """Return the backbone's own classifier carried over to other labels, frozen.
+def prior_of(
+    backbone: Any,
+    labels: list[str],
+    embedding: Any = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the backbone's own classifier carried over to other labels, frozen: no training.
+
+    Parameters
+    ----------
+    backbone : TimmFeatures
+        Fitted.
+    labels : list of str
+        What images may show.
+    embedding : LabelEmbedding, optional
+        Vectors beside WordNet; the words' if None.
+    overrides : mapping of str to str, optional
+        What labels mean.
 
     Raises
     ------
@@ -186,12 +208,31 @@ def prior_of(backbone: Any, labels: list[str]) -> Any:
             "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
             "take another estimator."
         ) from error
+    model = OpenLabelClassifier(
+        head, candidates=labels, label_embedding=embedding, overrides=overrides
+    )
     try:
-        return FrozenEstimator(OpenLabelClassifier(head, candidates=labels).fit())
+        return FrozenEstimator(model.fit())
     except UnknownLabelError as error:
         raise error.replace(
-            owner="--estimator", remedy="Rename their folders, or leave them out with --exclude."
+            owner="--estimator",
+            remedy="Say what they mean with --label-texts FILE, rename their folders, or leave "
+            "them out with --exclude.",
         ) from error
+
+
+def has_head(backbone: Any) -> bool:
+    """Tell whether a backbone comes with a classifier of its own."""
+    try:
+        return backbone.source_head_ is not None
+    except AttributeError:
+        return False
+
+
+def knows_the_heads_classes(label_embedding: str | None) -> bool:
+    """Tell whether these label vectors know other classes than the user's, such as ImageNet's."""
+    name = label_embedding or DEFAULT_EMBEDDING
+    return name != "hash" and not name.lower().endswith(SUFFIX)
 
 
 def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None:
@@ -216,9 +257,13 @@ def check_names(args: argparse.Namespace) -> None:
         The message says what there is.
     """
     name = args.estimator
+    if name is None:
+        return
     check_known([name], ESTIMATORS, option="--estimator", what="estimator")
-    if name in WITH_HEAD:
-        of_names = ["--label-embedding", "--label-texts"]
-        refuse(args, of_names, f"has no use: {name} knows names by WordNet and GloVe")
+    if name in WITH_HEAD and not knows_the_heads_classes(args.label_embedding):
+        raise UsageError(
+            f"--label-embedding {args.label_embedding} has no vectors of ImageNet's classes, by "
+            f"which {name} knows names. Leave it out, or take --estimator eszsl."
+        )
     if name == "dummy":
         refuse(args, ["--calibrate"], "has no use: dummy looks at no image")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from zeroshot.evaluation._task import Task
 from zeroshot.exceptions import UnknownLabelError, message_of
 from zeroshot.metrics._classification import AVERAGES, check_scores, on_offer
 from zeroshot.metrics._curve import BreakPoints
+from zeroshot.model_selection import with_candidates
 
 OWNER = "evaluate_zero_shot"
 MAX_ROWS_AT_ONCE, MAX_SCORES_AT_ONCE = 4096, 2**22
@@ -52,6 +54,7 @@ def evaluate_zero_shot(
     semantic_similarity_at: Iterable[int] = (3,),
     label_embedding: Any = None,
     synsets: Mapping[Any, Any] | None = None,
+    no_training: Any = None,
     average: str = "macro",
     n_bootstrap: int = 1000,
     level: float = 0.95,
@@ -81,6 +84,9 @@ def evaluate_zero_shot(
         Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
         labels are looked up as class names, the most frequent sense of each: ``"tiger"`` is a
         person then. ``notes`` of the result say how many had several.
+    no_training : classifier, Pipeline or FrozenEstimator, optional
+        A further control: a classifier with ``with_candidates`` that was trained on no image of the
+        labels, such as an `OpenLabelClassifier`. It takes the same X, and its figures stand beside.
     average : {"macro", "micro"}, default="macro"
         Whether each class counts once, or each sample. ``mean_class_accuracy`` has it by class
         either way.
@@ -159,7 +165,46 @@ def evaluate_zero_shot(
     figures.add_ranked(top_1, means)
     figures.add_parts(means["mean_class_accuracy"], points)
     figures.add_ranked(ranked, means)
-    return figures.result(type(final).__name__)
+    result = figures.result(type(final).__name__)
+    if no_training is None:
+        return result
+    return _beside(
+        result,
+        evaluate_zero_shot(
+            _Untrained(no_training, task.labels, final.seen_classes_),
+            X,
+            y,
+            hit_at=wanted["hit"],
+            hierarchical_precision_at=wanted["hierarchical_precision"],
+            semantic_similarity_at=wanted["semantic_similarity"],
+            label_embedding=label_embedding,
+            synsets=synsets,
+            average=average,
+            n_bootstrap=0,
+        ),
+    )
+
+
+class _Untrained:
+    """Classifier judged on another's task: its labels on offer, and which of them are seen."""
+
+    def __init__(self, classifier: Any, labels: np.ndarray, seen_classes: np.ndarray) -> None:
+        self._view = with_candidates(classifier, labels)
+        self.classes_ = unwrap(self._view).classes_
+        self.seen_classes_ = seen_classes
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the scores of the labels."""
+        return self._view.decision_function(X)
+
+
+def _beside(result: ZeroShotEvaluation, control: ZeroShotEvaluation) -> ZeroShotEvaluation:
+    """Return the result with the figures of the control beside its own."""
+    estimates = {
+        name: replace(estimate, no_training=control[name].value if name in control else None)
+        for name, estimate in result.estimates.items()
+    }
+    return replace(result, estimates=estimates)
 
 
 def _check_random_state(random_state: Any) -> np.random.RandomState:

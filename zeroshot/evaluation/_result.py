@@ -15,6 +15,9 @@ _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
     "all answers. Neither looks at an image."
 )
+_NO_TRAINING = (
+    "No training: the network's own classifier, carried over to the labels by their names."
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Estimate:
         at hand; for AUSUC a seen and an unseen label that are tied throughout.
     random_label : float
         The expected figure of labels drawn at random.
+    no_training : float or None
+        The figure of a classifier that was not trained on any image, where one was given.
 
     Examples
     --------
@@ -45,6 +50,7 @@ class Estimate:
     high: float | None
     best_constant: float
     random_label: float
+    no_training: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,7 +135,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         Returns
         -------
         pandas.DataFrame
-            With the columns ``value``, ``low``, ``high``, ``best_constant`` and ``random_label``.
+            With the columns ``value``, ``low``, ``high``, ``best_constant``, ``random_label`` and
+            ``no_training``.
 
         Raises
         ------
@@ -163,18 +170,23 @@ def heading(result: ZeroShotEvaluation) -> str:
 def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
     """Return the figures as rows of cells, the head first."""
     level = f"{100 * result.settings['level']:g} % interval"
-    rows = [["", "value", level, "best constant", "random label"]]
+    compared = any(e.no_training is not None for e in result.estimates.values())
+    more = ["no training"] if compared else []
+    rows = [["", "value", level, *more, "best constant", "random label"]]
     for name, e in result.estimates.items():
         interval = "" if e.low is None else f"{e.low:z.3f} to {e.high:z.3f}"
-        value, *controls = map(number, (e.value, e.best_constant, e.random_label))
-        rows.append([name, value, interval, *controls])
+        untrained = ["" if e.no_training is None else number(e.no_training)] if compared else []
+        controls = map(number, (e.best_constant, e.random_label))
+        rows.append([name, number(e.value), interval, *untrained, *controls])
     return rows
 
 
 def remarks(result: ZeroShotEvaluation) -> list[str]:
     """Return what has to be said beside the figures: how they count, notes, what was left out."""
     counted = "class" if result.settings["average"] == "macro" else "sample"
-    lines = [f"Each {counted} counts once. {_CONTROLS}", *result.notes]
+    compared = any(e.no_training is not None for e in result.estimates.values())
+    controls = f"{_CONTROLS} {_NO_TRAINING}" if compared else _CONTROLS
+    lines = [f"Each {counted} counts once. {controls}", *result.notes]
     reasons = dict.fromkeys(result.left_out.values())
     for why in reasons:
         names = (name for name, reason in result.left_out.items() if reason == why)
