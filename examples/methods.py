@@ -24,7 +24,7 @@ from zeroshot import (
     SAEClassifier,
     SJEClassifier,
 )
-from zeroshot.estimators import ZeroShotClassifier
+from zeroshot.estimators import CandidateClassifier
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import ClassKFold, unwrap
 
@@ -52,13 +52,13 @@ class Method:
 
     Attributes
     ----------
-    classifier : ZeroShotClassifier
+    classifier : CandidateClassifier
         Not fitted; one with a parameter ``cv`` chooses for itself.
     grid : mapping of str to sequence
         Parameters of the classifier.
     """
 
-    classifier: ZeroShotClassifier
+    classifier: CandidateClassifier
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 

@@ -27,8 +27,10 @@ from zeroshot import (
     DeViSEClassifier,
     EmbeddingRegressor,
     ESZSLClassifier,
+    SAEClassifier,
     Training,
 )
+from zeroshot._linear import _sums
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -37,7 +39,6 @@ from zeroshot.model_selection import (
     GeneralizedClassKFold,
     LeaveOneClassOut,
     PredefinedClassSplit,
-    _class_sums,
     cross_validate_classes,
 )
 
@@ -60,6 +61,8 @@ MODELS = {
     "devise, one-hot": DeViSEClassifier(loss="mse"),
     "eszsl": ESZSLClassifier(TABLE, candidates=NAMES),
     "eszsl, as published": ESZSLClassifier(TABLE, candidates=NAMES, center_features=False),
+    "sae": SAEClassifier(TABLE, candidates=NAMES),
+    "sae, decoded": SAEClassifier(TABLE, candidates=NAMES, direction="decode"),
 }
 SPLITTERS = {
     "leave one out": LeaveOneClassOut(),
@@ -127,13 +130,13 @@ def test_every_splitter(model, cv):
     assert_equal_results(model, cv=cv)
 
 
-@pytest.mark.parametrize("name", ["regressor", "eszsl, as published"])
+@pytest.mark.parametrize("name", ["regressor", "eszsl, as published", "sae"])
 @pytest.mark.parametrize("cv", SPLITTERS.values(), ids=SPLITTERS)
 def test_more_features_than_rows(name, cv):
     assert_equal_results(MODELS[name], WIDE, cv=cv)
 
 
-@pytest.mark.parametrize("name", ["regressor", "devise", "eszsl", "eszsl, as published"])
+@pytest.mark.parametrize("name", ["regressor", "devise", "eszsl", "eszsl, as published", "sae"])
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 @pytest.mark.parametrize("cv", [LeaveOneClassOut(), GeneralizedClassKFold(3)], ids=["pure", "rows"])
 def test_every_pipeline(name, before, cv):
@@ -657,7 +660,7 @@ def test_a_memory_map_is_never_copied_whole(tmp_path, monkeypatch, before):
     features = np.load(path, mmap_mode="r")
     table = AttributeTable(np.random.default_rng(1).normal(size=(n_classes, 5)), range(n_classes))
     model = make_pipeline(*before, EmbeddingRegressor(table))
-    monkeypatch.setattr(_class_sums, "BLOCK_ELEMENTS", 500 * d)
+    monkeypatch.setattr(_sums, "BLOCK_ELEMENTS", 500 * d)
     options = {"cv": LeaveOneClassOut(), "scoring": SCORERS["neg_embedding_mse"]}
     tracemalloc.start()
     got = cross_validate_classes(model, features, codes, **options)

@@ -1,9 +1,11 @@
 """The contract of every zero-shot classifier: candidates, scenarios, centring, scores, warnings.
 
-It lives in ``ZeroShotClassifier``; ridge DeViSE stands for the rest, being exact and fast.
+It lives in ``CandidateClassifier``; ridge DeViSE stands for the rest, being exact and fast.
 """
 
 from __future__ import annotations
+
+import inspect
 
 import numpy as np
 import pytest
@@ -17,11 +19,16 @@ from zeroshot import (
     ALEClassifier,
     AttributeTable,
     DeViSEClassifier,
+    EnsembleZeroShotClassifier,
     ESZSLClassifier,
+    FewShotClassifier,
     HashEmbedding,
+    NearestLabelClassifier,
+    OpenLabelClassifier,
+    SimilarityClassifier,
     Training,
 )
-from zeroshot.estimators import ZeroShotClassifier
+from zeroshot.estimators import CandidateClassifier, EmbeddingClassifier
 from zeroshot.exceptions import LabelWarning, UnknownLabelError, ZeroShotError
 
 LABELS = ["bat", "bee", "cat", "elk", "fly", "gnu", "hen"]
@@ -89,9 +96,28 @@ def test_integer_labels_behave_as_strings_do(dtype):
     assert clf.score(X, y) == fitted().score(X, Y)
 
 
-def test_interface_cannot_be_instantiated():
+@pytest.mark.parametrize("interface", [CandidateClassifier, EmbeddingClassifier])
+def test_interfaces_cannot_be_instantiated(interface):
     with pytest.raises(TypeError, match="abstract"):
-        ZeroShotClassifier()
+        interface()
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        EnsembleZeroShotClassifier,
+        FewShotClassifier,
+        NearestLabelClassifier,
+        OpenLabelClassifier,
+        SimilarityClassifier,
+    ],
+)
+def test_nothing_is_inherited_that_has_no_meaning(cls):
+    """Centring, the RBF width and hub corrections are of classifiers that predict vectors."""
+    assert issubclass(cls, CandidateClassifier) and not issubclass(cls, EmbeddingClassifier)
+    taken = set(inspect.signature(cls).parameters)
+    for name in {"label_embedding", "center", "gamma", "hubness"} - taken:
+        assert not hasattr(cls, name)
 
 
 # Centring --------------------------------------------------------------------------------------

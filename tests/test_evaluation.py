@@ -21,10 +21,12 @@ from sklearn.utils import check_random_state
 from zeroshot import (
     AttributeTable,
     CalibratedStacking,
+    ConSEClassifier,
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
     HashEmbedding,
+    SourceHead,
     evaluate_zero_shot,
 )
 from zeroshot.evaluation import Estimate, ZeroShotEvaluation, _evaluate
@@ -380,8 +382,9 @@ def test_rounding_errors_are_not_shown():
         assert result["hit_at_1"].value == round(1 - n_wrong / 10, 1)
         for estimate in result.values():
             assert estimate.low <= estimate.value <= estimate.high
-            assert all(len(str(abs(value))) <= 14 for value in asdict(estimate).values())
-            assert max(asdict(estimate).values()) <= 1
+            values = [value for value in asdict(estimate).values() if value is not None]
+            assert len(values) == 5 and max(values) <= 1
+            assert all(len(str(abs(value))) <= 14 for value in values)
 
 
 # What does not apply ---------------------------------------------------------------------------
@@ -551,10 +554,33 @@ def test_it_exports_to_json_and_to_a_frame():
     assert np.mean(list(accuracies.values())) == pytest.approx(result["hit_at_1"].value)
     frame = result.to_frame()
     assert frame.index.tolist() == list(result)
-    assert frame.columns.tolist() == ["value", "low", "high", "best_constant", "random_label"]
+    controls = ["best_constant", "random_label", "no_training"]
+    assert frame.columns.tolist() == ["value", "low", "high", *controls]
+    assert frame["no_training"].isna().all()
     assert all(column.dtype.kind == "f" for _, column in frame.items())
     assert frame.loc["ausuc", "low"] == result["ausuc"].low
     assert evaluate(n_bootstrap=0).to_frame()["low"].isna().all()
+
+
+@pytest.mark.parametrize("scenario", ["generalized", "unseen"])
+def test_no_training_is_judged_on_the_same_task(scenario):
+    """Its own seen classes do not matter: the figures are those of the model's task."""
+    model = fitted(devise(scenario=scenario))
+    head = SourceHead(RNG.normal(size=(3, X.shape[1])), np.zeros(3), ["lion", "dog", "jar"])
+    control = ConSEClassifier(head, TABLE, candidates=NAMES).fit()
+    plain, result = evaluate(model), evaluate(model, no_training=control)
+    assert {name: replace(e, no_training=None) for name, e in result.items()} == dict(plain)
+    offered = NAMES if scenario == "generalized" else model.unseen_classes_
+    right = control.with_candidates(offered).predict(TEST_X) == TEST_Y
+    parts = {"unseen": model.unseen_classes_}
+    if scenario == "generalized":
+        parts["seen"] = [name for name in SEEN if (TEST_Y == name).any()]
+    for part, classes in parts.items():
+        of = [right[TEST_Y == name].mean() for name in classes]
+        assert result[f"{part}_accuracy"].no_training == pytest.approx(np.mean(of))
+    assert result["hit_at_1"].no_training == result["mean_class_accuracy"].no_training
+    assert "no training" in str(result) and "no training" not in str(plain)
+    assert result.to_frame()["no_training"].notna().all()
 
 
 def test_a_frame_needs_pandas(monkeypatch):

@@ -1,4 +1,4 @@
-"""The tutorial and the recipes run from top to bottom, and print what stands below each block."""
+"""Tutorial, recipes and design page run from top to bottom, and print what stands below a block."""
 
 import io
 import re
@@ -96,7 +96,15 @@ def test_the_tutorial_prints_what_it_says(photo_folder):
 def test_the_recipes_print_what_they_say(photo_folder):
     page = (ROOT / "docs/recipes.md").read_text()
     _, pairs = run_page(page, "recipes.md")
-    assert len(pairs) == 8
+    assert len(pairs) == 9
+    for printed, expected in pairs:
+        assert_same(printed, expected)
+
+
+def test_the_design_page_prints_what_it_says():
+    page = (ROOT / "docs/design.md").read_text()
+    _, pairs = run_page(page, "design.md")
+    assert len(pairs) == 1
     for printed, expected in pairs:
         assert_same(printed, expected)
 

@@ -182,6 +182,7 @@ def test_public_names_of_parts_are_sorted_and_there(name):
 LAYERS = [
     {
         "exceptions",
+        "_arrays",
         "_renamed",
         "_saving",
         "_version",
@@ -193,6 +194,7 @@ LAYERS = [
         "_hub",
         "_threads",
     },
+    {"_linear"},
     {"_images"},
     {"_torch", "_pipelines", "_clip", "_links", "_progress", "_tabular"},
     {"taxonomy"},

@@ -13,8 +13,8 @@ from zeroshot import (
     ESZSLClassifier,
     ESZSLClassifierCV,
 )
-from zeroshot.estimators import _penalty_search
-from zeroshot.estimators._ridge import EIGEN_FROM, NormalEquations, RowSums, one_hot
+from zeroshot._linear import RowSums, SystemOfRows, _sums, _systems
+from zeroshot._linear._equations import EIGEN_FROM
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import (
@@ -199,12 +199,10 @@ def test_eszsl_is_not_misled_by_large_rows_that_a_fold_leaves_out():
 
 
 def test_weights_of_a_penalty_do_not_depend_on_the_others():
-    rows = with_a_large_row()
-    equations = NormalEquations.of_rows(rows, one_hot(CODES, 10), center=True)
+    system = SystemOfRows(with_a_large_row(), CODES)
     spread = [0.0, 1e-3, 1.0, 1e3, 1e6]
-    together = equations.solve(spread)
-    for penalty, weights in zip(spread, together, strict=True):
-        np.testing.assert_array_equal(equations.solve([penalty])[0], weights)
+    for penalty, solution in zip(spread, system.path(np.eye(10), spread), strict=True):
+        np.testing.assert_array_equal(system.ridge(np.eye(10), penalty).coef, solution.coef)
 
 
 def test_ridge_is_not_misled_by_large_rows_that_a_fold_leaves_out():
@@ -223,10 +221,9 @@ def test_ridge_is_not_misled_by_large_rows_that_a_fold_leaves_out():
     ("factor", "keeps"), [(1.0, True), (1e2, True), (1e3, True), (1e6, False), (1e9, False)]
 )
 def test_digits_are_counted_where_rows_are_subtracted(factor, keeps):
-    codes, origin = one_hot(CODES, 10), np.zeros(9)
     large = np.vstack([factor * X[:5], X[5:]])
-    whole = RowSums.of(large, codes, origin)
-    rest = whole.without(RowSums.of(large[:5], codes[:5], origin))
+    whole = RowSums.of(large, CODES, origin=np.zeros(9))
+    rest = whole.without(large[:5], CODES[:5])
     assert rest.keep_digits(1e-2) is keeps
     assert rest.keep_digits(factor**2)  # the penalty alone counts
     assert whole.keep_digits(0.0) is keeps  # a row still there hides the others as well
@@ -236,7 +233,14 @@ def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
     rare = np.where(np.arange(9) == 3, X * (Y == NAMES[0])[:, None], X)
     search = GridSearchCV(eszsl(), GRID, cv=FOLDS, scoring=SCORERS["mean_class_accuracy"])
     search.fit(rare, Y)
-    monkeypatch.setattr(_penalty_search.NormalEquations, "of_rows", None)  # not called
+    sums_of = RowSums.of.__func__
+
+    def of_all_rows(cls, *args, rows=None, **options):
+        assert rows is None, "a fold's own rows were summed up"
+        return sums_of(cls, *args, **options)
+
+    monkeypatch.setattr(RowSums, "of", classmethod(of_all_rows))
+    monkeypatch.setattr(_systems, "SystemOfRows", None)  # not called
     ours = ESZSLClassifierCV(TABLE, alphas_features=SPREAD, alphas_labels=SPREAD, cv=FOLDS)
     assert_same_search(ours.fit(rare, Y), search)
 
@@ -433,13 +437,14 @@ def test_duplicate_vectors_are_reported_once(recwarn):
 def test_a_pass_is_made_over_all_rows_and_one_over_those_left_out(monkeypatch):
     """Not over the training rows of each fold, which are four times as many."""
     summed = []
-    original = _penalty_search.RowSums.of.__func__
+    original = _sums.blocks
 
-    def counting(cls, features, targets, origin):
-        summed.append(len(features))
-        return original(cls, features, targets, origin)
+    def counting(*args):
+        for part, Z in original(*args):
+            summed.append(len(Z))
+            yield part, Z
 
-    monkeypatch.setattr(_penalty_search.RowSums, "of", classmethod(counting))
+    monkeypatch.setattr(_sums, "blocks", counting)
     ESZSLClassifierCV(TABLE, cv=FOLDS).fit(X, Y)
     assert sum(summed) == 2 * len(X)
 

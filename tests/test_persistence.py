@@ -570,9 +570,10 @@ def test_what_is_saved_describes_itself(name):
 class Halved(DeViSEClassifier):
     """An estimator that is new: its class, and its name in the table, are all that it needs."""
 
-    def _fit_map(self, X, y, class_vectors):
-        super()._fit_map(X, y, class_vectors)
+    def fit_from_sums(self, system):
+        super().fit_from_sums(system)
         self.factor_ = np.array([0.5])
+        return self
 
     def _project(self, X):
         return self.factor_ * super()._project(X)
@@ -1030,7 +1031,7 @@ def test_label_embeddings_outside_the_table_are_refused(kind, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        *("__class__", "__dict__", "__init__", "_network", "_fit_map", "predict", "fit", "margin"),
+        *("__class__", "__dict__", "__init__", "_network", "_learn", "predict", "fit", "margin"),
         *("_secret_", "score", "_n_features_out", "decision_function"),
     ],
 )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections import namedtuple
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from zeroshot._linear import SystemOfRows, apply_map
 from zeroshot._torch import generator, to_tensor
-from zeroshot.estimators._map import FittedMap, apply_map, fit_ridge
 from zeroshot.losses import MSELoss
 from zeroshot.networks._loop import TensorRows, TrainingSettings, linear_layers, train
 from zeroshot.networks._perceptron import fit_perceptron
+
+FittedMap = namedtuple("FittedMap", ["coefs", "intercepts", "history"])
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 4)).astype(np.float32)
@@ -158,16 +161,15 @@ def test_ridge_solves_the_normal_equations_with_a_free_intercept(alpha, shape):
     z = np.hstack([x, np.ones((shape[0], 1))])
     penalty = np.diag([alpha] * shape[1] + [0.0])
     solution = np.linalg.solve(z.T @ z + penalty, z.T @ y)
-    fitted = fit_ridge(x, y, alpha)
-    np.testing.assert_allclose(fitted.coefs[0], solution[:-1], rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(fitted.intercepts[0], solution[-1], rtol=1e-8)
-    assert fitted.history == []
+    fitted = SystemOfRows(x, y).ridge(None, alpha)
+    np.testing.assert_allclose(fitted.coef, solution[:-1], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(fitted.intercept, solution[-1], rtol=1e-8)
 
 
 def test_ridge_of_one_output_has_the_same_shapes():
-    fitted = fit_ridge(X, VECTORS[TARGETS][:, :1], 1.0)
-    assert fitted.coefs[0].shape == (4, 1) and fitted.intercepts[0].shape == (1,)
-    assert fitted.coefs[0].dtype == np.float64
+    fitted = SystemOfRows(X, VECTORS[TARGETS][:, :1]).ridge(None, 1.0)
+    assert fitted.coef.shape == (4, 1) and fitted.intercept.shape == (1,)
+    assert fitted.coef.dtype == np.float64
 
 
 def naive_perceptron(x, coefs, intercepts):

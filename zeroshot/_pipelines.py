@@ -12,6 +12,8 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
+from zeroshot._linear import ChoosesPenalties
+
 
 def unwrap(model: Any) -> Any:
     """Return the final estimator inside `model`: last pipeline step, best of a search, or itself.
@@ -91,7 +93,7 @@ def settled(model: Any) -> Any:
     Parameters
     ----------
     model : estimator, Pipeline or search object
-        Fitted. An estimator that chooses by itself tells its choice by ``_settled()``.
+        Fitted. One that `ChoosesPenalties` gives those of its ``fit``.
 
     Examples
     --------
@@ -107,7 +109,7 @@ def settled(model: Any) -> Any:
         copy = clone(model)
         copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
         return copy
-    return model._settled() if hasattr(model, "_settled") else clone(model)
+    return model.settled() if isinstance(model, ChoosesPenalties) else clone(model)
 
 
 def is_search(model: Any) -> bool:

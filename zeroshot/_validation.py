@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+from zeroshot.exceptions import LabelWarning
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray:
@@ -240,3 +246,11 @@ def check_number(
     ):
         expected = "an integer" if integer else "a number"
         raise ValueError(f"{owner}: {name} must be {expected}{bounds}, got {value!r}.")
+
+
+def warn_caller(message: str) -> None:
+    """Warn of labels on the line of the user's own call, however deep in the package this is."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, LabelWarning, stacklevel=level)

@@ -41,7 +41,7 @@ EXAMPLES = """examples:
 FIGURES, PAGE = "evaluation.json", "index.html"
 FAR_BELOW = 0.1  # of the best harmonic mean, from which on it is worth a word
 COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label", "no_training")
-JUDGED_BY = ("mean_class_accuracy", "seen_accuracy", "unseen_accuracy")
+JUDGED_BY = ("seen_accuracy", "unseen_accuracy")
 
 
 def add_parser(commands: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import normalize
 
 from zeroshot._printable import printable
 from zeroshot.exceptions import in_options
@@ -59,16 +60,16 @@ def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str)
     """Return names as they are known, where one alone is the same label otherwise spelled; say so.
 
     Labels are the same whose words are, as label embeddings read them: ``school_bus`` and
-    ``School Bus``.
+    ``School Bus``, and an accent that is a letter of its own or part of one.
     """
     from zeroshot.label_embeddings._text import label_words
 
     by_words: dict[str, list[str]] = {}
     for label in known:
-        by_words.setdefault(str(label_words(label)), []).append(label)
+        by_words.setdefault(str(label_words(normalize("NFC", label))), []).append(label)
     found: list[str] = []
     for name in names:
-        words = label_words(name)
+        words = label_words(normalize("NFC", name))
         alike = by_words.get(str(words), []) if words and name not in known else []
         if len(alike) == 1 and alike[0] not in (*names, *found):
             say(f"{option}: {name!r} is taken for {alike[0]!r}")

@@ -1,10 +1,11 @@
 """Estimators that connect features to label vectors."""
 
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._base import CandidateClassifier
 from zeroshot.estimators._calibrated import CalibratedStacking
 from zeroshot.estimators._conse import ConSEClassifier
 from zeroshot.estimators._devise import DeViSEClassifier
 from zeroshot.estimators._dummy import DummyZeroShotClassifier
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._ensemble import EnsembleZeroShotClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier
 from zeroshot.estimators._eszsl_cv import ESZSLClassifierCV
@@ -23,11 +24,13 @@ from zeroshot.estimators._softmax import SoftmaxClassifier
 __all__ = [
     "ALEClassifier",
     "CalibratedStacking",
+    "CandidateClassifier",
     "ConSEClassifier",
     "DeViSEClassifier",
     "DummyZeroShotClassifier",
     "ESZSLClassifier",
     "ESZSLClassifierCV",
+    "EmbeddingClassifier",
     "EmbeddingRegressor",
     "EmbeddingRegressorCV",
     "EnsembleZeroShotClassifier",
@@ -40,5 +43,4 @@ __all__ = [
     "SimilarityClassifier",
     "SimilarityInitializer",
     "SoftmaxClassifier",
-    "ZeroShotClassifier",
 ]

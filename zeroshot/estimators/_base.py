@@ -1,9 +1,8 @@
-"""What every zero-shot classifier shares: labels in, scores over a vocabulary out."""
+"""Classifiers that choose among candidate labels: labels in, scores over a vocabulary out."""
 
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
@@ -22,7 +21,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
-    check_flag,
     check_labels,
     check_missing_labels,
     check_no_images,
@@ -30,28 +28,20 @@ from zeroshot._validation import (
     check_option,
     check_same_kind,
     check_unique,
-)
-from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
-from zeroshot.estimators._hubness import HubCorrection, fit_correction
-from zeroshot.estimators._label_space import (
-    LabelSpace,
-    check_label_embedding,
-    warn_of_degenerate_vectors,
+    warn_caller,
 )
 from zeroshot.estimators._many_candidates import (
     best_columns,
+    binary_scores,
     member_mask,
     row_blocks,
-    vector_scores,
 )
-from zeroshot.exceptions import LabelWarning
-from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
 from zeroshot.label_embeddings._vocabulary_words import vocabulary_of
 
 SCENARIOS = ("generalized", "unseen")
 
 
-class ZeroShotClassifier(
+class CandidateClassifier(
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -60,17 +50,16 @@ class ZeroShotClassifier(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Interface of the zero-shot classifiers.
+    """Interface of the zero-shot classifiers: one score for each candidate label.
 
-    A subclass has the parameters ``label_embedding``, ``candidates``, ``scenario``, ``center``
-    and ``temperature``, learns in ``_fit_map`` and answers in ``_project``. The score of a class
-    is the inner product of a sample's predicted vector with the class's vector, which is centred
-    on the mean of the seen classes' vectors and of unit length. The parameters ``gamma`` and
-    ``hubness`` are handled here, for every subclass that has them in its constructor.
+    A subclass has the parameters ``candidates``, ``scenario`` and ``temperature``. Its ``fit``
+    calls `_set_classes` and `_prepare_candidates`, and it scores in `_class_scores`. Everything
+    else follows from the scores, here and once: labels, the best k, probabilities, and views over
+    other candidates.
 
     ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
-    vocabulary of candidates: memory holds the class vectors in float64 and 128 MB of scores.
-    ``decision_function`` and ``predict_proba`` return, and hold, one score a row and class.
+    vocabulary of candidates: memory holds 128 MB of scores. ``decision_function`` and
+    ``predict_proba`` return, and hold, one score a row and class.
 
     Attributes
     ----------
@@ -80,135 +69,85 @@ class ZeroShotClassifier(
         The sorted labels of ``fit``.
     unseen_classes_ : ndarray of shape (n_unseen,)
         The labels of ``classes_`` that ``fit`` did not see.
-    class_vectors_ : ndarray of shape (n_classes, n_dims)
-        The vectors of ``classes_``: centred, of unit length.
-    label_space_ : LabelSpace
-        The label embedding with the offset that centring found.
 
     Examples
     --------
-    >>> from zeroshot import DeViSEClassifier
-    >>> from zeroshot.estimators import ZeroShotClassifier
-    >>> isinstance(DeViSEClassifier(), ZeroShotClassifier)
+    >>> from zeroshot import NearestLabelClassifier, OneHotEmbedding
+    >>> from zeroshot.estimators import CandidateClassifier
+    >>> isinstance(NearestLabelClassifier(OneHotEmbedding(["cat", "dog"])), CandidateClassifier)
     True
     """
 
-    label_embedding: LabelEmbedding | None
     candidates: Any
     scenario: str
-    center: bool
-    gamma: float | None = None
-    hubness: str | None = None
     temperature: float
-    hub_correction_: HubCorrection | None
-    hub_terms_: Any
-
-    _compares_classes = True
-    """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
 
     @abstractmethod
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        """Learn from rows X, the positions y of their classes, and the seen classes' vectors."""
-
-    @abstractmethod
-    def _project(self, X: np.ndarray) -> np.ndarray:
-        """Return the predicted vectors, (n_samples, n_dims), of validated rows X."""
-
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn from images of the seen classes.
+        """Learn from images of the seen classes."""
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-        y : array-like of shape (n_samples,)
-            Labels: all strings, or all integers.
+    @abstractmethod
+    def transform(self, X: Any) -> np.ndarray:
+        """Return what the scores are made of, for the next step of a pipeline."""
 
-        Returns
-        -------
-        self : object
-            The fitted classifier.
+    @abstractmethod
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return what is known of labels, seen or not, (n_labels, n_dims)."""
 
-        Raises
-        ------
-        UnknownLabelError
-            A label or a candidate has no vector; all of them are named.
-        ValueError
-            X is not finite, lengths differ, or the candidates are empty, repeated, or of another
-            type than the labels.
+    @abstractmethod
+    def _prepare_candidates(self) -> None:
+        """Make what scores of ``classes_`` need, in place of what there was before."""
 
-        Warns
-        -----
-        LabelWarning
-            All samples are of one class, and there are other candidates.
-        """
-        X, y = self._validate_fit(X, y)
-        positions, seen_vectors = self._fit_seen(y)
-        self._embed_vocabulary()
-        self._fit_map(X, positions, seen_vectors)
-        if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
-            warnings.warn(
-                f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
-                "nothing can be learnt of what sets classes apart, and answers mean nothing. Pass "
-                "samples of at least two classes.",
-                LabelWarning,
-                stacklevel=2,
-            )
-        self._fit_hubness(X)
-        return self
+    @abstractmethod
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the score of each class, (n_samples, n_classes), of validated rows X."""
 
-    def _validate_fit(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        """Return X and the labels y of ``fit``, checked."""
+    @abstractmethod
+    def _vocabulary_embedding(self) -> Any:
+        """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
+
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        """Return X and the labels y of ``fit``, checked; with `reset` X may be of another width."""
         owner = type(self).__name__
         y = check_missing_labels(y, owner=owner)
         check_no_images(X, owner=owner)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
         return X, check_labels(y, owner=owner, name="y")
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Set the seen classes, the vocabulary and the label space.
+    def _fit_without_images(self, n_features: int | None) -> None:
+        """Forget the images of an earlier ``fit``; None where the number of features is open."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if n_features is not None:
+            self.n_features_in_ = n_features
+
+    def _set_classes(self, y: np.ndarray, announced: np.ndarray | None = None) -> np.ndarray:
+        """Set the seen classes and the vocabulary, and return where each label stands.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        announced : ndarray of shape (n_announced,), optional
+            Labels that may come later, among them those of `y`: the candidates, if none are given.
 
         Returns
         -------
         positions : ndarray of shape (n_samples,)
             Of the labels y in ``seen_classes_``.
-        seen_vectors : ndarray of shape (n_seen, n_dims)
-            The vectors of ``seen_classes_``.
         """
-        owner = type(self).__name__
-        check_number(self.temperature, owner=owner, name="temperature", above=0)
-        if self.gamma is not None:
-            check_number(self.gamma, owner=owner, name="gamma", above=0)
-        if self.hubness is not None:
-            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
-        check_flag(self.center, owner=owner, name="center")
+        check_number(self.temperature, owner=type(self).__name__, name="temperature", above=0)
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
-        embedding = self.label_embedding
-        if embedding is None:
-            embedding = OneHotEmbedding(self.seen_classes_)
-        embedding = check_label_embedding(embedding, owner=owner)
-        # Before labels of the wrong kind are embedded.
-        self.hub_correction_ = self.hub_terms_ = None
-        self._set_vocabulary(self._named(self.candidates))
-        self.label_space_, seen_vectors = LabelSpace.of_seen(
-            embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
-        )
-        return positions, seen_vectors
+        given = self._named(self.candidates)
+        self._set_vocabulary(announced if given is None else given)
+        return positions
 
     def _named(self, candidates: Any) -> Any:
         """Return `candidates`, or all labels of the embedding where they are so called."""
         if isinstance(candidates, str) and candidates == "vocabulary":
             return vocabulary_of(self._vocabulary_embedding(), owner=type(self).__name__)
         return candidates
-
-    def _vocabulary_embedding(self) -> Any:
-        """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
-        if self.label_embedding is None:
-            raise ValueError(
-                f"{type(self).__name__}: label_embedding=None has no vocabulary. Pass a list of "
-                "candidates, or a label_embedding with one, such as WordVectors()."
-            )
-        return self.label_embedding
 
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
@@ -222,31 +161,6 @@ class ZeroShotClassifier(
         check_same_kind(classes, seen, owner=owner, names=("candidates", "y"))
         self.classes_ = np.sort(classes)
         self.unseen_classes_ = self.classes_[~member_mask(self.classes_, seen)]
-
-    def _embed_vocabulary(self) -> None:
-        self.class_vectors_ = self.label_space_.vectors(self.classes_)
-        warn_of_degenerate_vectors(
-            self.class_vectors_,
-            self.classes_,
-            self.unseen_classes_,
-            owner=type(self).__name__,
-            stacklevel=4,
-        )
-
-    def _fit_hubness(self, X: np.ndarray) -> None:
-        """Learn the correction against hubs, if there is one, from the rows of ``fit``."""
-        if self.hubness is not None:
-            self.hub_correction_ = fit_correction(self.hubness, X, self._project)
-        self._set_hub_terms()
-
-    def _set_hub_terms(self) -> None:
-        correction = self._hub_correction
-        self.hub_terms_ = None if correction is None else correction.terms(self.class_vectors_)
-
-    @property
-    def _hub_correction(self) -> HubCorrection | None:
-        """The correction that ``fit`` learnt; None where it learns none, or was not asked for."""
-        return getattr(self, "hub_correction_", None)
 
     def with_candidates(self, labels: Any) -> Self:
         """Return this fitted classifier over another vocabulary, without fitting again.
@@ -276,43 +190,8 @@ class ZeroShotClassifier(
             view._sklearn_output_config = dict(view._sklearn_output_config)
         view.candidates = labels
         view._set_vocabulary(self._named(labels))
-        view._embed_vocabulary()
-        view._set_hub_terms()
+        view._prepare_candidates()
         return view
-
-    def label_vectors(self, labels: Any) -> np.ndarray:
-        """Return the raw vectors of `labels`: neither centred nor scaled.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_labels,)
-            Any labels that the label embedding knows.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_labels, n_dims)
-            As the label embedding gives them, in float64.
-        """
-        check_is_fitted(self)
-        return self.label_space_.raw_vectors(
-            check_labels(labels, owner=type(self).__name__, name="labels")
-        )
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Predict the label vector of each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the centred label space.
-        """
-        check_is_fitted(self)
-        return self._project(self._validate(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate.
@@ -335,7 +214,7 @@ class ZeroShotClassifier(
             ``scenario="unseen"`` and every candidate was seen.
         """
         scores = self._masked_scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return binary_scores(scores)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
@@ -433,12 +312,10 @@ class ZeroShotClassifier(
         y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
         check_same_kind(y, self.classes_, owner=type(self).__name__, names=("y", "candidates"))
         if not member_mask(self.classes_, y).any():
-            warnings.warn(
+            warn_caller(
                 f"{type(self).__name__}: none of the true labels is among the "
                 f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
                 "Pass candidates= with the labels that may occur.",
-                LabelWarning,
-                stacklevel=2,
             )
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
@@ -447,14 +324,6 @@ class ZeroShotClassifier(
         if self.scenario == "generalized":
             return np.ones(len(self.classes_), dtype=bool)
         return ~member_mask(self.classes_, self.seen_classes_)
-
-    def _class_scores(self, X: np.ndarray) -> np.ndarray:
-        """Return the score of each class, (n_samples, n_classes), of validated rows X."""
-        vectors, correction = self._project(X), self._hub_correction
-        if correction is None or self.hub_terms_ is None:
-            return vector_scores(vectors, self.class_vectors_)
-        class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
-        return correction.scores(vectors, class_vectors, self.hub_terms_)
 
     def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""
@@ -484,22 +353,16 @@ class ZeroShotClassifier(
                 "scenario='generalized'."
             )
         if self.scenario == "unseen" and allowed.sum() == 1:
-            warnings.warn(
+            warn_caller(
                 f"{type(self).__name__}: scenario='unseen', and {self.unseen_classes_[0]!s} is the "
                 "only candidate not seen in fit: it is the answer for every sample, and accuracy "
                 "means nothing. Pass further candidates, or scenario='generalized'.",
-                LabelWarning,
-                stacklevel=4,
             )
         return allowed
 
     def _validate(self, X: Any) -> np.ndarray:
         check_no_images(X, owner=type(self).__name__)
         return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.class_vectors_.shape[1]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -32,7 +32,7 @@ from zeroshot.estimators._held_out_classes import (
     fold_curve,
     held_out_curve,
 )
-from zeroshot.estimators._many_candidates import best_columns, row_blocks
+from zeroshot.estimators._many_candidates import best_columns, binary_scores, row_blocks
 from zeroshot.estimators._penalty_search import make_folds
 from zeroshot.metrics._classification import check_k
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
@@ -303,7 +303,7 @@ class CalibratedStacking(
             first, of shape (n_samples,).
         """
         scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return binary_scores(scores)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from sklearn.utils import gen_batches
+from scipy.linalg import cho_solve, solve_triangular
 
-from zeroshot.similarity._inference import class_sums
+from zeroshot._linear import RowSums, cholesky, shifted_diagonal
 
 BATCH = 2048
 
@@ -61,21 +60,14 @@ class ClassDirections:
         n_classes : int
             How many.
         """
-        n_samples, n_features = X.shape
-        counts = np.bincount(positions, minlength=n_classes)
-        center = X.mean(axis=0, dtype=np.float64)
-        gram = np.zeros((n_features, n_features))
-        sums = np.zeros((n_classes, n_features))
-        for rows in gen_batches(n_samples, BATCH):
-            Z = X[rows] - center
-            gram += Z.T @ Z
-            sums += class_sums(Z, positions[rows], n_classes)
-        penalty = np.trace(gram) / n_samples
+        sums = RowSums.of(X, positions, classes=np.arange(n_classes)).centered()
+        center, counts = sums.origin, sums.target_total
+        penalty = np.trace(sums.gram) / sums.n_rows
         if penalty <= 1e-24 * (center @ center) or penalty == 0:
             return None
-        gram[np.diag_indices(n_features)] += penalty
-        factor = cho_factor(gram, lower=True, overwrite_a=True)[0]
-        means = sums / counts[:, None]
+        shifted = shifted_diagonal(sums.gram, penalty)
+        factor, _ = cholesky(shifted, shifted.diagonal().copy())
+        means = sums.cross / counts[:, None]
         solved = cho_solve((factor, True), means.T).T
         lengths = np.sqrt(np.maximum((means * solved).sum(axis=1), 0))
         lengths = np.where(

@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels, check_number, check_same_kind
 from zeroshot.backbones import SourceHead
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
 
-class ConSEClassifier(ZeroShotClassifier):
+class ConSEClassifier(EmbeddingClassifier):
     r"""Convex combination of semantic embeddings.
 
     :math:`f(x) = \frac1Z \sum_{t \le T} p(\hat y_t | x)\, s(\hat y_t)`, where
@@ -154,21 +154,22 @@ class ConSEClassifier(ZeroShotClassifier):
                 "of fit, and a SourceHead is fitted without any. Pass hubness=None, or another "
                 "classifier."
             )
-        self.n_features_in_ = self.classifier.n_features_in_
+        self._fit_without_images(self.classifier.n_features_in_)
         covered = self.label_embedding.covers(self.classifier.labels)
         # With no label covered, all are embedded, and the error names them.
         labels = self.classifier.labels[covered if covered.any() else slice(None)]
         with warnings.catch_warnings():
             # Words of the head's own labels that have no vector are nothing its user can mend.
             warnings.simplefilter("ignore", LabelWarning)
-            positions, seen_vectors = self._fit_seen(labels)
-        self._embed_vocabulary()
+            positions, seen_vectors = self._place_seen(labels)
+        self._prepare_candidates()
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        _, class_vectors = self._set_label_space(y)
         classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
-        source = classifier.fit(X, self.seen_classes_[y])
+        source = classifier.fit(X, y)
         if np.array_equal(source.classes_, self.seen_classes_):
             self._set_source(source, np.arange(len(class_vectors)), class_vectors)
             return

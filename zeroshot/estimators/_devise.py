@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from zeroshot._linear import LinearSystem, SystemOfRows, apply_map
 from zeroshot._validation import check_labels, check_number, check_option
-from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import FittedMap, apply_map, fit_ridge, ridge_map
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, network_tags, run_network
 from zeroshot.networks._perceptron import (
@@ -21,7 +21,7 @@ from zeroshot.networks._task import (
     check_classes,
     check_network_fit,
     find_labels,
-    has_network,
+    has_partial_fit,
     vector_task,
 )
 from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
@@ -33,7 +33,7 @@ LOSSES = ("hinge", "cosine_margin", "cosine", "mse")
 
 
 @trains
-class DeViSEClassifier(TrainingMixin, ZeroShotClassifier):
+class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     """Deep visual-semantic embedding: features are mapped next to the vectors of their labels.
 
     Parameters
@@ -181,18 +181,24 @@ class DeViSEClassifier(TrainingMixin, ZeroShotClassifier):
         self.init_from = init_from
         self.warm_start = warm_start
 
-    @available_if(has_network)
+    @available_if(has_partial_fit)
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """Train the network for one epoch more, at a constant step size.
+        """Add further rows to the closed form, or train a network for one epoch more.
+
+        The closed form (``loss="mse"`` without hidden layers or a network) is then that of one
+        ``fit`` to the rows of all calls, whatever their order, and a label may be new in any of
+        them. A network trains at a constant step size.
 
         Parameters
         ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
+        X : array-like of shape (n_samples, n_features)
+            Features; with a `network` a list of paths or PIL images, or a uint8 array of shape
+            (n_samples, height, width, 3).
         y : array-like of shape (n_samples,)
             Their labels.
         classes : array-like of shape (n_classes,), optional
-            In the first call, all labels that later calls may bring; those of `y` if None.
+            Labels that later calls may bring. For a network they are fixed by the first call,
+            those of `y` if None.
 
         Returns
         -------
@@ -202,34 +208,49 @@ class DeViSEClassifier(TrainingMixin, ZeroShotClassifier):
         Raises
         ------
         ValueError
-            `y` has labels that the first call did not know.
+            `y` has labels that the first call of a network did not know, or of another kind; X is
+            of another width; or there is `hubness`, which needs all rows at once.
         AttributeError
-            There is no `network`.
+            There is neither a `network` nor a closed form.
+
+        Warns
+        -----
+        UserWarning
+            The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
+        if self.network is None:
+            return super().partial_fit(X, y, classes)
         owner = type(self).__name__
         X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
-        _, vectors = self._fit_seen(self.seen_classes_ if known else labels)
-        self._embed_vocabulary()
+        _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
         self._train(X, find_labels(y, self.seen_classes_, owner=owner), vectors, one_more=True)
         self._fit_hubness(X)
         return self
 
-    def _validate_fit(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
         if self.network is None:
-            return super()._validate_fit(X, y)
+            return super()._validate_fit(X, y, reset=reset)
         return check_network_fit(X, y, owner=type(self).__name__)
 
     def _validate(self, X: Any) -> Any:
         return super()._validate(X) if self.network is None else X
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        if self.network is not None:
-            self._train(X, y, class_vectors)
+    def _learn(self, X: Any, y: np.ndarray) -> None:
+        self._forget_sums()
+        if self._is_ridge():
+            self.fit_from_sums(SystemOfRows(X, y))
             return
         hidden = self._check_parameters()
-        self._keep(self._solve(X, y, class_vectors, hidden))
+        positions, vectors = self._set_label_space(y)
+        if self.network is not None:
+            self._train(X, positions, vectors)
+            return
+        loss = _make_loss(self.loss, self.margin, self.n_negatives)
+        self.coefs_, self.intercepts_, self.history_ = train_perceptron(
+            self, X, positions, vectors, loss, hidden
+        )
 
     def _train(
         self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
@@ -241,17 +262,47 @@ class DeViSEClassifier(TrainingMixin, ZeroShotClassifier):
         task = vector_task(y, class_vectors, hidden, loss, about, unit_vectors=True)
         fit_network(self, X, task, one_more=one_more)
 
-    def _learns_by_class(self) -> bool:
-        """Tell whether ``fit`` is ridge regression: see `cross_validate_classes`."""
-        is_ridge = self.network is None and self.loss == "mse" and is_linear(self.hidden)
-        return is_ridge and self.hubness is None
+    def _is_ridge(self) -> bool:
+        """Tell whether the map is ridge regression in closed form."""
+        return self.network is None and self.loss == "mse" and is_linear(self.hidden)
 
-    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
-        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
-        _, vectors = self._fit_seen(classes)
-        self._embed_vocabulary()
+    def learns_from_sums(self) -> bool:
+        """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
+        return self._is_ridge() and super().learns_from_sums()
+
+    def check_sums(self) -> bool:
+        """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
+
+        Raises
+        ------
+        AttributeError
+            It has not: it trains.
+        """
+        if not self._is_ridge():
+            raise AttributeError(
+                f"{type(self).__name__}: only the closed form adds up. Pass loss='mse' with "
+                "hidden=() and network=None."
+            )
+        return True
+
+    def fit_from_sums(self, system: LinearSystem) -> Self:
+        """Do what ``fit`` does, given a system in place of the samples.
+
+        Parameters
+        ----------
+        system : LinearSystem
+            Of the features and their labels.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
         self._check_parameters()
-        self._keep(ridge_map(ridge, vectors, self.alpha))
+        solution = system.ridge(self._seen_vectors(system), self.alpha)
+        self.coefs_, self.intercepts_ = [solution.coef], [solution.intercept]
+        self.history_ = []
+        return self
 
     def _check_parameters(self) -> tuple[int, ...]:
         owner = type(self).__name__
@@ -268,18 +319,6 @@ class DeViSEClassifier(TrainingMixin, ZeroShotClassifier):
         if self.network is None:
             return Defaults(epochs=20, learning_rate=1e-2, weight_decay=10.0)
         return Defaults(epochs=20)
-
-    def _keep(self, fitted: FittedMap) -> None:
-        self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
-        self.history_ = fitted.history
-
-    def _solve(
-        self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray, hidden: tuple[int, ...]
-    ) -> FittedMap:
-        if self.loss == "mse" and not hidden:
-            return fit_ridge(X, class_vectors, self.alpha, codes=y)
-        loss = _make_loss(self.loss, self.margin, self.n_negatives)
-        return FittedMap(*train_perceptron(self, X, y, class_vectors, loss, hidden))
 
     def _project(self, X: Any) -> np.ndarray:
         if self.network is not None:

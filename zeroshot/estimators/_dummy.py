@@ -9,14 +9,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from zeroshot._validation import check_option
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 STRATEGIES = ("mean", "constant", "random")
 
 
-class DummyZeroShotClassifier(ZeroShotClassifier):
+class DummyZeroShotClassifier(EmbeddingClassifier):
     """Zero-shot classifier that ignores its input.
 
     Parameters
@@ -70,7 +70,8 @@ class DummyZeroShotClassifier(ZeroShotClassifier):
         self.scenario = scenario
         self.random_state = random_state
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._set_label_space(y)
         check_option(self.strategy, STRATEGIES, owner=type(self).__name__, name="strategy")
         self.mean_vector_ = self.label_space_.raw_vectors(self.seen_classes_).mean(axis=0)
 

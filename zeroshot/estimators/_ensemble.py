@@ -173,8 +173,19 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         NotFittedError
             A frozen member is not fitted.
         """
-        self._members()
-        return super().fit(X, y)
+        self.names_, members, self.weights_ = self._members()
+        X, y = self._validate_fit(X, y)
+        self._set_classes(y)
+        candidates = None if self.candidates is None else self.classes_
+        self.estimators_ = [
+            member
+            if isinstance(member, FrozenEstimator)
+            else unfitted_copy(member, candidates).fit(X, y)
+            for member in members
+        ]
+        self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
+        self._prepare_candidates()
+        return self
 
     def _members(self) -> tuple[list[str], list[Any], np.ndarray]:
         """Return names, estimators and weights of the members that are not dropped, checked."""
@@ -199,19 +210,6 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         members = [pairs[i][1] for i in kept]
         return [pairs[i][0] for i in kept], members, weights[kept] / weights[kept].sum()
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        self.names_, members, self.weights_ = self._members()
-        labels = self.seen_classes_[y]
-        candidates = None if self.candidates is None else self.classes_
-        self.estimators_ = [
-            member
-            if isinstance(member, FrozenEstimator)
-            else unfitted_copy(member, candidates).fit(X, labels)
-            for member in members
-        ]
-        self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
-        self._set_views()
-
     def _spread(self, member: Any, X: np.ndarray) -> float:
         """Return the standard deviation of an image's scores over classes, averaged over rows X.
 
@@ -226,7 +224,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
             total += float(scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64).sum())
         return total / len(X) if total > 0 else 1.0
 
-    def _set_views(self) -> None:
+    def _prepare_candidates(self) -> None:
         self.estimators_ = [
             view_over(member, self.classes_, owner=_OWNER, name=repr(name))
             for name, member in zip(self.names_, self.estimators_, strict=True)
@@ -244,7 +242,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         check_is_fitted(self)
         return Bunch(**dict(zip(self.names_, self.estimators_, strict=True)))
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
         total = np.zeros((len(X), len(self.classes_)))
         for member, weight, spread in zip(
             self.estimators_, self.weights_, self.spreads_, strict=True

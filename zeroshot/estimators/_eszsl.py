@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.linalg import svd
 
+from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._validation import check_flag, check_number
-from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import apply_map
-from zeroshot.estimators._ridge import NormalEquations, inverse_or_zero, one_hot, product
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -60,34 +59,35 @@ class LabelFactors:
 
 
 def solve_eszsl(
-    equations: NormalEquations,
+    system: LinearSystem,
     factors: LabelFactors,
     alpha_features: float,
     alpha_labels: float,
     *,
     center: bool,
-) -> np.ndarray:
-    """Return V = (X'X + gamma I)^-1 X'Y S (S'S + lambda I)^-1, (n_features, n_dims).
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return V = (X'X + gamma I)^-1 X'Y S (S'S + lambda I)^-1, (n_features, n_dims), and an offset.
 
     X'Y takes no pass over the samples of its own: with M the sum of the features of each class, a
     class a row, it is 2 M' - (M'1) 1'.
 
     Parameters
     ----------
-    equations : NormalEquations
-        Of X and the one-hot classes of its rows.
+    system : LinearSystem
+        Of X and the classes of its rows.
     factors : LabelFactors
         Of the classes' vectors S.
     alpha_features, alpha_labels : float
         The paper's gamma and lambda.
     center : bool
-        Whether the equations are about the mean of the features.
+        Whether to subtract the mean of the features.
     """
-    (weights,) = equations.solve([alpha_features], factors.codes(center=center))
-    return product(weights, factors.whitened(alpha_labels))
+    solution = system.ridge(factors.codes(center=center), alpha_features, center=center)
+    coef = product(solution.coef, factors.whitened(alpha_labels))
+    return coef, -product(solution.mean[None], coef)[0]
 
 
-class ESZSLClassifier(ZeroShotClassifier):
+class ESZSLClassifier(ClosedFormClassifier):
     r"""Embarrassingly simple zero-shot learning: a bilinear score of features and label vectors.
 
     The score of label vector s for features x is :math:`x^\top V s`, and V has a closed form,
@@ -188,40 +188,28 @@ class ESZSLClassifier(ZeroShotClassifier):
         self.hubness = hubness
         self.temperature = temperature
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        self._check_parameters()
-        members = one_hot(y, len(class_vectors))
-        equations = NormalEquations.of_rows(X, members, center=self.center_features)
-        factors = LabelFactors.of(class_vectors)
-        self.coef_ = solve_eszsl(
-            equations,
-            factors,
-            self.alpha_features,
-            self.alpha_labels,
-            center=self.center_features,
-        )
-        self.intercept_ = -product(equations.mean[None], self.coef_)[0]
+    def fit_from_sums(self, system: LinearSystem) -> Self:
+        """Do what ``fit`` does, given a system in place of the samples.
 
-    def _learns_by_class(self) -> bool:
-        """Tell whether ``fit`` is ridge regression, to `LabelFactors.codes`."""
-        return self.hubness is None
+        Parameters
+        ----------
+        system : LinearSystem
+            Of the features and their labels.
 
-    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
-        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
-        _, class_vectors = self._fit_seen(classes)
-        self._embed_vocabulary()
-        self._check_parameters()
-        factors = LabelFactors.of(class_vectors)
-        center = self.center_features
-        weights, mean, _ = ridge(factors.codes(center=center), self.alpha_features, center=center)
-        self.coef_ = product(weights, factors.whitened(self.alpha_labels))
-        self.intercept_ = -product(mean[None], self.coef_)[0]
-
-    def _check_parameters(self) -> None:
-        owner = type(self).__name__
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
+        owner, center = type(self).__name__, self.center_features
         for name in ("alpha_features", "alpha_labels"):
             check_number(getattr(self, name), owner=owner, name=name, above=0)
-        check_flag(self.center_features, owner=owner, name="center_features")
+        check_flag(center, owner=owner, name="center_features")
+        factors = LabelFactors.of(self._seen_vectors(system))
+        self.coef_, self.intercept_ = solve_eszsl(
+            system, factors, self.alpha_features, self.alpha_labels, center=center
+        )
+        return self
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

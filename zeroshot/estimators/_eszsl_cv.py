@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from zeroshot._linear import (
+    ChoosesPenalties,
+    LinearSystem,
+    RidgeSolution,
+    apply_map,
+    fold_systems,
+    product,
+)
 from zeroshot._validation import check_flag
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier, LabelFactors, solve_eszsl
-from zeroshot.estimators._map import apply_map
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
     best_point,
     check_penalties,
-    fold_equations,
     make_folds,
     make_scorer,
     score_of,
     search_results,
 )
-from zeroshot.estimators._ridge import NormalEquations, one_hot, product
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._classification import class_mean
 
 
-class ESZSLClassifierCV(ZeroShotClassifier):
+class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
 
     Every point of the grid is scored on images of classes that its fold's model never saw, each
@@ -154,40 +158,33 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         self.hubness = hubness
         self.temperature = temperature
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
         check_flag(self.center_features, owner=owner, name="center_features")
         gammas = check_penalties(self.alphas_features, owner=owner, name="alphas_features", above=0)
         lambdas = check_penalties(self.alphas_labels, owner=owner, name="alphas_labels", above=0)
-        labels, table = self.seen_classes_[y], None
+        table = None
         if self.label_embedding is not None:  # looked up once, not in every fold
             raw = self.label_space_.raw_vectors(self.seen_classes_)
             table = AttributeTable(raw, labels=self.seen_classes_)
         # Of two classes held out at least, one is a wrong answer for images of the other.
         of_classes = table is not None
-        folds = make_folds(self.cv, X, labels, of_classes=of_classes, at_least=2, owner=owner)
-        systems = fold_equations(
-            X,
-            one_hot(y, len(self.seen_classes_)),
-            folds,
-            center=self.center_features,
-            penalty=min(gammas),
-        )
+        folds = make_folds(self.cv, X, y, of_classes=of_classes, at_least=2, owner=owner)
+        center = self.center_features
+        systems = fold_systems(X, y, folds, center=center, penalty=min(gammas))
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         scores = []
         for number, (train, test) in enumerate(folds):
-            model, factors = self._fold_model(number, table, labels[train], labels[test])
-            equations = next(systems)
-            seen = np.searchsorted(self.seen_classes_, model.seen_classes_)
-            equations = replace(equations, right=equations.right[:, seen])
-            codes = factors.codes(center=self.center_features)
+            model, factors = self._fold_model(number, table, y[train], y[test])
+            solutions = next(systems).path(factors.codes(center=center), gammas, center=center)
             parts = [X[test]] if self.hubness is None else [X[test], X[train]]
-            reduced = _reduce(parts, equations, gammas, codes)
+            reduced = _reduce(parts, solutions)
             maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
             if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
-                scores.append(_class_accuracies(model, reduced, maps, labels[test]))
+                scores.append(_class_accuracies(model, reduced, maps, y[test]))
             else:
-                scores.append(_scores(scorer, model, reduced, maps, labels[test], owner))
+                scores.append(_scores(scorer, model, reduced, maps, y[test], owner))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
             np.array(scores).T,
@@ -228,23 +225,24 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabelWarning)  # given once, for all classes together
-            _, seen_vectors = model._fit_seen(train)
-            model._embed_vocabulary()
+            _, seen_vectors = model._set_label_space(train)
         return model, LabelFactors.of(seen_vectors)
 
-    def _set_best(self, equations: NormalEquations, factors: LabelFactors) -> None:
+    def _set_best(self, system: LinearSystem, factors: LabelFactors) -> None:
         self.best_index_, self.best_score_, best = best_point(self.cv_results_)
         self.alpha_features_, self.alpha_labels_ = best["alpha_features"], best["alpha_labels"]
-        self.coef_ = solve_eszsl(
-            equations,
-            factors,
-            self.alpha_features_,
-            self.alpha_labels_,
-            center=self.center_features,
+        self.coef_, self.intercept_ = solve_eszsl(
+            system, factors, self.alpha_features_, self.alpha_labels_, center=self.center_features
         )
-        self.intercept_ = -product(equations.mean[None], self.coef_)[0]
 
-    def _settled(self) -> ESZSLClassifier:
+    def settled(self) -> ESZSLClassifier:
+        """Return an unfitted classifier with the penalties that ``fit`` chose.
+
+        Returns
+        -------
+        classifier : ESZSLClassifier
+            With ``alpha_features_`` and ``alpha_labels_`` for its own.
+        """
         shared = ESZSLClassifier().get_params().keys() & self.get_params(deep=False).keys()
         return clone(ESZSLClassifier(**{name: getattr(self, name) for name in shared})).set_params(
             alpha_features=self.alpha_features_, alpha_labels=self.alpha_labels_
@@ -254,13 +252,12 @@ class ESZSLClassifierCV(ZeroShotClassifier):
         return apply_map(X, [self.coef_], [self.intercept_])
 
 
-def _reduce(
-    parts: list[np.ndarray], equations: NormalEquations, gammas: list[float], codes: np.ndarray
-) -> Iterator[list[np.ndarray]]:
+def _reduce(parts: list[np.ndarray], solutions: list[RidgeSolution]) -> Iterator[list[np.ndarray]]:
     """Yield, for each gamma, features as narrow as the label factors: what all lambdas share."""
-    centred = [np.subtract(X, equations.mean, dtype=np.float64, order="C") for X in parts]
-    for weights in equations.solve(gammas, codes):
-        yield [product(rows, weights) for rows in centred]
+    mean = solutions[0].mean
+    centred = [np.subtract(X, mean, dtype=np.float64, order="C") for X in parts]
+    for solution in solutions:
+        yield [product(rows, solution.coef) for rows in centred]
 
 
 def _scores(

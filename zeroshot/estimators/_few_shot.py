@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._pipelines import unwrap
-from zeroshot._validation import check_labels, check_number
+from zeroshot._validation import check_labels, check_number, warn_caller
 from zeroshot.estimators._blend import BlendRule, measure_blend, with_trust
 from zeroshot.estimators._class_directions import BATCH, ClassDirections
 from zeroshot.estimators._composite import CompositeClassifier
@@ -23,7 +22,6 @@ from zeroshot.estimators._members import (
     thawed,
     view_over,
 )
-from zeroshot.exceptions import LabelWarning
 
 _OWNER = "FewShotClassifier"
 
@@ -182,7 +180,8 @@ class FewShotClassifier(CompositeClassifier):
                 f"{_OWNER}: y names images, but X is missing. Pass both; class names without "
                 "images go into candidates=."
             )
-        return super().fit(X, y)
+        X, y = self._validate_fit(X, y)
+        return self._fit_images(X, self._set_classes(y))
 
     def _fit_names(self) -> Self:
         if self.candidates is None or self.prior is None:
@@ -190,11 +189,9 @@ class FewShotClassifier(CompositeClassifier):
                 f"{_OWNER}: there are no images. Pass X and y, or both candidates=, which names "
                 "the classes, and prior=, which knows the names."
             )
-        for name in ("n_features_in_", "feature_names_in_"):  # of images in an earlier fit
-            if hasattr(self, name):
-                delattr(self, name)
+        self._fit_without_images(None)
         labels = check_labels(self._named(self.candidates), owner=_OWNER, name="candidates")
-        self._fit_seen(labels[:0])
+        self._set_classes(labels[:0])
         self.image_counts_ = np.empty(0, dtype=np.int64)
         self.center_, self.coef_, self.blend_ = np.empty(0), np.empty((0, 0)), None
         self._fit_prior()
@@ -202,20 +199,16 @@ class FewShotClassifier(CompositeClassifier):
             self.n_features_in_ = self.prior_.n_features_in_
         return self
 
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        positions, nothing = super()._fit_seen(y)
+    def _fit_images(self, X: np.ndarray, positions: np.ndarray) -> Self:
         outside = np.setdiff1d(self.seen_classes_, self.classes_).tolist()
         if outside:
             raise ValueError(
                 f"{_OWNER}: y holds {len(outside)} labels that candidates lacks "
                 f"({', '.join(map(repr, outside[:10]))}). Add them, or leave their images out."
             )
-        return positions, nothing
-
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
         n_seen = len(self.seen_classes_)
-        self.image_counts_ = np.bincount(y, minlength=n_seen)
-        directions = ClassDirections.of_images(X, y, n_seen) if n_seen > 1 else None
+        self.image_counts_ = np.bincount(positions, minlength=n_seen)
+        directions = ClassDirections.of_images(X, positions, n_seen) if n_seen > 1 else None
         if directions is None:
             self.center_, self.coef_ = np.zeros(X.shape[1]), np.zeros((n_seen, X.shape[1]))
         else:
@@ -223,33 +216,32 @@ class FewShotClassifier(CompositeClassifier):
         self.blend_ = None
         self._fit_prior()
         if self.prior_ is None:
-            return
+            return self
         if directions is None:
             self._warn_of_one_class()
-            return
+            return self
         fixed = None if isinstance(self.prior_images, str) else float(self.prior_images)
         self.blend_ = measure_blend(
-            self._scores_of_training_images(X, y, directions),
+            self._scores_of_training_images(X, positions, directions),
             default_spread=float(directions.lengths.mean()) or 1.0,
             prior_images=fixed,
         )
         if fixed is None:
-            batches = self._scores_of_training_images(X, y, directions)
+            batches = self._scores_of_training_images(X, positions, directions)
             self.blend_ = with_trust(self.blend_, batches, self.image_counts_)
+        return self
 
     def _fit_prior(self) -> None:
         self.prior_ = None
         if self.prior is not None:
             self.prior_ = fitted_from_names(self.prior, self.classes_, owner=_OWNER, name="prior")
-        self._set_views()
+        self._prepare_candidates()
 
     def _warn_of_one_class(self) -> None:
-        warnings.warn(
+        warn_caller(
             f"{_OWNER}: the images are all of {self.seen_classes_[0]!s}, or all the same, and say "
             "nothing of what sets classes apart: scores are the prior's. Pass images of at least "
             "two classes.",
-            LabelWarning,
-            stacklevel=5,
         )
 
     def _scores_of_training_images(
@@ -260,7 +252,7 @@ class FewShotClassifier(CompositeClassifier):
             means = directions.leave_one_out(X[rows], y[rows])
             yield prior, means, y[rows], self.image_counts_[y[rows]]
 
-    def _set_views(self) -> None:
+    def _prepare_candidates(self) -> None:
         if self.prior_ is not None:
             self.prior_ = self._prior_over(self._labels())
         elif len(self.unseen_classes_):
@@ -305,7 +297,7 @@ class FewShotClassifier(CompositeClassifier):
     def _fitted_members(self) -> list[Any]:
         return [] if self.prior_ is None else [self.prior_]
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
         if self.prior_ is None:
             return self._mean_scores(X)[:, np.searchsorted(self.seen_classes_, self.classes_)]
         labels = self._labels()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 
+from zeroshot._arrays import unit_rows
 from zeroshot._saving import Saved
 
 METHODS = ("zscore", "csls")
@@ -110,7 +111,7 @@ class CrossDomainScaling(HubCorrection):
         """Return the correction by the projections of rows X, or of a seeded sample of them."""
         if len(X) > MAX_SAMPLE:
             X = X[np.sort(check_random_state(0).permutation(len(X))[:MAX_SAMPLE])]
-        return cls(_unit(project(X).astype(np.float64)))
+        return cls(unit_rows(project(X).astype(np.float64)))
 
     def terms(self, class_vectors: np.ndarray) -> np.ndarray:
         """Return the mean cosine of each label to its k nearest training projections."""
@@ -123,7 +124,7 @@ class CrossDomainScaling(HubCorrection):
         self, vectors: np.ndarray, class_vectors: np.ndarray, terms: np.ndarray
     ) -> np.ndarray:
         """Return 2 cos(p, s_c) - r_T(p) - r_S(s_c)."""
-        cosines = _unit(vectors) @ class_vectors.T
+        cosines = unit_rows(vectors) @ class_vectors.T
         nearness = terms.astype(vectors.dtype, copy=False)
         return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
 
@@ -143,11 +144,6 @@ def fit_correction(method: str, X: np.ndarray, project: Project) -> HubCorrectio
     if method == "zscore":
         return ColumnZScore.of_rows(X, project)
     return CrossDomainScaling.of_rows(X, project)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms == 0, 1, norms)
 
 
 def _mean_of_largest(rows: np.ndarray) -> np.ndarray:

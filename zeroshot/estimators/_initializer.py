@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -25,6 +24,7 @@ from zeroshot._validation import (
     check_no_images,
     check_number,
     check_option,
+    warn_caller,
 )
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._head_transfer import (
@@ -34,6 +34,7 @@ from zeroshot.estimators._head_transfer import (
     warm_started,
 )
 from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, CrossValidation
+from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.estimators._measuring import Names, check_measurable, measure
 from zeroshot.estimators._naming import (
     check_candidates,
@@ -51,7 +52,7 @@ from zeroshot.estimators._neighbors import (
     relations_of,
 )
 from zeroshot.estimators._transferred_rows import TransferRule
-from zeroshot.exceptions import LabelWarning, UnknownLabelError
+from zeroshot.exceptions import UnknownLabelError
 
 _OWNER = "SimilarityInitializer"
 
@@ -250,7 +251,7 @@ class SimilarityInitializer(
         if lonely.any():
             mixed = self.mixture is not None and X is not None
             message = lonely_message(self.classes_, lonely, mixed=mixed, owner=_OWNER)
-            warnings.warn(message, LabelWarning, stacklevel=2)
+            warn_caller(message)
         return self
 
     @property
@@ -274,7 +275,7 @@ class SimilarityInitializer(
             of the second less that of the first, of shape (n_samples,).
         """
         scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return binary_scores(scores)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
 from zeroshot._saving import Saved
-from zeroshot.exceptions import LabelWarning, Remedy
+from zeroshot._validation import warn_caller
+from zeroshot.exceptions import Remedy
 from zeroshot.label_embeddings import LabelEmbedding
 
 _BLOCK = 2**16
@@ -71,14 +71,14 @@ class LabelSpace(Saved):
         """
         raw = embedding.embed(seen).astype(np.float64)
         offset = _offset(raw, center)
-        vectors = unit_rows(raw, offset)
-        warn_of_degenerate_vectors(vectors, seen, seen, owner=owner, stacklevel=5)
+        vectors = centered_unit_rows(raw, offset)
+        warn_of_degenerate_vectors(vectors, seen, seen, owner=owner)
         if gamma is None:
             return cls(embedding, offset), vectors
         similarities = rbf_kernel(vectors, gamma=gamma)
         anchor_offset = _offset(similarities, center)
         space = cls(embedding, offset, gamma=gamma, anchors=vectors, anchor_offset=anchor_offset)
-        return space, unit_rows(similarities, anchor_offset)
+        return space, centered_unit_rows(similarities, anchor_offset)
 
     def raw_vectors(self, labels: np.ndarray) -> np.ndarray:
         """Return the embedding's own vectors, float64 (n_labels, n_dims)."""
@@ -95,10 +95,12 @@ class LabelSpace(Saved):
         return placed
 
     def _place(self, raw: np.ndarray) -> np.ndarray:
-        vectors = unit_rows(raw, self.offset)
+        vectors = centered_unit_rows(raw, self.offset)
         if self.gamma is None or self.anchors is None or self.anchor_offset is None:
             return vectors
-        return unit_rows(rbf_kernel(vectors, self.anchors, gamma=self.gamma), self.anchor_offset)
+        return centered_unit_rows(
+            rbf_kernel(vectors, self.anchors, gamma=self.gamma), self.anchor_offset
+        )
 
 
 def check_label_embedding(embedding: Any, *, owner: str) -> LabelEmbedding:
@@ -126,7 +128,7 @@ def _offset(rows: np.ndarray, center: bool) -> np.ndarray:
     return mean if center and not equal else np.zeros_like(mean)
 
 
-def unit_rows(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def centered_unit_rows(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Return `rows` less `offset`, at unit length; a row that equals it but for rounding, zero."""
     shifted = rows - offset
     norms = np.linalg.norm(shifted, axis=1, keepdims=True)
@@ -136,7 +138,7 @@ def unit_rows(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
 
 
 def warn_of_degenerate_vectors(
-    vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str, stacklevel: int
+    vectors: np.ndarray, labels: np.ndarray, new: np.ndarray, *, owner: str
 ) -> None:
     """Warn of labels that no score can tell apart, by name, where one of the `new` is of them."""
     at_mean = labels[~vectors.any(axis=1)].tolist()
@@ -146,20 +148,18 @@ def warn_of_degenerate_vectors(
     is_new = set(new.tolist())
     at_mean = [label for label in at_mean if label in is_new]
     if at_mean:
-        warnings.warn(
+        warn_caller(
             f"{owner}: the vectors of {_listed(at_mean)} lie at the mean of the seen classes' "
             "vectors and score 0 for every sample. "
             + Remedy(
                 "Pass center=False or another label_embedding.",
                 option="Respell them, or take another --label-embedding in 'zeroshot fit'.",
             ),
-            LabelWarning,
-            stacklevel=stacklevel,
         )
     named = [_listed(group) for group in groups if not is_new.isdisjoint(group)]
     if named:
         more = f" and {len(named) - _LISTED} more groups" if len(named) > _LISTED else ""
-        warnings.warn(
+        warn_caller(
             f"{owner}: labels share one vector and cannot be told apart: "
             f"[{', '.join(named[:_LISTED])}]{more}. "
             + Remedy(
@@ -167,8 +167,6 @@ def warn_of_degenerate_vectors(
                 option="Respell them, or say how they differ with --label-texts FILE of 'zeroshot "
                 "fit'.",
             ),
-            LabelWarning,
-            stacklevel=stacklevel,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zeroshot.estimators._ridge import product
+from zeroshot._linear import product
 
 MAX_SCORES = 2**24
 """How many scores a block of rows may have: 128 MB in float64."""
@@ -22,6 +22,11 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 def vector_scores(vectors: np.ndarray, class_vectors: np.ndarray) -> np.ndarray:
     """Return inner products, (n_rows, n_classes), in the dtype of `vectors`."""
     return product(vectors, class_vectors.T.astype(vectors.dtype, copy=False))
+
+
+def binary_scores(scores: np.ndarray) -> np.ndarray:
+    """Return scores as ``decision_function`` does: of two classes, the second less the first."""
+    return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
 
 def best_columns(scores: np.ndarray, k: int) -> np.ndarray:

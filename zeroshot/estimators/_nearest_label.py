@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroshot._validation import check_flag, check_labels, check_number
-from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._label_space import LabelSpace, check_label_embedding, unit_rows
-from zeroshot.exceptions import LabelWarning
+from zeroshot._arrays import unit_rows
+from zeroshot._validation import check_flag, check_labels, warn_caller
+from zeroshot.estimators._base import CandidateClassifier
+from zeroshot.estimators._label_space import (
+    LabelSpace,
+    check_label_embedding,
+    warn_of_degenerate_vectors,
+)
+from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 _OWNER = "NearestLabelClassifier"
 
 
-class NearestLabelClassifier(ZeroShotClassifier):
+class NearestLabelClassifier(CandidateClassifier):
     """Cosine of features and label vectors: nothing is learned.
 
     For features that others have trained to lie where the label vectors do, above all CLIP's:
@@ -62,8 +66,6 @@ class NearestLabelClassifier(ZeroShotClassifier):
     >>> model.predict([[3.0, 2.0], [9.0, 1.0]]).tolist()
     ['zebra', 'horse']
     """
-
-    _compares_classes = False
 
     def __init__(
         self,
@@ -110,47 +112,43 @@ class NearestLabelClassifier(ZeroShotClassifier):
             ``center=True``, and no class was seen.
         """
         embedding = check_label_embedding(self.label_embedding, owner=_OWNER)
-        if X is not None and y is not None:
-            return super().fit(X, y)
-        if y is not None:
-            return self._fit_labels(y, embedding)
-        check_number(self.temperature, owner=_OWNER, name="temperature", above=0)
         check_flag(self.center, owner=_OWNER, name="center")
+        seen = self._check_fit(X, y, embedding)
+        self._set_classes(seen)
+        self.label_space_ = LabelSpace(embedding, np.zeros(embedding.n_dims))
+        if len(seen):
+            self.label_space_, _ = LabelSpace.of_seen(
+                embedding, self.seen_classes_, center=self.center, owner=_OWNER
+            )
+        self._prepare_candidates()
+        if self.center and not len(seen):
+            warn_caller(
+                f"{_OWNER}: center=True, but fit was given no labels, so that there is no mean of "
+                "seen classes to subtract. Pass y=, the seen classes, or center=False."
+            )
+        return self
+
+    def _check_fit(self, X: Any, y: Any, embedding: LabelEmbedding) -> np.ndarray:
+        """Return the labels of the seen classes: none, if there is no y."""
+        if X is None:
+            self._fit_without_images(embedding.n_dims)
+        elif y is None:
+            X = validate_data(self, X, dtype=[np.float64, np.float32])
+        else:
+            X, y = self._validate_fit(X, y)
+        if X is not None:
+            self._check_width(X, embedding)
+        if y is not None:
+            y = check_labels(y, owner=_OWNER, name="y")
+            if not len(y):
+                raise ValueError(f"{_OWNER}: y is empty. Name the seen classes, or pass y=None.")
+            return y
         if self.candidates is None:
             raise ValueError(
                 f"{_OWNER}: candidates is None, and fit was given no labels. Pass candidates= with "
                 "the labels to choose from."
             )
-        if X is None:
-            self.n_features_in_ = embedding.n_dims
-        else:
-            self._check_width(validate_data(self, X, dtype=[np.float64, np.float32]), embedding)
-        candidates = check_labels(self._named(self.candidates), owner=_OWNER, name="candidates")
-        self.seen_classes_ = candidates[:0]
-        self._set_vocabulary(candidates)
-        self.label_space_ = LabelSpace(embedding, np.zeros(embedding.n_dims))
-        self._embed_vocabulary()
-        if self.center:
-            warnings.warn(
-                f"{_OWNER}: center=True, but fit was given no labels, so that there is no mean of "
-                "seen classes to subtract. Pass y=, the seen classes, or center=False.",
-                LabelWarning,
-                stacklevel=2,
-            )
-        return self
-
-    def _fit_labels(self, y: Any, embedding: LabelEmbedding) -> Self:
-        """Take the labels y for the seen classes, without images."""
-        labels = check_labels(y, owner=_OWNER, name="y")
-        if not len(labels):
-            raise ValueError(f"{_OWNER}: y is empty. Name the seen classes, or pass y=None.")
-        self.n_features_in_ = embedding.n_dims
-        self._fit_seen(labels)
-        self._embed_vocabulary()
-        return self
-
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        self._check_width(X, self.label_space_.embedding)
+        return check_labels(self._named(self.candidates), owner=_OWNER, name="candidates")[:0]
 
     def _check_width(self, X: np.ndarray, embedding: LabelEmbedding) -> None:
         n_dims = embedding.n_dims
@@ -162,5 +160,53 @@ class NearestLabelClassifier(ZeroShotClassifier):
                 "from one to the other with DeViSEClassifier."
             )
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
-        return unit_rows(X, np.zeros(X.shape[1], dtype=X.dtype)).astype(X.dtype, copy=False)
+    def _prepare_candidates(self) -> None:
+        self.class_vectors_ = self.label_space_.vectors(self.classes_)
+        warn_of_degenerate_vectors(
+            self.class_vectors_, self.classes_, self.unseen_classes_, owner=_OWNER
+        )
+
+    def _vocabulary_embedding(self) -> LabelEmbedding:
+        return self.label_embedding
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the raw vectors of `labels`: neither centred nor scaled.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            As the label embedding gives them, in float64.
+        """
+        check_is_fitted(self)
+        return self.label_space_.raw_vectors(check_labels(labels, owner=_OWNER, name="labels"))
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features at unit length.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_dims)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the space of the label vectors.
+        """
+        check_is_fitted(self)
+        return self._unit(self._validate(X))
+
+    def _unit(self, X: np.ndarray) -> np.ndarray:
+        return unit_rows(X).astype(X.dtype, copy=False)
+
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
+        return vector_scores(self._unit(X), self.class_vectors_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.class_vectors_.shape[1]

@@ -132,14 +132,11 @@ class OpenLabelClassifier(CompositeClassifier):
                 "TimmFeatures().fit().source_head_, for example."
             )
         check_flag(self.sentences, owner=_OWNER, name="sentences")
-        self.n_features_in_ = self.head.n_features_in_
+        self._fit_without_images(self.head.n_features_in_)
         self.label_embedding_ = self._vectors()
-        positions, nothing = self._fit_seen(self.head.labels)
-        self._fit_map(np.empty((0, self.n_features_in_)), positions, nothing)
+        self._set_classes(self.head.labels)
+        self._prepare_candidates()
         return self
-
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        self._set_views()
 
     def _vectors(self) -> LabelEmbedding:
         if self.label_embedding is None:
@@ -153,7 +150,7 @@ class OpenLabelClassifier(CompositeClassifier):
             )
         return check_label_embedding(self.label_embedding, owner=_OWNER)
 
-    def _set_views(self) -> None:
+    def _prepare_candidates(self) -> None:
         _check_known(self.classes_, self.label_embedding_, self.overrides or {})
         by_kind = WordNetSimilarity(
             "path", senses="nearest", on_missing="zero", overrides=self.overrides
@@ -170,7 +167,7 @@ class OpenLabelClassifier(CompositeClassifier):
     def _fitted_members(self) -> list[Any]:
         return [self.classifier_]
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
         softened = np.asarray(self.classifier_.transform(X))
         return vector_scores(softened, self.classifier_.class_vectors_)
 

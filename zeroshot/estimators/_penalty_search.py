@@ -1,8 +1,8 @@
-"""Penalties chosen by folds over the classes: a whole grid from one pass over the data."""
+"""Penalties chosen by folds over the classes: folds, scores, and the best of a grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -12,7 +12,6 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
 from zeroshot._validation import check_number
-from zeroshot.estimators._ridge import NormalEquations, RowSums
 from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 
@@ -103,51 +102,6 @@ def _default_folds(y: np.ndarray, at_least: int, *, owner: str) -> int:
 def _as_rows(fold: tuple[Any, Any], n_rows: int) -> Fold:
     train, test = (np.arange(n_rows)[part] for part in fold)
     return train, test
-
-
-def fold_equations(
-    X: np.ndarray, targets: Any, folds: Sequence[Fold], *, center: bool, penalty: float
-) -> Iterator[NormalEquations]:
-    """Yield the normal equations of each fold's training rows, and last those of all rows.
-
-    A Gram matrix is a sum over rows, so that one pass gives that of all, and a second one that of
-    the rows which each fold leaves out, to be subtracted. Where these are so much larger than the
-    rest that subtraction loses its digits, the training rows are summed up themselves.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Features.
-    targets : ndarray or sparse array of shape (n_samples, n_targets)
-        Of each row.
-    folds : sequence of (train, test)
-        Row numbers.
-    center : bool
-        Whether each fold's equations are about the mean of its own rows.
-    penalty : float
-        The lowest that the equations will be solved with.
-    """
-    n_rows, n_features = X.shape
-    if n_rows < n_features:
-        for rows in (*(train for train, _ in folds), np.arange(n_rows)):
-            yield NormalEquations.of_rows(X[rows], targets[rows], center=center)
-        return
-    origin = X.mean(axis=0, dtype=np.float64) if center else np.zeros(n_features)
-    whole = RowSums.of(X, targets, origin)
-    for train, _ in folds:
-        left_out = np.setdiff1d(np.arange(n_rows), train)
-        is_subset = len(left_out) + len(train) == n_rows
-        if not is_subset or len(train) < max(n_features, len(left_out)):
-            yield NormalEquations.of_rows(X[train], targets[train], center=center)
-            continue
-        sums = whole.without(RowSums.of(X[left_out], targets[left_out], origin))
-        if center:
-            sums = sums.about_the_mean(np.asarray(targets[train].sum(axis=0)))
-        if sums.keep_digits(penalty):
-            yield NormalEquations.of_sums(sums)
-        else:
-            yield NormalEquations.of_rows(X[train], targets[train], center=center)
-    yield NormalEquations.of_sums(whole)
 
 
 def make_scorer(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot._linear import apply_map
 from zeroshot._validation import check_number
-from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import apply_map
+from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
 from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @trains
-class RankingClassifier(TrainingMixin, ZeroShotClassifier):
+class RankingClassifier(TrainingMixin, EmbeddingClassifier):
     """Interface of the classifiers whose bilinear map is trained by a ranking loss."""
 
     def __init__(
@@ -54,10 +54,12 @@ class RankingClassifier(TrainingMixin, ZeroShotClassifier):
     def _training_defaults(self) -> Defaults:
         return Defaults(epochs=20, learning_rate=1e-2, weight_decay=20.0)
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        positions, class_vectors = self._set_label_space(y)
         check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
-        coefs, intercepts, history = train_perceptron(self, X, y, class_vectors, self._loss())
-        (self.coef_,), (self.intercept_,), self.history_ = coefs, intercepts, history
+        (self.coef_,), (self.intercept_,), self.history_ = train_perceptron(
+            self, X, positions, class_vectors, self._loss()
+        )
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

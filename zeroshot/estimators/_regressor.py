@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
 from zeroshot._validation import check_number, check_option
-from zeroshot.estimators._map import FittedMap, fit_ridge, ridge_map
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, network_tags, run_network
@@ -22,7 +22,7 @@ from zeroshot.networks._perceptron import (
 from zeroshot.networks._task import (
     check_classes,
     check_image_list,
-    has_network,
+    has_partial_fit,
     vector_task,
 )
 from zeroshot.networks._training import Training, TrainingMixin, trains
@@ -34,7 +34,7 @@ LOSSES = ("mse", "cosine")
 
 
 @trains
-class EmbeddingRegressor(TrainingMixin, VectorRegressor):
+class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     """Regression from features to the vectors of their labels.
 
     Without hidden layers and with ``loss="mse"`` it is ridge regression in closed form; otherwise
@@ -154,21 +154,35 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor):
         """
         hidden = self._check_parameters()
         X, y = self._validate_fit(X, y)
+        self._forget_sums()
+        if self._is_ridge():
+            return self.fit_from_sums(SystemOfRows(X, y))
         vectors, targets = self._set_targets(y)
         if self.network is not None:
             return self._train(X, targets, vectors, hidden)
-        return self._keep(self._fit_map(X, targets, vectors, hidden))
+        self.coefs_, self.intercepts_, self.history_ = train_perceptron(
+            self, X, targets, vectors, self._loss(), hidden
+        )
+        return self
 
-    @available_if(has_network)
-    def partial_fit(self, X: Any, y: Any) -> Self:
-        """Train the network for one epoch more, at a constant step size.
+    @available_if(has_partial_fit)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Add further rows to the closed form, or train a network for one epoch more.
+
+        The closed form (``loss="mse"`` without hidden layers or a network) is then that of one
+        ``fit`` to the rows of all calls, whatever their order. A network trains at a constant step
+        size.
 
         Parameters
         ----------
-        X : list of path or PIL image, or uint8 array of shape (n_samples, height, width, 3)
-            Images.
+        X : array-like of shape (n_samples, n_features)
+            Features; with a `network` a list of paths or PIL images, or a uint8 array of shape
+            (n_samples, height, width, 3).
         y : array-like of shape (n_samples,) or (n_samples, n_dims)
             As in ``fit``. Labels that are new are seen from now on.
+        classes : array-like of shape (n_classes,), optional
+            For the closed form, labels that later calls may bring. They are of no effect until
+            there are rows of them.
 
         Returns
         -------
@@ -177,9 +191,24 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor):
 
         Raises
         ------
+        ValueError
+            `y` is of another kind than in earlier calls, or X of another width; or a network is
+            given `classes`.
         AttributeError
-            There is no `network`.
+            There is neither a `network` nor a closed form.
+
+        Warns
+        -----
+        UserWarning
+            The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
+        if self.network is None:
+            return super().partial_fit(X, y, classes)
+        if classes is not None:
+            raise ValueError(
+                f"{type(self).__name__}: classes is for the closed form, and a network takes "
+                "labels as they come. Pass classes=None."
+            )
         hidden = self._check_parameters()
         before = getattr(self, "seen_classes_", None)
         X, y = self._validate_fit(X, y)
@@ -212,35 +241,65 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor):
 
         return MSELoss() if self.loss == "mse" else CosineLoss()
 
-    def _learns_by_class(self) -> bool:
-        """Tell whether ``fit`` to labels is ridge regression: see `cross_validate_classes`."""
-        has_vectors = isinstance(self.label_embedding, LabelEmbedding)
-        is_ridge = self.network is None and self.loss == "mse" and is_linear(self.hidden)
-        return has_vectors and is_ridge
+    def _set_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Set the seen classes; return vectors, (n_targets, n_dims), and the row of each sample."""
+        if y.dtype.kind == "f":
+            self.seen_classes_ = None
+            return y.reshape(len(y), -1), np.arange(len(y))
+        self.seen_classes_, targets = np.unique(y, return_inverse=True)
+        return self.label_vectors(self.seen_classes_), targets
 
-    def _fit_classes(self, classes: np.ndarray, ridge: Any) -> None:
-        """Do what ``fit`` does to the sorted labels that occur, with `ridge` in place of rows."""
+    def _is_ridge(self) -> bool:
+        """Tell whether the map is ridge regression in closed form."""
+        return self.network is None and self.loss == "mse" and is_linear(self.hidden)
+
+    def learns_from_sums(self) -> bool:
+        """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
+        return self._is_ridge() and isinstance(self.label_embedding, LabelEmbedding)
+
+    def check_sums(self) -> bool:
+        """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
+
+        Raises
+        ------
+        AttributeError
+            It has not: it trains.
+        """
+        if not self._is_ridge():
+            raise AttributeError(
+                f"{type(self).__name__}: only the closed form adds up. Pass loss='mse' with "
+                "hidden=() and network=None."
+            )
+        return True
+
+    def fit_from_sums(self, system: LinearSystem) -> Self:
+        """Do what ``fit`` does, given a system in place of the samples.
+
+        Parameters
+        ----------
+        system : LinearSystem
+            Of the features and their labels, vectors or numbers.
+
+        Returns
+        -------
+        self : object
+            The fitted regressor.
+        """
         self._check_parameters()
-        vectors, _ = self._set_targets(classes)
-        self._keep(ridge_map(ridge, vectors, self.alpha))
+        self.seen_classes_ = system.classes
+        vectors = None
+        if system.classes is not None:
+            self._y_ndim, vectors = 2, self.label_vectors(system.classes)
+        solution = system.ridge(vectors, self.alpha)
+        self.coefs_, self.intercepts_ = [solution.coef], [solution.intercept]
+        self.history_ = []
+        return self
 
     def _check_parameters(self) -> tuple[int, ...]:
         owner = type(self).__name__
         check_option(self.loss, LOSSES, owner=owner, name="loss")
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
         return check_hidden(self.hidden, owner=owner)
-
-    def _keep(self, fitted: FittedMap) -> Self:
-        self.coefs_, self.intercepts_ = fitted.coefs, fitted.intercepts
-        self.history_ = fitted.history
-        return self
-
-    def _fit_map(
-        self, X: np.ndarray, targets: np.ndarray, vectors: np.ndarray, hidden: tuple[int, ...]
-    ) -> FittedMap:
-        if self.loss == "mse" and not hidden:
-            return fit_ridge(X, vectors, self.alpha, codes=targets)
-        return FittedMap(*train_perceptron(self, X, targets, vectors, self._loss(), hidden))
 
     def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
         if self.network is None:

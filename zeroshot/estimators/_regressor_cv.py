@@ -6,23 +6,22 @@ from typing import Any, Self
 
 import numpy as np
 
+from zeroshot._linear import ChoosesPenalties, LinearSystem, fold_systems, product
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
     best_point,
     check_penalties,
-    fold_equations,
     make_folds,
     make_scorer,
     score_of,
     search_results,
 )
 from zeroshot.estimators._regressor import EmbeddingRegressor
-from zeroshot.estimators._ridge import NormalEquations, one_hot, product
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
 
 
-class EmbeddingRegressorCV(VectorRegressor):
+class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
 
     Every penalty is scored on images of classes that its fold's model never saw, to the same scores
@@ -115,43 +114,47 @@ class EmbeddingRegressorCV(VectorRegressor):
         owner = type(self).__name__
         alphas = check_penalties(self.alphas, owner=owner, name="alphas", at_least=0)
         X, y = self._validate_fit(X, y)
-        vectors, codes = self._set_targets(y)
-        folds = make_folds(self.cv, X, y, of_classes=self.seen_classes_ is not None, owner=owner)
-        # The intercept is free, so that a shift of all vectors changes nothing but rounding.
-        shift = vectors.mean(axis=0)
-        if self.seen_classes_ is None:
-            targets, meaning = vectors - shift, np.eye(len(shift))
-        else:
-            targets, meaning = one_hot(codes, len(vectors)), vectors - shift
-        systems = fold_equations(X, targets, folds, center=True, penalty=min(alphas))
+        labels = None
+        if y.dtype.kind != "f":
+            labels = np.unique(y)
+            vectors = self.label_vectors(labels)
+        folds = make_folds(self.cv, X, y, of_classes=labels is not None, owner=owner)
+        systems = fold_systems(X, y, folds, center=True, penalty=min(alphas))
         scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
         scores = np.empty((len(alphas), len(folds)))
-        for number, (train, test) in enumerate(folds):
-            equations = next(systems)
-            model = self._scored_model(y[train], len(shift))
-            rows = np.subtract(X[test], equations.mean, dtype=np.float64, order="C")
-            offset = shift + targets[train].mean(axis=0) @ meaning
-            for position, weights in enumerate(equations.solve(alphas, meaning)):
-                predicted = product(rows, weights) + offset
+        for number, (_, test) in enumerate(folds):
+            system = next(systems)
+            targets = None if labels is None else vectors[np.isin(labels, system.classes)]
+            solutions = system.path(targets, alphas)
+            model = self._scored_model(system, len(solutions[0].target_mean))
+            rows = np.subtract(X[test], solutions[0].mean, dtype=np.float64, order="C")
+            for position, solution in enumerate(solutions):
+                predicted = product(rows, solution.coef) + solution.target_mean
                 scores[position, number] = score_of(scorer, model, predicted, y[test], owner=owner)
         self.cv_results_ = search_results(
             [{"alpha": alpha} for alpha in alphas], scores, owner=owner
         )
         self.best_index_, self.best_score_, best = best_point(self.cv_results_)
         self.alpha_ = best["alpha"]
-        offset = shift + targets.mean(axis=0) @ meaning
-        self._set_map(next(systems), meaning, offset)
+        fitted = self.settled().fit_from_sums(next(systems))
+        self.seen_classes_ = fitted.seen_classes_
+        self.coefs_, self.intercepts_ = fitted.coefs_, fitted.intercepts_
         return self
 
-    def _scored_model(self, train: np.ndarray, n_dims: int) -> EmbeddingRegressor:
+    def _scored_model(self, system: LinearSystem, n_dims: int) -> EmbeddingRegressor:
         """Return what stands for a fold's model: its features are the vectors that it predicts."""
         model = EmbeddingRegressor(self.label_embedding)
-        model._set_targets(train)
+        model.seen_classes_, model._y_ndim = system.classes, self._y_ndim
         model.coefs_, model.intercepts_ = [np.eye(n_dims)], [np.zeros(n_dims)]
         model.n_features_in_ = n_dims
         return model
 
-    def _set_map(self, equations: NormalEquations, meaning: np.ndarray, offset: np.ndarray) -> None:
-        (coef,) = equations.solve([self.alpha_], meaning)
-        self.coefs_ = [coef]
-        self.intercepts_ = [offset - product(equations.mean[None], coef)[0]]
+    def settled(self) -> EmbeddingRegressor:
+        """Return an unfitted regressor with the penalty that ``fit`` chose.
+
+        Returns
+        -------
+        regressor : EmbeddingRegressor
+            With ``alpha_`` for its alpha.
+        """
+        return EmbeddingRegressor(self.label_embedding, alpha=self.alpha_)

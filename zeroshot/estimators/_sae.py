@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.linalg import svd
 
+from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._validation import check_flag, check_number, check_option
-from zeroshot.estimators._base import ZeroShotClassifier
-from zeroshot.estimators._map import apply_map
-from zeroshot.estimators._ridge import NormalEquations, inverse_or_zero, one_hot, product
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
 DIRECTIONS = ("encode", "decode")
 
 
 def solve_sae(
-    equations: NormalEquations, counts: np.ndarray, S: np.ndarray, weight: float
-) -> np.ndarray:
-    r"""Return the transpose of W, (n_features, n_dims), that solves A W + W B = C.
+    system: LinearSystem, S: np.ndarray, weight: float, *, center: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the transpose of W, (n_features, n_dims), that solves A W + W B = C, and an offset.
 
     In the paper's notation, with samples as columns: A = SS', B = lambda XX', C = (1+lambda) SX'.
     A is small and symmetric, :math:`A = \sum_i a_i r_i r_i'`, and along each of its directions the
@@ -29,23 +28,26 @@ def solve_sae(
 
     Parameters
     ----------
-    equations : NormalEquations
-        Of X and the one-hot classes of its samples.
-    counts : ndarray of shape (n_seen,)
-        Samples of each class.
+    system : LinearSystem
+        Of X and the classes of its samples.
     S : ndarray of shape (n_seen, n_dims)
         A label vector a class (the paper repeats it for each sample).
     weight : float
         The paper's lambda.
+    center : bool
+        Whether to subtract the mean of the features.
     """
-    _, sigma, Rt = svd(np.sqrt(counts)[:, None] * S, full_matrices=False, check_finite=False)
+    if center and len(S) == 1:
+        S = np.zeros_like(S)  # centred, its samples sum to rounding
+    _, sigma, Rt = svd(np.sqrt(system.counts)[:, None] * S, full_matrices=False, check_finite=False)
     Rt = Rt[sigma > max(S.shape) * np.finfo(np.float64).eps * sigma[0]]
     a = sigma[: len(Rt)] ** 2
-    weights = equations.solve_each(a / weight, product(S, Rt.T))
-    return (1 + weight) / weight * product(weights, Rt)
+    solution = system.ridge(product(S, Rt.T), a / weight, center=center)
+    coef = (1 + weight) / weight * product(solution.coef, Rt)
+    return coef, -product(solution.mean[None], coef)[0]
 
 
-class SAEClassifier(ZeroShotClassifier):
+class SAEClassifier(ClosedFormClassifier):
     r"""Semantic autoencoder: features are encoded as their label's vector, and decoded from it.
 
     One matrix does both, :math:`\min_W \|X - W^\top S\|^2 + \lambda \|WX - S\|^2` with samples as
@@ -136,7 +138,19 @@ class SAEClassifier(ZeroShotClassifier):
         self.hubness = hubness
         self.temperature = temperature
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
+    def fit_from_sums(self, system: LinearSystem) -> Self:
+        """Do what ``fit`` does, given a system in place of the samples.
+
+        Parameters
+        ----------
+        system : LinearSystem
+            Of the features and their labels.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
         owner = type(self).__name__
         check_number(self.encoder_weight, owner=owner, name="encoder_weight", above=0)
         check_option(self.direction, DIRECTIONS, owner=owner, name="direction")
@@ -146,12 +160,11 @@ class SAEClassifier(ZeroShotClassifier):
                 f"{owner}: hubness={self.hubness!r} corrects products with label vectors, and "
                 "direction='decode' compares images. Pass hubness=None, or direction='encode'."
             )
-        members = one_hot(y, len(class_vectors))
-        if self.center_features and len(class_vectors) == 1:
-            class_vectors = np.zeros_like(class_vectors)  # centred, its samples sum to rounding
-        equations = NormalEquations.of_rows(X, members, center=self.center_features)
-        self.coef_ = solve_sae(equations, np.bincount(y), class_vectors, self.encoder_weight)
-        self.intercept_ = -product(equations.mean[None], self.coef_)[0]
+        vectors = self._seen_vectors(system)
+        self.coef_, self.intercept_ = solve_sae(
+            system, vectors, self.encoder_weight, center=self.center_features
+        )
+        return self
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels, check_number
 from zeroshot.backbones import SourceHead
-from zeroshot.estimators._base import ZeroShotClassifier
+from zeroshot.estimators._base import CandidateClassifier
 from zeroshot.estimators._conse import new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
+from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.estimators._measuring import Names, measure
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity._mixture import standardized
@@ -20,7 +21,7 @@ from zeroshot.similarity._mixture import standardized
 _OWNER = "SimilarityClassifier"
 
 
-class SimilarityClassifier(ZeroShotClassifier):
+class SimilarityClassifier(CandidateClassifier):
     r"""Direct similarity: a class scores by how similar it is to the classifier's guesses.
 
     .. math::
@@ -91,11 +92,6 @@ class SimilarityClassifier(ZeroShotClassifier):
     ['lion', 'musical instrument', 'truck']
     """
 
-    # Of ZeroShotClassifier, and without meaning here: there are no label vectors to centre.
-    label_embedding = None
-    center = True
-    _compares_classes = False
-
     def __init__(
         self,
         classifier: Any = None,
@@ -142,24 +138,30 @@ class SimilarityClassifier(ZeroShotClassifier):
         for name in ("source_temperature", "temperature"):
             check_number(getattr(self, name), owner=_OWNER, name=name, above=0)
         _check_similarity(self.similarity)
-        if not isinstance(self.classifier, SourceHead):
-            return super().fit(X, y)
-        self.n_features_in_ = self.classifier.n_features_in_
-        self._fit_seen(self.classifier.labels)
-        self._embed_vocabulary()
-        self.source_ = self.classifier
-        return self
-
-    def _fit_seen(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.seen_classes_, positions = np.unique(y, return_inverse=True)
         self.similarity_ = self.similarity
-        self._set_vocabulary(self._named(self.candidates))
-        return positions, np.empty((len(self.seen_classes_), 0))
+        if isinstance(self.classifier, SourceHead):
+            self._fit_without_images(self.classifier.n_features_in_)
+            self._set_classes(self.classifier.labels)
+            self._prepare_candidates()
+            self.source_ = self.classifier
+            return self
+        X, y = self._validate_fit(X, y)
+        self._set_classes(y)
+        self._prepare_candidates()
+        self.source_ = new_classifier(self.classifier, self.seen_classes_, owner=_OWNER).fit(X, y)
+        known = source_classes(self.source_, self.seen_classes_, owner=_OWNER)
+        if not np.array_equal(known, self._source_classes()):
+            raise ValueError(
+                f"{_OWNER}: classifier has the classes {known[:10].tolist()} after fit, and y has "
+                f"{self.seen_classes_[:10].tolist()}. For one that is fitted already, pass "
+                "FrozenEstimator(classifier)."
+            )
+        return self
 
     def _vocabulary_embedding(self) -> Any:
         return getattr(self.similarity_, "label_embedding", self.similarity_)
 
-    def _embed_vocabulary(self) -> None:
+    def _prepare_candidates(self) -> None:
         similarities = self._similarities(self.classes_)
         few = similarities.shape[1] < 3  # standardised, all classes would look like one of two
         self.class_vectors_ = similarities if few else standardized(similarities)
@@ -173,9 +175,7 @@ class SimilarityClassifier(ZeroShotClassifier):
                 remedy="Leave these labels out, spell them as the similarity knows them, or pass "
                 "similarity= one that does (a MixtureSimilarity asks several).",
             )
-        warn_of_degenerate_vectors(
-            self.class_vectors_, self.classes_, self.classes_, owner=_OWNER, stacklevel=4
-        )
+        warn_of_degenerate_vectors(self.class_vectors_, self.classes_, self.classes_, owner=_OWNER)
 
     def _similarities(self, labels: np.ndarray) -> np.ndarray:
         """Return how similar labels are to the classifier's classes, (n_labels, n_source)."""
@@ -211,21 +211,33 @@ class SimilarityClassifier(ZeroShotClassifier):
         check_is_fitted(self)
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
-    def _fit_map(self, X: np.ndarray, y: np.ndarray, class_vectors: np.ndarray) -> None:
-        classifier = new_classifier(self.classifier, self.seen_classes_, owner=_OWNER)
-        self.source_ = classifier.fit(X, self.seen_classes_[y])
-        known = source_classes(self.source_, self.seen_classes_, owner=_OWNER)
-        if not np.array_equal(known, self._source_classes()):
-            raise ValueError(
-                f"{_OWNER}: classifier has the classes {known[:10].tolist()} after fit, and y has "
-                f"{self.seen_classes_[:10].tolist()}. For one that is fitted already, pass "
-                "FrozenEstimator(classifier)."
-            )
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the classifier's probabilities, to the power of 1 / ``source_temperature``.
 
-    def _project(self, X: np.ndarray) -> np.ndarray:
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_source)
+            Each row sums to one; columns in the order of ``source_.classes_``.
+        """
+        check_is_fitted(self)
+        return self._softened(self._validate(X))
+
+    def _softened(self, X: np.ndarray) -> np.ndarray:
         softened = self.source_.predict_proba(X) ** (1 / self.source_temperature)
         softened /= softened.sum(axis=1, keepdims=True)
         return softened.astype(X.dtype, copy=False)
+
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
+        return vector_scores(self._softened(X), self.class_vectors_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.class_vectors_.shape[1]
 
 
 def _check_similarity(similarity: Any) -> None:

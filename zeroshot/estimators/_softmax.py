@@ -19,6 +19,7 @@ from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.networks._fit_network import fit_network, network_tags, run_network
 from zeroshot.networks._perceptron import check_hidden
 from zeroshot.networks._task import (
@@ -64,7 +65,7 @@ class NetworkClassifier(
             of the second less that of the first, of shape (n_samples,).
         """
         scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return binary_scores(scores)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name each image.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import normalize
 
+from zeroshot._linear import class_sums
 from zeroshot.backbones import SourceHead
-from zeroshot.similarity._inference import class_sums
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._linear import apply_map
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_missing_labels, check_no_images
 from zeroshot.estimators._label_space import check_label_embedding
-from zeroshot.estimators._map import apply_map
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -37,8 +37,8 @@ class VectorRegressor(
 ):
     """Interface of the regressors onto label vectors.
 
-    A subclass has the parameter ``label_embedding``, and in ``fit`` calls `_validate_fit` and
-    `_set_targets` and sets ``coefs_`` and ``intercepts_``, a matrix and a vector a layer.
+    A subclass has the parameter ``label_embedding``, and in ``fit`` calls `_validate_fit` and sets
+    ``seen_classes_``, ``coefs_`` and ``intercepts_``, a matrix and a vector per layer.
     """
 
     _saved_private = ("_y_ndim",)
@@ -52,8 +52,16 @@ class VectorRegressor(
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to predict the vector of each sample's label."""
 
-    def _validate_fit(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return X, and y as float vectors or numbers, or as labels (strings or integers)."""
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        """Return X, and y as float vectors or numbers, or as labels (strings or integers).
+
+        With `reset` X may be of another width than before.
+        """
+        X, y = self._validate_targets(X, y, reset=reset)
+        self._y_ndim = y.ndim if y.dtype.kind == "f" else 2
+        return X, y
+
+    def _validate_targets(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         owner = type(self).__name__
         if issparse(y):
             raise TypeError(f"{owner}: y is sparse. Pass y.toarray().")
@@ -63,11 +71,11 @@ class VectorRegressor(
                     f"{owner}: y holds strings, but without a label_embedding it must be numbers. "
                     "Pass label_embedding=, such as WordVectors(), to give labels vectors."
                 )
-            X, y = self._validate_pair(X, y, multi_output=True, y_numeric=True)
+            X, y = self._validate_pair(X, y, reset=reset, multi_output=True, y_numeric=True)
             return X, y.astype(np.float64)
         n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
         y = check_missing_labels(y, owner=owner)
-        X, y = self._validate_pair(X, y, multi_output=True)
+        X, y = self._validate_pair(X, y, reset=reset, multi_output=True)
         if y.ndim == 1:
             if y.dtype.kind == "f" and type_of_target(y) == "continuous":
                 raise ValueError(
@@ -89,15 +97,6 @@ class VectorRegressor(
         """Return X, and y as an array, as many of the one as of the other."""
         check_no_images(X, owner=type(self).__name__)
         return validate_data(self, X, y, dtype=[np.float64, np.float32], **params)
-
-    def _set_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Set what y was, and return vectors, (n_targets, n_dims), and each sample's row there."""
-        if y.dtype.kind == "f":
-            self._y_ndim, self.seen_classes_ = y.ndim, None
-            return y.reshape(len(y), -1), np.arange(len(y))
-        self._y_ndim = 2
-        self.seen_classes_, targets = np.unique(y, return_inverse=True)
-        return self.label_vectors(self.seen_classes_), targets
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the vector (or the numbers) of each sample.

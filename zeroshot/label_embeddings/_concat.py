@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from zeroshot._arrays import unit_rows
 from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
 
@@ -120,7 +121,7 @@ class ConcatEmbedding(LabelEmbedding):
     def _embed(self, labels: list[Label]) -> np.ndarray:
         return np.hstack(
             [
-                weight * _unit_rows(part.embed(labels))
+                weight * unit_rows(part.embed(labels).astype(np.float64))
                 for part, weight in zip(self._embeddings, self._weights, strict=True)
             ]
         )
@@ -138,12 +139,6 @@ def _with_prefix(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
-
-
-def _unit_rows(vectors: np.ndarray) -> np.ndarray:
-    rows = vectors.astype(np.float64)
-    norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
-    return rows / np.where(norms == 0, 1, norms)
 
 
 def _check_embeddings(embeddings: Any) -> tuple[LabelEmbedding, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._arrays import unit_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import Label, LabelEmbedding
 from zeroshot.label_embeddings._text import label_words
@@ -96,15 +97,12 @@ def average_prompts(
     """
     synonyms = list(dict.fromkeys(text for own in texts for text in own))
     prompts = [template.format(text) for text in synonyms for template in templates]
-    encoded = _unit(np.asarray(encode(prompts), dtype=np.float64))
-    ensembles = _unit(encoded.reshape(len(synonyms), len(templates), -1).sum(axis=1))
+    encoded = unit_rows(np.asarray(encode(prompts), dtype=np.float64))
+    ensembles = unit_rows(encoded.reshape(len(synonyms), len(templates), -1).sum(axis=1))
     place = {text: row for row, text in enumerate(synonyms)}
-    return _unit(np.stack([ensembles[[place[text] for text in own]].sum(axis=0) for own in texts]))
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return rows / np.where(norms == 0, 1, norms)
+    return unit_rows(
+        np.stack([ensembles[[place[text] for text in own]].sum(axis=0) for own in texts])
+    )
 
 
 def check_templates(templates: Any, *, owner: str) -> tuple[str, ...]:

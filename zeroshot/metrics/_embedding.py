@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._arrays import unit_rows
 from zeroshot._validation import check_labels, check_option, check_same_kind
 from zeroshot.metrics._checks import (
     check_finite,
@@ -139,8 +140,8 @@ def unit_vectors(
             f"{owner}: label_embedding gave {len(vectors)} vectors for {len(labels)} labels. It "
             "must give one vector a label, in the order of the labels."
         )
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms == 0, 1, norms), labels[norms[:, 0] == 0].tolist()
+    unit = unit_rows(vectors)
+    return unit, labels[~unit.any(axis=1)].tolist()
 
 
 def embedding_mse(y_true: Any, y_pred: Any) -> float:

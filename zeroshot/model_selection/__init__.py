@@ -4,6 +4,7 @@ Every splitter speaks scikit-learn's protocol, so that it goes wherever ``cv=`` 
 labels from `groups` if they are given, else from `y`.
 """
 
+from zeroshot._linear import LearnsFromSums, LinearSystem, RidgeSolution
 from zeroshot._pipelines import unwrap
 from zeroshot.model_selection._cross_validate import cross_validate_classes
 from zeroshot.model_selection._kfold import ClassKFold, GeneralizedClassKFold
@@ -18,8 +19,11 @@ __all__ = [
     "ClassKFold",
     "ClassShuffleSplit",
     "GeneralizedClassKFold",
+    "LearnsFromSums",
     "LeaveOneClassOut",
+    "LinearSystem",
     "PredefinedClassSplit",
+    "RidgeSolution",
     "cross_validate_classes",
     "unwrap",
     "with_candidates",

@@ -14,17 +14,17 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import check_consistent_length, get_tags
 
+from zeroshot._linear import blocks
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import named_scorer
-from zeroshot.model_selection._class_sums import Rows, take
 from zeroshot.model_selection._kfold import ClassKFold
 from zeroshot.model_selection._one_pass import (
-    OWNER,
     OnePass,
     refitting_is_cheaper,
     steps_of,
     why_not,
 )
+from zeroshot.model_selection._rows import OWNER, Rows, take
 
 
 def cross_validate_classes(
@@ -47,10 +47,10 @@ def cross_validate_classes(
     The result is that of scikit-learn's ``cross_validate``. Ridge regression to the vectors of
     classes depends on X only through sums over classes, so that the data are summed up once, and
     each fold takes away the rows that it leaves out and solves. This goes for
-    ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, and
-    for ``ESZSLClassifier``, alone or in a ``Pipeline`` behind ``Normalizer`` steps, a
-    ``StandardScaler``, or both in this order. Anything else is fitted anew in each fold by
-    ``cross_validate`` itself, with a warning that says why.
+    ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, for
+    ``ESZSLClassifier`` and ``SAEClassifier``, and for any `LearnsFromSums`, alone or in a
+    ``Pipeline`` behind ``Normalizer`` steps, a ``StandardScaler``, or both in this order. Anything
+    else is fitted anew in each fold by ``cross_validate`` itself, with a warning that says why.
 
     Parameters
     ----------
@@ -188,8 +188,7 @@ def _check_finite(estimator: Any, X: Any) -> None:
         return
     first = steps_of(estimator)[0]
     if isinstance(first, BaseEstimator) and not get_tags(first).input_tags.allow_nan:
-        rows = Rows(X, [])
-        for _ in rows.blocks(np.arange(len(X))):  # which are checked as they are read
+        for _ in blocks(Rows(X, []), np.zeros(X.shape[1])):  # which are checked as they are read
             pass
 
 

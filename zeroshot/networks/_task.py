@@ -131,19 +131,20 @@ def vector_task(
     return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts)
 
 
-def has_network(estimator: Any) -> bool:
-    """Tell whether an estimator trains a network, for what only those can do.
+def has_partial_fit(estimator: Any) -> bool:
+    """Tell whether an estimator trains a network, or adds up sums over rows.
 
     Raises
     ------
     AttributeError
-        It has none.
+        It does neither.
     """
-    if estimator.network is None:
-        raise AttributeError(
-            f"{type(estimator).__name__}: partial_fit trains a network. Pass network=."
-        )
-    return True
+    if estimator.network is not None:
+        return True
+    try:
+        return estimator.check_sums()
+    except AttributeError as error:
+        raise AttributeError(f"{error} Or train a network by partial_fit: pass network=.") from None
 
 
 def check_classes(classes: np.ndarray, *, owner: str) -> None:

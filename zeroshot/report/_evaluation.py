@@ -170,10 +170,16 @@ def _finding(result: ZeroShotEvaluation) -> str:
     known = low is not None and high is not None and low < high
     within = f" (between {low:.1%} and {high:.1%})" if known else ""
     return (
-        f"{found.value:.1%} of the images of a class are named right on average{within}; the best "
-        f"answer that is the same for all images has {found.best_constant:.1%}, a random one "
-        f"{found.random_label:.1%}.{_parts(result)}"
+        f"{found.value:.1%} of the images of a class are named right on average{within}; "
+        f"{_untrained(result)}the best answer that is the same for all images has "
+        f"{found.best_constant:.1%}, a random one {found.random_label:.1%}.{_parts(result)}"
     )
+
+
+def _untrained(result: ZeroShotEvaluation) -> str:
+    """Return the same of no training at all, where that was measured."""
+    control = result["mean_class_accuracy"].no_training
+    return "" if control is None else f"without any training it is {control:.1%}; "
 
 
 def _parts(result: ZeroShotEvaluation) -> str:
@@ -191,7 +197,7 @@ def _parts(result: ZeroShotEvaluation) -> str:
 def _figures(result: ZeroShotEvaluation) -> str:
     head, *rows = figure_rows(result)
     shown = [[spoken(row[0]), *row[1:]] for row in rows]
-    caption = "Every figure beside two predictors that look at no image"
+    caption = "Every figure beside its controls"
     return section(
         "Figures",
         table(caption, head, shown, numbers=range(1, len(head)), ours=1),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._linear import class_sums
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
@@ -215,13 +215,6 @@ def memberships(logits: np.ndarray, kind: str, temperature: float) -> np.ndarray
     shares = (logits - logits.max(axis=1, keepdims=True)) / temperature
     np.exp(shares, out=shares)
     return np.divide(shares, shares.sum(axis=1, keepdims=True), out=shares)
-
-
-def class_sums(rows: np.ndarray, positions: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the sums of the `rows` of each class: (n_classes, n_columns)."""
-    ones = np.ones(len(rows))
-    members = csr_matrix((ones, (positions, np.arange(len(rows)))), shape=(n_classes, len(rows)))
-    return members @ rows
 
 
 def f_scores(hits: np.ndarray, class_sizes: np.ndarray) -> np.ndarray:

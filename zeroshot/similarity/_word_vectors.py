@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._arrays import unit_rows
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_option
@@ -147,5 +148,4 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
             vectors[~quiet] = self.label_embedding.embed(texts[~quiet])
         except UnknownLabelError as error:
             raise error.replace(name=name) from None
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        return unit_rows(vectors)

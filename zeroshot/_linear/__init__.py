@@ -1,0 +1,40 @@
+"""Ridge regression from sums over rows: one object that adds up, and one solver on it."""
+
+from zeroshot._linear._blas import (
+    cholesky,
+    class_sums,
+    inverse_or_zero,
+    product,
+    shifted_diagonal,
+)
+from zeroshot._linear._folds import FoldSystem, LinearFolds
+from zeroshot._linear._learner import ChoosesPenalties, LearnsFromSums
+from zeroshot._linear._map import apply_map
+from zeroshot._linear._sums import RowSums, blocks
+from zeroshot._linear._systems import (
+    LinearSystem,
+    RidgeSolution,
+    SystemOfRows,
+    SystemOfSums,
+    fold_systems,
+)
+
+__all__ = [
+    "ChoosesPenalties",
+    "FoldSystem",
+    "LearnsFromSums",
+    "LinearFolds",
+    "LinearSystem",
+    "RidgeSolution",
+    "RowSums",
+    "SystemOfRows",
+    "SystemOfSums",
+    "apply_map",
+    "blocks",
+    "cholesky",
+    "class_sums",
+    "fold_systems",
+    "inverse_or_zero",
+    "product",
+    "shifted_diagonal",
+]

@@ -1,0 +1,143 @@
+"""Normal equations of ridge regression: made once, then solved for any number of penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import blas, lapack
+from scipy.sparse import issparse
+
+from zeroshot._linear._blas import cholesky, inverse_or_zero, product, psd_eigh, shifted_diagonal
+from zeroshot._linear._sums import RowSums
+
+EIGEN_FROM = 16
+"""From how many penalties on one eigendecomposition costs less than a Cholesky factor for each."""
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """What is solved for the weights w: (gram + penalty I) w = right R, whatever R is.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_equations, n_equations)
+        Of features; or of rows, where these are fewer. Only the lower triangle is filled.
+    right : ndarray or sparse array of shape (n_equations, n_targets)
+        The right-hand side of unit targets.
+    mean : ndarray of shape (n_features,)
+        What was subtracted from the features.
+    rows : ndarray of shape (n_equations, n_features), optional
+        The rows themselves, where the equations are theirs.
+    """
+
+    gram: np.ndarray
+    right: Any
+    mean: np.ndarray
+    rows: np.ndarray | None = None
+
+    @classmethod
+    def of_rows(cls, X: np.ndarray, targets: Any, *, center: bool) -> NormalEquations:
+        """Return the equations of few rows X, one for each row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Features.
+        targets : ndarray or sparse array of shape (n_samples, n_targets)
+            Such as `one_hot` gives.
+        center : bool
+            Whether to subtract the mean of the features.
+        """
+        mean = X.mean(axis=0, dtype=np.float64) if center else np.zeros(X.shape[1])
+        rows = np.subtract(X, mean, dtype=np.float64, order="C")
+        return cls(blas.dsyrk(1.0, rows.T, trans=1, lower=1), targets, mean, rows)
+
+    @classmethod
+    def of_sums(cls, sums: RowSums, *, center: bool) -> NormalEquations:
+        """Return the equations of features, one for each, with `center` about their mean."""
+        sums = sums.centered() if center else sums.uncentered()
+        return cls(sums.gram, sums.cross.T, sums.origin)
+
+    def solve(self, penalties: Sequence[float], R: np.ndarray | None = None) -> np.ndarray:
+        """Return the weights for each penalty, (n_penalties, n_features, n_outputs).
+
+        Parameters
+        ----------
+        penalties : sequence of float
+            Not negative. Where a penalty leaves the equations singular, the shortest weights.
+        R : ndarray of shape (n_targets, n_outputs), optional
+            What a unit target stands for; the identity if None.
+        """
+        weights = solve_shifted(self.gram, self._right(R), penalties)
+        return np.stack([self._back(each) for each in weights])
+
+    def solve_each(self, penalties: np.ndarray, R: np.ndarray) -> np.ndarray:
+        """Return the weights of outputs with a penalty each, (n_features, n_outputs).
+
+        Parameters
+        ----------
+        penalties : ndarray of shape (n_outputs,)
+            Not negative.
+        R : ndarray of shape (n_targets, n_outputs)
+            What a unit target stands for.
+        """
+        values, vectors = psd_eigh(self.gram)
+        rotated = product(vectors.T, self._right(R))
+        rotated *= inverse_or_zero(values[:, None] + penalties, values[:, None])
+        return self._back(product(vectors, rotated))
+
+    def _right(self, R: np.ndarray | None) -> np.ndarray:
+        if R is None:
+            return self.right.toarray() if issparse(self.right) else self.right
+        return self.right @ R if issparse(self.right) else product(self.right, R)
+
+    def _back(self, solution: np.ndarray) -> np.ndarray:
+        return solution if self.rows is None else product(self.rows.T, solution)
+
+
+def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) -> np.ndarray:
+    """Solve (gram + shift I) w = right for each shift, (n_shifts, n_equations, n_outputs).
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_equations, n_equations)
+        Positive semidefinite; only its lower triangle is read.
+    right : ndarray of shape (n_equations, n_outputs)
+        Without a part in the null space of `gram`, or with one that does not matter.
+    shifts : sequence of float
+        Not negative.
+    """
+    if len(shifts) >= EIGEN_FROM:
+        return _solve_by_eigenvectors(gram, right, shifts)
+    solutions = {i: _solve_by_cholesky(gram, right, shift) for i, shift in enumerate(shifts)}
+    # Each shift by itself, so that its weights do not depend on what else is solved for.
+    singular = [i for i, solution in solutions.items() if solution is None]
+    if singular:
+        others = _solve_by_eigenvectors(gram, right, [shifts[i] for i in singular])
+        solutions |= dict(zip(singular, others, strict=True))
+    return np.stack(list(solutions.values()))  # type: ignore[arg-type]
+
+
+def _solve_by_eigenvectors(
+    gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]
+) -> np.ndarray:
+    values, vectors = psd_eigh(gram)
+    rotated = product(vectors.T, right)
+    scaled = [rotated * inverse_or_zero(values + shift, values)[:, None] for shift in shifts]
+    return np.stack([product(vectors, each) for each in scaled])
+
+
+def _solve_by_cholesky(gram: np.ndarray, right: np.ndarray, shift: float) -> np.ndarray | None:
+    """Return the solution, or None where `gram` with the shift is singular but for rounding."""
+    shifted = shifted_diagonal(gram, shift)
+    try:
+        factor, margin = cholesky(shifted, shifted.diagonal().copy())
+    except np.linalg.LinAlgError:
+        return None
+    if margin < len(gram) * np.finfo(np.float64).eps:
+        return None
+    solution, _ = lapack.dpotrs(factor, right, lower=1)
+    return np.ascontiguousarray(solution)

@@ -1,0 +1,260 @@
+"""Linear systems: the samples of ``fit`` as far as least squares knows them.
+
+What a system was made of (all rows, batches that came one after another, or all rows less those
+that a fold leaves out) does not matter to the estimator that solves it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zeroshot._linear._blas import one_hot, product
+from zeroshot._linear._equations import NormalEquations
+from zeroshot._linear._sums import RowSums
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+class RidgeSolution(NamedTuple):
+    """Weights of a ridge regression, and the means that were taken out.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features, n_outputs)
+        Weights.
+    mean : ndarray of shape (n_features,)
+        Of the features; zeros where they were not centred.
+    target_mean : ndarray of shape (n_outputs,)
+        Of the targets, over rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.model_selection import RidgeSolution
+    >>> solution = RidgeSolution(np.array([[2.0]]), np.array([3.0]), np.array([7.0]))
+    >>> solution.intercept.tolist()
+    [1.0]
+    """
+
+    coef: np.ndarray
+    mean: np.ndarray
+    target_mean: np.ndarray
+
+    @property
+    def intercept(self) -> np.ndarray:
+        """The intercept of the regression, (n_outputs,)."""
+        return self.target_mean - product(self.mean[None], self.coef)[0]
+
+
+class LinearSystem(ABC):
+    """Samples and their targets, as far as least squares knows them.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,) or None
+        The sorted labels that have samples; None where targets are numbers.
+    counts : ndarray of int of shape (n_classes,)
+        How many samples each has.
+    announced : ndarray or None
+        The labels that are known of: ``classes``, and those that ``partial_fit`` was told of.
+
+    Examples
+    --------
+    The slope and the intercept of a line through two classes, whose targets are 0 and 2:
+
+    >>> import numpy as np
+    >>> from zeroshot._linear import SystemOfRows
+    >>> system = SystemOfRows(np.array([[1.0], [3.0], [3.0]]), np.array(["cat", "dog", "dog"]))
+    >>> system.classes.tolist(), system.counts.tolist()
+    (['cat', 'dog'], [1, 2])
+    >>> solution = system.ridge(np.array([[0.0], [2.0]]), alpha=0.0)
+    >>> solution.coef.round(6).tolist(), solution.intercept.round(6).tolist()
+    ([[1.0]], [-1.0])
+    """
+
+    classes: Any
+    counts: np.ndarray
+    announced: Any
+
+    @abstractmethod
+    def ridge(
+        self, targets: np.ndarray | None, alpha: float | np.ndarray, *, center: bool = True
+    ) -> RidgeSolution:
+        """Minimise the squared error plus `alpha` times the squared weights.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_classes, n_outputs) or None
+            What each sample of a class should give. None where targets are numbers: these.
+        alpha : float or ndarray of shape (n_outputs,)
+            The penalty, not negative; or one for each output.
+        center : bool, default=True
+            Whether features and targets are centred on their means, as an intercept does.
+
+        Raises
+        ------
+        LinAlgError
+            The result would not be exact. Let it pass: whoever made the system takes the rows then.
+        """
+
+
+class EquationSystem(LinearSystem):
+    """A system that can state its normal equations, and solve them for many penalties."""
+
+    _target_mean: np.ndarray
+
+    @abstractmethod
+    def equations(self, *, center: bool) -> NormalEquations:
+        """Return the normal equations, about the mean or about zero."""
+
+    def ridge(
+        self, targets: np.ndarray | None, alpha: float | np.ndarray, *, center: bool = True
+    ) -> RidgeSolution:
+        """Minimise the squared error plus `alpha` times the squared weights."""
+        if not np.ndim(alpha):
+            (solution,) = self.path(targets, [float(alpha)], center=center)
+            return solution
+        R, target_mean = self._outputs(targets, center)
+        equations = self.equations(center=center)
+        coef = equations.solve_each(np.asarray(alpha), np.eye(len(target_mean)) if R is None else R)
+        return RidgeSolution(coef, equations.mean, target_mean)
+
+    def path(
+        self, targets: np.ndarray | None, alphas: Sequence[float], *, center: bool = True
+    ) -> list[RidgeSolution]:
+        """Return what `ridge` does for each of several penalties; the rows are summed up once."""
+        R, target_mean = self._outputs(targets, center)
+        equations = self.equations(center=center)
+        weights = equations.solve(alphas, R)
+        return [RidgeSolution(coef, equations.mean, target_mean) for coef in weights]
+
+    def _outputs(
+        self, targets: np.ndarray | None, center: bool
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Return what a unit target stands for, and the mean of the targets over rows."""
+        if targets is None:
+            return None, self._target_mean
+        target_mean = self._target_mean @ targets
+        return (targets - target_mean if center else targets), target_mean
+
+
+class SystemOfSums(EquationSystem):
+    """The system of sums, whatever rows these were taken over.
+
+    Parameters
+    ----------
+    sums : RowSums
+        Of labelled rows, or of rows with numbers.
+    """
+
+    def __init__(self, sums: RowSums) -> None:
+        self._sums = sums
+        self.announced = sums.classes
+        self._target_mean = sums.target_mean
+        if sums.classes is None:
+            self.classes, self.counts = None, np.empty(0, dtype=np.int64)
+            return
+        seen = sums.target_total > 0
+        self.classes = sums.classes[seen]
+        self.counts = sums.target_total[seen].astype(np.int64)
+        self._target_mean = self._target_mean[seen]
+        if not seen.all():
+            self._sums = replace(
+                sums, classes=self.classes, cross=sums.cross[seen], target_total=self.counts
+            )
+
+    def equations(self, *, center: bool) -> NormalEquations:
+        """Return the normal equations, about the mean or about zero."""
+        return NormalEquations.of_sums(self._sums, center=center)
+
+
+class SystemOfRows(EquationSystem):
+    """The system of rows that are at hand: of their sums, unless they are fewer than the features.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Labels; numbers, if it holds floats.
+    """
+
+    def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._X = X
+        if y.dtype.kind == "f":
+            self.classes, self.counts = None, np.empty(0, dtype=np.int64)
+            self._y = y.reshape(len(y), -1)
+            self._target_mean = self._y.mean(axis=0)
+        else:
+            self.classes, self._y, self.counts = np.unique(
+                y, return_inverse=True, return_counts=True
+            )
+            self._target_mean = self.counts / len(y)
+        self.announced = self.classes
+
+    def equations(self, *, center: bool) -> NormalEquations:
+        """Return the normal equations, about the mean or about zero."""
+        X, y, classes = self._X, self._y, self.classes
+        if len(X) >= X.shape[1]:
+            origin = None if center else np.zeros(X.shape[1])
+            sums = RowSums.of(X, y, classes=classes, origin=origin)
+            return NormalEquations.of_sums(sums, center=center)
+        if classes is not None:
+            targets = one_hot(y, len(classes))
+        else:
+            targets = y - self._target_mean if center else y
+        return NormalEquations.of_rows(X, targets, center=center)
+
+    def path(
+        self, targets: np.ndarray | None, alphas: Sequence[float], *, center: bool = True
+    ) -> list[RidgeSolution]:
+        """Return what `ridge` does for each of several penalties; the rows are summed up once."""
+        # One row per class: their targets are numbers like any other.
+        if targets is not None and center and len(targets) >= len(self._X):
+            return SystemOfRows(self._X, targets[self._y]).path(None, alphas)
+        return super().path(targets, alphas, center=center)
+
+
+def fold_systems(
+    X: np.ndarray, y: np.ndarray, folds: Sequence[Fold], *, center: bool, penalty: float
+) -> Iterator[EquationSystem]:
+    """Yield the system of each fold's training rows, and last that of all rows.
+
+    A Gram matrix is a sum over rows, so that one pass gives that of all, and a second one that of
+    the rows which each fold leaves out, to be subtracted. Where these are so much larger than the
+    rest that subtraction loses its digits, the training rows are summed up themselves.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Labels; numbers, if it holds floats.
+    folds : sequence of (train, test)
+        Row numbers.
+    center : bool
+        Whether the systems will be solved with centred features.
+    penalty : float
+        The lowest that they will be solved with.
+    """
+    n_rows, n_features = X.shape
+    if n_rows < n_features:
+        for rows in (*(train for train, _ in folds), np.arange(n_rows)):
+            yield SystemOfRows(X[rows], y[rows])
+        return
+    whole = RowSums.of(X, y, origin=None if center else np.zeros(n_features))
+    codes = y if whole.classes is None else np.searchsorted(whole.classes, y)
+    for train, _ in folds:
+        if len(train) < n_features:
+            yield SystemOfRows(X[train], y[train])
+            continue
+        sums = whole.training(X, codes, train)
+        if not (sums.centered() if center else sums).keep_digits(penalty):
+            sums = RowSums.of(X, codes, classes=whole.classes, rows=train)
+        yield SystemOfSums(sums)
+    yield SystemOfSums(whole)

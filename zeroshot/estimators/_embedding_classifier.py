@@ -1,0 +1,258 @@
+"""Classifiers that compare predicted vectors with label vectors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
+from zeroshot._validation import check_flag, check_labels, check_number, check_option, warn_caller
+from zeroshot.estimators._base import CandidateClassifier
+from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
+from zeroshot.estimators._hubness import HubCorrection, fit_correction
+from zeroshot.estimators._label_space import (
+    LabelSpace,
+    check_label_embedding,
+    warn_of_degenerate_vectors,
+)
+from zeroshot.estimators._many_candidates import vector_scores
+from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
+
+
+class EmbeddingClassifier(CandidateClassifier):
+    """Interface of the classifiers that predict a label vector for each sample.
+
+    The score of a class is the inner product of the predicted vector with the class's vector, which
+    is centred on the mean of the seen classes' vectors and of unit length. A subclass has the
+    parameters ``label_embedding`` and ``center`` as well, learns in `_learn` and answers in
+    `_project`. The parameters ``gamma`` and ``hubness`` are handled here, for every subclass that
+    has them in its constructor.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit``.
+    class_vectors_ : ndarray of shape (n_classes, n_dims)
+        The vectors of ``classes_``: centred, of unit length.
+    label_space_ : LabelSpace
+        The label embedding with the offset that centring found.
+
+    Examples
+    --------
+    >>> from zeroshot import DeViSEClassifier
+    >>> from zeroshot.estimators import EmbeddingClassifier
+    >>> isinstance(DeViSEClassifier(), EmbeddingClassifier)
+    True
+    """
+
+    label_embedding: LabelEmbedding | None
+    center: bool
+    gamma: float | None = None
+    hubness: str | None = None
+    hub_correction_: HubCorrection | None
+    hub_terms_: Any
+
+    _compares_classes = True
+    """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
+
+    @abstractmethod
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Learn from rows X and their labels y; `_set_label_space` gives the vectors to learn."""
+
+    @abstractmethod
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        """Return the predicted vectors, (n_samples, n_dims), of validated rows X."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from images of the seen classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels: all strings, or all integers.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label or a candidate has no vector; all of them are named.
+        ValueError
+            X is not finite, lengths differ, or the candidates are empty, repeated, or of another
+            type than the labels.
+
+        Warns
+        -----
+        LabelWarning
+            All samples are of one class, and there are other candidates.
+        """
+        X, y = self._validate_fit(X, y)
+        self._learn(X, y)
+        if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
+            warn_caller(
+                f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
+                "nothing can be learnt of what sets classes apart, and answers mean nothing. Pass "
+                "samples of at least two classes."
+            )
+        self._fit_hubness(X)
+        return self
+
+    def _set_label_space(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Do what `_place_seen` does, and place the candidates, too."""
+        seen = self._place_seen(y, announced)
+        self._prepare_candidates()
+        return seen
+
+    def _place_seen(
+        self, y: np.ndarray, announced: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Set the classes and the label space, and return what there is to learn.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        announced : ndarray of shape (n_announced,), optional
+            Labels that may come later, among them those of `y`.
+
+        Returns
+        -------
+        positions : ndarray of shape (n_samples,)
+            Of the labels y in ``seen_classes_``.
+        seen_vectors : ndarray of shape (n_seen, n_dims)
+            The vectors of ``seen_classes_``.
+        """
+        owner = type(self).__name__
+        if self.gamma is not None:
+            check_number(self.gamma, owner=owner, name="gamma", above=0)
+        if self.hubness is not None:
+            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
+        check_flag(self.center, owner=owner, name="center")
+        embedding = self.label_embedding
+        if embedding is not None:
+            check_label_embedding(embedding, owner=owner)
+        self.hub_correction_ = self.hub_terms_ = None
+        positions = self._set_classes(y, announced)  # before labels of the wrong kind are embedded
+        if embedding is None:
+            embedding = OneHotEmbedding(self.seen_classes_ if announced is None else announced)
+        self.label_space_, seen_vectors = LabelSpace.of_seen(
+            embedding, self.seen_classes_, center=self.center, gamma=self.gamma, owner=owner
+        )
+        return positions, seen_vectors
+
+    def _fit_hubness(self, X: Any) -> None:
+        """Learn the correction against hubs, if there is one, from the rows of ``fit``."""
+        if self.hubness is not None:
+            self.hub_correction_ = fit_correction(self.hubness, X, self._project)
+            self.hub_terms_ = self.hub_correction_.terms(self.class_vectors_)
+
+    def _prepare_candidates(self) -> None:
+        self.class_vectors_ = self.label_space_.vectors(self.classes_)
+        warn_of_degenerate_vectors(
+            self.class_vectors_, self.classes_, self.unseen_classes_, owner=type(self).__name__
+        )
+        if self._hub_correction is not None:
+            self.hub_terms_ = self._hub_correction.terms(self.class_vectors_)
+
+    @property
+    def _hub_correction(self) -> HubCorrection | None:
+        """The correction that ``fit`` learnt; None where it learns none, or was not asked for."""
+        return getattr(self, "hub_correction_", None)
+
+    def _vocabulary_embedding(self) -> Any:
+        if self.label_embedding is None:
+            raise ValueError(
+                f"{type(self).__name__}: label_embedding=None has no vocabulary. Pass a list of "
+                "candidates, or a label_embedding with one, such as WordVectors()."
+            )
+        return self.label_embedding
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the raw vectors of `labels`: neither centred nor scaled.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            As the label embedding gives them, in float64.
+        """
+        check_is_fitted(self)
+        return self.label_space_.raw_vectors(
+            check_labels(labels, owner=type(self).__name__, name="labels")
+        )
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Predict the label vector of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the centred label space.
+        """
+        check_is_fitted(self)
+        return self._project(self._validate(X))
+
+    def _class_scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the score of each class, (n_samples, n_classes), of validated rows X."""
+        vectors, correction = self._project(X), self._hub_correction
+        if correction is None or self.hub_terms_ is None:
+            return vector_scores(vectors, self.class_vectors_)
+        class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
+        return correction.scores(vectors, class_vectors, self.hub_terms_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.class_vectors_.shape[1]
+
+
+class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
+    """Interface of zero-shot classifiers whose map is linear algebra on sums over rows.
+
+    A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn.
+    """
+
+    def learns_from_sums(self) -> bool:
+        """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
+        return self.hubness is None
+
+    def check_sums(self) -> bool:
+        """Tell that there are ``partial_fit`` and ``merge``."""
+        return True
+
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._forget_sums()
+        self.fit_from_sums(SystemOfRows(X, y))
+
+    def _seen_vectors(self, system: LinearSystem) -> np.ndarray:
+        """Set classes and label space, and return the vectors of the seen classes.
+
+        Raises
+        ------
+        ValueError
+            There is a correction against hubs, which the rows themselves are needed for.
+        """
+        if self.hubness is not None and isinstance(system, SystemOfSums):
+            raise ValueError(
+                f"{type(self).__name__}: hubness={self.hubness!r} takes its statistics from rows, "
+                "of which partial_fit and merge keep only sums. Pass hubness=None, or call fit."
+            )
+        return self._set_label_space(system.classes, system.announced)[1]
