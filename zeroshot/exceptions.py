@@ -40,10 +40,11 @@ class Remedy(str):
     option: str
 
     def __new__(cls, python: str, option: str) -> Remedy:
-        """Make the text for Python, and attach the other."""
-        self = super().__new__(cls, python)
+        """Make the text for Python: that of an immutable str cannot be set later."""
+        return super().__new__(cls, python)
+
+    def __init__(self, python: str, option: str) -> None:
         self.option = option
-        return self
 
     def __add__(self, other: str) -> Remedy:
         return Remedy(str(self) + str(other), self.option + in_options(other))
