@@ -135,3 +135,37 @@ def test_the_head_on_shipped_features_agrees_with_the_network(
     assert agreement > 0.85
     ten_best = np.argsort(-true, axis=1)[:, :10]
     assert np.mean((ten_best == ours.argmax(axis=1)[:, np.newaxis]).any(axis=1)) > 0.9
+
+
+def test_the_structure_of_a_checkout_is_counted(tmp_path: Path) -> None:
+    package = tmp_path / "zeroshot"
+    (package / "low").mkdir(parents=True)
+    (package / "high").mkdir()
+    (package / "__init__.py").write_text('"""A package."""\n')
+    (package / "low" / "__init__.py").write_text("from zeroshot.low._one import f\n")
+    (package / "low" / "_one.py").write_text(
+        '"""A module.\n\nIts docstring.\n"""\n\n# a comment\n\n\ndef f():\n    """Do."""\n'
+        "    from zeroshot.high import g  # upward, inside a function\n\n    return g\n"
+    )
+    (package / "high" / "__init__.py").write_text(
+        "from typing import TYPE_CHECKING\n\nfrom zeroshot.low import f\n\nif TYPE_CHECKING:\n"
+        "    from zeroshot.low._one import f as other\n\ng = f\n"
+    )
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_package.py").write_text('LAYERS = [{"low"}, {"high"}]\n')
+    tool = load_tool("structure")
+    tool.crossings = lambda root: 3
+    found = tool.figures(tmp_path)
+    assert found == {
+        "files": 4,
+        "rooms": 2,
+        "lines of code": 4 + 5,
+        "lines of docstring": 1 + 3 + 1 + 1,
+        "lines of comment": 1,
+        "private modules with one user": 1,
+        "modules of at most 60 lines": 4,
+        "imports between rooms": 2,
+        "upward imports": 1,
+        "circles": 1,
+        "crossings in a fit of DeViSE": 3,
+    }
