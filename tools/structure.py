@@ -4,9 +4,9 @@
     python tools/structure.py ../before .
 
 A room is a folder below ``zeroshot/``, or a module that lies in ``zeroshot/`` itself. Imports
-inside functions count, imports for annotations alone do not. An import is upward where ``LAYERS`` of
-the checkout's ``tests/test_package.py`` puts the imported room above the importing one, or where a
-room imports from ``zeroshot/__init__.py``. A circle is a set of rooms that import each other,
+inside functions count, imports for annotations alone do not. An import is upward where ``LAYERS``
+of the checkout's ``tests/test_package.py`` puts the imported room above the importing one, or where
+a room imports from ``zeroshot/__init__.py``. A circle is a set of rooms that import each other,
 directly or not. Crossings are the calls from methods of its bases into those of
 ``DeViSEClassifier``, or back, during one ``fit``.
 """
