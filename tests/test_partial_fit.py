@@ -26,6 +26,7 @@ from zeroshot import (
     ESZSLClassifierCV,
     HashEmbedding,
     SAEClassifier,
+    Training,
 )
 from zeroshot._linear import RowSums, SystemOfRows, SystemOfSums, _sums
 
@@ -211,8 +212,10 @@ def test_fit_starts_anew_and_keeps_no_sums(model, y):
     assert "sums_" not in vars(used)
     with pytest.raises(ValueError, match="merge needs sums over rows.*Fit both by partial_fit"):
         used.merge(used)
-    with pytest.warns(UserWarning, match="partial_fit starts anew.*first rows by partial_fit, too"):
+    words = "partial_fit starts anew.*first rows by partial_fit, too"
+    with pytest.warns(UserWarning, match=words) as record:
         used.partial_fit(X[:30], y[:30])
+    assert {warning.filename for warning in record if "anew" in str(warning.message)} == {__file__}
     assert_same_model(used.partial_fit(X[30:], y[30:]), clone(model).fit(X, y))
 
 
@@ -344,6 +347,17 @@ def test_label_vectors_are_compared_by_what_they_are():
     other = DeViSEClassifier(HashEmbedding(4), loss="mse").partial_fit(X[20:], Y[20:])
     whole = DeViSEClassifier(HashEmbedding(4), loss="mse").fit(X, Y)
     assert_same_model(one.merge(other), whole)
+
+
+def test_parameters_that_are_objects_are_compared_by_theirs():
+    def part(rows, epochs):
+        model = DeViSEClassifier(TABLE, loss="mse", training=Training(epochs=epochs))
+        return model.partial_fit(X[rows], Y[rows])
+
+    whole = DeViSEClassifier(TABLE, loss="mse").fit(X, Y)
+    assert_same_model(part(CODES < 3, 3).merge(part(CODES >= 3, 3)), whole)
+    with pytest.raises(ValueError, match="equal parameters, and training differ"):
+        part(CODES < 3, 3).merge(part(CODES >= 3, 4))
 
 
 @pytest.mark.parametrize(

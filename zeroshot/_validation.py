@@ -248,9 +248,9 @@ def check_number(
         raise ValueError(f"{owner}: {name} must be {expected}{bounds}, got {value!r}.")
 
 
-def warn_caller(message: str) -> None:
-    """Warn of labels on the line of the user's own call, however deep in the package this is."""
+def warn_caller(message: str, category: type[Warning] = LabelWarning) -> None:
+    """Warn on the line of the user's own call, however deep in the package this is."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, LabelWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._linear._sums import RowSums, target_kind
 from zeroshot._linear._systems import LinearSystem, SystemOfRows, SystemOfSums
-from zeroshot._validation import check_labels, check_same_kind
+from zeroshot._validation import check_labels, check_same_kind, warn_caller
 
 _OF_VALIDATION = {"n_features_in_", "feature_names_in_"}
 
@@ -147,11 +146,10 @@ class LearnsFromSums(ABC):
         owner = type(self).__name__
         trial = copy.copy(self)
         if self._was_fitted_at_once():
-            warnings.warn(
+            warn_caller(
                 f"{owner}: partial_fit starts anew, because fit keeps no sums that rows could be "
                 "added to. Learn from the first rows by partial_fit, too.",
                 UserWarning,
-                stacklevel=2,
             )
         sums = vars(self).get("sums_")
         X, y = trial._validate_fit(X, y, reset=sums is None)
@@ -279,6 +277,8 @@ def _equal(one: Any, other: Any) -> bool:
         return True
     if hasattr(one, "fingerprint") and hasattr(other, "fingerprint"):
         return one.fingerprint() == other.fingerprint()
+    if hasattr(one, "get_params") and type(one) is type(other):
+        return not _different_parameters(one, other)
     if type(one) is not type(other) and not (np.ndim(one) or np.ndim(other)):
         return isinstance(one, (int, float)) and isinstance(other, (int, float)) and one == other
     return bool(np.array_equal(np.asarray(one), np.asarray(other)))

@@ -141,7 +141,7 @@ class Encoder:
         else:
             params, attributes = _scikit_learn.to_config(value)
         attributes = dict(sorted(attributes.items()))
-        if hasattr(value, "label_embedding"):
+        if not params.keys().isdisjoint({"candidates", "label_embedding"}):
             self._note_labels({**params, **attributes}, name)
         node = {
             "class": name,
