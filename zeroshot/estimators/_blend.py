@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zeroshot.estimators._class_directions import image_weights
-
 from zeroshot._saving import Saved
+from zeroshot.estimators._class_directions import image_weights
 
 HALF_STRENGTH_IMAGES = 4.0
 """κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""

@@ -17,8 +17,9 @@ class ClassDirections:
     r"""Class means, less their mean, whitened and of unit length.
 
     With rows :math:`z_i` less the mean of the C class means, image weights :math:`w_i`,
-    :math:`\lambda` the weighted mean of their squared lengths and :math:`A = (\sum_i w_i z_i z_i^\top
-    + \lambda I)^{-1}`, the score of class c with mean :math:`m_c` is
+    :math:`\lambda` the weighted mean of their squared lengths and
+    :math:`A = (\sum_i w_i z_i z_i^\top + \lambda I)^{-1}`, the score of class c with mean
+    :math:`m_c` is
 
     .. math:: z^\top A\, m_c \,/\, \sqrt{m_c^\top A\, m_c}:
 
