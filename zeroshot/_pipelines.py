@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
-
-from zeroshot._linear import ChoosesPenalties
 
 
 def unwrap(model: Any) -> Any:
@@ -85,31 +83,6 @@ def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
             model = best_of(model)
         else:
             return model, X
-
-
-def settled(model: Any) -> Any:
-    """Return an unfitted copy of a fitted model, with the hyper-parameters that it chose.
-
-    Parameters
-    ----------
-    model : estimator, Pipeline or search object
-        Fitted. One that `ChoosesPenalties` gives those of its ``fit``.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import Ridge
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from zeroshot._pipelines import settled
-    >>> settled(GridSearchCV(Ridge(), {"alpha": [3.0]}, cv=2).fit([[0], [1], [2], [3]], range(4)))
-    Ridge(alpha=3.0)
-    """
-    if is_search(model):
-        return settled(best_of(model))
-    if isinstance(model, Pipeline):
-        copy = clone(model)
-        copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
-        return copy
-    return model.settled() if isinstance(model, ChoosesPenalties) else clone(model)
 
 
 def is_search(model: Any) -> bool:

@@ -21,8 +21,9 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from zeroshot._linear import ChoosesPenalties
 from zeroshot._links import DocLinkMixin
-from zeroshot._pipelines import settled, unwrap
+from zeroshot._pipelines import best_of, is_search, unwrap
 from zeroshot._renamed import renamed
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels, check_number, take_rows
@@ -412,3 +413,28 @@ def _no_zero_shot_classifier(estimator: Any, *, owner: str) -> TypeError:
         f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
         "such as DeViSEClassifier(WordVectors(), candidates=names)."
     )
+
+
+def settled(model: Any) -> Any:
+    """Return an unfitted copy of a fitted model, with the hyper-parameters that it chose.
+
+    Parameters
+    ----------
+    model : estimator, Pipeline or search object
+        Fitted. One that `ChoosesPenalties` gives those of its ``fit``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from zeroshot.estimators._calibrated import settled
+    >>> settled(GridSearchCV(Ridge(), {"alpha": [3.0]}, cv=2).fit([[0], [1], [2], [3]], range(4)))
+    Ridge(alpha=3.0)
+    """
+    if is_search(model):
+        return settled(best_of(model))
+    if isinstance(model, Pipeline):
+        copy = clone(model)
+        copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
+        return copy
+    return model.settled() if isinstance(model, ChoosesPenalties) else clone(model)
