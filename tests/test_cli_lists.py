@@ -221,7 +221,8 @@ def test_similar_by_vectors_and_own_sources(tmp_path: Path, capsys) -> None:
     ("argv", "code", "message"),
     [
         (["cat", "--sources", "imagenet1k"], 2, "Did you mean 'imagenet-1k'"),
-        (["cat", "--sources", "a,b", "--measure", "wop"], 2, "Did you mean 'wup'"),
+        (["cat", "--sources", "a,b", "--measure", "wup_nltl"], 2, "Did you mean 'wup_nltk'"),
+        (["cat", "--sources", "a,b", "--measure", "wup"], 2, "Write --measure wup_nltk for it, or"),
         (["cat", "--sources", "dog,cow", "-k", "3"], 2, "between 1 and the 2 sources, got 3"),
         (["cat", "--sources", "dog,cow", "--label-embedding", "hash"], 2, "--measure cosine"),
         (["cat", "--sources", "dog,cow", "--device", "cpu"], 2, "--device is for --measure cosine"),
@@ -271,7 +272,7 @@ def test_where_an_output_is_is_said(argv: list, tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "default"), [("similar", "(default: wup)"), ("demo", "zeroshot-demo-2")]
+    ("command", "default"), [("similar", "(default: path)"), ("demo", "zeroshot-demo-2")]
 )
 def test_help_says_what_is_taken_by_default(command: str, default: str, capsys) -> None:
     assert main([command, "--help"]) == 0
