@@ -329,6 +329,17 @@ def test_open_labels_example_names_photos_above_its_control(data_home, tmp_path,
 
 
 @pytest.mark.data
+def test_own_photos_example_never_loses_to_no_training(data_home, capsys):
+    """On three of its folders; the study's 120 are in docs/results.md."""
+    example = load_example("own_photos")
+    table = example.main(n_draws=3, seed=11)
+    assert "no training" in capsys.readouterr().out
+    less = table["fewshot (default)"]["less no training"]
+    assert all(mean >= -0.01 for mean, _, _ in less.values())
+    assert table["ridge"]["less no training"][example.TASKS[0]][0] < -0.1
+
+
+@pytest.mark.data
 def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     example = importlib.import_module("open_labels_choice")

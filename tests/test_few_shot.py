@@ -72,20 +72,34 @@ def few_shot(**changes):
 # The means ---------------------------------------------------------------------------------------
 
 
-def naive_directions(X, codes, classes, penalty):
+def naive_weights(codes):
+    """What each image counts: each class once, all together C times the harmonic mean count."""
+    counts = np.bincount(codes)
+    counts = counts[counts > 0]
+    total = len(counts) / np.mean(1 / counts)
+    return total / len(counts) / np.bincount(codes)[codes], total
+
+
+def naive_directions(X, codes, classes, penalty, weights):
     """Return the centre, A, and the class means as columns."""
-    center = X.mean(axis=0)
-    A = np.linalg.inv((X - center).T @ (X - center) + penalty * np.eye(X.shape[1]))
+    center = np.mean([X[codes == c].mean(axis=0) for c in classes], axis=0)
+    scatter = (X - center).T @ ((X - center) * weights[:, None])
+    A = np.linalg.inv(scatter + penalty * np.eye(X.shape[1]))
     return center, A, np.array([X[codes == c].mean(axis=0) - center for c in classes])
 
 
-def mean_squared_length(X):
-    return np.mean([(row - X.mean(axis=0)) @ (row - X.mean(axis=0)) for row in X])
+def mean_squared_length(X, codes):
+    weights, total = naive_weights(codes)
+    center = np.mean([X[codes == c].mean(axis=0) for c in np.unique(codes)], axis=0)
+    return (
+        sum(w * (row - center) @ (row - center) for w, row in zip(weights, X, strict=True)) / total
+    )
 
 
 def test_directions_are_those_of_the_formula():
     codes = np.searchsorted(SEEN, Y)
-    center, A, means = naive_directions(X, codes, range(5), mean_squared_length(X))
+    penalty = mean_squared_length(X, codes)
+    center, A, means = naive_directions(X, codes, range(5), penalty, naive_weights(codes)[0])
     directions = ClassDirections.of_images(X, codes, 5)
     expected = [A @ m / np.sqrt(m @ A @ m) for m in means]
     np.testing.assert_allclose(directions.coef, expected, rtol=1e-9, atol=1e-12)
@@ -101,10 +115,11 @@ def test_leaving_one_out_is_refitting_without_it(seed):
     codes = np.concatenate([[0, 1, 1, 2], rng.integers(2, 5, 11), [3, 4]])
     x = rng.normal(size=(len(codes), 7)) + 3
     got = ClassDirections.of_images(x, codes, 5).leave_one_out(x, codes)
+    penalty, (weights, _) = mean_squared_length(x, codes), naive_weights(codes)
     for i in range(len(x)):
         kept = np.arange(len(x)) != i
         classes = [c for c in range(5) if (codes[kept] == c).any()]
-        center, A, means = naive_directions(x[kept], codes[kept], classes, mean_squared_length(x))
+        center, A, means = naive_directions(x[kept], codes[kept], classes, penalty, weights[kept])
         expected = np.full(5, np.nan)
         expected[classes] = [(x[i] - center) @ A @ m / np.sqrt(m @ A @ m) for m in means]
         np.testing.assert_allclose(got[i], expected, rtol=1e-8, atol=1e-11)
@@ -163,6 +178,28 @@ def test_a_prior_without_probabilities_gets_a_softmax():
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-9)
 
 
+@pytest.mark.case
+def test_more_images_of_one_class_never_silence_the_others():
+    """400 images of one class, and one of each other: 0.85 fell to 0.32."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"c{i}" for i in range(10)])
+    vectors, mix = rng.normal(size=(10, 6)), rng.normal(size=(6, 15))
+    table = AttributeTable(vectors, labels=names)
+    head = SourceHead(vectors[:5] @ mix, np.zeros(5), names[:5])
+
+    def drawn(counts):
+        codes = np.repeat(np.arange(10), counts)
+        return vectors[codes] @ mix + rng.normal(size=(len(codes), 15)), names[codes]
+
+    new, true = drawn([50] * 10)
+    scores = {}
+    for counts in ((1,) * 10, (400,) + (1,) * 9, (40,) * 5 + (2,) * 5):
+        model = FewShotClassifier(ConSEClassifier(head, table, candidates=names), candidates=names)
+        scores[counts] = model.fit(*drawn(list(counts))).score(new, true)
+    balanced, one, half = scores.values()
+    assert balanced > 0.8 and one > balanced - 0.2 and half > balanced - 0.05
+
+
 # The blend ---------------------------------------------------------------------------------------
 
 
@@ -208,28 +245,36 @@ def naive_rule(by_prior, by_means, codes):
     """Fisher's ingredients pair by pair: strengths, spreads and the correlation."""
     counts = np.bincount(codes)
     n, n_classes = by_prior.shape
-    residuals, leads = [], []
+    weights, n_counted = naive_weights(codes)
+    within, total, leads = np.zeros((2, 2)), np.zeros(2), []
     for i in range(n):
         wrong = [c for c in range(n_classes) if c != codes[i]]
         centre = [np.mean(scores[i][wrong]) for scores in (by_prior, by_means)]
         for c in wrong:
-            residuals.append([by_prior[i, c] - centre[0], by_means[i, c] - centre[1]])
+            residual = np.array([by_prior[i, c] - centre[0], by_means[i, c] - centre[1]])
+            within += weights[i] * np.outer(residual, residual)
+            total += weights[i] * residual**2
         leads.append([by_prior[i, codes[i]] - centre[0], by_means[i, codes[i]] - centre[1]])
-    residuals, leads = np.array(residuals), np.array(leads)
+    leads = np.array(leads)
     judged = counts[codes] > 1
     shrink = (n_classes - 1) / n_classes
-    total = (residuals**2).sum(axis=0) + shrink * (leads[judged] ** 2).sum(axis=0)
-    total /= n * (n_classes - 1)
-    within = residuals.T @ residuals + shrink * judged.sum() * np.cov(leads[judged].T, bias=True)
-    freedom = n * (n_classes - 2) + judged.sum() - 1
+    of_judged = weights[judged]
+    total = total + shrink * (of_judged[:, None] * leads[judged] ** 2).sum(axis=0)
+    total /= n_counted * (n_classes - 1)
+    middle = np.average(leads[judged], axis=0, weights=of_judged)
+    for w, lead in zip(of_judged, leads[judged], strict=True):
+        within += shrink * w * np.outer(lead - middle, lead - middle)
+    freedom = n_counted * (n_classes - 2) + max(of_judged.sum() - 1, 0)
     covariance = (within + 2 * np.diag(total)) / (freedom + 2)
     spreads = np.sqrt(np.diag(covariance))
-    top, bottom = DEFAULT_STRENGTH, 1.0
+    n_default = 1 + sum(count == 1 for count in counts)
+    top, bottom = n_default * DEFAULT_STRENGTH, n_default
     for i in np.flatnonzero(judged):
         left = counts[codes[i]] - 1
         share = np.sqrt(left / (left + HALF_STRENGTH_IMAGES))
-        top, bottom = top + share * leads[i, 1] / spreads[1], bottom + share**2
-    strengths = np.mean(leads[:, 0]) / spreads[0], top / bottom
+        top += weights[i] * share * leads[i, 1] / spreads[1]
+        bottom += weights[i] * share**2
+    strengths = np.average(leads[:, 0], weights=weights) / spreads[0], top / bottom
     return strengths, spreads, covariance[0, 1] / spreads.prod()
 
 
@@ -326,8 +371,8 @@ def drawn_scores(right, seed, spread=1.0, n_classes=5, n_images=40):
 def rule_for(right_by_prior, right_by_means, **sizes):
     by_prior, codes = drawn_scores(right_by_prior, 5, **sizes)
     by_means, _ = drawn_scores(right_by_means, 6, spread=0.01, **sizes)
-    counts = np.bincount(codes)[codes]
-    return measure_blend([(by_prior, by_means, codes, counts)], default_spread=1.0)
+    counts = np.bincount(codes)
+    return measure_blend([(by_prior, by_means, codes)], counts, default_spread=1.0)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5, 50])

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from zeroshot import (
+    AttributeTable,
     OpenLabelClassifier,
     SentenceEmbedding,
     SimilarityClassifier,
@@ -141,3 +142,46 @@ def test_bad_parameters(wrong, error, message) -> None:
     with pytest.raises(error, match=message) as caught:
         wrong.fit()
     assert str(caught.value).startswith("OpenLabelClassifier: ")
+
+
+def test_overrides_say_what_a_label_means() -> None:
+    """By WordNet and by vectors, as if the text stood in place of the label."""
+    texts = {"crane": "heron", "qqxyzzy": "tabby cat"}
+    ours = model(["crane", "qqxyzzy", "bus"], overrides=texts).fit()
+    other = model(["heron", "tabby cat", "bus"]).fit()
+    np.testing.assert_allclose(
+        ours.label_vectors(["crane", "qqxyzzy", "bus"]),
+        other.label_vectors(["heron", "tabby cat", "bus"]),
+    )
+    crane = ours.predict(X) == "crane"
+    np.testing.assert_array_equal(crane, other.predict(X) == "heron")
+
+
+def test_other_vectors_take_the_place_of_the_words() -> None:
+    table = AttributeTable(
+        RNG.normal(size=(len(LABELS) + len(SOURCES), 4)), labels=[*LABELS, *SOURCES]
+    )
+    ours = model(label_embedding=table).fit()
+    assert ours.label_embedding_ is table
+    parts = (
+        WordNetSimilarity("path", senses="nearest", on_missing="zero"),
+        WordVectorSimilarity(table, on_missing="zero"),
+    )
+    similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
+    expected = SimilarityClassifier(HEAD, similarity, candidates=LABELS).fit()
+    np.testing.assert_array_equal(ours.decision_function(X), expected.decision_function(X))
+    with pytest.raises(TypeError, match="label_embedding must be a LabelEmbedding"):
+        model(label_embedding="glove").fit()
+    with pytest.raises(ValueError, match="both say which vectors to take"):
+        model(label_embedding=table, sentences=True).fit()
+
+
+def test_overrides_are_saved(tmp_path: Path) -> None:
+    ours = model(["crane", "bus"], overrides={"crane": "heron"}).fit()
+    save(ours, tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.decision_function(X), ours.decision_function(X))
+    np.testing.assert_array_equal(
+        again.with_candidates(["crane", "truck"]).decision_function(X),
+        ours.with_candidates(["crane", "truck"]).decision_function(X),
+    )

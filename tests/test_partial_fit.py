@@ -306,6 +306,12 @@ def test_trained_maps_have_none(model):
         assert "Pass loss='mse' with hidden=()" in str(error.value.__cause__)
 
 
+def test_training_forgets_sums():
+    model = DeViSEClassifier(TABLE, loss="mse").partial_fit(X, Y)
+    model.set_params(loss="hinge", training=Training(epochs=1), random_state=0).fit(X, Y)
+    assert "sums_" not in vars(model)
+
+
 def test_searches_have_none():
     for model in (ESZSLClassifierCV(TABLE), EmbeddingRegressorCV(TABLE), ConSEClassifier()):
         assert not hasattr(model, "partial_fit") and not hasattr(model, "merge")

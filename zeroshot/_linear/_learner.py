@@ -18,7 +18,7 @@ _OF_VALIDATION = {"n_features_in_", "feature_names_in_"}
 
 
 def _has_sums(estimator: LearnsFromSums) -> bool:
-    return estimator.check_sums()
+    return estimator._check_sums()
 
 
 class LearnsFromSums(ABC):
@@ -70,7 +70,7 @@ class LearnsFromSums(ABC):
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return True
 
-    def check_sums(self) -> bool:
+    def _check_sums(self) -> bool:
         """Tell whether the estimator has ``partial_fit`` and ``merge``.
 
         Raises

@@ -98,8 +98,9 @@ def load_image_folder(
     classes, strays = _class_folders(folder)
     if strays:
         raise ValueError(
-            f"{owner}: {folder} holds {len(strays)} images outside of class folders ({_some(strays)}). "
-            f"Move each into a folder named after its class, as in {folder / 'cat' / strays[0]}; "
+            f"{owner}: {folder} holds {len(strays)} images outside of class folders "
+            f"({_some(strays)}). Move each into a folder named after its class, as in "
+            f"{folder / 'cat' / strays[0]}; "
             f"for images without labels, use list_images."
         )
     if not classes:
@@ -192,8 +193,8 @@ def list_images(path: str | os.PathLike) -> list[str]:
     images = _images_below(Path(path))
     if not images:
         raise ValueError(
-            f"list_images: the folder {os.fspath(path)} holds no image{_others(path)}. Name a folder with image "
-            f"files ({_extensions()}), or the files themselves."
+            f"list_images: the folder {os.fspath(path)} holds no image{_others(path)}. Name a "
+            f"folder with image files ({_extensions()}), or the files themselves."
         )
     return images
 

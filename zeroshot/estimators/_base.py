@@ -41,6 +41,22 @@ from zeroshot.label_embeddings._vocabulary_words import vocabulary_of
 SCENARIOS = ("generalized", "unseen")
 
 
+def check_samples(
+    estimator: Any, X: Any, y: Any, *, reset: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features X and the labels y of ``fit``, checked.
+
+    With `reset` they may be of another width than before, and sums of earlier calls are forgotten.
+    """
+    owner = type(estimator).__name__
+    y = check_missing_labels(y, owner=owner)
+    check_no_images(X, owner=owner)
+    X, y = validate_data(estimator, X, y, reset=reset, dtype=[np.float64, np.float32])
+    if reset:
+        vars(estimator).pop("sums_", None)
+    return X, check_labels(y, owner=owner, name="y")
+
+
 class CandidateClassifier(
     DocLinkMixin,
     SavedEstimator,
@@ -107,12 +123,7 @@ class CandidateClassifier(
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
 
     def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
-        """Return X and the labels y of ``fit``, checked; with `reset` X may be of another width."""
-        owner = type(self).__name__
-        y = check_missing_labels(y, owner=owner)
-        check_no_images(X, owner=owner)
-        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
-        return X, check_labels(y, owner=owner, name="y")
+        return check_samples(self, X, y, reset=reset)
 
     def _fit_without_images(self, n_features: int | None) -> None:
         """Forget the images of an earlier ``fit``; None where the number of features is open."""

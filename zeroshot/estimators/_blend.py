@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zeroshot._saving import Saved
+from zeroshot.estimators._class_directions import image_weights
 
 HALF_STRENGTH_IMAGES = 4.0
 """κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
@@ -21,7 +22,7 @@ TOTAL_WEIGHT = 2
 TRUSTS = (0.0, 0.125, 0.25, 0.5, 1.0)
 """What the weight of the means may be multiplied with."""
 
-Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class BlendRule(Saved):
 
 def measure_blend(
     batches: Batches,
+    image_counts: np.ndarray,
     *,
     default_spread: float,
     prior_images: float | None = None,
@@ -106,41 +108,49 @@ def measure_blend(
     both are measured as on new images. Spreads and correlation are those within right and wrong
     classes, pooled, of an image's scores less their mean over the wrong ones. Where there are few,
     they lean on the spread over all classes, which counts as `TOTAL_WEIGHT` degrees of freedom; the
-    means' strength leans on `DEFAULT_STRENGTH`, which counts as one image.
+    means' strength leans on `DEFAULT_STRENGTH`, which counts as one image, and one more for each
+    class with a single image. Each class counts once, however many images it has: the images weigh
+    what they do in `ClassDirections`.
 
     Parameters
     ----------
-    batches : iterable of (prior, means, positions, counts)
+    batches : iterable of (prior, means, positions)
         Scores of training images by the prior and by class means without the image, both
         (n_batch, n_classes), two classes at least, NaN where an image was the only one of its
-        class; the class of each image; and how many images that has.
+        class; and the class of each image.
+    image_counts : ndarray of shape (n_classes,)
+        Training images of each class.
     default_spread : float
         Of the means' scores where leaving an image out leaves nothing to compare, as with one image
         of each of two classes.
     prior_images : float, optional
         Fixed weights for the rule.
     """
-    scatter, leads, left = np.zeros((2, 2)), [], []
-    for prior, means, positions, counts in batches:
-        n_classes = prior.shape[1]
+    n_classes = len(image_counts)
+    weights, _ = image_weights(image_counts)
+    scatter, leads, codes = np.zeros((2, 2)), [], []
+    for prior, means, positions in batches:
         wrong = np.ones(prior.shape, dtype=bool)
         wrong[np.arange(len(positions)), positions] = False
         scores = np.stack([prior, means]).astype(np.float64)
         scores -= np.where(wrong, scores, 0).sum(axis=2, keepdims=True) / (n_classes - 1)
-        scatter += scores[:, wrong] @ scores[:, wrong].T
+        weighted = (scores * weights[positions][:, None])[:, wrong]
+        scatter += weighted @ scores[:, wrong].T
         leads.append(scores[:, ~wrong])
-        left.append(counts - 1.0)
-    lead, share = np.concatenate(leads, axis=1), _share(np.concatenate(left))
+        codes.append(positions)
+    lead, positions = np.concatenate(leads, axis=1), np.concatenate(codes)
+    share, weight = _share(image_counts[positions] - 1.0), weights[positions]
     judged = np.isfinite(lead[1])
-    spreads, correlation = _within(scatter, lead, judged, n_classes, default_spread)
+    spreads, correlation = _within(scatter, lead, weight, judged, n_classes, default_spread)
     z = lead / spreads[:, None]
+    reached = (weight * share)[judged] @ z[1, judged]
+    of_images = weight[judged] @ np.square(share[judged])
+    n_default = 1 + (image_counts == 1).sum()
     return BlendRule(
         prior_spread=float(spreads[0]),
         means_spread=float(spreads[1]),
-        prior_strength=float(z[0].mean()),
-        means_strength=float(
-            (DEFAULT_STRENGTH + z[1, judged] @ share[judged]) / (1 + np.square(share[judged]).sum())
-        ),
+        prior_strength=float(np.average(z[0], weights=weight)),
+        means_strength=float((n_default * DEFAULT_STRENGTH + reached) / (n_default + of_images)),
         correlation=correlation,
         prior_images=prior_images,
     )
@@ -153,9 +163,9 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     which those of a confident prior are not. So the means get a share only where they prove it:
     training images left out of the means are named with each trust, and the best one must have a
     higher mean class accuracy than the prior alone by more than the standard error of the
-    difference. Where no class has two images there is nothing to prove it with:
-    the means are then trusted in full if the prior names less than half of the images of a class on
-    average, and not at all otherwise.
+    difference. Where fewer than half of the classes have two images there is nothing to prove it
+    with: the means are then trusted in full if the prior names less than half of the images of a
+    class on average, and not at all otherwise.
 
     Parameters
     ----------
@@ -169,7 +179,7 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     n_classes = len(image_counts)
     rules = [replace(rule, trust=trust) for trust in TRUSTS]
     hits, prior_hits, judged = [], np.zeros(n_classes), []
-    for prior, means, positions, _ in batches:
+    for prior, means, positions in batches:
         own = (np.arange(len(positions)), positions)
         right = prior[own] >= prior.max(axis=1)
         prior_hits += np.bincount(positions, weights=right, minlength=n_classes)
@@ -179,12 +189,13 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
         hits.append([each.argmax(axis=1) == positions for each in scores])
         judged.append(positions)
     codes = np.concatenate(judged)
-    if not len(codes):
+    n_judged = len(np.unique(codes))
+    if 2 * n_judged < n_classes:
         weak = (prior_hits / image_counts).mean() < 0.5
         return rules[-1] if weak else rules[0]
     right = np.concatenate(hits, axis=1).astype(np.float64)
     counts = np.bincount(codes)[codes]
-    share = 1 / (counts * len(np.unique(codes)))  # of an image in mean class accuracy
+    share = 1 / (counts * n_judged)  # of an image in mean class accuracy
     best = int(np.round(right @ share, 12).argmax())  # ties go to the least trust
     gain = right[best] - right[0]
     error = np.sqrt(np.square(gain).mean() * np.square(share).sum())
@@ -214,6 +225,7 @@ def _without_itself(
 def _within(
     scatter: np.ndarray,
     lead: np.ndarray,
+    weight: np.ndarray,
     judged: np.ndarray,
     n_classes: int,
     default_spread: float,
@@ -226,6 +238,8 @@ def _within(
         Of the wrong classes about their mean in each image.
     lead : ndarray of shape (2, n_images)
         Of the right class over that mean.
+    weight : ndarray of shape (n_images,)
+        What each image counts.
     judged : ndarray of bool of shape (n_images,)
         Where both leads are known.
     n_classes : int
@@ -233,18 +247,19 @@ def _within(
     default_spread : float
         Of the means where nothing is known.
     """
-    n_images = lead.shape[1]
+    n_images = weight.sum()
     freedom = n_images * (n_classes - 2)
     # A lead over the mean of C - 1 scores varies C / (C - 1) times as much as a score.
     shrink = (n_classes - 1) / n_classes
     known = np.where(judged, lead, 0)
-    total = np.diag(scatter) + shrink * np.square(known).sum(axis=1)
+    total = np.diag(scatter) + shrink * np.square(known) @ weight
     total = total / (n_images * (n_classes - 1))
     total = np.where(total > 0, total, [1.0, default_spread**2])
     if judged.sum() > 1:
-        deviations = lead[:, judged] - lead[:, judged].mean(axis=1, keepdims=True)
-        scatter = scatter + shrink * deviations @ deviations.T
-        freedom += int(judged.sum()) - 1
+        counted, leads = weight[judged], lead[:, judged]
+        deviations = leads - np.average(leads, axis=1, weights=counted)[:, None]
+        scatter = scatter + shrink * (deviations * counted) @ deviations.T
+        freedom += max(counted.sum() - 1, 0)
     covariance = (scatter + TOTAL_WEIGHT * np.diag(total)) / (freedom + TOTAL_WEIGHT)
     spreads = np.sqrt(np.diag(covariance))
     return spreads, float(covariance[0, 1] / spreads.prod())

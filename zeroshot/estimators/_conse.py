@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._validation import check_labels, check_number, check_same_kind
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.exceptions import LabelWarning
@@ -166,13 +167,14 @@ class ConSEClassifier(EmbeddingClassifier):
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn(self, X: Any, y: Any) -> Any:
+        X, y = check_samples(self, X, y)
         _, class_vectors = self._set_label_space(y)
         classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
         source = classifier.fit(X, y)
         if np.array_equal(source.classes_, self.seen_classes_):
             self._set_source(source, np.arange(len(class_vectors)), class_vectors)
-            return
+            return X
         known = source_classes(source, self.seen_classes_, owner="ConSEClassifier")
         columns = np.flatnonzero(self.label_space_.embedding.covers(known))
         if not len(columns):
@@ -183,6 +185,7 @@ class ConSEClassifier(EmbeddingClassifier):
                 "classifier to be fitted."
             )
         self._set_source(source, columns, self.label_space_.vectors(known[columns]))
+        return X
 
     def _set_source(self, source: Any, columns: np.ndarray, vectors: np.ndarray) -> None:
         self.source_ = source

@@ -9,9 +9,10 @@ from sklearn.utils.metaestimators import available_if
 
 from zeroshot._linear import LinearSystem, SystemOfRows, apply_map
 from zeroshot._validation import check_labels, check_number, check_option
+from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
     check_hidden,
     is_linear,
@@ -221,7 +222,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         if self.network is None:
             return super().partial_fit(X, y, classes)
         owner = type(self).__name__
-        X, y = self._validate_fit(X, y)
+        X, y = check_network_fit(X, y, owner=owner)
         known = hasattr(self, "network_")
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
         _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
@@ -229,28 +230,27 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self._fit_hubness(X)
         return self
 
-    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
-        if self.network is None:
-            return super()._validate_fit(X, y, reset=reset)
-        return check_network_fit(X, y, owner=type(self).__name__)
-
     def _validate(self, X: Any) -> Any:
         return super()._validate(X) if self.network is None else X
 
-    def _learn(self, X: Any, y: np.ndarray) -> None:
-        self._forget_sums()
+    def _learn(self, X: Any, y: Any) -> Any:
+        if self.network is not None:
+            X, y = check_network_fit(X, y, owner=type(self).__name__)
+            self._forget_sums()
+            positions, vectors = self._set_label_space(y)
+            self._train(X, positions, vectors)
+            return X
+        X, y = check_samples(self, X, y)
         if self._is_ridge():
             self.fit_from_sums(SystemOfRows(X, y))
-            return
+            return X
         hidden = self._check_parameters()
         positions, vectors = self._set_label_space(y)
-        if self.network is not None:
-            self._train(X, positions, vectors)
-            return
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
             self, X, positions, vectors, loss, hidden
         )
+        return X
 
     def _train(
         self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
@@ -270,7 +270,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self._is_ridge() and super().learns_from_sums()
 
-    def check_sums(self) -> bool:
+    def _check_sums(self) -> bool:
         """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
 
         Raises
@@ -324,10 +324,6 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         if self.network is not None:
             return run_network(self, X)
         return apply_map(X, self.coefs_, self.intercepts_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        return tags if self.network is None else network_tags(tags)
 
 
 def _make_loss(name: str, margin: float, n_negatives: int | None) -> nn.Module:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from zeroshot._validation import check_option
+from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
@@ -70,10 +71,12 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
         self.scenario = scenario
         self.random_state = random_state
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn(self, X: Any, y: Any) -> Any:
+        X, y = check_samples(self, X, y)
         self._set_label_space(y)
         check_option(self.strategy, STRATEGIES, owner=type(self).__name__, name="strategy")
         self.mean_vector_ = self.label_space_.raw_vectors(self.seen_classes_).mean(axis=0)
+        return X
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         if self.strategy == "mean":

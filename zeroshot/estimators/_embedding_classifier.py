@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
 from zeroshot._validation import check_flag, check_labels, check_number, check_option, warn_caller
-from zeroshot.estimators._base import CandidateClassifier
+from zeroshot.estimators._base import CandidateClassifier, check_samples
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
@@ -59,8 +59,11 @@ class EmbeddingClassifier(CandidateClassifier):
     """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
 
     @abstractmethod
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Learn from rows X and their labels y; `_set_label_space` gives the vectors to learn."""
+    def _learn(self, X: Any, y: Any) -> Any:
+        """Check X and y, learn from them, and return X as `_project` takes it.
+
+        `check_samples` checks, and `_set_label_space` gives the vectors to learn.
+        """
 
     @abstractmethod
     def _project(self, X: np.ndarray) -> np.ndarray:
@@ -94,8 +97,7 @@ class EmbeddingClassifier(CandidateClassifier):
         LabelWarning
             All samples are of one class, and there are other candidates.
         """
-        X, y = self._validate_fit(X, y)
-        self._learn(X, y)
+        X = self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warn_caller(
                 f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
@@ -234,13 +236,14 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self.hubness is None
 
-    def check_sums(self) -> bool:
+    def _check_sums(self) -> bool:
         """Tell that there are ``partial_fit`` and ``merge``."""
         return True
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
-        self._forget_sums()
+    def _learn(self, X: Any, y: Any) -> Any:
+        X, y = check_samples(self, X, y)
         self.fit_from_sums(SystemOfRows(X, y))
+        return X
 
     def _seen_vectors(self, system: LinearSystem) -> np.ndarray:
         """Set classes and label space, and return the vectors of the seen classes.

@@ -18,6 +18,7 @@ from zeroshot._linear import (
     product,
 )
 from zeroshot._validation import check_flag
+from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier, LabelFactors, solve_eszsl
 from zeroshot.estimators._penalty_search import (
@@ -158,7 +159,8 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         self.hubness = hubness
         self.temperature = temperature
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn(self, X: Any, y: Any) -> Any:
+        X, y = check_samples(self, X, y)
         _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
         check_flag(self.center_features, owner=owner, name="center_features")
@@ -191,6 +193,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             owner=owner,
         )
         self._set_best(next(systems), LabelFactors.of(class_vectors))
+        return X
 
     def _fold_model(
         self, number: int, table: LabelEmbedding | None, train: np.ndarray, test: np.ndarray

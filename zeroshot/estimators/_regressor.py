@@ -13,7 +13,7 @@ from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
 from zeroshot._validation import check_number, check_option
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
     check_hidden,
     is_linear,
@@ -257,7 +257,7 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self._is_ridge() and isinstance(self.label_embedding, LabelEmbedding)
 
-    def check_sums(self) -> bool:
+    def _check_sums(self) -> bool:
         """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
 
         Raises
@@ -316,7 +316,3 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     @property
     def _n_features_out(self) -> int:
         return super()._n_features_out if self.network is None else self.network_.n_outputs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        return tags if self.network is None else network_tags(tags)

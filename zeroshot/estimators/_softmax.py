@@ -20,7 +20,7 @@ from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._many_candidates import binary_scores
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import check_hidden
 from zeroshot.networks._task import (
     check_classes,
@@ -28,7 +28,7 @@ from zeroshot.networks._task import (
     classification_task,
     find_labels,
 )
-from zeroshot.networks._training import Training, TrainingMixin, trains
+from zeroshot.networks._training import Training, TrainingMixin, network_tags, trains
 
 
 class NetworkClassifier(

@@ -193,14 +193,6 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     return np.concatenate(parts)
 
 
-def network_tags(tags: Any) -> Any:
-    """Return the tags of an estimator whose X is images."""
-    tags.input_tags.two_d_array = False
-    tags.input_tags.string = True
-    tags.transformer_tags.preserves_dtype = []
-    return tags
-
-
 def _progress(estimator: Any) -> Progress:
     """Return how far an estimator has been trained, also where a callback stopped it."""
     from zeroshot.networks._checkpoint import Progress

@@ -142,7 +142,7 @@ def has_partial_fit(estimator: Any) -> bool:
     if estimator.network is not None:
         return True
     try:
-        return estimator.check_sums()
+        return estimator._check_sums()
     except AttributeError as error:
         raise AttributeError(f"{error} Or train a network by partial_fit: pass network=.") from None
 

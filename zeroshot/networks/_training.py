@@ -151,6 +151,18 @@ class TrainingMixin:
             params = {**params, _PARAMETER: Training()}
         return super().set_params(**params)  # type: ignore[misc]
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        return tags if getattr(self, "network", None) is None else network_tags(tags)
+
+
+def network_tags(tags: Any) -> Any:
+    """Return the tags of an estimator whose X is images."""
+    tags.input_tags.two_d_array = False
+    tags.input_tags.string = True
+    tags.transformer_tags.preserves_dtype = []
+    return tags
+
 
 def resolve_training(estimator: Any) -> Training:
     """Return the training parameters of an estimator, checked, with its defaults for None.
