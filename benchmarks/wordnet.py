@@ -70,12 +70,12 @@ def rows(folder: Path = FOLDER, n_pairs: int = 5000, repeats: int = 5) -> Iterat
     synsets = [wordnet.synset_from_pos_and_offset("n", int(wnid[1:])) for wnid in wnids]
     pairs = np.random.default_rng(0).integers(len(wnids), size=(n_pairs, 2))
     nltk_values(synsets, pairs[:1000], "wup_similarity")
-    matrix = WordNetSimilarity("wup").matrix(wnids, wnids)
+    matrix = WordNetSimilarity("wup_nltk").matrix(wnids, wnids)
     equal = np.array_equal(matrix[tuple(pairs.T)], nltk_values(synsets, pairs, "wup_similarity"))
     times = medians_in_turns(
         {
             "nltk": lambda: nltk_values(synsets, pairs, "wup_similarity"),
-            "ours": lambda: WordNetSimilarity("wup").matrix(wnids, wnids),
+            "ours": lambda: WordNetSimilarity("wup_nltk").matrix(wnids, wnids),
         },
         repeats,
     )
@@ -93,11 +93,11 @@ def compare_all(wordnet: Any, wnids: list[str]) -> bool:
     """Compare all pairs of the three measures that need no information content."""
     synsets = [wordnet.synset_from_pos_and_offset("n", int(wnid[1:])) for wnid in wnids]
     all_equal = True
-    for measure in ("wup", "path", "lch"):
+    for measure in ("wup_nltk", "path", "lch"):
         start = time.perf_counter()
         matrix = WordNetSimilarity(measure).matrix(wnids, wnids)
         middle = time.perf_counter()
-        call = f"{measure}_similarity"
+        call = f"{measure.removesuffix('_nltk')}_similarity"
         expected = np.array([[getattr(a, call)(b) for b in synsets] for a in synsets])
         unequal = int((matrix != expected).sum())
         all_equal &= unequal == 0

@@ -55,7 +55,7 @@ FEW_SHOT = (
     "random (Xavier)",
     "hard inference, K = 10",
     "soft, temperature 4, all, equal",
-    "WordNet wup, K = 10",
+    "WordNet wup_nltk, K = 10",
     "nearest class mean",
     "logistic regression",
 )
@@ -163,7 +163,7 @@ def few_shot_curve() -> FewShotCurveDisplay:
     scores = {
         name: {shots: cell["macro F"] for shots, cell in table[name].items()} for name in FEW_SHOT
     }
-    scores["WordNet wup, K = 10"][0] = names["WordNet wup, K = 10"]["macro F"]
+    scores["WordNet wup_nltk, K = 10"][0] = names["WordNet wup_nltk, K = 10"]["macro F"]
     return FewShotCurveDisplay.from_predictions(scores, metric="macro F-score, untrained heads")
 
 

@@ -54,7 +54,7 @@ def initializer(data: Data) -> SimilarityInitializer:
     """
     return SimilarityInitializer(
         data.head,
-        WordNetSimilarity("wup"),
+        WordNetSimilarity("wup_nltk"),
         n_neighbors=10,
         mixture="means",
         synsets={name: data.synsets[name] for name in np.unique(data.y_train).tolist()},

@@ -47,7 +47,7 @@ def similarity_matrix(target: Target, start: str, rows: np.ndarray) -> np.ndarra
     head, classes = target.head, target.classes.tolist()
     if start == WORDNET:
         synsets = [target.synsets[label] for label in classes]
-        return as_similarity_matrix(WordNetSimilarity("wup"), synsets, head.wnids)
+        return as_similarity_matrix(WordNetSimilarity("wup_nltk"), synsets, head.wnids)
     if start == WORDS:
         words = WordVectors(overrides=label_texts("cifar100"))
         return as_similarity_matrix(WordVectorSimilarity(words), classes, head.labels)

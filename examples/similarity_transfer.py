@@ -143,7 +143,7 @@ def similarity_rows(task: Task) -> dict[str, Row]:
     """Return the rows of the study, by name."""
     hard, soft = InferenceSimilarity(), InferenceSimilarity("soft", temperature=2)
     softer = InferenceSimilarity("soft", temperature=4)
-    wup, jcn = WordNetSimilarity("wup"), WordNetSimilarity("jcn")
+    wup, jcn = WordNetSimilarity("wup_nltk"), WordNetSimilarity("jcn")
     words = WordVectorSimilarity(WordVectors(overrides=task.texts))
     equal, means = {"normalize": "equal"}, {"mixture": "means"}
     return {
@@ -154,7 +154,7 @@ def similarity_rows(task: Task) -> dict[str, Row]:
         "soft inference, all, equal": Row(soft, None, equal),
         "soft inference, all, equal, mirrored": Row(soft, None, equal, mirrored=True),
         "soft, temperature 4, all, equal": Row(softer, None, equal, trained=True),
-        "WordNet wup, K = 10": Row(wup, 10, {}, trained=True),
+        "WordNet wup_nltk, K = 10": Row(wup, 10, {}, trained=True),
         "WordNet jcn, K = 10, equal": Row(jcn, 10, equal),
         "word vectors, K = 10": Row(words, 10, {}, trained=True),
         "word vectors, K = 10, equal": Row(words, 10, equal),
@@ -189,7 +189,7 @@ def neighbor_curves(task: Task, n_images: int) -> dict[str, dict[str, list[float
     similarities = {
         "hard inference": InferenceSimilarity().fit(*_logits(task, rows)),
         "soft, temperature 4": InferenceSimilarity("soft", temperature=4).fit(*_logits(task, rows)),
-        "WordNet wup": WordNetSimilarity("wup"),
+        "WordNet wup_nltk": WordNetSimilarity("wup_nltk"),
         "WordNet jcn": WordNetSimilarity("jcn"),
         "word vectors": WordVectorSimilarity(WordVectors(overrides=task.texts)),
     }
@@ -326,7 +326,7 @@ def matched_classes(task: Task, n_images: int) -> list[dict[str, Any]]:
     """
     rows = task.draw(n_images, seed=0)
     inference = Row(InferenceSimilarity(), 5, {}).fit(task, rows).neighbors_
-    wordnet = Row(WordNetSimilarity("wup"), 5, {}).fit(task, None).neighbors_
+    wordnet = Row(WordNetSimilarity("wup_nltk"), 5, {}).fit(task, None).neighbors_
     records = [
         {
             "target": visual["target"],

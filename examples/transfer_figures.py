@@ -18,7 +18,7 @@ SHOWN = {  # rows of the table, and their names where letters are small
     "random (Xavier)": "random (Xavier)",
     "hard inference, K = 10": "hard inference, K = 10",
     "soft, temperature 4, all, equal": "soft, temperature 4, all, equal",
-    "WordNet wup, K = 10": "WordNet wup, K = 10",
+    "WordNet wup_nltk, K = 10": "WordNet wup_nltk, K = 10",
     "WordNet jcn, K = 10, + class means": "jcn, K = 10, + class means",
     "nearest class mean": "nearest class mean",
     "logistic regression": "logistic regression",

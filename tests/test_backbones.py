@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import argparse
 import pickle
+import re
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -591,6 +594,119 @@ def test_weights_from_a_file(tmp_path: Path, pixels: np.ndarray, suffix: str) ->
     images = [Image.fromarray(image) for image in pixels]
     _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
     assert estimator.source_head_.n_features_in_ == 256
+
+
+def _prefixed(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "compile.pth": lambda state: _prefixed(state, "_orig_mod."),
+    "parallel.pt": lambda state: _prefixed(state, "module."),
+    "both.pth": lambda state: _prefixed(state, "module._orig_mod."),
+    "lightning.ckpt": lambda state: {
+        "state_dict": _prefixed(state, "model.") | {"criterion.weight": torch.ones(3)},
+        "epoch": 3,
+        "hyper_parameters": {"lr": 0.1},
+    },
+    "net.ckpt": lambda state: {"state_dict": _prefixed(state, "net.")},
+    "train.pth.tar": lambda state: {
+        "state_dict": _prefixed({n: t * 0 for n, t in state.items()}, "module."),
+        "state_dict_ema": state,
+        "args": argparse.Namespace(lr=0.1, model=TINY),
+        "epoch": 3,
+    },
+    "ema.pth": lambda state: {
+        "model": {},
+        "model_ema": {"state_dict": _prefixed(state, "module.")},
+    },
+    "nested.bin": lambda state: {"model": {"state_dict": state}},
+    "without_counts.pth": lambda state: {
+        n: t for n, t in state.items() if not n.endswith("num_batches_tracked")
+    },
+}
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_as_training_scripts_save_them(
+    tmp_path: Path, pixels: np.ndarray, form: str
+) -> None:
+    model = timm.create_model(TINY)
+    torch.save(FORMS[form](model.state_dict()), tmp_path / form)
+    estimator = _tiny(weights=tmp_path / form, precision="float32").fit()
+    images = [Image.fromarray(image) for image in pixels]
+    _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
+    assert estimator.weights_hash_ == _torch.weights_hash(model)
+    assert estimator.source_head_.labels[0] == "tench, Tinca tinca"
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("n_classes", [37, 0])
+def test_weights_with_another_classifier(
+    tmp_path: Path, pixels: np.ndarray, n_classes: int
+) -> None:
+    model, path = timm.create_model(TINY, num_classes=n_classes), tmp_path / "own.pth"
+    torch.save(model.state_dict(), path)
+    estimator = _tiny(weights=path, precision="float32").fit()
+    images = [Image.fromarray(image) for image in pixels]
+    _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
+    with pytest.raises(AttributeError, match="pass source_labels, one label for each"):
+        _ = estimator.source_head_
+    if n_classes == 0:
+        with pytest.raises(ValueError, match="has no classifier"):
+            estimator.logits(pixels)
+        with pytest.raises(ValueError, match="source_labels says what the outputs"):
+            _tiny(weights=path, source_labels=["cat"]).fit()
+        return
+    assert estimator.logits(pixels).shape == (5, n_classes)
+    labels = [f"bird {i}" for i in range(n_classes)]
+    named = _tiny(weights=path, precision="float32", source_labels=labels).fit()
+    head = named.source_head_
+    assert head.labels.tolist() == labels and head.wnids is None
+    _assert_close(head.decision_function(named.transform(pixels)), named.logits(pixels))
+    with pytest.raises(ValueError, match="source_labels has 36 labels.*37 outputs"):
+        _tiny(weights=path, source_labels=labels[:-1]).fit()
+    with pytest.raises(ValueError, match="source_labels says what the outputs"):
+        _tiny(weights=path, source_labels=labels, layer="blocks.0").fit()
+
+
+@pytest.mark.case
+def test_a_classifier_of_another_kind_is_left_out(tmp_path: Path, pixels: np.ndarray) -> None:
+    model, path = timm.create_model(TINY), tmp_path / "own.pth"
+    state = {n: t for n, t in model.state_dict().items() if not n.startswith("classifier.")}
+    torch.save(state | {"classifier.1.weight": torch.ones(4, 256)}, path)
+    estimator = _tiny(weights=path, precision="float32").fit()
+    images = [Image.fromarray(image) for image in pixels]
+    _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("num_classes", [{}, {"num_classes": 0}])
+def test_the_first_weight_that_does_not_fit_is_named(
+    tmp_path: Path, num_classes: dict[str, int]
+) -> None:
+    state, path = timm.create_model(TINY).state_dict(), tmp_path / "own.pth"
+    shape = tuple(state["blocks.0.0.conv.weight"].shape)
+    torch.save({n: t for n, t in state.items() if n != "blocks.0.0.conv.weight"}, path)
+    with pytest.raises(
+        IntegrityError, match=re.escape(f"'blocks.0.0.conv.weight' of shape {shape}")
+    ):
+        _weights.create_network(TINY, path, seed=0, owner="test", **num_classes)
+    torch.save(state | {"blocks.0.0.conv.weight": torch.ones(2, 3)}, path)
+    expected = re.escape(f"'blocks.0.0.conv.weight' must have shape {shape}, got (2, 3)")
+    with pytest.raises(IntegrityError, match=expected):
+        _weights.create_network(TINY, path, seed=0, owner="test", **num_classes)
+
+
+@pytest.mark.case
+def test_own_weights_at_another_image_size(tmp_path: Path) -> None:
+    model, path = timm.create_model("test_vit", num_classes=5), tmp_path / "own.pth"
+    torch.save(_prefixed(model.state_dict(), "module."), path)
+    options = {"weights": path, "image_size": 64, "source_labels": list("abcde")}
+    estimator = _tiny(model_name="test_vit", **options).fit()
+    assert estimator.source_head_.labels.tolist() == list("abcde")
+    assert (estimator.source_head_.coef == model.head.weight.detach().numpy()).all()
 
 
 def test_broken_files_of_weights(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from PIL import Image
 import zeroshot
 from zeroshot import HashEmbedding
 from zeroshot.cli import main
+from zeroshot.cli._options import read_labels
 from zeroshot.cli._output import Answers, as_text
+from zeroshot.cli._terminal import UsageError
 
 TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
@@ -221,7 +223,8 @@ def test_similar_by_vectors_and_own_sources(tmp_path: Path, capsys) -> None:
     ("argv", "code", "message"),
     [
         (["cat", "--sources", "imagenet1k"], 2, "Did you mean 'imagenet-1k'"),
-        (["cat", "--sources", "a,b", "--measure", "wop"], 2, "Did you mean 'wup'"),
+        (["cat", "--sources", "a,b", "--measure", "wup_nltl"], 2, "Did you mean 'wup_nltk'"),
+        (["cat", "--sources", "a,b", "--measure", "wup"], 2, "Write --measure wup_nltk for it, or"),
         (["cat", "--sources", "dog,cow", "-k", "3"], 2, "between 1 and the 2 sources, got 3"),
         (["cat", "--sources", "dog,cow", "--label-embedding", "hash"], 2, "--measure cosine"),
         (["cat", "--sources", "dog,cow", "--device", "cpu"], 2, "--device is for --measure cosine"),
@@ -271,7 +274,7 @@ def test_where_an_output_is_is_said(argv: list, tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "default"), [("similar", "(default: wup)"), ("demo", "zeroshot-demo-2")]
+    ("command", "default"), [("similar", "(default: path)"), ("demo", "zeroshot-demo-2")]
 )
 def test_help_says_what_is_taken_by_default(command: str, default: str, capsys) -> None:
     assert main([command, "--help"]) == 0
@@ -434,3 +437,76 @@ def test_a_terminal_of_ascii(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, env=environment, cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert b"gr\\xf6\\xdfe.jpg" in done.stderr and b"Traceback" not in done.stderr
+
+
+# --- lists of labels in files ----------------------------------------------------------------
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.json", '["okapi", "fire engine"]'),
+        ("labels.json", '{"0": "okapi", "1": "fire engine"}'),
+        ("labels.json", '{"10": "fire engine", "9": "okapi"}'),
+        ("labels.json", '{"fire engine": 1, "okapi": 0}'),
+        ("labels.txt", '["okapi",\n "fire engine"]'),
+        ("labels.txt", "# animals\nokapi\n\n  # vehicles\nfire engine\n"),
+        ("labels.txt", "\ufefflabel\r\nokapi\r\nfire engine\r\n"),
+        ("labels.csv", "okapi\nfire engine\n"),
+        ("labels.csv", 'class\nokapi\n"fire engine"\n'),
+        ("labels.csv", "id,Label\n0,okapi\n# none\n1,fire engine\n"),
+        ("labels.tsv", "okapi\nfire engine"),
+    ],
+)
+def test_files_of_labels(name: str, content: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(content, "utf-8")
+    assert read_labels(str(file)) == ["okapi", "fire engine"]
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("labels.json", '["okapi", 3]', "must hold a list of labels"),
+        ("labels.json", '{"okapi": "an animal"}', "must hold a list of labels"),
+        ("labels.json", '["okapi"', "is not JSON"),
+        ("labels.csv", "0,okapi\n1,lion\n", "has several columns"),
+        ("labels.csv", "label\nokapi, the animal\n", "has several columns"),
+        ("labels.txt", "# nothing\n", "names no label"),
+    ],
+)
+def test_files_of_labels_that_do_not_say_which(
+    name: str, content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=message):
+        read_labels(str(tmp_path / name))
+
+
+@pytest.mark.case
+def test_labels_as_people_write_them_stay_whole(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_text("C#\ntench, Tinca tinca\nclass\n#1 fan\n")
+    assert read_labels(str(tmp_path / "labels")) == ["C#", "tench, Tinca tinca", "class"]
+    assert read_labels("label,cat") == ["label", "cat"]
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_files_of_other_kinds_are_counted(command: str, tmp_path: Path, capsys) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (32, 32), "red").save(photos / "1.png")
+    for name in ("2.heic", "3.HEIC", "4.jp2"):
+        (photos / name).touch()
+    output = tmp_path / "answers.json"
+    options = {
+        "predict": ["--labels", "lion,bus"],
+        "embed": ["--backbone", "test_efficientnet", "--weights", "none", "--image-size", "32"],
+    }
+    assert main([command, str(photos), *options[command], "--output", str(output)]) == 0
+    said = capsys.readouterr().err
+    assert "3 of 4 files were not read for their endings (.heic, .HEIC, .jp2)" in said
+    record = json.loads((tmp_path / "answers.json.provenance.json").read_text("utf-8"))
+    assert record["images"]["other_files"] == {".heic": 1, ".HEIC": 1, ".jp2": 1}

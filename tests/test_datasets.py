@@ -31,7 +31,7 @@ from zeroshot.datasets import (
     load_image_folder,
 )
 from zeroshot.datasets._safe_pickle import load_pickle
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, LabelWarning, in_options
 
 FINE = ["apple", "beaver", "maple_tree"]
 COARSE = ["mammals", "plants"]
@@ -820,3 +820,58 @@ def test_the_package_of_data_sets_loads_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train/lion/1.jpg", "train/wolf/1.jpg", "val/lion/1.jpg", "val/wolf/1.jpg"),
+        ("Train/lion/1.jpg", "Test/lion/1.jpg", "metadata/notes.txt"),
+        ("train/lion/1.jpg", "valid/images/1.jpg"),
+        ("train/lion/1.jpg", "train/wolf/1.jpg"),
+    ],
+)
+def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, files: tuple[str, ...]) -> None:
+    make_files(tmp_path, *files)
+    train = tmp_path / files[0].partition("/")[0]
+    with pytest.raises(ValueError, match="holds the parts of a data set") as caught:
+        load_image_folder(tmp_path, skip_empty=True)
+    assert str(caught.value).endswith(f"Write load_image_folder({str(train)!r}).")
+    assert in_options(caught.value).endswith(f"Pass {train} instead.")
+    assert "lion" in load_image_folder(train).class_names
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train/1.jpg", "bus/1.jpg"),
+        ("train/steam/1.jpg", "bus/1.jpg", "val/1.jpg"),
+        ("train/1.jpg", "test/1.jpg"),
+    ],
+)
+def test_a_class_may_be_called_train(tmp_path: Path, files: tuple[str, ...]) -> None:
+    make_files(tmp_path, *files)
+    assert "train" in load_image_folder(tmp_path).class_names
+
+
+@pytest.mark.case
+def test_class_folders_that_are_codes_are_warned_of(tmp_path: Path) -> None:
+    make_files(tmp_path, "n02129165/1.jpg", "n99999999/1.jpg", "7/1.jpg", "wolf/1.jpg")
+    with pytest.warns(LabelWarning) as caught:
+        load_image_folder(tmp_path)
+    (warning,) = caught
+    said = str(warning.message)
+    assert "of 4 class folders, 1 are identifiers of WordNet" in said
+    assert "read as such: 'n02129165' as lion.n.01." in said
+    assert "1 are numbers, which say nothing of the class: '7'." in said
+    assert warning.filename == __file__
+    assert "--label-texts FILE" in in_options(warning.message)
+
+
+@pytest.mark.case
+def test_a_folder_of_other_files_says_which(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.heic", "b.heic", "c/d.JP2")
+    with pytest.raises(ValueError, match=r"holds no image, only files with .*\(.JP2, .heic\)"):
+        list_images(tmp_path)

@@ -511,7 +511,7 @@ def new_heads():
     head = SourceHead(rng.normal(size=(6, 5)), rng.normal(size=6), sources)
     targets = np.array(["lion", "wolf", "carp", "flute", "cat"])
     similarities = {
-        "wup": WordNetSimilarity("wup"),
+        "wup": WordNetSimilarity("wup_nltk"),
         "vectors": WordVectorSimilarity(HashEmbedding(16)),
     }
     models = {

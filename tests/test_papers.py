@@ -65,7 +65,7 @@ def head_rows():
     published = recorded("fine_tune")["published"]["first, at their best number of neighbours"]
     table = results["few images"]
     for what, theirs, ours in (
-        ("WordNet, Wu-Palmer: no image", "WordNet", "WordNet wup, K = 10"),
+        ("WordNet, Wu-Palmer: no image", "WordNet", "WordNet wup_nltk, K = 10"),
         ("word vectors: no image", "word vectors", "word vectors, K = 10"),
         ("inference", "inference F-score", "hard inference, K = 10"),
     ):

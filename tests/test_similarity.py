@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from zeroshot import SimilarityInitializer, TimmFeatures
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import (
     AttributeTable,
@@ -34,7 +35,7 @@ from zeroshot.taxonomy._graph import noun_graph
 
 ROOT = Path(__file__).parents[1]
 WORDNET = Path("/usr/share/wordnet")
-MEASURES = ("wup", "path", "lch", "res", "jcn", "lin")
+MEASURES = ("wup_nltk", "path", "lch", "res", "jcn", "lin")
 
 
 @cache
@@ -94,11 +95,16 @@ def test_twenty_thousand_random_pairs_equal_nltk(oracle: Any, measure: str) -> N
     matrix = WordNetSimilarity(measure, information_content=counts).matrix(targets, sources)
     assert matrix.shape == (1000, 1000)
     assert matrix.dtype == np.float64
-    name, extra = f"{measure}_similarity", [] if counts is None else [counts]
+    name, extra = nltk_name(measure), [] if counts is None else [counts]
     first = [nltk_synset(oracle, wnid) for wnid in targets]
     second = [nltk_synset(oracle, wnid) for wnid in sources]
     theirs = [getattr(first[i], name)(second[j], *extra) for i, j in pairs.tolist()]
     np.testing.assert_array_equal(matrix[tuple(pairs.T)], theirs)
+
+
+def nltk_name(measure: str) -> str:
+    """Return what nltk calls a measure."""
+    return f"{measure.removesuffix('_nltk')}_similarity"
 
 
 def near(wnid: str) -> str:
@@ -119,17 +125,17 @@ def test_pairs_that_need_the_quirks_of_nltk_equal_it(oracle: Any) -> None:
     family = np.unique(ancestor_pairs(chosen[:4])[1])
     wnids = [Synset(int(node)).wnid for node in np.concatenate([chosen, family])]
     items = [nltk_synset(oracle, wnid) for wnid in wnids]
-    for measure in ("wup", "path"):
+    for measure in ("wup_nltk", "path"):
         ours = WordNetSimilarity(measure).matrix(wnids, wnids)
-        theirs = [[getattr(a, f"{measure}_similarity")(b) for b in items] for a in items]
+        theirs = [[getattr(a, nltk_name(measure))(b) for b in items] for a in items]
         np.testing.assert_array_equal(ours, theirs)
-        if measure == "wup":
+        if measure == "wup_nltk":
             assert (np.diag(ours) < 1).any()
             assert (ours != ours.T).any()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("measure", ["wup", "path", "lch"])
+@pytest.mark.parametrize("measure", ["wup_nltk", "path", "lch"])
 def test_all_pairs_of_imagenet_classes_equal_nltk(
     oracle: Any, measure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +148,7 @@ def test_all_pairs_of_imagenet_classes_equal_nltk(
     ours = WordNetSimilarity(measure).matrix(wnids, wnids)
     oracle._max_depth.clear()
     items = [nltk_synset(oracle, wnid) for wnid in wnids]
-    name = f"{measure}_similarity"
+    name = nltk_name(measure)
     theirs = [[getattr(a, name)(b) for b in items] for a in items]
     np.testing.assert_array_equal(ours, theirs)
 
@@ -151,7 +157,7 @@ def test_wu_palmer_against_a_naive_reference() -> None:
     names = ["dog.n.01", "cat.n.01", "wolf.n.01", "carnivore.n.01", "oak.n.02", "entity.n.01"]
     items = [synset(name) for name in names]
     expected = [[naive_wup(a, b) for b in items] for a in items]
-    np.testing.assert_array_equal(WordNetSimilarity("wup").matrix(names, names), expected)
+    np.testing.assert_array_equal(WordNetSimilarity("wup_nltk").matrix(names, names), expected)
 
 
 def naive_wup(a: Synset, b: Synset) -> float:
@@ -240,8 +246,45 @@ def test_similarities_can_be_cloned_and_are_similarities() -> None:
     assert clone(WordVectorSimilarity(table)).label_embedding is table
 
 
+@pytest.mark.case
+def test_every_imagenet_class_is_nearest_to_itself() -> None:
+    wnids = list(class_synsets("imagenet1k").values())
+    nearness = WordNetSimilarity().matrix(wnids, wnids)
+    np.testing.assert_array_equal(np.diag(nearness), 1)
+    np.testing.assert_array_equal(nearness, nearness.T)
+    np.fill_diagonal(nearness, 0)
+    assert nearness.max() < 1
+    # What made it no default: a Chihuahua is most like a hyena.
+    of_nltk = WordNetSimilarity("wup_nltk").matrix(wnids, wnids)
+    assert (of_nltk.max(axis=1) > np.diag(of_nltk)).sum() == 90
+
+
+@pytest.mark.case
+@pytest.mark.data
+def test_photos_of_dogs_are_named_by_the_default_measure(data_home: Path) -> None:
+    paths = sorted((data_home / "imagenet-photos").glob("*.jpg"))
+    dogs = [path for path in paths if "n02085620" <= path.name[:9] < "n02113978"]
+    names = [path.name[:9] for path in dogs]
+    backbone = TimmFeatures(progress=False).fit()
+    head = SimilarityInitializer(
+        backbone.source_head_, "wordnet", n_neighbors=1, candidates=names
+    ).fit()
+    X = backbone.transform([str(path) for path in dogs])
+    shown = np.isin(backbone.source_head_.wnids, names)
+    of_source = backbone.source_head_.decision_function(X)[:, shown].argmax(axis=1)
+    expected = backbone.source_head_.wnids[shown][of_source] == names
+    assert head.score(X, names) == expected.mean() > 0.8
+
+
+@pytest.mark.case
+def test_wup_names_both_ways_out() -> None:
+    ways = r"measure='wup' is.*Write measure='wup_nltk' for it, or measure='path', the default"
+    with pytest.raises(ValueError, match=ways):
+        WordNetSimilarity("wup").matrix(["dog"], ["cat"])
+
+
 def test_an_unknown_measure_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match="measure must be one of 'wup', 'path', 'lch', 'res'"):
+    with pytest.raises(ValueError, match="measure must be one of 'path', 'lch', 'res'"):
         WordNetSimilarity("wu-palmer").matrix(["dog"], ["cat"])
 
 
@@ -390,8 +433,8 @@ def test_a_mixture_takes_objects_and_clips_cosines() -> None:
     table = AttributeTable([[1, 0], [-1, 0], [1, 1]], labels=["dog", "cat", "lion"])
     mixture = MixtureSimilarity([(WordNetSimilarity(), 1), (WordVectorSimilarity(table), 1)])
     matrix = mixture.matrix(["dog"], ["cat", "lion"])
-    wup = WordNetSimilarity().matrix(["dog"], ["cat", "lion"])
-    np.testing.assert_allclose(matrix, (wup / wup.sum() + [[0, 1]]) / 2)
+    path = WordNetSimilarity().matrix(["dog"], ["cat", "lion"])
+    np.testing.assert_allclose(matrix, (path / path.sum() + [[0, 1]]) / 2)
 
 
 def test_a_mixture_survives_the_largest_similarities() -> None:

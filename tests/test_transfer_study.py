@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 
 from zeroshot import SourceHead, TimmFeatures
 from zeroshot.datasets import fetch_cifar100, load_cifar100_features
-from zeroshot.taxonomy import class_synsets
+from zeroshot.taxonomy import class_synsets, synset
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -176,3 +176,35 @@ def test_the_constants_are_tried_on_training_images(
         assert cells["1"][0] > 0.3, name  # chance is 0.1
         assert cells["20"][0] >= cells["1"][0], name
     assert "temperature 4" in capsys.readouterr().out
+
+
+def test_wordnet_measures_are_tried_on_classes_that_the_head_has_lost(
+    study: ModuleType, capsys: pytest.CaptureFixture
+) -> None:
+    import transfer_constants
+
+    data, synsets = load_cifar100_features(subset="train"), class_synsets("cifar100")
+    few = np.isin(data.target, data.class_names[::10])
+    wnids = np.array([synsets[label] for label in data.target[few]])
+    head = TimmFeatures(image_size=128).fit().source_head_.project(data.components, data.mean)
+    left, names = transfer_constants.without(head, wnids), np.unique(wnids)
+    known = np.zeros(few.sum(), dtype=bool)
+    task = transfer_constants.HiddenTask(data.data[few], wnids, left, names, known)
+    table = transfer_constants.choose_measure({"ten": [task]})
+    assert len(table) == 4 and "shortest path" in capsys.readouterr().out
+    for measure, cells in table.items():
+        assert cells["ten, K = 10"] > 0.3, measure  # chance is 0.1
+
+
+def test_corrected_wu_palmer_is_largest_between_a_class_and_itself(study: ModuleType) -> None:
+    import transfer_constants
+
+    wnids = np.array(list(class_synsets("imagenet1k").values())[::10])
+    matrix = transfer_constants.wu_palmer(wnids, wnids)
+    np.testing.assert_array_equal(np.diag(matrix), 1)
+    np.testing.assert_array_equal(matrix, matrix.T)
+    np.fill_diagonal(matrix, 0)
+    assert 0 < matrix.max() < 1
+    dog, cat = (np.array([synset(name).wnid]) for name in ("dog.n.01", "cat.n.01"))
+    # Carnivore, eleven edges below the root, lies two above either.
+    assert transfer_constants.wu_palmer(dog, cat) == 24 / 28

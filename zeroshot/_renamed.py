@@ -70,13 +70,40 @@ def moved(part: type, *, to: str, names: Iterable[str]) -> Callable[[T], T]:
     return lambda cls: _with_names(cls, {name: (to, part) for name in names})
 
 
+def revalued(**values: Mapping[str, str]) -> Callable[[T], T]:
+    """Decorate an estimator some of whose parameters take other values than before.
+
+    A saved model with old values loads. What the constructor says to them is up to the estimator.
+
+    Parameters
+    ----------
+    **values : mapping of str to str
+        For each parameter, the value of today for each old one.
+
+    Examples
+    --------
+    >>> from zeroshot._renamed import revalued, translated
+    >>> @revalued(measure={"wup": "wup_nltk"})
+    ... class Similarity:
+    ...     pass
+    >>> translated(Similarity, {"measure": "wup", "k": 3})
+    {'measure': 'wup_nltk', 'k': 3}
+    """
+
+    def decorate(cls: T) -> T:
+        cls._old_values = values  # type: ignore[attr-defined]
+        return cls
+
+    return decorate
+
+
 def old_names(cls: type) -> Names:
     """Return, for each old name of a class, the new one, and the class that holds it, if any."""
     return getattr(cls, "_old_names", {})
 
 
 def translated(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return saved parameters, or fitted attributes, under their names of today.
+    """Return saved parameters, or fitted attributes, by their names and values of today.
 
     Parameters
     ----------
@@ -85,8 +112,11 @@ def translated(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     values : mapping of str to object
         By the names of the version that saved them.
     """
-    known = old_names(cls)
+    known, of_before = old_names(cls), getattr(cls, "_old_values", {})
     new = {name: value for name, value in values.items() if name not in known}
+    for name in new.keys() & of_before.keys():
+        if isinstance(new[name], str):
+            new[name] = of_before[name].get(new[name], new[name])
     parts: dict[str, tuple[type, dict[str, Any]]] = {}
     for name in values.keys() & known.keys():
         to, part = known[name]

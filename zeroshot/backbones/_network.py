@@ -24,6 +24,7 @@ from zeroshot._torch import (
     to_tensor,
     weights_hash,
 )
+from zeroshot._validation import check_labels
 from zeroshot.backbones._checked_weights import Checked, key_of, recall, remember
 from zeroshot.backbones._inner_layer import InnerLayer
 from zeroshot.backbones._reading import Transform
@@ -157,6 +158,7 @@ def open_network(
     precision: str,
     layer: str | None,
     pool_size: int,
+    source_labels: Any,
     seed: int,
     owner: str,
 ) -> Network:
@@ -185,6 +187,7 @@ def open_network(
         owner=owner,
         layer=layer,
         pool_size=pool_size,
+        source_labels=source_labels,
     )
 
 
@@ -200,6 +203,7 @@ def build_network(
     owner: str,
     layer: str | None = None,
     pool_size: int = 1,
+    source_labels: Any = None,
 ) -> Network:
     """Return a network ready to compute, once its weights are checked.
 
@@ -225,11 +229,13 @@ def build_network(
         The layer whose output the features are, if it is not the last before the classifier.
     pool_size : int
         Cells a side that the maps of `layer` are averaged over.
+    source_labels : array-like of shape (n_classes,), optional
+        What the outputs of its classifier are, where they are not ImageNet's classes.
 
     Raises
     ------
     ValueError
-        The network gives no vector for an image.
+        The network gives no vector for an image, or `source_labels` do not fit its classifier.
     """
     size, digest = config["input_size"][-1], weights_hash(module)
     key = None
@@ -243,7 +249,13 @@ def build_network(
     else:
         fused = _fold(module) if checked.fusible else module
     named = checked.linear and pretrained and layer is None
-    head = _source_head(module) if named else None
+    if source_labels is not None and not named:
+        raise ValueError(
+            f"{owner}: source_labels says what the outputs of a trained linear classifier are, and "
+            f"{model_name!r} gives none here. Pass source_labels=None, or weights with such a "
+            "classifier and layer=None."
+        )
+    head = _source_head(module, source_labels, owner) if named else None
     mean, std = (torch.tensor(config[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
     fused = fused.to(device, memory_format=torch.channels_last)
     return Network(
@@ -386,16 +398,20 @@ def _agree(first: torch.Tensor, second: torch.Tensor) -> bool:
     return float((first - second).abs().max()) <= _FUSION_TOLERANCE * largest
 
 
-def _source_head(module: Any) -> SourceHead | None:
+def _source_head(module: Any, labels: Any, owner: str) -> SourceHead | None:
     """Return the network's classifier as arrays, if the names of its classes are known."""
-    subset = infer_imagenet_subset(module)
-    if subset is None:
-        return None
-    try:
-        info = ImageNetInfo(subset)
-    except AssertionError:
-        return None  # timm counts that subset's classes, and does not name them
-    classifier = module.get_classifier()
+    classifier, wnids = module.get_classifier(), None
+    if labels is None:
+        try:
+            info = ImageNetInfo(infer_imagenet_subset(module) or "")
+        except AssertionError:
+            return None  # timm knows no such subset, or counts its classes and does not name them
+        labels, wnids = info.label_descriptions(), info.label_names()
+    elif len(check_labels(labels, owner=owner, name="source_labels")) != classifier.out_features:
+        raise ValueError(
+            f"{owner}: source_labels has {len(labels)} labels, and the network's classifier "
+            f"{classifier.out_features} outputs. Pass one label for each output, in their order."
+        )
     coef = to_numpy(classifier.weight)
     intercept = np.zeros(len(coef)) if classifier.bias is None else to_numpy(classifier.bias)
-    return SourceHead(coef, intercept, info.label_descriptions(), info.label_names())
+    return SourceHead(coef, intercept, labels, wnids)

@@ -28,7 +28,12 @@ class TimmFeatures(ImageFeatures):
     weights : "auto", path or None, default="auto"
         ``"auto"`` takes the default model's from the pip package of the extra ``demo``, and
         others from timm's cache or the model hub. A path names a ``.safetensors`` file or a torch
-        checkpoint of this model (read without unpickling). None is random initialisation.
+        checkpoint of this model (read without unpickling), as timm's scripts, Lightning,
+        torch.compile or DataParallel save it. Its classifier may have any number of classes, or
+        be missing. None is random initialisation.
+    source_labels : array-like of shape (n_classes,), optional
+        What the outputs of the classifier are, in their order, where `weights` is a file with
+        other classes than ImageNet's. They are the labels of `source_head_`.
     image_size : int, optional
         Side of the network's input in pixels; by default the model's own (224 for most). 128
         serves small images, such as CIFAR's, at a third of the time.
@@ -69,8 +74,8 @@ class TimmFeatures(ImageFeatures):
     weights_hash_ : str
         SHA-256 of the network's weights.
     source_head_ : SourceHead
-        The network's own classifier. Only where it is linear and its classes are known, and for
-        ``layer=None``.
+        The network's own classifier. Only where it is linear and its classes are known (ImageNet's
+        by their number, others by `source_labels`), and for ``layer=None``.
 
     See Also
     --------
@@ -112,6 +117,7 @@ class TimmFeatures(ImageFeatures):
         model_name: str = "tf_efficientnet_lite0",
         *,
         weights: Any = "auto",
+        source_labels: Any = None,
         image_size: int | None = None,
         layer: str | None = None,
         pool_size: int = 1,
@@ -125,6 +131,7 @@ class TimmFeatures(ImageFeatures):
     ) -> None:
         self.model_name = model_name
         self.weights = weights
+        self.source_labels = source_labels
         self.image_size = image_size
         self.layer = layer
         self.pool_size = pool_size
@@ -169,9 +176,10 @@ class TimmFeatures(ImageFeatures):
         if head is None:
             raise AttributeError(
                 "TimmFeatures: source_head_ exists after fit, with layer=None, and only where the "
-                "network's classifier is linear, pretrained, and of known classes (ImageNet's); "
+                "network's classifier is linear, pretrained, and of known classes; "
                 f"this is model_name={self.model_name!r}, weights={self.weights!r}, "
-                f"layer={self.layer!r}."
+                f"layer={self.layer!r}. For a classifier of other classes than ImageNet's, pass "
+                "source_labels, one label for each of its outputs."
             )
         return head
 
@@ -191,6 +199,7 @@ class TimmFeatures(ImageFeatures):
             precision=self.precision,
             layer=self.layer,
             pool_size=self.pool_size,
+            source_labels=self.source_labels,
             seed=self._seed,
             owner=owner,
         )

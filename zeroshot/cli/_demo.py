@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo, print its figures, write its report."""
     folder = _report_folder(args.output, force=args.force)
     import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
-    images = read_images(args.images) if args.images else []
+    images, other_files = read_images(args.images) if args.images else ([], {})
     options = network_options(args)
     say("this takes a minute or two on two cores")
     from zeroshot.backbones import TimmFeatures
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         weights=made["sha256"],
         n_read=len(results["photos"]),
         unreadable=results["unreadable_photos"],
+        other_files=other_files,
         source=made["data"],
         seeds=made["seeds"],
     )

@@ -98,7 +98,7 @@ def _labels(args: argparse.Namespace, output: Output) -> int:
 
 def _images(args: argparse.Namespace, output: Output) -> int:
     refuse(args, ["--label-embedding"], "is for labels: without --labels, images are read")
-    paths = read_images(args.items)
+    paths, other_files = read_images(args.items)
     backbone = open_backbone(args)
     read = extract(backbone, paths)
     code = report_unreadable(read.unreadable, len(paths))
@@ -109,6 +109,7 @@ def _images(args: argparse.Namespace, output: Output) -> int:
         weights={backbone.model_name: backbone.weights_hash_},
         n_read=len(read.rows),
         unreadable=read.unreadable,
+        other_files=other_files,
     )
     names = [paths[row] for row in read.rows]
     _write(output, ("paths", names), ("features", read.features), record)

@@ -101,14 +101,19 @@ def _load_folder(source: str) -> LabelledImages:
     if data.empty_classes:
         names = ", ".join(map(repr, data.empty_classes))
         say(f"warning: class folders without an image are left out: {names}")
-    endings = Counter(os.path.splitext(path)[1] for path in data.other_files)
+    endings = report_endings(data.other_files, len(data.paths))
+    return LabelledImages(data.paths, data.target, data.empty_classes, endings)
+
+
+def report_endings(others: Sequence[str], n_images: int) -> dict[str, int]:
+    """Say on stderr how many files were not read for their endings; return how many have which."""
+    endings = Counter(os.path.splitext(path)[1] for path in others)
     if endings:
         named = [ending or "none" for ending, _ in endings.most_common(N_ENDINGS)]
         more = ", ..." if len(endings) > N_ENDINGS else ""
-        n_other = len(data.other_files)
-        files = f"{n_other:,} of {len(data.paths) + n_other:,} files"
+        files = f"{len(others):,} of {n_images + len(others):,} files"
         say(f"{files} were not read for their endings ({', '.join(named)}{more})")
-    return LabelledImages(data.paths, data.target, data.empty_classes, dict(endings))
+    return dict(endings)
 
 
 class Read(NamedTuple):

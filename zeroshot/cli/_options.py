@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from zeroshot.cli._label_files import labels_in
 from zeroshot.cli._terminal import UsageError
 
 STDIN = "-"
@@ -137,42 +138,53 @@ def network_options(args: argparse.Namespace) -> dict[str, Any]:
     return {**device_options(args), "progress": progress}
 
 
-def read_images(arguments: Sequence[str]) -> list[str]:
-    """Return the paths of the images of arguments: files, folders, and ``-`` for lines of stdin.
+def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
+    """Return the images of arguments: files, folders, and ``-`` for lines of stdin.
+
+    Returns
+    -------
+    paths : list of str
+        Those of the images.
+    other_files : dict of str to int
+        How many files in the folders have which other ending; they are reported.
 
     Raises
     ------
     FileNotFoundError, ValueError
         There is no such file or folder, or a folder holds no image.
     """
+    from zeroshot.cli._images import report_endings
     from zeroshot.datasets import list_images
+    from zeroshot.datasets._folders import list_other_files
 
     places = []
     for argument in arguments:
         places += [os.fsdecode(line) for line in _stdin()] if argument == STDIN else [argument]
     if not places:
         raise UsageError("standard input names no image. Write one path a line.")
-    return [path for place in places for path in list_images(place)]
+    paths = [path for place in places for path in list_images(place)]
+    others = [path for place in places for path in list_other_files(place)]
+    return paths, report_endings(others, len(paths))
 
 
 def read_labels(text: str, *, option: str = "--labels") -> list[str]:
-    """Return the labels of an option: what stands between commas, or the lines of a file."""
+    """Return the labels of an option: what stands between commas, or in a file."""
     if text == STDIN:
-        parts = _decoded(b"\n".join(_stdin()), "standard input", option)
+        text, source = _decoded(b"\n".join(_stdin()), "standard input", option), "standard input"
+        labels = labels_in(text, source, option)
     elif os.path.isfile(text):
-        parts = _decoded(Path(text).read_bytes(), text, option)
+        labels = labels_in(_decoded(Path(text).read_bytes(), text, option), text, option)
     elif os.path.isdir(text) or ("," not in text and _FILE_NAME.search(text)):
         raise UsageError(f"{option}: there is no file {text}. Check the path, or write 'cat,dog'.")
     else:
-        parts = text.split(",")
-    labels = [part.strip() for part in parts if part.strip()]
+        labels = [part.strip() for part in text.split(",") if part.strip()]
     if not labels:
         raise UsageError(f"{option} {text!r} names no label. Write {option} 'cat,dog'.")
     return _once(labels, option)
 
 
 def read_label_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the labels of positional arguments: one each, a file's lines, or those of stdin."""
+    """Return the labels of positional arguments: one each, a file's, or those of stdin."""
     labels: list[str] = []
     for argument in arguments:
         is_list = argument == STDIN or (os.path.isfile(argument) and _FILE_NAME.search(argument))
@@ -201,9 +213,9 @@ def _stdin() -> list[bytes]:
     return [line for line in sys.stdin.buffer.read().splitlines() if line.strip()]
 
 
-def _decoded(content: bytes, source: str, option: str) -> list[str]:
+def _decoded(content: bytes, source: str, option: str) -> str:
     try:
-        return content.decode("utf-8-sig").split("\n")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{option}: {source} is no text in UTF-8 ({error}). Save it so."

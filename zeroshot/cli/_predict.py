@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
     predict.add_argument(
         "--labels",
         metavar="a,b,c|FILE",
-        help="comma-separated, or a file, one a line, or - (default: the classes of --model)",
+        help="comma-separated, or a file (one a line, JSON, CSV), or - (default: those of --model)",
     )
     predict.add_argument("-k", "--k", type=int, metavar="K", help="labels an image (default: 5)")
     predict.add_argument(
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if labels is not None:
         _check_k(args.k, len(labels))
     output = Output(args)
-    paths = read_images(args.images)
+    paths, other_files = read_images(args.images)
     if args.model is None:
         photos, unreadable, hashes = _name_without_training(args, paths, labels or [])
     else:
@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         weights=hashes,
         n_read=len(photos),
         unreadable=unreadable,
+        other_files=other_files,
         model=args.model,
         labels=labels,
     )

@@ -29,8 +29,8 @@ from zeroshot.cli._tables import (
 from zeroshot.cli._terminal import UsageError, check_known, did_you_mean
 from zeroshot.exceptions import UnknownLabelError
 
-HELP = """Find the classes that labels are most like: by where both stand in WordNet (wup, path,
-lch, res, jcn, lin, as nltk has them) or by the cosine of their vectors."""
+HELP = """Find the classes that labels are most like: by where both stand in WordNet (path, lch,
+res, jcn, lin, wup_nltk, as nltk has them) or by the cosine of their vectors."""
 
 EXAMPLES = """examples:
   zeroshot similar okapi "fire engine" --sources imagenet-1k
@@ -44,7 +44,7 @@ SOURCES = {
     "tiny_imagenet": "tiny_imagenet",
 }
 COSINE = "cosine"
-MEASURES = ("wup", "path", "lch", "res", "jcn", "lin", COSINE)
+MEASURES = ("path", "lch", "res", "jcn", "lin", "wup_nltk", COSINE)
 
 
 def add_parser(commands: Any) -> None:
@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
         help=f"the classes: {', '.join(SOURCES)}, or labels of your own",
     )
     similar.add_argument(
-        "--measure", default="wup", metavar="NAME", help=f"{', '.join(MEASURES)} (default: wup)"
+        "--measure", default="path", metavar="NAME", help=f"{', '.join(MEASURES)} (default: path)"
     )
     similar.add_argument("-k", "--k", type=int, metavar="N", help="classes a label (default: 5)")
     add_label_embedding(similar, list(LABEL_EMBEDDINGS))
@@ -72,6 +72,10 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find them."""
+    if args.measure == "wup":
+        from zeroshot.similarity._wordnet_measures import NOT_WUP
+
+        raise UsageError("--measure: " + NOT_WUP)
     check_known([args.measure], MEASURES, option="--measure", what="measure")
     if args.measure == COSINE:
         check_runs_on_device(args, args.label_embedding or DEFAULT_EMBEDDING)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from zeroshot._images import read_image
-from zeroshot.exceptions import ImageReadError
+from zeroshot.exceptions import ImageReadError, LabelWarning, Remedy
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -29,7 +32,9 @@ IMAGE_EXTENSIONS = frozenset(
         ".webp",
     }
 )
-N_NAMED = 5  # how many stray files a message names
+N_NAMED = 5  # how many stray files, or classes, a message names
+_PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+_WNID = re.compile(r"n\d{8}")
 
 
 def load_image_folder(
@@ -67,8 +72,13 @@ def load_image_folder(
         There is no such folder.
     ValueError
         The folder is empty, a class folder holds no image (all of them are named; with
-        `skip_empty`, if there is no other), images lie beside the class folders, or no image can
-        be read.
+        `skip_empty`, if there is no other), images lie beside the class folders, no image can be
+        read, or the folders are the parts of a data set (``train``, ``val``) and not classes.
+
+    Warns
+    -----
+    LabelWarning
+        Class folders are wnids, which are read as their synsets, or numbers, which say nothing.
 
     Examples
     --------
@@ -87,10 +97,10 @@ def load_image_folder(
     folder = _existing_folder(directory, owner=owner)
     classes, strays = _class_folders(folder)
     if strays:
-        named = ", ".join(strays[:N_NAMED]) + (", ..." if len(strays) > N_NAMED else "")
         raise ValueError(
-            f"{owner}: {folder} holds {len(strays)} images outside of class folders ({named}). "
-            f"Move each into a folder named after its class, as in {folder / 'cat' / strays[0]}; "
+            f"{owner}: {folder} holds {len(strays)} images outside of class folders "
+            f"({_some(strays)}). Move each into a folder named after its class, as in "
+            f"{folder / 'cat' / strays[0]}; "
             f"for images without labels, use list_images."
         )
     if not classes:
@@ -98,6 +108,8 @@ def load_image_folder(
             f"{owner}: {folder} is empty. Put a folder for each class in it, with the images of "
             f"that class, as in {folder / 'cat' / '1.jpg'}."
         )
+    _check_not_split(folder, classes)
+    _warn_of_codes(classes)
     files = {name: _files_below(folder / name) for name in classes}
     images = {name: [path for path in paths if _is_image(path)] for name, paths in files.items()}
     empty = [name for name, paths in images.items() if not paths]
@@ -181,10 +193,71 @@ def list_images(path: str | os.PathLike) -> list[str]:
     images = _images_below(Path(path))
     if not images:
         raise ValueError(
-            f"list_images: the folder {os.fspath(path)} holds no image. Name a folder with image "
-            f"files ({_extensions()}), or the files themselves."
+            f"list_images: the folder {os.fspath(path)} holds no image{_others(path)}. Name a "
+            f"folder with image files ({_extensions()}), or the files themselves."
         )
     return images
+
+
+def list_other_files(path: str | os.PathLike) -> list[str]:
+    """Return the paths of the files in a folder that `list_images` leaves out for their names."""
+    return [found for found in _files_below(Path(path)) if not _is_image(found)]
+
+
+def _others(path: str | os.PathLike) -> str:
+    endings = {os.path.splitext(found)[1] or "none" for found in list_other_files(path)}
+    return f", only files with other endings ({_some(sorted(endings))})" if endings else ""
+
+
+def _check_not_split(folder: Path, classes: list[str]) -> None:
+    """Raise if the class folders are the parts of a data set, with a folder for each class."""
+    parts = {name: set(_class_folders(folder / name)[0]) for name in classes if _is_part(name)}
+    shared = any(parts[a] & parts[b] for a, b in combinations(parts, 2))
+    if not shared and not (len(parts) == len(classes) and any(parts.values())):
+        return
+    first = next((name for name in parts if name.lower().startswith("train")), min(parts))
+    raise ValueError(
+        f"load_image_folder: {folder} holds the parts of a data set "
+        f"({', '.join(map(repr, parts))}), not classes: the folders of the classes are in these. "
+        + Remedy(
+            f"Write load_image_folder({str(folder / first)!r}).",
+            option=f"Pass {folder / first} instead.",
+        )
+    )
+
+
+def _is_part(name: str) -> bool:
+    return name.lower() in _PARTS
+
+
+def _warn_of_codes(classes: list[str]) -> None:
+    """Warn of class folders that are wnids or numbers, and say what they are read as."""
+    from zeroshot.taxonomy._synset import Synset, find_identifier
+
+    nodes = {name: find_identifier(name) for name in classes if _WNID.fullmatch(name)}
+    wnids = [f"{name!r} as {Synset(node).name}" for name, node in nodes.items() if node is not None]
+    numbers = [repr(name) for name in classes if name.isdecimal()]
+    said = []
+    if wnids:
+        said.append(f"{len(wnids)} are identifiers of WordNet, read as such: {_some(wnids)}.")
+    if numbers:
+        said.append(
+            f"{len(numbers)} are numbers, which say nothing of the class: {_some(numbers)}."
+        )
+    if said:
+        warnings.warn(
+            f"load_image_folder: of {len(classes)} class folders, {' '.join(said)} "
+            + Remedy(
+                "Rename them, or say what they mean by overrides= of the label embedding.",
+                option="Rename them, or say what they mean with --label-texts FILE.",
+            ),
+            LabelWarning,
+            stacklevel=3,
+        )
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:N_NAMED]) + (", ..." if len(items) > N_NAMED else "")
 
 
 def _existing_folder(directory: str | os.PathLike, *, owner: str) -> Path:

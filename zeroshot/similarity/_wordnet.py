@@ -10,11 +10,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._links import DocLinkMixin
+from zeroshot._renamed import revalued
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_option
 from zeroshot.similarity._wordnet_measures import (
     IDENTICAL,
     MEASURES,
+    NOT_WUP,
     OF_INFORMATION,
     OF_LENGTH,
     wu_palmer,
@@ -36,28 +38,32 @@ _BLOCK = 1 << 24
 """Pairs of rows that are held at once."""
 
 
+@revalued(measure={"wup": "wup_nltk"})
 class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     r"""Similarity of nouns by their places in WordNet 3.0.
 
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way
     :math:`d(a, b)` between them through a common ancestor, and the information content IC:
 
-    - ``"wup"``: :math:`2 D / (d(a, c) + d(b, c) + 2 D)` with :math:`D` the depth of c
     - ``"path"``: :math:`1 / (1 + d(a, b))`
     - ``"lch"``: :math:`-\log((1 + d(a, b)) / 38)`
     - ``"res"``: :math:`IC(c)`
     - ``"jcn"``: :math:`1 / (IC(a) + IC(b) - 2 IC(c))`
     - ``"lin"``: :math:`2 IC(c) / (IC(a) + IC(b))`
+    - ``"wup_nltk"``: :math:`2 D / (d(a, c) + d(b, c) + 2 D)` with :math:`D` the depth of c
 
     The results of all six are nltk's, bit for bit, given the same information content.
 
     Parameters
     ----------
-    measure : {"wup", "path", "lch", "res", "jcn", "lin"}, default="wup"
-        Wu and Palmer; shortest path; Leacock and Chodorow; Resnik; Jiang and Conrath; Lin.
+    measure : {"path", "lch", "res", "jcn", "lin", "wup_nltk"}, default="path"
+        Shortest path; Leacock and Chodorow; Resnik; Jiang and Conrath; Lin; Wu and Palmer. By
+        ``"path"`` every synset is nearest to itself, with similarity 1. ``"wup_nltk"`` is for
+        reproducing what was published with nltk.
     information_content : dict, optional
-        For the last three: counts as nltk reads them, ``{"n": {offset: count, 0: total}}``. None
-        means intrinsic information content (Seco et al. 2004), which needs no corpus.
+        For ``"res"``, ``"jcn"`` and ``"lin"``: counts as nltk reads them,
+        ``{"n": {offset: count, 0: total}}``. None means intrinsic information content (Seco et al.
+        2004), which needs no corpus.
     overrides : mapping of label to str, optional
         The wnid or nltk name that a label stands for, such as ``class_synsets("cifar100")``.
     senses : {"first", "nearest"}, default="first"
@@ -73,10 +79,11 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
 
     Notes
     -----
-    ``"wup"`` is nltk's, not the textbook's: among the common ancestors with the largest *min*
-    depth, c is a itself if it is one of them, else the alphabetically first; D is its *max* depth
-    plus one; :math:`d(a, c)` may take a detour above c. So a synset's similarity to itself is not
-    always 1, and the measure is not always symmetric. ``"jcn"`` of a synset to itself is 1e300.
+    ``"wup_nltk"`` is not the textbook's Wu-Palmer: among the common ancestors with the largest
+    *min* depth, c is a itself if it is one of them, else the alphabetically first; D is its *max*
+    depth plus one; :math:`d(a, c)` may take a detour above c. So a synset's similarity to itself is
+    not always 1, 90 of the 1,000 ImageNet classes are nearer to another class than to themselves,
+    and the measure is not always symmetric. ``"jcn"`` of a synset to itself is 1e300.
     ``"lin"`` of two synsets without any information is 0, where nltk divides by zero.
 
     References
@@ -88,15 +95,15 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     Examples
     --------
     >>> from zeroshot.similarity import WordNetSimilarity
-    >>> similarity = WordNetSimilarity("wup")
+    >>> similarity = WordNetSimilarity()
     >>> similarity.matrix(["lion", "pickup_truck"], ["n02129604", "dog.n.01", "truck"]).round(3)
-    array([[0.933, 0.828, 0.308],
-           [0.296, 0.381, 0.96 ]])
+    array([[0.333, 0.167, 0.053],
+           [0.05 , 0.071, 0.5  ]])
     """
 
     def __init__(
         self,
-        measure: str = "wup",
+        measure: str = "path",
         *,
         information_content: Mapping[str, Mapping[int, float]] | None = None,
         overrides: Mapping[str, str] | None = None,
@@ -122,7 +129,7 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         Returns
         -------
         ndarray of float64 of shape (n_targets, n_sources)
-            Row i, column j is nltk's ``target_i.wup_similarity(source_j)``, and so on.
+            Row i, column j is nltk's ``target_i.path_similarity(source_j)``, and so on.
 
         Raises
         ------
@@ -135,6 +142,8 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
             `targets` or `sources` are no list, or `overrides` no mapping.
         """
         owner = "WordNetSimilarity"
+        if self.measure == "wup":
+            raise ValueError(f"{owner}: measure=" + NOT_WUP)
         check_option(self.measure, MEASURES, owner=owner, name="measure")
         check_option(self.senses, SENSES, owner=owner, name="senses")
         check_option(self.on_missing, ("raise", "zero"), owner=owner, name="on_missing")
@@ -182,7 +191,7 @@ def _block(
 ) -> np.ndarray:
     shared = common_ancestors(rows, columns)
     first, second = distance_table(rows, shared), distance_table(columns, shared)
-    if measure == "wup":
+    if measure == "wup_nltk":
         return wu_palmer(rows, columns, shared, first, second)
     if measure in ("path", "lch"):
         lengths = shortest_paths(first, second)

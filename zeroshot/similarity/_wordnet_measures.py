@@ -1,4 +1,4 @@
-"""The six measures of `WordNetSimilarity`, from distances and information content."""
+"""The measures of `WordNetSimilarity`, from distances and information content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zeroshot.exceptions import Remedy
 from zeroshot.taxonomy._ancestors import FAR, distance_table, top_common
 from zeroshot.taxonomy._graph import noun_graph
 
@@ -116,4 +117,11 @@ OF_INFORMATION: dict[str, Callable[..., np.ndarray]] = {
     "jcn": _jiang_conrath,
     "lin": _lin,
 }
-MEASURES = ("wup", *OF_LENGTH, *OF_INFORMATION)
+NOT_WUP = (
+    "'wup' is nltk's Wu-Palmer, by which many synsets are nearer to others than to themselves. "
+    + Remedy(
+        "Write measure='wup_nltk' for it, or measure='path', the default.",
+        option="Write --measure wup_nltk for it, or --measure path, the default.",
+    )
+)
+MEASURES = (*OF_LENGTH, *OF_INFORMATION, "wup_nltk")
