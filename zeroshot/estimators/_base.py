@@ -16,20 +16,19 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
-    check_missing_labels,
-    check_no_images,
     check_number,
     check_option,
     check_same_kind,
     check_unique,
     warn_caller,
 )
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._many_candidates import (
     best_columns,
     binary_scores,
@@ -42,6 +41,7 @@ SCENARIOS = ("generalized", "unseen")
 
 
 class CandidateClassifier(
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -105,14 +105,6 @@ class CandidateClassifier(
     @abstractmethod
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
-
-    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
-        """Return X and the labels y of ``fit``, checked; with `reset` X may be of another width."""
-        owner = type(self).__name__
-        y = check_missing_labels(y, owner=owner)
-        check_no_images(X, owner=owner)
-        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
-        return X, check_labels(y, owner=owner, name="y")
 
     def _fit_without_images(self, n_features: int | None) -> None:
         """Forget the images of an earlier ``fit``; None where the number of features is open."""
@@ -359,12 +351,3 @@ class CandidateClassifier(
                 "means nothing. Pass further candidates, or scenario='generalized'.",
             )
         return allowed
-
-    def _validate(self, X: Any) -> np.ndarray:
-        check_no_images(X, owner=type(self).__name__)
-        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from zeroshot._linear import LinearSystem, SystemOfRows, apply_map
+from zeroshot._linear import LinearSystem, apply_map
 from zeroshot._validation import check_labels, check_number, check_option
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
     check_hidden,
     is_linear,
@@ -19,7 +19,6 @@ from zeroshot.networks._perceptron import (
 )
 from zeroshot.networks._task import (
     check_classes,
-    check_network_fit,
     find_labels,
     has_partial_fit,
     vector_task,
@@ -229,19 +228,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self._fit_hubness(X)
         return self
 
-    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
-        if self.network is None:
-            return super()._validate_fit(X, y, reset=reset)
-        return check_network_fit(X, y, owner=type(self).__name__)
-
-    def _validate(self, X: Any) -> Any:
-        return super()._validate(X) if self.network is None else X
-
-    def _learn(self, X: Any, y: np.ndarray) -> None:
-        self._forget_sums()
-        if self._is_ridge():
-            self.fit_from_sums(SystemOfRows(X, y))
-            return
+    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
         hidden = self._check_parameters()
         positions, vectors = self._set_label_space(y)
         if self.network is not None:
@@ -262,13 +249,8 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         task = vector_task(y, class_vectors, hidden, loss, about, unit_vectors=True)
         fit_network(self, X, task, one_more=one_more)
 
-    def _is_ridge(self) -> bool:
-        """Tell whether the map is ridge regression in closed form."""
+    def _is_closed_form(self) -> bool:
         return self.network is None and self.loss == "mse" and is_linear(self.hidden)
-
-    def learns_from_sums(self) -> bool:
-        """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
-        return self._is_ridge() and super().learns_from_sums()
 
     def check_sums(self) -> bool:
         """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
@@ -278,7 +260,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         AttributeError
             It has not: it trains.
         """
-        if not self._is_ridge():
+        if not self._is_closed_form():
             raise AttributeError(
                 f"{type(self).__name__}: only the closed form adds up. Pass loss='mse' with "
                 "hidden=() and network=None."
@@ -324,10 +306,6 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         if self.network is not None:
             return run_network(self, X)
         return apply_map(X, self.coefs_, self.intercepts_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        return tags if self.network is None else network_tags(tags)
 
 
 def _make_loss(name: str, margin: float, n_negatives: int | None) -> nn.Module:

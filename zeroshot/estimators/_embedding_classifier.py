@@ -227,20 +227,32 @@ class EmbeddingClassifier(CandidateClassifier):
 class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     """Interface of zero-shot classifiers whose map is linear algebra on sums over rows.
 
-    A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn.
+    A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn,
+    and one that is not of closed form for all its parameters learns in `_learn_rows` otherwise.
     """
+
+    def _is_closed_form(self) -> bool:
+        """Tell whether ``fit_from_sums`` learns the map, for the parameters as they are."""
+        return True
 
     def learns_from_sums(self) -> bool:
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
-        return self.hubness is None
+        return self._is_closed_form() and self.hubness is None
 
     def check_sums(self) -> bool:
         """Tell that there are ``partial_fit`` and ``merge``."""
         return True
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn(self, X: Any, y: np.ndarray) -> None:
         self._forget_sums()
-        self.fit_from_sums(SystemOfRows(X, y))
+        if self._is_closed_form():
+            self.fit_from_sums(SystemOfRows(X, y))
+        else:
+            self._learn_rows(X, y)
+
+    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
+        """Learn from X and the labels y where there is no closed form."""
+        raise NotImplementedError
 
     def _seen_vectors(self, system: LinearSystem) -> np.ndarray:
         """Set classes and label space, and return the vectors of the seen classes.

@@ -15,7 +15,6 @@ from zeroshot.networks._fit_network import Run, open_run, run_training, scaling
 from zeroshot.networks._task import (
     Task,
     check_classes,
-    check_network_fit,
     classification_task,
 )
 from zeroshot.networks._training import Defaults, Training, trains
@@ -152,7 +151,7 @@ class FineTuneClassifier(NetworkClassifier):
 
         owner = type(self).__name__
         self._check_params(owner)
-        X, y = check_network_fit(X, y, owner=owner)
+        X, y = self._validate_fit(X, y)
         self.classes_, positions = np.unique(y, return_inverse=True)
         check_classes(self.classes_, owner=owner)
         run = open_run(self, X, resize=self.resize)

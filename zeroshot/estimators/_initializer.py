@@ -13,15 +13,13 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
-    check_no_images,
     check_number,
     check_option,
     warn_caller,
@@ -33,6 +31,7 @@ from zeroshot.estimators._head_transfer import (
     step_size,
     warm_started,
 )
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, CrossValidation
 from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.estimators._measuring import Names, check_measurable, measure
@@ -58,6 +57,7 @@ _OWNER = "SimilarityInitializer"
 
 
 class SimilarityInitializer(
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -413,8 +413,7 @@ class SimilarityInitializer(
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         else:
-            check_no_images(X, owner=_OWNER)
-            X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            X, y = self._validate_pair(X, y)
             if X.shape[1] != self.source.n_features_in_:
                 raise ValueError(
                     f"{_OWNER}: X has {X.shape[1]} features, but the source head takes "
@@ -466,15 +465,9 @@ class SimilarityInitializer(
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        check_no_images(X, owner=_OWNER)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = self._validate(X)
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
 
     @property
     def _n_features_out(self) -> int:
         return len(self.classes_)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
 from zeroshot._validation import check_number, check_option
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
     check_hidden,
     is_linear,
@@ -21,7 +20,6 @@ from zeroshot.networks._perceptron import (
 )
 from zeroshot.networks._task import (
     check_classes,
-    check_image_list,
     has_partial_fit,
     vector_task,
 )
@@ -301,22 +299,11 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         check_number(self.alpha, owner=owner, name="alpha", at_least=0)
         return check_hidden(self.hidden, owner=owner)
 
-    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
+    def _project(self, X: Any) -> np.ndarray:
         if self.network is None:
-            return super()._validate_pair(X, y, **params)
-        y = validate_data(self, "no_validation", y, **params)
-        return check_image_list(X, y, owner=type(self).__name__), y
-
-    def _vectors(self, X: Any) -> np.ndarray:
-        if self.network is None:
-            return super()._vectors(X)
-        check_is_fitted(self)
+            return super()._project(X)
         return run_network(self, X).astype(np.float64)
 
     @property
     def _n_features_out(self) -> int:
         return super()._n_features_out if self.network is None else self.network_.n_outputs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        return tags if self.network is None else network_tags(tags)

@@ -19,12 +19,12 @@ from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._many_candidates import binary_scores
-from zeroshot.networks._fit_network import fit_network, network_tags, run_network
+from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import check_hidden
 from zeroshot.networks._task import (
     check_classes,
-    check_network_fit,
     classification_task,
     find_labels,
 )
@@ -33,6 +33,7 @@ from zeroshot.networks._training import Training, TrainingMixin, trains
 
 class NetworkClassifier(
     TrainingMixin,
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -130,9 +131,6 @@ class NetworkClassifier(
     @property
     def _n_features_out(self) -> int:
         return self.network_.head[-1].in_features
-
-    def __sklearn_tags__(self) -> Any:
-        return network_tags(super().__sklearn_tags__())
 
 
 @trains
@@ -240,7 +238,7 @@ class SoftmaxClassifier(NetworkClassifier):
         IntegrityError
             The `checkpoint` is of another run.
         """
-        X, y = check_network_fit(X, y, owner=type(self).__name__)
+        X, y = self._validate_fit(X, y)
         self.classes_, positions = np.unique(y, return_inverse=True)
         return self._train(X, positions, one_more=False)
 
@@ -267,7 +265,7 @@ class SoftmaxClassifier(NetworkClassifier):
             `y` has labels that the first call did not know.
         """
         owner = type(self).__name__
-        X, y = check_network_fit(X, y, owner=owner)
+        X, y = self._validate_fit(X, y)
         if not hasattr(self, "network_"):
             labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
             self.classes_ = np.unique(labels)

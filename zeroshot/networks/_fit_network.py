@@ -68,7 +68,7 @@ def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -
         With the parameter ``training``, checked here. ``network_``, ``history_`` and
         ``image_shape_`` are set.
     X : sequence of images
-        As `check_network_fit` returns them.
+        As `check_images` returns them.
     task : Task
         What to learn.
     one_more : bool, default=False
@@ -87,7 +87,7 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     estimator : estimator
         With the parameter ``training``.
     X : sequence of images
-        As `check_network_fit` returns them.
+        As `check_images` returns them.
     resize : int, optional
         To what the shorter side of the images is brought; ``image_size`` if None.
     one_more : bool, default=False
@@ -191,14 +191,6 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
             # Outside of autocast: answers are ranked by these, and bfloat16 has eight bits.
             parts.append(to_numpy(outputs if features else network.head[-1](outputs)))
     return np.concatenate(parts)
-
-
-def network_tags(tags: Any) -> Any:
-    """Return the tags of an estimator whose X is images."""
-    tags.input_tags.two_d_array = False
-    tags.input_tags.string = True
-    tags.transformer_tags.preserves_dtype = []
-    return tags
 
 
 def _progress(estimator: Any) -> Progress:

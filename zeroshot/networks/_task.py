@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from zeroshot._validation import check_labels, check_missing_labels, check_same_kind
+from zeroshot._validation import check_same_kind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,27 +41,6 @@ class Task:
     objective: Callable[[Tensor, Tensor], Tensor]
     metric: Callable[[Tensor, Tensor], Tensor] | None
     facts: dict[str, str]
-
-
-def check_network_fit(X: Any, y: Any, *, owner: str) -> tuple[Any, Any]:
-    """Return images and labels, as many of the one as of the other.
-
-    Raises
-    ------
-    TypeError, ValueError
-        X is no list of images, or lengths differ.
-    """
-    y = column_or_1d(check_missing_labels(y, owner=owner))
-    return check_image_list(X, y, owner=owner), check_labels(y, owner=owner, name="y")
-
-
-def check_image_list(X: Any, y: Any, *, owner: str) -> Any:
-    """Return images, of which there are as many as of `y`."""
-    from zeroshot._images import check_images
-
-    X = check_images(X, owner=owner)
-    check_consistent_length(X, y)
-    return X
 
 
 def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray:
