@@ -14,6 +14,8 @@ import numpy as np
 
 from zeroshot.exceptions import LabelWarning
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -18,12 +18,12 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from zeroshot._constraints import Checked, Number, OneOf
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
     check_number,
-    check_option,
     check_same_kind,
     check_unique,
     warn_caller,
@@ -37,7 +37,25 @@ from zeroshot.estimators._many_candidates import (
 )
 from zeroshot.label_embeddings._vocabulary_words import vocabulary_of
 
-SCENARIOS = ("generalized", "unseen")
+
+def check_candidates(candidates: Any, *, owner: str, name: str) -> None:
+    """Raise unless `candidates` is None, ``"vocabulary"``, or a list of distinct labels.
+
+    Raises
+    ------
+    TypeError
+        It is no list of labels.
+    ValueError
+        It is empty, repeats a label, or holds something else.
+    """
+    if candidates is None or (isinstance(candidates, str) and candidates == "vocabulary"):
+        return
+    if isinstance(candidates, Iterator):
+        raise TypeError(
+            f"{owner}: {name} must be a list or 1-D array of labels, got {candidates!r}, which can "
+            "be read only once. Pass a list of its labels."
+        )
+    check_unique(check_labels(candidates, owner=owner, name=name), owner=owner, name=name)
 
 
 class CandidateClassifier(
@@ -81,6 +99,12 @@ class CandidateClassifier(
     candidates: Any
     scenario: str
     temperature: float
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "candidates": Checked(check_candidates),
+        "scenario": OneOf("generalized", "unseen"),
+        "temperature": Number(above=0),
+    }
 
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:
@@ -129,7 +153,6 @@ class CandidateClassifier(
         positions : ndarray of shape (n_samples,)
             Of the labels y in ``seen_classes_``.
         """
-        check_number(self.temperature, owner=type(self).__name__, name="temperature", above=0)
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         given = self._named(self.candidates)
         self._set_vocabulary(announced if given is None else given)
@@ -143,7 +166,6 @@ class CandidateClassifier(
 
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
-        check_option(self.scenario, SCENARIOS, owner=owner, name="scenario")
         seen = self.seen_classes_
         if candidates is None:
             classes = seen

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from zeroshot._constraints import COUNT, Maybe, Number, OneOf
 from zeroshot._linear import LinearSystem, apply_map
-from zeroshot._validation import check_labels, check_number, check_option
+from zeroshot._validation import check_labels
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
-    check_hidden,
     is_linear,
     train_perceptron,
 )
@@ -27,8 +28,6 @@ from zeroshot.networks._training import Defaults, Training, TrainingMixin, train
 
 if TYPE_CHECKING:
     from torch import nn
-
-LOSSES = ("hinge", "cosine_margin", "cosine", "mse")
 
 
 @trains
@@ -137,6 +136,12 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     ['big red', 'old']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "loss": OneOf("hinge", "cosine_margin", "cosine", "mse"),
+        "margin": Number(at_least=0),
+        "n_negatives": Maybe(COUNT),
+        "alpha": Number(at_least=0),
+    }
     _of_the_run = ("init_from",)
 
     def __init__(
@@ -219,6 +224,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         """
         if self.network is None:
             return super().partial_fit(X, y, classes)
+        self._check_parameters()
         owner = type(self).__name__
         X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
@@ -229,24 +235,22 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         return self
 
     def _learn_rows(self, X: Any, y: np.ndarray) -> None:
-        hidden = self._check_parameters()
         positions, vectors = self._set_label_space(y)
         if self.network is not None:
             self._train(X, positions, vectors)
             return
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
-            self, X, positions, vectors, loss, hidden
+            self, X, positions, vectors, loss, self.hidden
         )
 
     def _train(
         self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
     ) -> None:
-        hidden = self._check_parameters()
         check_classes(self.seen_classes_, owner=type(self).__name__)
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         about = {"loss": self.loss, "margin": self.margin, "n_negatives": self.n_negatives}
-        task = vector_task(y, class_vectors, hidden, loss, about, unit_vectors=True)
+        task = vector_task(y, class_vectors, self.hidden, loss, about, unit_vectors=True)
         fit_network(self, X, task, one_more=one_more)
 
     def _is_closed_form(self) -> bool:
@@ -280,22 +284,10 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self : object
             The fitted classifier.
         """
-        self._check_parameters()
         solution = system.ridge(self._seen_vectors(system), self.alpha)
         self.coefs_, self.intercepts_ = [solution.coef], [solution.intercept]
         self.history_ = []
         return self
-
-    def _check_parameters(self) -> tuple[int, ...]:
-        owner = type(self).__name__
-        check_option(self.loss, LOSSES, owner=owner, name="loss")
-        check_number(self.alpha, owner=owner, name="alpha", at_least=0)
-        check_number(self.margin, owner=owner, name="margin", at_least=0)
-        if self.n_negatives is not None:
-            check_number(
-                self.n_negatives, owner=owner, name="n_negatives", at_least=1, integer=True
-            )
-        return check_hidden(self.hidden, owner=owner)
 
     def _training_defaults(self) -> Defaults:
         if self.network is None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import FLAG, Checked, Maybe, Number, OneOf
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
-from zeroshot._validation import check_flag, check_labels, check_number, check_option, warn_caller
+from zeroshot._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction
@@ -55,6 +57,12 @@ class EmbeddingClassifier(CandidateClassifier):
     hub_correction_: HubCorrection | None
     hub_terms_: Any
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Maybe(Checked(check_label_embedding)),
+        "center": FLAG,
+        "gamma": Maybe(Number(above=0)),
+        "hubness": Maybe(OneOf(*HUBNESS_METHODS)),
+    }
     _compares_classes = True
     """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
 
@@ -94,6 +102,7 @@ class EmbeddingClassifier(CandidateClassifier):
         LabelWarning
             All samples are of one class, and there are other candidates.
         """
+        self._check_parameters()
         X, y = self._validate_fit(X, y)
         self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
@@ -104,6 +113,11 @@ class EmbeddingClassifier(CandidateClassifier):
             )
         self._fit_hubness(X)
         return self
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        if isinstance(self.candidates, str):
+            self._vocabulary_embedding()
 
     def _set_label_space(
         self, y: np.ndarray, announced: np.ndarray | None = None
@@ -133,14 +147,7 @@ class EmbeddingClassifier(CandidateClassifier):
             The vectors of ``seen_classes_``.
         """
         owner = type(self).__name__
-        if self.gamma is not None:
-            check_number(self.gamma, owner=owner, name="gamma", above=0)
-        if self.hubness is not None:
-            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
-        check_flag(self.center, owner=owner, name="center")
         embedding = self.label_embedding
-        if embedding is not None:
-            check_label_embedding(embedding, owner=owner)
         self.hub_correction_ = self.hub_terms_ = None
         positions = self._set_classes(y, announced)  # before labels of the wrong kind are embedded
         if embedding is None:

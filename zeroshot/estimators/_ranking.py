@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from zeroshot._constraints import Number
 from zeroshot._linear import apply_map
-from zeroshot._validation import check_number
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 @trains
 class RankingClassifier(TrainingMixin, EmbeddingClassifier):
     """Interface of the classifiers whose bilinear map is trained by a ranking loss."""
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "margin": Number(above=0),
+    }
 
     def __init__(
         self,
@@ -56,7 +61,6 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
 
     def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         positions, class_vectors = self._set_label_space(y)
-        check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
         (self.coef_,), (self.intercept_,), self.history_ = train_perceptron(
             self, X, positions, class_vectors, self._loss()
         )

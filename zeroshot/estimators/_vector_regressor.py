@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -18,6 +19,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked, Maybe
 from zeroshot._linear import apply_map
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
@@ -46,6 +48,10 @@ class VectorRegressor(
     _saved_private = ("_y_ndim",)
 
     label_embedding: LabelEmbedding | None
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Maybe(Checked(check_label_embedding))
+    }
     coefs_: list[np.ndarray]
     intercepts_: list[np.ndarray]
     seen_classes_: np.ndarray | None
@@ -75,7 +81,7 @@ class VectorRegressor(
                 )
             X, y = self._validate_pair(X, y, reset=reset, multi_output=True, y_numeric=True)
             return X, y.astype(np.float64)
-        n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
+        n_dims = self.label_embedding.n_dims
         y = check_missing_labels(y, owner=owner)
         X, y = self._validate_pair(X, y, reset=reset, multi_output=True)
         if y.ndim == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray
 def vector_task(
     positions: np.ndarray,
     class_vectors: np.ndarray,
-    hidden: tuple[int, ...],
+    hidden: Sequence[int],
     loss: nn.Module,
     about: dict[str, Any],
     *,
@@ -90,6 +90,7 @@ def vector_task(
     """
     import torch
 
+    hidden = tuple(map(int, hidden))
     wanted = torch.from_numpy(class_vectors.astype(np.float32))
     # The nearest vector has the largest x.s - |s|^2 / 2.
     offset = torch.zeros(len(wanted)) if unit_vectors else -wanted.square().sum(dim=1) / 2
@@ -140,12 +141,13 @@ def check_classes(classes: np.ndarray, *, owner: str) -> None:
         )
 
 
-def classification_task(positions: np.ndarray, n_classes: int, hidden: tuple[int, ...]) -> Task:
+def classification_task(positions: np.ndarray, n_classes: int, hidden: Sequence[int]) -> Task:
     """Return the task of telling classes apart by cross-entropy."""
     from torch.nn import functional as F
 
     def metric(outputs: Tensor, rows: Tensor) -> Tensor:
         return (outputs.argmax(dim=1) == rows).float().mean()
 
+    hidden = tuple(map(int, hidden))
     facts = {"loss": "cross-entropy", "hidden": str(hidden), "classes": str(n_classes)}
     return Task(n_classes, hidden, positions.astype(np.int64), F.cross_entropy, metric, facts)
