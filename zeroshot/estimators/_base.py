@@ -22,6 +22,7 @@ from zeroshot._constraints import Checked, Number, OneOf
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
+    check_label_list,
     check_labels,
     check_number,
     check_same_kind,
@@ -50,12 +51,7 @@ def check_candidates(candidates: Any, *, owner: str, name: str) -> None:
     """
     if candidates is None or (isinstance(candidates, str) and candidates == "vocabulary"):
         return
-    if isinstance(candidates, Iterator):
-        raise TypeError(
-            f"{owner}: {name} must be a list or 1-D array of labels, got {candidates!r}, which can "
-            "be read only once. Pass a list of its labels."
-        )
-    check_unique(check_labels(candidates, owner=owner, name=name), owner=owner, name=name)
+    check_label_list(candidates, owner=owner, name=name)
 
 
 class CandidateClassifier(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_same_kind, check_unique
+from zeroshot._validation import check_label_list, check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._measuring import Names
 from zeroshot.exceptions import UnknownLabelError
@@ -20,7 +20,7 @@ from zeroshot.taxonomy._resolve import nodes_of
 def check_candidate_list(candidates: Any, *, owner: str, name: str) -> None:
     """Raise unless `candidates` is None or a list of distinct labels."""
     if candidates is not None:
-        check_unique(check_labels(candidates, owner=owner, name=name), owner=owner, name=name)
+        check_label_list(candidates, owner=owner, name=name)
 
 
 def check_candidates(candidates: Any, labels: np.ndarray, *, owner: str) -> np.ndarray:

@@ -52,9 +52,8 @@ def check_cv_parameter(cv: Any, *, owner: str, name: str) -> None:
         It is none of them.
     """
     number = isinstance(cv, (int, np.integer)) and not isinstance(cv, (bool, np.bool_))
-    if isinstance(cv, type) or not (
-        number or hasattr(cv, "split") or (isinstance(cv, Iterable) and not isinstance(cv, str))
-    ):
+    folds = hasattr(cv, "split") or isinstance(cv, Iterable)
+    if isinstance(cv, (str, type)) or not (number or folds):
         raise ValueError(
             f"{owner}: {name} must be a number of folds, a splitter or an iterable of (train, "
             f"test), got {cv!r}. Pass ClassKFold(5), for example."

@@ -184,7 +184,7 @@ def check_network(network: Any, *, owner: str) -> None:
     if isinstance(network, str) and network.startswith(_TIMM):
         from zeroshot.backbones._weights import check_model_name
 
-        check_model_name(network.removeprefix(_TIMM), owner=owner)
+        check_model_name(network.removeprefix(_TIMM), owner=owner, name="network")
         return
     raise (ValueError if isinstance(network, str) else TypeError)(
         f"{owner}: network must be {', '.join(map(repr, _OWN))}, 'timm:<name>' or a "
