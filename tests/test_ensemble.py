@@ -290,7 +290,7 @@ def test_bad_members(members, error, words):
     ("weights", "words"),
     [
         ([1], "weights must be 2 numbers, one a member, got 1"),
-        (0.5, "weights must be 2 numbers, one a member, got 0.5"),
+        (0.5, "weights must be numbers, one a member, got 0.5"),
         ([1, -1], "each weight must be a number of at least 0, got -1"),
         ([1, np.nan], "each weight must be a number of at least 0, got nan"),
         ([0, 0], "no member with a weight above 0"),

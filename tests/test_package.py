@@ -188,6 +188,8 @@ LAYERS = [
         "_version",
         "_optional",
         "_validation",
+        
+        "_torch",
         "_files",
         "_printable",
         "_record",
@@ -196,7 +198,7 @@ LAYERS = [
     },
     {"_linear"},
     {"_images"},
-    {"_torch", "_pipelines", "_clip", "_links", "_progress", "_tabular"},
+    {"_pipelines", "_clip", "_links", "_progress", "_tabular"},
     {"taxonomy"},
     {"label_embeddings"},
     {"datasets"},

@@ -8,20 +8,20 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 
-from zeroshot._validation import check_option
-
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+from zeroshot._validation import PRECISIONS, check_option
 
 
-def resolve_device(device: str | torch.device = "auto", *, owner: str = "torch") -> torch.device:
+def resolve_device(
+    device: str | torch.device = "auto", *, owner: str = "torch", name: str = "device"
+) -> torch.device:
     """Return the device that `device` names; ``"auto"`` is CUDA, else MPS, else the CPU.
 
     Parameters
     ----------
     device : str or torch.device
         Such as ``"cuda"``, ``"cuda:1"`` or ``"cpu"``.
-    owner : str
-        Whose parameter it is, for the messages.
+    owner, name : str
+        Whose parameter it is and what it is called, for the messages.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def resolve_device(device: str | torch.device = "auto", *, owner: str = "torch")
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"{owner}: device must be 'auto' or a torch device such as 'cpu' or 'cuda', got "
+            f"{owner}: {name} must be 'auto' or a torch device such as 'cpu' or 'cuda', got "
             f"{device!r}."
         ) from error
     here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (resolved.index or 0) >= here.get(resolved.type, 1):
         raise ValueError(
-            f"{owner}: device={device!r}, but torch finds {here.get(resolved.type, 1)} devices of "
+            f"{owner}: {name}={device!r}, but torch finds {here.get(resolved.type, 1)} devices of "
             f"type {resolved.type!r} on this machine. Use device='auto'."
         )
     return resolved

@@ -6,13 +6,15 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from zeroshot.exceptions import LabelWarning
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -138,6 +140,24 @@ def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
             "label once."
         )
     return labels
+
+
+def check_label_list(labels: Any, *, owner: str, name: str) -> None:
+    """Raise unless `labels` is a list of distinct labels, which can be read again.
+
+    Raises
+    ------
+    TypeError
+        It is no list of labels.
+    ValueError
+        It is empty, repeats a label, or holds something else.
+    """
+    if isinstance(labels, Iterator):
+        raise TypeError(
+            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}, which can be "
+            "read only once. Pass a list of its labels."
+        )
+    check_unique(check_labels(labels, owner=owner, name=name), owner=owner, name=name)
 
 
 def check_same_kind(

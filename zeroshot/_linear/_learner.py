@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._constraints import ParametersMixin
 from zeroshot._linear._sums import RowSums, target_kind
 from zeroshot._linear._systems import LinearSystem, SystemOfRows, SystemOfSums
 from zeroshot._validation import check_labels, check_same_kind, warn_caller
@@ -21,7 +22,7 @@ def _has_sums(estimator: LearnsFromSums) -> bool:
     return estimator._check_sums()
 
 
-class LearnsFromSums(ABC):
+class LearnsFromSums(ParametersMixin, ABC):
     """Interface of estimators whose ``fit`` knows the samples through a `LinearSystem` alone.
 
     A subclass learns in ``fit_from_sums``. It then has ``fit``, ``partial_fit`` and ``merge``, and
@@ -105,6 +106,7 @@ class LearnsFromSums(ABC):
         self : object
             The fitted estimator.
         """
+        self._check_parameters()
         X, y = self._validate_fit(X, y)
         self._forget_sums()
         return self.fit_from_sums(SystemOfRows(X, y))
@@ -143,6 +145,7 @@ class LearnsFromSums(ABC):
         UserWarning
             The estimator comes from ``fit``, which keeps no sums to add to: this call starts anew.
         """
+        self._check_parameters()
         owner = type(self).__name__
         trial = copy.copy(self)
         if self._was_fitted_at_once():
@@ -197,6 +200,7 @@ class LearnsFromSums(ABC):
         NotFittedError
             One of the two is not fitted.
         """
+        self._check_parameters()
         owner = type(self).__name__
         if type(other) is not type(self):
             raise TypeError(

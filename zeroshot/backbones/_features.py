@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import threading
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import (
+    COUNT,
+    DEVICE,
+    PRECISION,
+    PROGRESS,
+    SEED,
+    Checked,
+    Maybe,
+    OneOf,
+    ParametersMixin,
+)
 from zeroshot._images import check_images
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_number, check_option
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._reading import n_threads
@@ -23,9 +34,14 @@ from zeroshot.exceptions import IntegrityError
 _opening = threading.Lock()  # threads that share an unpickled object open its network once
 
 
+def _check_workers(num_workers: Any, *, owner: str, name: str) -> None:
+    n_threads(num_workers, owner=owner)
+
+
 class ImageFeatures(
     DocLinkMixin,
     SavedEstimator,
+    ParametersMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -37,6 +53,15 @@ class ImageFeatures(
     object is first used, and its hash is compared.
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "batch_size": COUNT,
+        "device": DEVICE,
+        "precision": PRECISION,
+        "num_workers": Maybe(Checked(_check_workers)),
+        "on_error": OneOf("raise", "skip", "nan"),
+        "progress": PROGRESS,
+        "random_state": SEED,
+    }
     _saved_private = ("_seed", "_n_features_out")
 
     batch_size: int
@@ -71,7 +96,7 @@ class ImageFeatures(
         MissingDependencyError, DownloadError, IntegrityError
             The weights cannot be had, or are not this model's.
         """
-        self._check_params()
+        self._check_parameters()
         if X is not None:
             check_images(X, owner=type(self).__name__)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -144,16 +169,6 @@ class ImageFeatures(
         indices = np.setdiff1d(np.arange(len(rows)), list(errors))
         return Bunch(features=rows[indices], indices=indices, errors=errors)
 
-    def _check_params(self) -> None:
-        owner = type(self).__name__
-        check_option(self.on_error, ("raise", "skip", "nan"), owner=owner, name="on_error")
-        n_threads(self.num_workers, owner=owner)
-        check_number(self.batch_size, owner=owner, name="batch_size", at_least=1, integer=True)
-        if self.progress not in (True, False, "auto"):
-            raise ValueError(
-                f"{owner}: progress must be True, False or 'auto', got {self.progress!r}."
-            )
-
     def _opened(self) -> Network:
         """Return the network, opened again if this object came out of a pickle."""
         with _opening:
@@ -171,7 +186,7 @@ class ImageFeatures(
 
     def _run(self, X: Any, *, logits: bool) -> np.ndarray:
         check_is_fitted(self)
-        self._check_params()
+        self._check_parameters()
         images = check_images(X, owner=type(self).__name__)
         rows, errors = self._compute(images, logits=logits, stop_on_error=self.on_error == "raise")
         if not errors:

@@ -277,13 +277,6 @@ def build_network(
 
 
 def _create(model_name: str, weights: Any, image_size: int | None, seed: int, owner: str) -> Any:
-    if image_size is not None and (
-        isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1
-    ):
-        raise ValueError(
-            f"{owner}: image_size must be None or the side of a square in pixels, got "
-            f"{image_size!r}."
-        )
     module: Any = create_network(model_name, weights, seed=seed, owner=owner)
     config: dict[str, Any] = module.pretrained_cfg
     if config.get("fixed_input_size") and image_size not in (None, config["input_size"][-1]):

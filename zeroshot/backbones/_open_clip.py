@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from zeroshot._constraints import Checked, Instance, Maybe
 from zeroshot._renamed import renamed
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network
+
+
+def _check_model_name(model_name: Any, *, owner: str, name: str) -> None:
+    from zeroshot._clip import check_model_name
+    from zeroshot._optional import import_optional
+
+    open_clip = import_optional("open_clip", owner=owner, extra="text")
+    check_model_name(open_clip, model_name, owner=owner)
 
 
 @renamed(pretrained="weights")
@@ -71,6 +81,11 @@ class OpenCLIPFeatures(ImageFeatures):
         ...
     ValueError: OpenCLIPFeatures: model_name must be an architecture of open_clip, ... 'ViT-B-32'...
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "model_name": Checked(_check_model_name),
+        "weights": Maybe(Instance(str, os.PathLike, remedy="open_clip lists names of weights.")),
+    }
 
     def __init__(
         self,

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from zeroshot._validation import check_number
+from zeroshot._constraints import COUNT, Checked, Instance, Maybe
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
 from zeroshot.backbones._source_head import SourceHead
+
+
+def _check_model_name(model_name: Any, *, owner: str, name: str) -> None:
+    from zeroshot.backbones._weights import check_model_name
+
+    check_model_name(model_name, owner=owner)
+
+
+def _check_weights(weights: Any, *, owner: str, name: str) -> None:
+    from zeroshot.backbones._weights import check_weights
+
+    check_weights(weights, owner=owner)
+
+
+def _check_image_size(image_size: Any, *, owner: str, name: str) -> None:
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+        raise ValueError(
+            f"{owner}: {name} must be None or the side of a square in pixels, got {image_size!r}."
+        )
 
 
 class TimmFeatures(ImageFeatures):
@@ -112,6 +132,14 @@ class TimmFeatures(ImageFeatures):
     (2, 64)
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "model_name": Checked(_check_model_name),
+        "weights": Checked(_check_weights),
+        "image_size": Maybe(Checked(_check_image_size)),
+        "layer": Maybe(Instance(str, remedy="Pass the name of one, such as 'blocks.3'.")),
+        "pool_size": COUNT,
+    }
+
     def __init__(
         self,
         model_name: str = "tf_efficientnet_lite0",
@@ -142,6 +170,13 @@ class TimmFeatures(ImageFeatures):
         self.on_error = on_error
         self.progress = progress
         self.random_state = random_state
+
+    def _check_combination(self) -> None:
+        if self.layer is None and self.pool_size != 1:
+            raise ValueError(
+                f"TimmFeatures: pool_size={self.pool_size} is for the maps of an inner layer, and "
+                "layer is None. Pass a layer, or pool_size=1."
+            )
 
     def logits(self, X: Any) -> np.ndarray:
         """Return the scores of the network's own classifier.
@@ -185,12 +220,6 @@ class TimmFeatures(ImageFeatures):
 
     def _open(self) -> Network:
         owner = "TimmFeatures"
-        check_number(self.pool_size, owner=owner, name="pool_size", at_least=1, integer=True)
-        if self.layer is None and self.pool_size != 1:
-            raise ValueError(
-                f"{owner}: pool_size={self.pool_size} is for the maps of an inner layer, and layer "
-                "is None. Pass a layer, or pool_size=1."
-            )
         return open_network(
             self.model_name,
             self.weights,

@@ -38,6 +38,45 @@ _initialising = threading.Lock()
 State = dict[str, torch.Tensor]
 
 
+def check_model_name(model_name: Any, *, owner: str, name: str = "model_name") -> None:
+    """Raise unless timm has a model of this name.
+
+    Raises
+    ------
+    ValueError
+        It has none; names spelled alike are named.
+    """
+    if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
+        near = difflib.get_close_matches(str(model_name), timm.list_models())
+        hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
+        raise ValueError(
+            f"{owner}: {name} must be a model of timm, got {model_name!r}.{hint} "
+            + Remedy("timm.list_models('*') lists them.", option="'zeroshot models' lists them.")
+        )
+
+
+def check_weights(weights: Any, *, owner: str) -> None:
+    """Raise unless `weights` is ``"auto"``, None, or a path that is spelled like one of weights.
+
+    Raises
+    ------
+    ValueError
+        It is none of them.
+    """
+    if weights is None or (isinstance(weights, str) and weights == "auto"):
+        return
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(
+            f"{owner}: weights must be 'auto', a path to a file of weights, or None, got "
+            f"{weights!r}."
+        )
+    if Path(weights).suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
+            f"got {str(weights)!r}."
+        )
+
+
 def create_network(
     model_name: str, weights: Any, *, seed: int, owner: str, **kwargs: Any
 ) -> nn.Module:
@@ -67,13 +106,7 @@ def create_network(
     IntegrityError
         A weight of this model's features is missing in the file, or has another shape.
     """
-    if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
-        near = difflib.get_close_matches(str(model_name), timm.list_models())
-        hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
-        raise ValueError(
-            f"{owner}: model_name must be a model of timm, got {model_name!r}.{hint} "
-            + Remedy("timm.list_models('*') lists them.", option="'zeroshot models' lists them.")
-        )
+    check_model_name(model_name, owner=owner)
     # Creating a network draws from torch's global generator: it is left as it was found.
     with _initialising, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -81,12 +114,8 @@ def create_network(
             return timm.create_model(model_name, **kwargs).eval()
         if isinstance(weights, str) and weights == "auto":
             return _create_pretrained(model_name, owner, kwargs).eval()
-        if isinstance(weights, (str, os.PathLike)):
-            state = load_state(weights, owner=owner)
-            return _with_state(model_name, state, repr(os.fspath(weights)), owner, kwargs).eval()
-    raise ValueError(
-        f"{owner}: weights must be 'auto', a path to a file of weights, or None, got {weights!r}."
-    )
+        state = load_state(weights, owner=owner)
+        return _with_state(model_name, state, repr(os.fspath(weights)), owner, kwargs).eval()
 
 
 def weights_place(model_name: str) -> str:
@@ -116,12 +145,8 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     IntegrityError
         It is truncated, altered, or holds more than tensors.
     """
+    check_weights(path, owner=owner)
     path = Path(path)
-    if not path.name.endswith(_SUFFIXES):
-        raise ValueError(
-            f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
-            f"got {str(path)!r}."
-        )
     if not path.is_file():
         raise FileNotFoundError(
             f"{owner}: weights names {str(path)!r}, and there is no such file. Check the path, "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -16,20 +16,20 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from zeroshot._constraints import Checked, Number, OneOf
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
+    check_label_list,
     check_labels,
-    check_missing_labels,
-    check_no_images,
     check_number,
-    check_option,
     check_same_kind,
     check_unique,
     warn_caller,
 )
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._many_candidates import (
     best_columns,
     binary_scores,
@@ -38,26 +38,24 @@ from zeroshot.estimators._many_candidates import (
 )
 from zeroshot.label_embeddings._vocabulary_words import vocabulary_of
 
-SCENARIOS = ("generalized", "unseen")
 
+def check_candidates(candidates: Any, *, owner: str, name: str) -> None:
+    """Raise unless `candidates` is None, ``"vocabulary"``, or a list of distinct labels.
 
-def check_samples(
-    estimator: Any, X: Any, y: Any, *, reset: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features X and the labels y of ``fit``, checked.
-
-    With `reset` they may be of another width than before, and sums of earlier calls are forgotten.
+    Raises
+    ------
+    TypeError
+        It is no list of labels.
+    ValueError
+        It is empty, repeats a label, or holds something else.
     """
-    owner = type(estimator).__name__
-    y = check_missing_labels(y, owner=owner)
-    check_no_images(X, owner=owner)
-    X, y = validate_data(estimator, X, y, reset=reset, dtype=[np.float64, np.float32])
-    if reset:
-        vars(estimator).pop("sums_", None)
-    return X, check_labels(y, owner=owner, name="y")
+    if candidates is None or (isinstance(candidates, str) and candidates == "vocabulary"):
+        return
+    check_label_list(candidates, owner=owner, name=name)
 
 
 class CandidateClassifier(
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -98,6 +96,12 @@ class CandidateClassifier(
     scenario: str
     temperature: float
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "candidates": Checked(check_candidates),
+        "scenario": OneOf("generalized", "unseen"),
+        "temperature": Number(above=0),
+    }
+
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from images of the seen classes."""
@@ -122,9 +126,6 @@ class CandidateClassifier(
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
 
-    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
-        return check_samples(self, X, y, reset=reset)
-
     def _fit_without_images(self, n_features: int | None) -> None:
         """Forget the images of an earlier ``fit``; None where the number of features is open."""
         for name in ("n_features_in_", "feature_names_in_"):
@@ -148,7 +149,6 @@ class CandidateClassifier(
         positions : ndarray of shape (n_samples,)
             Of the labels y in ``seen_classes_``.
         """
-        check_number(self.temperature, owner=type(self).__name__, name="temperature", above=0)
         self.seen_classes_, positions = np.unique(y, return_inverse=True)
         given = self._named(self.candidates)
         self._set_vocabulary(announced if given is None else given)
@@ -162,7 +162,6 @@ class CandidateClassifier(
 
     def _set_vocabulary(self, candidates: Any) -> None:
         owner = type(self).__name__
-        check_option(self.scenario, SCENARIOS, owner=owner, name="scenario")
         seen = self.seen_classes_
         if candidates is None:
             classes = seen
@@ -370,12 +369,3 @@ class CandidateClassifier(
                 "means nothing. Pass further candidates, or scenario='generalized'.",
             )
         return allowed
-
-    def _validate(self, X: Any) -> np.ndarray:
-        check_no_images(X, owner=type(self).__name__)
-        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

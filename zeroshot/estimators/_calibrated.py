@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -22,6 +22,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from zeroshot._constraints import Checked, Maybe, Number, ParametersMixin, check_inner
 from zeroshot._linear import ChoosesPenalties
 from zeroshot._links import DocLinkMixin
 from zeroshot._pipelines import best_of, is_search, unwrap
@@ -35,17 +36,47 @@ from zeroshot.estimators._held_out_classes import (
     held_out_curve,
 )
 from zeroshot.estimators._many_candidates import best_columns, binary_scores, row_blocks
-from zeroshot.estimators._penalty_search import make_folds
+from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
 from zeroshot.metrics._classification import check_k
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
 
 N_FOLDS = 5
 
 
+def _check_calibration(calibration: Any, *, owner: str, name: str) -> None:
+    if not isinstance(calibration, str):
+        check_number(calibration, owner=owner, name=name)
+    elif calibration != "auto":
+        raise ValueError(f"{owner}: {name} must be a number or 'auto', got {calibration!r}.")
+
+
+def check_wrapped(estimator: Any, *, owner: str, name: str = "estimator") -> None:
+    """Raise unless `estimator` is an object that can be fitted and gives scores.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``fit`` or ``decision_function``.
+    """
+    if isinstance(estimator, type) or not all(
+        hasattr(estimator, method) for method in ("fit", "decision_function")
+    ):
+        raise _no_zero_shot_classifier(estimator, owner=owner)
+    check_inner(estimator)
+
+
+def _no_zero_shot_classifier(estimator: Any, *, owner: str) -> TypeError:
+    return TypeError(
+        f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
+        "such as DeViSEClassifier(WordVectors(), candidates=names)."
+    )
+
+
 @renamed(gamma="calibration", gamma_="calibration_")
 class CalibratedStacking(
     DocLinkMixin,
     SavedEstimator,
+    ParametersMixin,
     MetaEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -110,6 +141,13 @@ class CalibratedStacking(
     ['owl']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "estimator": Checked(check_wrapped),
+        "calibration": Checked(_check_calibration),
+        "cv": Maybe(Checked(check_cv_parameter)),
+        "n_jobs": Maybe(Number(integer=True)),
+    }
+
     def __init__(
         self,
         estimator: Any,
@@ -147,16 +185,8 @@ class CalibratedStacking(
             ``scenario="unseen"``, where it has no effect, there are no folds, or they lack samples
             of seen or of unseen classes.
         """
+        self._check_parameters()
         owner = type(self).__name__
-        if not isinstance(self.calibration, str):
-            check_number(self.calibration, owner=owner, name="calibration")
-        elif self.calibration != "auto":
-            raise ValueError(
-                f"{owner}: calibration must be a number or 'auto', got {self.calibration!r}."
-            )
-        if self.n_jobs is not None:
-            check_number(self.n_jobs, owner=owner, name="n_jobs", integer=True)
-        check_wrapped(self.estimator, owner=owner)
         self.estimator_ = clone(self.estimator).fit(X, y)
         if not hasattr(unwrap(self.estimator_), "seen_classes_"):
             raise _no_zero_shot_classifier(self.estimator, owner=owner)
@@ -393,27 +423,6 @@ class CalibratedStacking(
         tags.transformer_tags = inner.transformer_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
-
-
-def check_wrapped(estimator: Any, *, owner: str) -> None:
-    """Raise unless `estimator` is an object that can be fitted and gives scores.
-
-    Raises
-    ------
-    TypeError
-        It is a class, or has no ``fit`` or ``decision_function``.
-    """
-    if isinstance(estimator, type) or not all(
-        hasattr(estimator, method) for method in ("fit", "decision_function")
-    ):
-        raise _no_zero_shot_classifier(estimator, owner=owner)
-
-
-def _no_zero_shot_classifier(estimator: Any, *, owner: str) -> TypeError:
-    return TypeError(
-        f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
-        "such as DeViSEClassifier(WordVectors(), candidates=names)."
-    )
 
 
 def settled(model: Any) -> Any:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._validation import check_labels, check_number, check_same_kind
+from zeroshot._constraints import COUNT, Checked, Maybe
+from zeroshot._validation import check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
-from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
-from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
+
+
+def check_classifier(classifier: Any, *, owner: str, name: str = "classifier") -> None:
+    """Return `classifier` if it can be fitted and has probabilities.
+
+    Raises
+    ------
+    TypeError
+        It is a class, or has no ``predict_proba``.
+    """
+    if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
+        raise TypeError(
+            f"{owner}: classifier must have predict_proba, as LogisticRegression() has, or "
+            f"be a SourceHead, got {classifier!r}. For one without probabilities, pass "
+            "CalibratedClassifierCV(classifier)."
+        )
 
 
 class ConSEClassifier(EmbeddingClassifier):
@@ -94,6 +110,11 @@ class ConSEClassifier(EmbeddingClassifier):
 
     _compares_classes = False  # a frozen classifier knows more
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "classifier": Maybe(Checked(check_classifier)),
+        "n_top": COUNT,
+    }
+
     def __init__(
         self,
         classifier: Any = None,
@@ -140,23 +161,12 @@ class ConSEClassifier(EmbeddingClassifier):
             A `SourceHead` comes without a label embedding or with `hubness`, a frozen classifier
             has no class with a vector, or X and y are not as they should be.
         """
-        check_number(self.n_top, owner="ConSEClassifier", name="n_top", at_least=1, integer=True)
         if not isinstance(self.classifier, SourceHead):
             return super().fit(X, y)
-        if self.label_embedding is None:
-            raise ValueError(
-                "ConSEClassifier: a SourceHead needs a label_embedding to reach other labels. "
-                "Pass label_embedding=WordVectors()."
-            )
-        check_label_embedding(self.label_embedding, owner="ConSEClassifier")
-        if self.hubness is not None:
-            raise ValueError(
-                f"ConSEClassifier: hubness={self.hubness!r} takes its statistics from the images "
-                "of fit, and a SourceHead is fitted without any. Pass hubness=None, or another "
-                "classifier."
-            )
+        self._check_parameters()
+        embedding: Any = self.label_embedding
         self._fit_without_images(self.classifier.n_features_in_)
-        covered = self.label_embedding.covers(self.classifier.labels)
+        covered = embedding.covers(self.classifier.labels)
         # With no label covered, all are embedded, and the error names them.
         labels = self.classifier.labels[covered if covered.any() else slice(None)]
         with warnings.catch_warnings():
@@ -167,14 +177,29 @@ class ConSEClassifier(EmbeddingClassifier):
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
         return self
 
-    def _learn(self, X: Any, y: Any) -> Any:
-        X, y = check_samples(self, X, y)
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        if not isinstance(self.classifier, SourceHead):
+            return
+        if self.label_embedding is None:
+            raise ValueError(
+                "ConSEClassifier: a SourceHead needs a label_embedding to reach other labels. "
+                "Pass label_embedding=WordVectors()."
+            )
+        if self.hubness is not None:
+            raise ValueError(
+                f"ConSEClassifier: hubness={self.hubness!r} takes its statistics from the images "
+                "of fit, and a SourceHead is fitted without any. Pass hubness=None, or another "
+                "classifier."
+            )
+
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         _, class_vectors = self._set_label_space(y)
         classifier = new_classifier(self.classifier, self.seen_classes_, owner="ConSEClassifier")
         source = classifier.fit(X, y)
         if np.array_equal(source.classes_, self.seen_classes_):
             self._set_source(source, np.arange(len(class_vectors)), class_vectors)
-            return X
+            return
         known = source_classes(source, self.seen_classes_, owner="ConSEClassifier")
         columns = np.flatnonzero(self.label_space_.embedding.covers(known))
         if not len(columns):
@@ -185,7 +210,6 @@ class ConSEClassifier(EmbeddingClassifier):
                 "classifier to be fitted."
             )
         self._set_source(source, columns, self.label_space_.vectors(known[columns]))
-        return X
 
     def _set_source(self, source: Any, columns: np.ndarray, vectors: np.ndarray) -> None:
         self.source_ = source
@@ -211,7 +235,7 @@ def new_classifier(classifier: Any, seen: np.ndarray, *, owner: str) -> Any:
         It is None, and there is one class only.
     """
     if classifier is not None:
-        return clone(check_classifier(classifier, owner=owner))
+        return clone(classifier)
     if len(seen) == 1:
         raise ValueError(
             f"{owner}: y holds one class only, {seen[0]!s}, and logistic regression, the default "
@@ -219,23 +243,6 @@ def new_classifier(classifier: Any, seen: np.ndarray, *, owner: str) -> Any:
             "a SourceHead, or a FrozenEstimator of one that is fitted."
         )
     return LogisticRegression(max_iter=1000)
-
-
-def check_classifier(classifier: Any, *, owner: str) -> Any:
-    """Return `classifier` if it can be fitted and has probabilities.
-
-    Raises
-    ------
-    TypeError
-        It is a class, or has no ``predict_proba``.
-    """
-    if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
-        raise TypeError(
-            f"{owner}: classifier must have predict_proba, as LogisticRegression() has, or "
-            f"be a SourceHead, got {classifier!r}. For one without probabilities, pass "
-            "CalibratedClassifierCV(classifier)."
-        )
-    return classifier
 
 
 def source_classes(classifier: Any, seen: np.ndarray, *, owner: str) -> np.ndarray:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from zeroshot._linear import LinearSystem, SystemOfRows, apply_map
-from zeroshot._validation import check_labels, check_number, check_option
-from zeroshot.estimators._base import check_samples
+from zeroshot._constraints import COUNT, Maybe, Number, OneOf
+from zeroshot._linear import LinearSystem, apply_map
+from zeroshot._validation import check_labels
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
-    check_hidden,
     is_linear,
     train_perceptron,
 )
 from zeroshot.networks._task import (
     check_classes,
-    check_network_fit,
     find_labels,
     has_partial_fit,
     vector_task,
@@ -29,8 +28,6 @@ from zeroshot.networks._training import Defaults, Training, TrainingMixin, train
 
 if TYPE_CHECKING:
     from torch import nn
-
-LOSSES = ("hinge", "cosine_margin", "cosine", "mse")
 
 
 @trains
@@ -139,6 +136,12 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     ['big red', 'old']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "loss": OneOf("hinge", "cosine_margin", "cosine", "mse"),
+        "margin": Number(at_least=0),
+        "n_negatives": Maybe(COUNT),
+        "alpha": Number(at_least=0),
+    }
     _of_the_run = ("init_from",)
 
     def __init__(
@@ -221,8 +224,9 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         """
         if self.network is None:
             return super().partial_fit(X, y, classes)
+        self._check_parameters()
         owner = type(self).__name__
-        X, y = check_network_fit(X, y, owner=owner)
+        X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
         _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
@@ -230,45 +234,27 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self._fit_hubness(X)
         return self
 
-    def _validate(self, X: Any) -> Any:
-        return super()._validate(X) if self.network is None else X
-
-    def _learn(self, X: Any, y: Any) -> Any:
-        if self.network is not None:
-            X, y = check_network_fit(X, y, owner=type(self).__name__)
-            self._forget_sums()
-            positions, vectors = self._set_label_space(y)
-            self._train(X, positions, vectors)
-            return X
-        X, y = check_samples(self, X, y)
-        if self._is_ridge():
-            self.fit_from_sums(SystemOfRows(X, y))
-            return X
-        hidden = self._check_parameters()
+    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
         positions, vectors = self._set_label_space(y)
+        if self.network is not None:
+            self._train(X, positions, vectors)
+            return
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
-            self, X, positions, vectors, loss, hidden
+            self, X, positions, vectors, loss, self.hidden
         )
-        return X
 
     def _train(
         self, X: Any, y: np.ndarray, class_vectors: np.ndarray, *, one_more: bool = False
     ) -> None:
-        hidden = self._check_parameters()
         check_classes(self.seen_classes_, owner=type(self).__name__)
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         about = {"loss": self.loss, "margin": self.margin, "n_negatives": self.n_negatives}
-        task = vector_task(y, class_vectors, hidden, loss, about, unit_vectors=True)
+        task = vector_task(y, class_vectors, self.hidden, loss, about, unit_vectors=True)
         fit_network(self, X, task, one_more=one_more)
 
-    def _is_ridge(self) -> bool:
-        """Tell whether the map is ridge regression in closed form."""
+    def _is_closed_form(self) -> bool:
         return self.network is None and self.loss == "mse" and is_linear(self.hidden)
-
-    def learns_from_sums(self) -> bool:
-        """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
-        return self._is_ridge() and super().learns_from_sums()
 
     def _check_sums(self) -> bool:
         """Tell whether the estimator has ``merge``, and ``partial_fit`` without a network.
@@ -278,7 +264,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         AttributeError
             It has not: it trains.
         """
-        if not self._is_ridge():
+        if not self._is_closed_form():
             raise AttributeError(
                 f"{type(self).__name__}: only the closed form adds up. Pass loss='mse' with "
                 "hidden=() and network=None."
@@ -298,22 +284,10 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self : object
             The fitted classifier.
         """
-        self._check_parameters()
         solution = system.ridge(self._seen_vectors(system), self.alpha)
         self.coefs_, self.intercepts_ = [solution.coef], [solution.intercept]
         self.history_ = []
         return self
-
-    def _check_parameters(self) -> tuple[int, ...]:
-        owner = type(self).__name__
-        check_option(self.loss, LOSSES, owner=owner, name="loss")
-        check_number(self.alpha, owner=owner, name="alpha", at_least=0)
-        check_number(self.margin, owner=owner, name="margin", at_least=0)
-        if self.n_negatives is not None:
-            check_number(
-                self.n_negatives, owner=owner, name="n_negatives", at_least=1, integer=True
-            )
-        return check_hidden(self.hidden, owner=owner)
 
     def _training_defaults(self) -> Defaults:
         if self.network is None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from zeroshot._validation import check_option
-from zeroshot.estimators._base import check_samples
+from zeroshot._constraints import SEED, OneOf
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
-
-STRATEGIES = ("mean", "constant", "random")
 
 
 class DummyZeroShotClassifier(EmbeddingClassifier):
@@ -56,6 +53,11 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
 
     _compares_classes = False
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "strategy": OneOf("mean", "constant", "random"),
+        "random_state": SEED,
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,
@@ -71,12 +73,9 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
         self.scenario = scenario
         self.random_state = random_state
 
-    def _learn(self, X: Any, y: Any) -> Any:
-        X, y = check_samples(self, X, y)
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         self._set_label_space(y)
-        check_option(self.strategy, STRATEGIES, owner=type(self).__name__, name="strategy")
         self.mean_vector_ = self.label_space_.raw_vectors(self.seen_classes_).mean(axis=0)
-        return X
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         if self.strategy == "mean":

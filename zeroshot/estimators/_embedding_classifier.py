@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import FLAG, Checked, Maybe, Number, OneOf
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
-from zeroshot._validation import check_flag, check_labels, check_number, check_option, warn_caller
-from zeroshot.estimators._base import CandidateClassifier, check_samples
+from zeroshot._validation import check_labels, warn_caller
+from zeroshot.estimators._base import CandidateClassifier
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
@@ -55,15 +57,18 @@ class EmbeddingClassifier(CandidateClassifier):
     hub_correction_: HubCorrection | None
     hub_terms_: Any
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Maybe(Checked(check_label_embedding)),
+        "center": FLAG,
+        "gamma": Maybe(Number(above=0)),
+        "hubness": Maybe(OneOf(*HUBNESS_METHODS)),
+    }
     _compares_classes = True
     """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
 
     @abstractmethod
-    def _learn(self, X: Any, y: Any) -> Any:
-        """Check X and y, learn from them, and return X as `_project` takes it.
-
-        `check_samples` checks, and `_set_label_space` gives the vectors to learn.
-        """
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Learn from rows X and their labels y; `_set_label_space` gives the vectors to learn."""
 
     @abstractmethod
     def _project(self, X: np.ndarray) -> np.ndarray:
@@ -97,7 +102,9 @@ class EmbeddingClassifier(CandidateClassifier):
         LabelWarning
             All samples are of one class, and there are other candidates.
         """
-        X = self._learn(X, y)
+        self._check_parameters()
+        X, y = self._validate_fit(X, y)
+        self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warn_caller(
                 f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
@@ -106,6 +113,11 @@ class EmbeddingClassifier(CandidateClassifier):
             )
         self._fit_hubness(X)
         return self
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        if isinstance(self.candidates, str):
+            self._vocabulary_embedding()
 
     def _set_label_space(
         self, y: np.ndarray, announced: np.ndarray | None = None
@@ -135,14 +147,7 @@ class EmbeddingClassifier(CandidateClassifier):
             The vectors of ``seen_classes_``.
         """
         owner = type(self).__name__
-        if self.gamma is not None:
-            check_number(self.gamma, owner=owner, name="gamma", above=0)
-        if self.hubness is not None:
-            check_option(self.hubness, HUBNESS_METHODS, owner=owner, name="hubness")
-        check_flag(self.center, owner=owner, name="center")
         embedding = self.label_embedding
-        if embedding is not None:
-            check_label_embedding(embedding, owner=owner)
         self.hub_correction_ = self.hub_terms_ = None
         positions = self._set_classes(y, announced)  # before labels of the wrong kind are embedded
         if embedding is None:
@@ -229,21 +234,32 @@ class EmbeddingClassifier(CandidateClassifier):
 class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     """Interface of zero-shot classifiers whose map is linear algebra on sums over rows.
 
-    A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn.
+    A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn,
+    and one that is not of closed form for all its parameters learns in `_learn_rows` otherwise.
     """
+
+    def _is_closed_form(self) -> bool:
+        """Tell whether ``fit_from_sums`` learns the map, for the parameters as they are."""
+        return True
 
     def learns_from_sums(self) -> bool:
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
-        return self.hubness is None
+        return self._is_closed_form() and self.hubness is None
 
     def _check_sums(self) -> bool:
         """Tell that there are ``partial_fit`` and ``merge``."""
         return True
 
-    def _learn(self, X: Any, y: Any) -> Any:
-        X, y = check_samples(self, X, y)
-        self.fit_from_sums(SystemOfRows(X, y))
-        return X
+    def _learn(self, X: Any, y: np.ndarray) -> None:
+        self._forget_sums()
+        if self._is_closed_form():
+            self.fit_from_sums(SystemOfRows(X, y))
+        else:
+            self._learn_rows(X, y)
+
+    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
+        """Learn from X and the labels y where there is no closed form."""
+        raise NotImplementedError
 
     def _seen_vectors(self, system: LinearSystem) -> np.ndarray:
         """Set classes and label space, and return the vectors of the seen classes.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked, Maybe
 from zeroshot._pipelines import unwrap
 from zeroshot._validation import check_number
 from zeroshot.estimators._composite import CompositeClassifier
@@ -24,6 +25,29 @@ from zeroshot.estimators._members import (
 
 _OWNER = "EnsembleZeroShotClassifier"
 _BATCH = 4096
+
+
+def _check_estimators(pairs: Any, *, owner: str, name: str) -> None:
+    if not isinstance(pairs, (list, tuple)) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
+        for pair in pairs
+    ):
+        raise ValueError(
+            f"{owner}: {name} must be a list of (name, estimator) tuples, got {pairs!r}."
+        )
+    for key, member in pairs:
+        if not _is_dropped(member):
+            check_member(member, owner=owner, name=repr(key))
+
+
+def _check_weights(weights: Any, *, owner: str, name: str) -> None:
+    if (
+        not (isinstance(weights, Sequence) or hasattr(weights, "__array__"))
+        or np.ndim(weights) != 1
+    ):
+        raise ValueError(f"{owner}: {name} must be numbers, one a member, got {weights!r}.")
+    for value in weights:
+        check_number(value, owner=owner, name="each weight", at_least=0)
 
 
 class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
@@ -103,6 +127,11 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
     ['zebra']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "estimators": Checked(_check_estimators),
+        "weights": Maybe(Checked(_check_weights)),
+    }
+
     def __init__(
         self,
         estimators: list[tuple[str, Any]],
@@ -173,6 +202,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         NotFittedError
             A frozen member is not fitted.
         """
+        self._check_parameters()
         self.names_, members, self.weights_ = self._members()
         X, y = self._validate_fit(X, y)
         self._set_classes(y)
@@ -188,27 +218,35 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         return self
 
     def _members(self) -> tuple[list[str], list[Any], np.ndarray]:
-        """Return names, estimators and weights of the members that are not dropped, checked."""
-        pairs = self.estimators
-        if not isinstance(pairs, (list, tuple)) or not all(
-            isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
-            for pair in pairs
-        ):
+        """Return names, estimators and weights of the members that are not dropped."""
+        pairs, kept = self.estimators, self._kept()
+        weights = self._all_weights()[kept]
+        members = [pairs[i][1] for i in kept]
+        return [pairs[i][0] for i in kept], members, weights / weights.sum()
+
+    def _kept(self) -> list[int]:
+        """Return where the members stand that are not dropped."""
+        return [i for i, (_, member) in enumerate(self.estimators) if not _is_dropped(member)]
+
+    def _all_weights(self) -> np.ndarray:
+        n_members = len(self.estimators)
+        return np.ones(n_members) if self.weights is None else np.array(self.weights, np.float64)
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        self._validate_names([name for name, _ in self.estimators])
+        n_members = len(self.estimators)
+        if self.weights is not None and len(self.weights) != n_members:
             raise ValueError(
-                f"{_OWNER}: estimators must be a list of (name, estimator) tuples, got {pairs!r}."
+                f"{_OWNER}: weights must be {n_members} numbers, one a member, got "
+                f"{len(self.weights)}."
             )
-        self._validate_names([name for name, _ in pairs])
-        weights = _check_weights(self.weights, len(pairs))
-        kept = [i for i, (_, member) in enumerate(pairs) if not _is_dropped(member)]
-        if not kept or not weights[kept].any():
+        kept = self._kept()
+        if not kept or not self._all_weights()[kept].any():
             raise ValueError(
                 f"{_OWNER}: there is no member with a weight above 0. Pass estimators="
                 "[('map', DeViSEClassifier(WordVectors())), ...]."
             )
-        for i in kept:
-            check_member(pairs[i][1], owner=_OWNER, name=repr(pairs[i][0]))
-        members = [pairs[i][1] for i in kept]
-        return [pairs[i][0] for i in kept], members, weights[kept] / weights[kept].sum()
 
     def _spread(self, member: Any, X: np.ndarray) -> float:
         """Return the standard deviation of an image's scores over classes, averaged over rows X.
@@ -256,15 +294,3 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
 
 def _is_dropped(member: Any) -> bool:
     return isinstance(member, str) and member == "drop"
-
-
-def _check_weights(weights: Any, n_members: int) -> np.ndarray:
-    if weights is None:
-        return np.ones(n_members)
-    values = list(weights) if isinstance(weights, Iterable) else None
-    if values is None or len(values) != n_members:
-        got = repr(weights) if values is None else len(values)
-        raise ValueError(f"{_OWNER}: weights must be {n_members} numbers, one a member, got {got}.")
-    for value in values:
-        check_number(value, owner=_OWNER, name="each weight", at_least=0)
-    return np.array(values, dtype=np.float64)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.linalg import svd
 
+from zeroshot._constraints import FLAG, Number
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
-from zeroshot._validation import check_flag, check_number
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
@@ -163,6 +164,12 @@ class ESZSLClassifier(ClosedFormClassifier):
     ['big red', 'old']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alpha_features": Number(above=0),
+        "alpha_labels": Number(above=0),
+        "center_features": FLAG,
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,
@@ -201,10 +208,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         self : object
             The fitted classifier.
         """
-        owner, center = type(self).__name__, self.center_features
-        for name in ("alpha_features", "alpha_labels"):
-            check_number(getattr(self, name), owner=owner, name=name, above=0)
-        check_flag(center, owner=owner, name="center_features")
+        center = self.center_features
         factors = LabelFactors.of(self._seen_vectors(system))
         self.coef_, self.intercept_ = solve_eszsl(
             system, factors, self.alpha_features, self.alpha_labels, center=center

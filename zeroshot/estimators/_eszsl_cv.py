@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
 
+from zeroshot._constraints import FLAG, Checked, Maybe
 from zeroshot._linear import (
     ChoosesPenalties,
     LinearSystem,
@@ -17,14 +18,14 @@ from zeroshot._linear import (
     fold_systems,
     product,
 )
-from zeroshot._validation import check_flag
-from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.estimators._eszsl import ESZSLClassifier, LabelFactors, solve_eszsl
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
     best_point,
+    check_cv_parameter,
     check_penalties,
+    check_scoring_parameter,
     make_folds,
     make_scorer,
     score_of,
@@ -130,6 +131,14 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     [10, 11]
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alphas_features": Checked(check_penalties, above=0),
+        "alphas_labels": Checked(check_penalties, above=0),
+        "cv": Maybe(Checked(check_cv_parameter)),
+        "scoring": Checked(check_scoring_parameter),
+        "center_features": FLAG,
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,
@@ -159,13 +168,11 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         self.hubness = hubness
         self.temperature = temperature
 
-    def _learn(self, X: Any, y: Any) -> Any:
-        X, y = check_samples(self, X, y)
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
-        check_flag(self.center_features, owner=owner, name="center_features")
-        gammas = check_penalties(self.alphas_features, owner=owner, name="alphas_features", above=0)
-        lambdas = check_penalties(self.alphas_labels, owner=owner, name="alphas_labels", above=0)
+        gammas = list(map(float, self.alphas_features))
+        lambdas = list(map(float, self.alphas_labels))
         table = None
         if self.label_embedding is not None:  # looked up once, not in every fold
             raw = self.label_space_.raw_vectors(self.seen_classes_)
@@ -193,7 +200,6 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             owner=owner,
         )
         self._set_best(next(systems), LabelFactors.of(class_vectors))
-        return X
 
     def _fold_model(
         self, number: int, table: LabelEmbedding | None, train: np.ndarray, test: np.ndarray

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked, Maybe, Number, OrAuto
 from zeroshot._pipelines import unwrap
-from zeroshot._validation import check_labels, check_number, warn_caller
+from zeroshot._validation import check_labels, warn_caller
 from zeroshot.estimators._blend import BlendRule, measure_blend, with_trust
 from zeroshot.estimators._class_directions import BATCH, ClassDirections
 from zeroshot.estimators._composite import CompositeClassifier
@@ -135,6 +136,11 @@ class FewShotClassifier(CompositeClassifier):
     prior_: Any
     blend_: BlendRule | None
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "prior": Maybe(Checked(check_member)),
+        "prior_images": OrAuto(Number(at_least=0)),
+    }
+
     def __init__(
         self,
         prior: Any = None,
@@ -177,10 +183,7 @@ class FewShotClassifier(CompositeClassifier):
         NotFittedError
             A frozen prior is not fitted.
         """
-        if not (isinstance(self.prior_images, str) and self.prior_images == "auto"):
-            check_number(self.prior_images, owner=_OWNER, name="prior_images", at_least=0)
-        if self.prior is not None:
-            check_member(self.prior, owner=_OWNER, name="prior")
+        self._check_parameters()
         if _is_empty(X) and _is_empty(y):
             return self._fit_names()
         if X is None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
 
+from zeroshot._constraints import COUNT, Checked, Instance, Maybe, Number
 from zeroshot._renamed import renamed
-from zeroshot._validation import check_number
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._softmax import NetworkClassifier
 from zeroshot.networks._fit_network import Run, open_run, run_training, scaling
 from zeroshot.networks._task import (
     Task,
     check_classes,
-    check_network_fit,
     classification_task,
 )
 from zeroshot.networks._training import Defaults, Training, trains
@@ -25,6 +25,27 @@ if TYPE_CHECKING:
 
     from zeroshot.networks._image_network import ImageNetwork
     from zeroshot.networks._loop import Rows
+
+
+def _check_network(network: Any, *, owner: str, name: str) -> None:
+    if isinstance(network, str):
+        from zeroshot.backbones._weights import check_model_name
+
+        check_model_name(network.removeprefix("timm:"), owner=owner, name=name)
+        return
+    from torch import nn
+
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"{owner}: {name} must be the name of a timm model, such as 'resnet18', or a "
+            f"torch.nn.Module from images to features, got {network!r}."
+        )
+
+
+def _check_weights(weights: Any, *, owner: str, name: str) -> None:
+    from zeroshot.backbones._weights import check_weights
+
+    check_weights(weights, owner=owner)
 
 
 @renamed(model="network")
@@ -98,6 +119,18 @@ class FineTuneClassifier(NetworkClassifier):
     'head'
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "network": Checked(_check_network),
+        "head": Maybe(
+            Instance(SimilarityInitializer, remedy="Pass SimilarityInitializer(source_head).")
+        ),
+        "trainable_from": Maybe(Instance(str, remedy="Pass 'head', 'all', or a stage's name.")),
+        "weights": Maybe(Checked(_check_weights)),
+        "dropout": Number(at_least=0, below=1),
+        "resize": COUNT,
+        "image_size": COUNT,
+    }
+
     def __init__(
         self,
         network: Any = "tf_efficientnet_lite0",
@@ -150,9 +183,9 @@ class FineTuneClassifier(NetworkClassifier):
         """
         from zeroshot.networks._freezing import freeze_before
 
+        self._check_parameters()
         owner = type(self).__name__
-        self._check_params(owner)
-        X, y = check_network_fit(X, y, owner=owner)
+        X, y = self._validate_fit(X, y)
         self.classes_, positions = np.unique(y, return_inverse=True)
         check_classes(self.classes_, owner=owner)
         run = open_run(self, X, resize=self.resize)
@@ -168,26 +201,12 @@ class FineTuneClassifier(NetworkClassifier):
     def _training_defaults(self) -> Defaults:
         return Defaults(weight_decay=0.0)
 
-    def _check_params(self, owner: str) -> None:
-        from torch import nn
-
-        if not isinstance(self.network, (str, nn.Module)):
-            raise TypeError(
-                f"{owner}: network must be the name of a timm model, such as 'resnet18', or a "
-                f"torch.nn.Module from images to features, got {self.network!r}."
-            )
-        for name in ("resize", "image_size"):
-            check_number(getattr(self, name), owner=owner, name=name, at_least=1, integer=True)
+    def _check_combination(self) -> None:
+        super()._check_combination()
         if self.resize < self.image_size:
             raise ValueError(
-                f"{owner}: resize must be at least image_size={self.image_size}, got {self.resize}."
-            )
-        check_number(self.dropout, owner=owner, name="dropout", at_least=0)
-        if self.dropout >= 1:
-            raise ValueError(f"{owner}: dropout must be below 1, got {self.dropout}.")
-        if self.head is not None and not isinstance(self.head, SimilarityInitializer):
-            raise TypeError(
-                f"{owner}: head must be None or a SimilarityInitializer, got {self.head!r}."
+                f"{type(self).__name__}: resize must be at least image_size={self.image_size}, got "
+                f"{self.resize}."
             )
 
     def _network(self, run: Run, owner: str) -> ImageNetwork:

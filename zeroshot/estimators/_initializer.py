@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -13,17 +13,14 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import (
     check_labels,
     check_missing_labels,
-    check_no_images,
-    check_number,
-    check_option,
     warn_caller,
 )
 from zeroshot.backbones import SourceHead
@@ -33,11 +30,14 @@ from zeroshot.estimators._head_transfer import (
     step_size,
     warm_started,
 )
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, CrossValidation
 from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.estimators._measuring import Names, check_measurable, measure
 from zeroshot.estimators._naming import (
+    check_candidate_list,
     check_candidates,
+    check_synset_names,
     name_classes,
     taxonomy_names,
     with_remedy,
@@ -45,6 +45,7 @@ from zeroshot.estimators._naming import (
 from zeroshot.estimators._neighbors import (
     NeighborTable,
     check_n_neighbors,
+    check_neighbor_counts,
     convex_weights,
     default_n_neighbors,
     lonely_message,
@@ -57,7 +58,16 @@ from zeroshot.exceptions import UnknownLabelError
 _OWNER = "SimilarityInitializer"
 
 
+def _check_source(source: Any, *, owner: str, name: str) -> None:
+    if not isinstance(source, SourceHead):
+        raise TypeError(
+            f"{owner}: {name} must be a SourceHead, got a {type(source).__name__}. Pass "
+            "TimmFeatures().fit().source_head_, or SourceHead(coef, intercept, labels)."
+        )
+
+
 class SimilarityInitializer(
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -179,6 +189,17 @@ class SimilarityInitializer(
     ['lion']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "source": Checked(_check_source),
+        "similarity": Checked(check_measurable),
+        "n_neighbors": OrAuto(Checked(check_neighbor_counts)),
+        "normalize": Maybe(OneOf("equal")),
+        "mixture": Maybe(OneOf("means")),
+        "prior_images": OrAuto(Number(at_least=0)),
+        "candidates": Checked(check_candidate_list),
+        "synsets": Checked(check_synset_names),
+    }
+
     def __init__(
         self,
         source: SourceHead,
@@ -230,7 +251,7 @@ class SimilarityInitializer(
             The similarity does not know a label; or a value of `synsets`, or a wnid of the source
             head, is that of no noun synset.
         """
-        self._check_params()
+        self._check_parameters()
         X, y = self._check_data(X, y)
         names = name_classes(self.classes_, self.source, self.synsets, owner=_OWNER)
         self.relations_ = relations_of(*taxonomy_names(names, self.similarity))
@@ -389,18 +410,9 @@ class SimilarityInitializer(
             model.feature_names_in_ = self.feature_names_in_.copy()
         return model
 
-    def _check_params(self) -> None:
-        if not isinstance(self.source, SourceHead):
-            raise TypeError(
-                f"{_OWNER}: source must be a SourceHead, got a {type(self.source).__name__}. Pass "
-                "TimmFeatures().fit().source_head_, or SourceHead(coef, intercept, labels)."
-            )
-        for name, options in (("normalize", ("equal",)), ("mixture", ("means",))):
-            if getattr(self, name) is not None:
-                check_option(getattr(self, name), options, owner=_OWNER, name=name)
-        if self.prior_images != "auto":
-            check_number(self.prior_images, owner=_OWNER, name="prior_images", at_least=0)
-        check_measurable(self.similarity, owner=_OWNER)
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        check_n_neighbors(self.n_neighbors, len(self.source.labels), owner=_OWNER)
 
     def _check_data(self, X: Any, y: Any) -> tuple[np.ndarray | None, np.ndarray]:
         """Set the target classes, and return features, or None, and labels."""
@@ -413,8 +425,7 @@ class SimilarityInitializer(
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         else:
-            check_no_images(X, owner=_OWNER)
-            X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            X, y = self._validate_pair(X, y)
             if X.shape[1] != self.source.n_features_in_:
                 raise ValueError(
                     f"{_OWNER}: X has {X.shape[1]} features, but the source head takes "
@@ -466,15 +477,9 @@ class SimilarityInitializer(
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        check_no_images(X, owner=_OWNER)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = self._validate(X)
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
 
     @property
     def _n_features_out(self) -> int:
         return len(self.classes_)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

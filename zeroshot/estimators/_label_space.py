@@ -103,7 +103,9 @@ class LabelSpace(Saved):
         )
 
 
-def check_label_embedding(embedding: Any, *, owner: str) -> LabelEmbedding:
+def check_label_embedding(
+    embedding: Any, *, owner: str, name: str = "label_embedding"
+) -> LabelEmbedding:
     """Return `embedding` if it is one.
 
     Raises
@@ -113,7 +115,7 @@ def check_label_embedding(embedding: Any, *, owner: str) -> LabelEmbedding:
     """
     if not isinstance(embedding, LabelEmbedding):
         raise TypeError(
-            f"{owner}: label_embedding must be a LabelEmbedding, got {embedding!r}. "
+            f"{owner}: {name} must be a LabelEmbedding, got {embedding!r}. "
             "Pass an object such as WordVectors()."
         )
     return embedding

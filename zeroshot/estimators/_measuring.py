@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from zeroshot._constraints import check_inner
 from zeroshot._validation import check_option
 from zeroshot.similarity import (
     InferenceSimilarity,
@@ -16,7 +17,6 @@ from zeroshot.similarity import (
     as_similarity_matrix,
 )
 from zeroshot.similarity._base import check_similarity, checked_matrix
-from zeroshot.similarity._mixture import _check_pairs
 
 SIMILARITIES = ("inference", "wordnet")
 
@@ -40,7 +40,7 @@ class Names:
     source_synsets: np.ndarray
 
 
-def check_measurable(similarity: Any, *, owner: str) -> None:
+def check_measurable(similarity: Any, *, owner: str, name: str = "similarity") -> None:
     """Raise unless `measure` takes a similarity, as far as can be told before it is measured.
 
     Raises
@@ -53,10 +53,12 @@ def check_measurable(similarity: Any, *, owner: str) -> None:
     if isinstance(similarity, str):
         check_option(similarity, SIMILARITIES, owner=owner, name="similarity")
     elif isinstance(similarity, MixtureSimilarity):
-        for part, _ in _check_pairs(similarity.similarities):
+        check_inner(similarity)
+        for part, _ in similarity.similarities:
             check_measurable(part, owner=owner)
     else:
         check_similarity(similarity, owner=owner)
+        check_inner(similarity)
 
 
 def measure(
@@ -99,7 +101,7 @@ def measure(
     if isinstance(similarity, MixtureSimilarity):
         parts = [
             (measure(part, names, logits, y, owner=owner), weight)
-            for part, weight in _check_pairs(similarity.similarities)
+            for part, weight in similarity.similarities
         ]
         similarity = MixtureSimilarity(parts, scale=similarity.scale)
     elif isinstance(similarity, WordNetSimilarity):

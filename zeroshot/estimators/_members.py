@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import check_inner
 from zeroshot._pipelines import is_search, unwrap
 from zeroshot._validation import check_labels, check_same_kind
 from zeroshot.exceptions import UnknownLabelError
@@ -33,6 +34,7 @@ def check_member(member: Any, *, owner: str, name: str) -> None:
             f"{owner}: {name} must be a classifier with decision_function, such as "
             f"ConSEClassifier(head, WordVectors()), got {what}."
         )
+    check_inner(member)
     if isinstance(member, FrozenEstimator):
         try:
             check_is_fitted(member.estimator)

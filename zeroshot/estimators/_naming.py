@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_same_kind, check_unique
+from zeroshot._validation import check_label_list, check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._measuring import Names
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity
-from zeroshot.similarity._mixture import _check_pairs
 from zeroshot.similarity._wordnet import replace_names
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._resolve import nodes_of
+
+
+def check_candidate_list(candidates: Any, *, owner: str, name: str) -> None:
+    """Raise unless `candidates` is None or a list of distinct labels."""
+    if candidates is not None:
+        check_label_list(candidates, owner=owner, name=name)
 
 
 def check_candidates(candidates: Any, labels: np.ndarray, *, owner: str) -> np.ndarray:
@@ -27,7 +32,6 @@ def check_candidates(candidates: Any, labels: np.ndarray, *, owner: str) -> np.n
         They do not cover the distinct `labels` of y, are of another type, or stand there twice.
     """
     candidates = check_labels(candidates, owner=owner, name="candidates")
-    check_unique(candidates, owner=owner, name="candidates")
     check_same_kind(candidates, labels, owner=owner, names=("candidates", "y"))
     extra = np.setdiff1d(labels, candidates).tolist()
     if extra:
@@ -36,6 +40,26 @@ def check_candidates(candidates: Any, labels: np.ndarray, *, owner: str) -> np.n
             f"({', '.join(map(repr, extra[:10]))}). Add them, or leave their images out."
         )
     return np.sort(candidates)
+
+
+def check_synset_names(synsets: Any, *, owner: str, name: str = "synsets") -> None:
+    """Raise unless `synsets` is None or a dict from labels to what may name a synset.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is neither.
+    """
+    if synsets is None:
+        return
+    if not isinstance(synsets, Mapping):
+        raise ValueError(f"{owner}: {name} must be a dict from labels to wnids, got {synsets!r}.")
+    for label, value in synsets.items():
+        if not isinstance(value, (str, Synset)):
+            raise TypeError(
+                f"{owner}: {name} must give wnids, nltk names or Synset objects, got {value!r} "
+                f"for {label!r}. Pass {name}={{{label!r}: 'n02084071'}}, for example."
+            )
 
 
 def check_synsets(synsets: Any, *, owner: str) -> dict[Any, str]:
@@ -50,16 +74,9 @@ def check_synsets(synsets: Any, *, owner: str) -> dict[Any, str]:
     UnknownLabelError
         A value is that of no noun synset.
     """
+    check_synset_names(synsets, owner=owner)
     if synsets is None:
         return {}
-    if not isinstance(synsets, Mapping):
-        raise ValueError(f"{owner}: synsets must be a dict from labels to wnids, got {synsets!r}.")
-    for label, value in synsets.items():
-        if not isinstance(value, (str, Synset)):
-            raise TypeError(
-                f"{owner}: synsets must give wnids, nltk names or Synset objects, got {value!r} "
-                f"for {label!r}. Pass synsets={{{label!r}: 'n02084071'}}, for example."
-            )
     nodes = nodes_of(synsets.values(), owner=owner, name="values of synsets")
     return {label: Synset(node).wnid for label, node in zip(synsets, nodes.tolist(), strict=True)}
 
@@ -106,7 +123,7 @@ def _overrides(similarity: Any) -> Mapping[str, str] | None:
     if isinstance(similarity, WordNetSimilarity):
         return similarity.overrides
     if isinstance(similarity, MixtureSimilarity):
-        found = (_overrides(part) for part, _ in _check_pairs(similarity.similarities))
+        found = (_overrides(part) for part, _ in similarity.similarities)
         return next((overrides for overrides in found if overrides is not None), None)
     return None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._arrays import unit_rows
-from zeroshot._validation import check_flag, check_labels, warn_caller
+from zeroshot._constraints import FLAG, Checked
+from zeroshot._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier
 from zeroshot.estimators._label_space import (
     LabelSpace,
@@ -67,6 +69,11 @@ class NearestLabelClassifier(CandidateClassifier):
     ['zebra', 'horse']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Checked(check_label_embedding),
+        "center": FLAG,
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding,
@@ -111,8 +118,8 @@ class NearestLabelClassifier(CandidateClassifier):
         LabelWarning
             ``center=True``, and no class was seen.
         """
-        embedding = check_label_embedding(self.label_embedding, owner=_OWNER)
-        check_flag(self.center, owner=_OWNER, name="center")
+        self._check_parameters()
+        embedding = self.label_embedding
         seen = self._check_fit(X, y, embedding)
         self._set_classes(seen)
         self.label_space_ = LabelSpace(embedding, np.zeros(embedding.n_dims))

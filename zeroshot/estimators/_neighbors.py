@@ -130,6 +130,31 @@ def convex_weights(similarity: np.ndarray, n_neighbors: np.ndarray) -> np.ndarra
     return np.divide(kept, total, out=np.zeros((n_targets, n_sources)), where=total > 0)
 
 
+def check_neighbor_counts(n_neighbors: Any, *, owner: str, name: str) -> None:
+    """Raise unless `n_neighbors` is a positive integer, or a dict of them by relation.
+
+    Raises
+    ------
+    ValueError
+        It is neither, or lacks a published relation, or has one that there is not.
+    """
+    if isinstance(n_neighbors, str):
+        raise ValueError(
+            f"{owner}: {name} must be an integer, 'auto', or a dict of integers by relation, "
+            f"got {n_neighbors!r}."
+        )
+    counts = list(n_neighbors.values()) if isinstance(n_neighbors, Mapping) else [n_neighbors]
+    if isinstance(n_neighbors, Mapping) and not (
+        set(PUBLISHED) <= set(n_neighbors) <= set(RELATIONS)
+    ):
+        raise ValueError(
+            f"{owner}: {name} must have the keys {', '.join(map(repr, PUBLISHED))}, and "
+            f"may have 'same' and 'unknown', got {', '.join(map(repr, n_neighbors))}."
+        )
+    for k in counts:
+        check_number(k, owner=owner, name=name, at_least=1, integer=True)
+
+
 def check_n_neighbors(n_neighbors: Any, n_sources: int, *, owner: str) -> dict[str, int] | None:
     """Return K by relation, or None for ``"auto"``.
 
@@ -138,26 +163,15 @@ def check_n_neighbors(n_neighbors: Any, n_sources: int, *, owner: str) -> dict[s
     ValueError
         It is of another kind, lacks a relation, or a K is below 1 or above the number of sources.
     """
-    if isinstance(n_neighbors, str) and n_neighbors == "auto":
+    if isinstance(n_neighbors, str):
         return None
-    if isinstance(n_neighbors, Mapping):
-        if not set(PUBLISHED) <= set(n_neighbors) <= set(RELATIONS):
-            raise ValueError(
-                f"{owner}: n_neighbors must have the keys {', '.join(map(repr, PUBLISHED))}, and "
-                f"may have 'same' and 'unknown', got {', '.join(map(repr, n_neighbors))}."
-            )
+    by_relation = isinstance(n_neighbors, Mapping)
+    if by_relation:
         given = {"same": n_neighbors["included"], "unknown": n_neighbors["disjoint"]}
         wanted = {**given, **n_neighbors}
-    elif isinstance(n_neighbors, str):
-        raise ValueError(
-            f"{owner}: n_neighbors must be an integer, 'auto', or a dict of integers by relation, "
-            f"got {n_neighbors!r}."
-        )
     else:
         wanted = dict.fromkeys(RELATIONS, n_neighbors)
-    by_relation = isinstance(n_neighbors, Mapping)
     for relation, k in (n_neighbors if by_relation else wanted).items():
-        check_number(k, owner=owner, name="n_neighbors", at_least=1, integer=True)
         if k > n_sources:
             whose = f" for {relation} classes" if by_relation else ""
             raise ValueError(

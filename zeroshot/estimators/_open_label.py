@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from zeroshot._validation import check_flag
+from zeroshot._constraints import DEVICE, FLAG, Checked, Instance, Maybe
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._composite import CompositeClassifier
 from zeroshot.estimators._label_space import check_label_embedding
@@ -15,6 +15,7 @@ from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
+from zeroshot.label_embeddings._base import check_overrides
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
 from zeroshot.taxonomy._resolve import has_synset
 
@@ -81,6 +82,14 @@ class OpenLabelClassifier(CompositeClassifier):
 
     label_embedding: LabelEmbedding | None
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "head": Instance(SourceHead, remedy="Pass TimmFeatures().fit().source_head_, for example."),
+        "sentences": FLAG,
+        "device": DEVICE,
+        "label_embedding": Maybe(Checked(check_label_embedding)),
+        "overrides": Checked(check_overrides),
+    }
+
     def __init__(
         self,
         head: SourceHead,
@@ -126,12 +135,7 @@ class OpenLabelClassifier(CompositeClassifier):
         ValueError
             A parameter is out of range.
         """
-        if not isinstance(self.head, SourceHead):
-            raise TypeError(
-                f"{_OWNER}: head must be a SourceHead, got {self.head!r}. Pass "
-                "TimmFeatures().fit().source_head_, for example."
-            )
-        check_flag(self.sentences, owner=_OWNER, name="sentences")
+        self._check_parameters()
         self._fit_without_images(self.head.n_features_in_)
         self.label_embedding_ = self._vectors()
         self._set_classes(self.head.labels)
@@ -143,12 +147,15 @@ class OpenLabelClassifier(CompositeClassifier):
             if self.sentences:
                 return SentenceEmbedding(device=self.device, overrides=self.overrides)
             return WordVectors(missing_words="ignore", overrides=self.overrides)
-        if self.sentences:
+        return self.label_embedding
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        if self.sentences and self.label_embedding is not None:
             raise ValueError(
                 f"{_OWNER}: label_embedding and sentences=True both say which vectors to take. "
                 "Pass one of them."
             )
-        return check_label_embedding(self.label_embedding, owner=_OWNER)
 
     def _prepare_candidates(self) -> None:
         _check_known(self.classes_, self.label_embedding_, self.overrides or {})

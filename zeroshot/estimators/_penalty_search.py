@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
+from zeroshot._constraints import check_inner
 from zeroshot._validation import check_number
 from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
@@ -22,7 +23,7 @@ DEFAULT_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> list[float]:
+def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> None:
     """Return penalties to choose from as a list of floats.
 
     Raises
@@ -40,7 +41,37 @@ def check_penalties(values: Any, *, owner: str, name: str, **bounds: float) -> l
         )
     for value in values:
         check_number(value, owner=owner, name=f"each of {name}", **bounds)  # type: ignore[arg-type]
-    return [float(value) for value in values]
+
+
+def check_cv_parameter(cv: Any, *, owner: str, name: str) -> None:
+    """Raise unless `cv` is a number of folds, a splitter, or an iterable of folds.
+
+    Raises
+    ------
+    ValueError
+        It is none of them.
+    """
+    number = isinstance(cv, (int, np.integer)) and not isinstance(cv, (bool, np.bool_))
+    folds = hasattr(cv, "split") or isinstance(cv, Iterable)
+    if isinstance(cv, (str, type)) or not (number or folds):
+        raise ValueError(
+            f"{owner}: {name} must be a number of folds, a splitter or an iterable of (train, "
+            f"test), got {cv!r}. Pass ClassKFold(5), for example."
+        )
+    check_inner(cv)
+
+
+def check_scoring_parameter(scoring: Any, *, owner: str, name: str) -> None:
+    """Raise unless `scoring` is one name that there is, a callable, or None.
+
+    Raises
+    ------
+    ValueError
+        It is none of them.
+    """
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"{owner}: {name} must be one name or callable, got {scoring!r}.")
+    named_scorer(scoring, owner=owner)
 
 
 def make_folds(
@@ -116,8 +147,6 @@ def make_scorer(
     ValueError
         `scoring` is something else, such as several names.
     """
-    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
-        raise ValueError(f"{owner}: scoring must be one name or callable, got {scoring!r}.")
     return check_scoring(estimator, named_scorer(scoring, owner=owner))
 
 

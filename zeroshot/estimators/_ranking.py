@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from zeroshot._constraints import Number
 from zeroshot._linear import apply_map
-from zeroshot._validation import check_number
-from zeroshot.estimators._base import check_samples
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 @trains
 class RankingClassifier(TrainingMixin, EmbeddingClassifier):
     """Interface of the classifiers whose bilinear map is trained by a ranking loss."""
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "margin": Number(above=0),
+    }
 
     def __init__(
         self,
@@ -55,14 +59,11 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
     def _training_defaults(self) -> Defaults:
         return Defaults(epochs=20, learning_rate=1e-2, weight_decay=20.0)
 
-    def _learn(self, X: Any, y: Any) -> Any:
-        X, y = check_samples(self, X, y)
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         positions, class_vectors = self._set_label_space(y)
-        check_number(self.margin, owner=type(self).__name__, name="margin", above=0)
         (self.coef_,), (self.intercept_,), self.history_ = train_perceptron(
             self, X, positions, class_vectors, self._loss()
         )
-        return X
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

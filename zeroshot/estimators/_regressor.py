@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroshot._constraints import Number, OneOf
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
-from zeroshot._validation import check_number, check_option
 from zeroshot.estimators._vector_regressor import VectorRegressor
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
-    check_hidden,
     is_linear,
     train_perceptron,
 )
 from zeroshot.networks._task import (
     check_classes,
-    check_image_list,
     has_partial_fit,
     vector_task,
 )
@@ -29,8 +27,6 @@ from zeroshot.networks._training import Training, TrainingMixin, trains
 
 if TYPE_CHECKING:
     from torch import nn
-
-LOSSES = ("mse", "cosine")
 
 
 @trains
@@ -99,6 +95,10 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     True
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alpha": Number(at_least=0),
+        "loss": OneOf("mse", "cosine"),
+    }
     _of_the_run = ("init_from",)
 
     def __init__(
@@ -152,16 +152,16 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         IntegrityError
             The `checkpoint` is of another run.
         """
-        hidden = self._check_parameters()
+        self._check_parameters()
         X, y = self._validate_fit(X, y)
         self._forget_sums()
         if self._is_ridge():
             return self.fit_from_sums(SystemOfRows(X, y))
         vectors, targets = self._set_targets(y)
         if self.network is not None:
-            return self._train(X, targets, vectors, hidden)
+            return self._train(X, targets, vectors)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
-            self, X, targets, vectors, self._loss(), hidden
+            self, X, targets, vectors, self._loss(), self.hidden
         )
         return self
 
@@ -204,16 +204,16 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         """
         if self.network is None:
             return super().partial_fit(X, y, classes)
+        self._check_parameters()
         if classes is not None:
             raise ValueError(
                 f"{type(self).__name__}: classes is for the closed form, and a network takes "
                 "labels as they come. Pass classes=None."
             )
-        hidden = self._check_parameters()
         before = getattr(self, "seen_classes_", None)
         X, y = self._validate_fit(X, y)
         vectors, targets = self._set_targets(y)
-        self._train(X, targets, vectors, hidden, one_more=True)
+        self._train(X, targets, vectors, one_more=True)
         if before is not None and self.seen_classes_ is not None:
             self.seen_classes_ = np.union1d(before, self.seen_classes_)
         return self
@@ -223,14 +223,13 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         X: Any,
         targets: np.ndarray,
         vectors: np.ndarray,
-        hidden: tuple[int, ...],
         *,
         one_more: bool = False,
     ) -> Self:
         if self.seen_classes_ is not None:
             check_classes(self.seen_classes_, owner=type(self).__name__)
         about = {"loss": self.loss}
-        task = vector_task(targets, vectors, hidden, self._loss(), about, unit_vectors=False)
+        task = vector_task(targets, vectors, self.hidden, self._loss(), about, unit_vectors=False)
         if self.seen_classes_ is None:
             task = replace(task, metric=None)  # vectors are no classes
         fit_network(self, X, task, one_more=one_more)
@@ -285,7 +284,6 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         self : object
             The fitted regressor.
         """
-        self._check_parameters()
         self.seen_classes_ = system.classes
         vectors = None
         if system.classes is not None:
@@ -295,22 +293,9 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         self.history_ = []
         return self
 
-    def _check_parameters(self) -> tuple[int, ...]:
-        owner = type(self).__name__
-        check_option(self.loss, LOSSES, owner=owner, name="loss")
-        check_number(self.alpha, owner=owner, name="alpha", at_least=0)
-        return check_hidden(self.hidden, owner=owner)
-
-    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
+    def _project(self, X: Any) -> np.ndarray:
         if self.network is None:
-            return super()._validate_pair(X, y, **params)
-        y = validate_data(self, "no_validation", y, **params)
-        return check_image_list(X, y, owner=type(self).__name__), y
-
-    def _vectors(self, X: Any) -> np.ndarray:
-        if self.network is None:
-            return super()._vectors(X)
-        check_is_fitted(self)
+            return super()._project(X)
         return run_network(self, X).astype(np.float64)
 
     @property

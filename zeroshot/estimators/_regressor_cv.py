@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from zeroshot._constraints import Checked, Maybe
 from zeroshot._linear import ChoosesPenalties, LinearSystem, fold_systems, product
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
     best_point,
+    check_cv_parameter,
     check_penalties,
+    check_scoring_parameter,
     make_folds,
     make_scorer,
     score_of,
@@ -76,6 +80,12 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     (1.0, 0.95)
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alphas": Checked(check_penalties, at_least=0),
+        "cv": Maybe(Checked(check_cv_parameter)),
+        "scoring": Checked(check_scoring_parameter),
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,
@@ -111,8 +121,8 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
         ValueError
             y fits neither form, X is not finite, lengths differ, or a fold is empty.
         """
-        owner = type(self).__name__
-        alphas = check_penalties(self.alphas, owner=owner, name="alphas", at_least=0)
+        self._check_parameters()
+        owner, alphas = type(self).__name__, list(map(float, self.alphas))
         X, y = self._validate_fit(X, y)
         labels = None
         if y.dtype.kind != "f":

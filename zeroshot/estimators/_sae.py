@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.linalg import svd
 
+from zeroshot._constraints import FLAG, Number, OneOf
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
-from zeroshot._validation import check_flag, check_number, check_option
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
-
-DIRECTIONS = ("encode", "decode")
 
 
 def solve_sae(
@@ -113,6 +112,12 @@ class SAEClassifier(ClosedFormClassifier):
     ['big red', 'old']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "encoder_weight": Number(above=0),
+        "direction": OneOf("encode", "decode"),
+        "center_features": FLAG,
+    }
+
     def __init__(
         self,
         label_embedding: LabelEmbedding | None = None,
@@ -151,20 +156,20 @@ class SAEClassifier(ClosedFormClassifier):
         self : object
             The fitted classifier.
         """
-        owner = type(self).__name__
-        check_number(self.encoder_weight, owner=owner, name="encoder_weight", above=0)
-        check_option(self.direction, DIRECTIONS, owner=owner, name="direction")
-        check_flag(self.center_features, owner=owner, name="center_features")
-        if self.hubness is not None and self.direction == "decode":
-            raise ValueError(
-                f"{owner}: hubness={self.hubness!r} corrects products with label vectors, and "
-                "direction='decode' compares images. Pass hubness=None, or direction='encode'."
-            )
         vectors = self._seen_vectors(system)
         self.coef_, self.intercept_ = solve_sae(
             system, vectors, self.encoder_weight, center=self.center_features
         )
         return self
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        if self.hubness is not None and self.direction == "decode":
+            raise ValueError(
+                f"{type(self).__name__}: hubness={self.hubness!r} corrects products with label "
+                "vectors, and direction='decode' compares images. Pass hubness=None, or "
+                "direction='encode'."
+            )
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._validation import check_labels, check_number
+from zeroshot._constraints import Checked, Maybe, Number, check_inner
+from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import CandidateClassifier
-from zeroshot.estimators._conse import new_classifier, source_classes
+from zeroshot.estimators._conse import check_classifier, new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.estimators._measuring import Names, measure
@@ -19,6 +21,16 @@ from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity._mixture import standardized
 
 _OWNER = "SimilarityClassifier"
+
+
+def _check_similarity(similarity: Any, *, owner: str, name: str) -> None:
+    if isinstance(similarity, type) or not (similarity is None or hasattr(similarity, "matrix")):
+        raise TypeError(
+            f"{owner}: {name} must have matrix(targets, sources), as WordNetSimilarity() has, "
+            f"or be None, got {similarity!r}. A matrix made beforehand would not fit other "
+            "candidates."
+        )
+    check_inner(similarity)
 
 
 class SimilarityClassifier(CandidateClassifier):
@@ -92,6 +104,12 @@ class SimilarityClassifier(CandidateClassifier):
     ['lion', 'musical instrument', 'truck']
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "classifier": Maybe(Checked(check_classifier)),
+        "similarity": Checked(_check_similarity),
+        "source_temperature": Number(above=0),
+    }
+
     def __init__(
         self,
         classifier: Any = None,
@@ -135,9 +153,7 @@ class SimilarityClassifier(CandidateClassifier):
             A parameter is out of range, X and y are not as they should be, or the classifier has
             other classes than y once it is fitted.
         """
-        for name in ("source_temperature", "temperature"):
-            check_number(getattr(self, name), owner=_OWNER, name=name, above=0)
-        _check_similarity(self.similarity)
+        self._check_parameters()
         self.similarity_ = self.similarity
         if isinstance(self.classifier, SourceHead):
             self._fit_without_images(self.classifier.n_features_in_)
@@ -238,12 +254,3 @@ class SimilarityClassifier(CandidateClassifier):
     @property
     def _n_features_out(self) -> int:
         return self.class_vectors_.shape[1]
-
-
-def _check_similarity(similarity: Any) -> None:
-    if isinstance(similarity, type) or not (similarity is None or hasattr(similarity, "matrix")):
-        raise TypeError(
-            f"{_OWNER}: similarity must have matrix(targets, sources), as WordNetSimilarity() has, "
-            f"or be None, got {similarity!r}. A matrix made beforehand would not fit other "
-            "candidates."
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -15,24 +16,25 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
 from zeroshot._validation import check_labels
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.networks._fit_network import fit_network, run_network
-from zeroshot.networks._perceptron import check_hidden
 from zeroshot.networks._task import (
     check_classes,
-    check_network_fit,
     classification_task,
     find_labels,
 )
-from zeroshot.networks._training import Training, TrainingMixin, network_tags, trains
+from zeroshot.networks._training import Training, TrainingMixin, check_network, trains
 
 
 class NetworkClassifier(
     TrainingMixin,
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -131,9 +133,6 @@ class NetworkClassifier(
     def _n_features_out(self) -> int:
         return self.network_.head[-1].in_features
 
-    def __sklearn_tags__(self) -> Any:
-        return network_tags(super().__sklearn_tags__())
-
 
 @trains
 class SoftmaxClassifier(NetworkClassifier):
@@ -196,6 +195,10 @@ class SoftmaxClassifier(NetworkClassifier):
 
     _of_the_run = ("init_from",)
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "network": Checked(check_network),
+    }
+
     def __init__(
         self,
         network: Any = "simpnet",
@@ -240,7 +243,8 @@ class SoftmaxClassifier(NetworkClassifier):
         IntegrityError
             The `checkpoint` is of another run.
         """
-        X, y = check_network_fit(X, y, owner=type(self).__name__)
+        self._check_parameters()
+        X, y = self._validate_fit(X, y)
         self.classes_, positions = np.unique(y, return_inverse=True)
         return self._train(X, positions, one_more=False)
 
@@ -266,8 +270,9 @@ class SoftmaxClassifier(NetworkClassifier):
         ValueError
             `y` has labels that the first call did not know.
         """
+        self._check_parameters()
         owner = type(self).__name__
-        X, y = check_network_fit(X, y, owner=owner)
+        X, y = self._validate_fit(X, y)
         if not hasattr(self, "network_"):
             labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
             self.classes_ = np.unique(labels)
@@ -276,7 +281,6 @@ class SoftmaxClassifier(NetworkClassifier):
     def _train(self, X: Any, positions: np.ndarray, *, one_more: bool) -> Self:
         owner = type(self).__name__
         check_classes(self.classes_, owner=owner)
-        hidden = check_hidden(self.hidden, owner=owner)
-        task = classification_task(positions, len(self.classes_), hidden)
+        task = classification_task(positions, len(self.classes_), self.hidden)
         fit_network(self, X, task, one_more=one_more)
         return self

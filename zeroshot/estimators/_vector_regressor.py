@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -16,17 +17,20 @@ from sklearn.base import (
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Checked, Maybe
 from zeroshot._linear import apply_map
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels, check_missing_labels, check_no_images
+from zeroshot._validation import check_labels, check_missing_labels
+from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.label_embeddings import LabelEmbedding
 
 
 class VectorRegressor(
+    InputMixin,
     DocLinkMixin,
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -44,6 +48,10 @@ class VectorRegressor(
     _saved_private = ("_y_ndim",)
 
     label_embedding: LabelEmbedding | None
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Maybe(Checked(check_label_embedding))
+    }
     coefs_: list[np.ndarray]
     intercepts_: list[np.ndarray]
     seen_classes_: np.ndarray | None
@@ -73,7 +81,7 @@ class VectorRegressor(
                 )
             X, y = self._validate_pair(X, y, reset=reset, multi_output=True, y_numeric=True)
             return X, y.astype(np.float64)
-        n_dims = check_label_embedding(self.label_embedding, owner=owner).n_dims
+        n_dims = self.label_embedding.n_dims
         y = check_missing_labels(y, owner=owner)
         X, y = self._validate_pair(X, y, reset=reset, multi_output=True)
         if y.ndim == 1:
@@ -92,11 +100,6 @@ class VectorRegressor(
         if _holds_strings(y):
             raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
         return X, y.astype(np.float64)
-
-    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
-        """Return X, and y as an array, as many of the one as of the other."""
-        check_no_images(X, owner=type(self).__name__)
-        return validate_data(self, X, y, dtype=[np.float64, np.float32], **params)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the vector (or the numbers) of each sample.
@@ -194,8 +197,9 @@ class VectorRegressor(
 
     def _vectors(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        check_no_images(X, owner=type(self).__name__)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        return self._project(self._validate(X, np.float64))
+
+    def _project(self, X: Any) -> np.ndarray:
         return apply_map(X, self.coefs_, self.intercepts_)
 
     @property

@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from zeroshot._constraints import ParametersMixin
 from zeroshot._saving import Saved
 from zeroshot._validation import check_labels
 
 
-class ClassSplitter(Saved, ABC):
+class ClassSplitter(Saved, ParametersMixin, ABC):
     """Owns `split`; children say which rows train and which test."""
 
     @abstractmethod
@@ -50,6 +51,7 @@ class ClassSplitter(Saved, ABC):
         ValueError
             No labels, labels that are none, or too few classes.
         """
+        self._check_parameters()
         labels = self._labels(y, groups)
         check_consistent_length(X, labels)
         for train, test in self._iter_masks(labels):
@@ -88,12 +90,11 @@ class ClassSplitter(Saved, ABC):
             raise ValueError(f"{error} Pass groups=labels if y holds no labels.") from error
 
 
-def check_n_splits(n_splits: Any, least: int, *, owner: str) -> int:
+def check_n_splits(n_splits: Any, *, owner: str, name: str, least: int) -> None:
     if isinstance(n_splits, (bool, np.bool_)) or not isinstance(n_splits, (int, np.integer)):
-        raise ValueError(f"{owner}: n_splits must be an integer, got {n_splits!r}.")
+        raise ValueError(f"{owner}: {name} must be an integer, got {n_splits!r}.")
     if n_splits < least:
-        raise ValueError(f"{owner}: n_splits must be at least {least}, got {n_splits}.")
-    return int(n_splits)
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {n_splits}.")
 
 
 def check_classes(classes: np.ndarray, least: int, *, owner: str) -> np.ndarray:

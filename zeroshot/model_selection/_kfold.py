@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
+from zeroshot._constraints import FLAG, SEED, Checked
 from zeroshot.model_selection._base import ClassSplitter, check_classes, check_n_splits
 
 
-class ClassKFold(ClassSplitter):
+class _FoldSplitter(ClassSplitter):
+    """Interface of the splitters into a number of folds, shuffled or not."""
+
+    n_splits: int
+    shuffle: bool
+    random_state: Any
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "n_splits": Checked(check_n_splits, least=2),
+        "shuffle": FLAG,
+        "random_state": SEED,
+    }
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds, `n_splits`.
+
+        Parameters
+        ----------
+        X, y, groups
+            Ignored.
+
+        Returns
+        -------
+        int
+            `n_splits`.
+        """
+        self._check_parameters()
+        return int(self.n_splits)
+
+    def _check_combination(self) -> None:
+        if not self.shuffle and self.random_state is not None:
+            raise ValueError(
+                f"{type(self).__name__}: random_state={self.random_state!r} has no effect without "
+                "shuffling. Pass shuffle=True, or leave random_state at None."
+            )
+
+
+def _check_share(test_size: Any, *, owner: str, name: str) -> None:
+    is_share = isinstance(test_size, (float, np.floating)) and 0 < test_size < 1
+    is_count = isinstance(test_size, (int, np.integer)) and not isinstance(test_size, bool)
+    if not (is_share or (is_count and test_size >= 1)):
+        raise ValueError(
+            f"{owner}: {name} must be a share between 0 and 1 or a number of samples of at "
+            f"least 1, got {test_size!r}. It counts within each seen class: 0.2 holds out a fifth."
+        )
+
+
+class ClassKFold(_FoldSplitter):
     """K-fold over classes: each class is in the test set of one fold, with all its samples.
 
     Parameters
@@ -42,21 +90,6 @@ class ClassKFold(ClassSplitter):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds, `n_splits`.
-
-        Parameters
-        ----------
-        X, y, groups
-            Ignored.
-
-        Returns
-        -------
-        int
-            `n_splits`.
-        """
-        return check_n_splits(self.n_splits, 2, owner=type(self).__name__)
-
     def _iter_masks(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         classes = np.unique(labels)
         for test_classes in _class_folds(self, classes, self.random_state):
@@ -64,7 +97,7 @@ class ClassKFold(ClassSplitter):
             yield ~test, test
 
 
-class GeneralizedClassKFold(ClassSplitter):
+class GeneralizedClassKFold(_FoldSplitter):
     """`ClassKFold` whose test sets also hold out samples of the seen classes.
 
     A test set is made of all samples of the held-out classes and of a share of the samples of
@@ -95,6 +128,8 @@ class GeneralizedClassKFold(ClassSplitter):
     [0 2] [1 3 4]
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {"test_size": Checked(_check_share)}
+
     def __init__(
         self,
         n_splits: int = 5,
@@ -108,24 +143,8 @@ class GeneralizedClassKFold(ClassSplitter):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds, `n_splits`.
-
-        Parameters
-        ----------
-        X, y, groups
-            Ignored.
-
-        Returns
-        -------
-        int
-            `n_splits`.
-        """
-        return check_n_splits(self.n_splits, 2, owner=type(self).__name__)
-
     def _iter_masks(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         owner = type(self).__name__
-        _check_share(self.test_size, owner=owner)
         classes, codes = np.unique(labels, return_inverse=True)
         # One generator for both, classes first: the folds of ClassKFold with the same seed.
         rng = check_random_state(self.random_state) if self.shuffle else self.random_state
@@ -154,24 +173,9 @@ def _class_folds(
     owner = type(splitter).__name__
     n_splits = splitter.get_n_splits()
     check_classes(classes, n_splits, owner=owner)
-    if not splitter.shuffle and random_state is not None:
-        raise ValueError(
-            f"{owner}: random_state={random_state!r} has no effect without shuffling. Pass "
-            "shuffle=True, or leave random_state at None."
-        )
     folds = KFold(n_splits, shuffle=splitter.shuffle, random_state=random_state)
     for _, test in folds.split(classes):
         yield classes[test]
-
-
-def _check_share(test_size: Any, *, owner: str) -> None:
-    is_share = isinstance(test_size, (float, np.floating)) and 0 < test_size < 1
-    is_count = isinstance(test_size, (int, np.integer)) and not isinstance(test_size, bool)
-    if not (is_share or (is_count and test_size >= 1)):
-        raise ValueError(
-            f"{owner}: test_size must be a share between 0 and 1 or a number of samples of at "
-            f"least 1, got {test_size!r}. It counts within each seen class: 0.2 holds out a fifth."
-        )
 
 
 def _n_held_out(test_size: float | int, n_members: int) -> int:

@@ -126,6 +126,7 @@ class OnePass:
         for step in before:
             if isinstance(step, StandardScaler):
                 fold.fit_scaler(step)
+        final._check_parameters()
         final.fit_from_sums(fold)
         return model
 

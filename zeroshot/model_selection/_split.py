@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import ShuffleSplit
 
+from zeroshot._constraints import SEED, Checked, Maybe
 from zeroshot._validation import check_labels, check_unique
 from zeroshot.model_selection._base import ClassSplitter, check_classes, check_n_splits
+
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
+
+
+def _check_size(size: Any, *, owner: str, name: str) -> None:
+    is_share = isinstance(size, (float, np.floating)) and 0 < size < 1
+    is_count = isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 1
+    if not (is_share or is_count):
+        raise ValueError(
+            f"{owner}: {name} must be a share of the classes between 0 and 1 or a number of "
+            f"classes of at least 1, got {size!r}."
+        )
 
 
 class ClassShuffleSplit(ClassSplitter):
@@ -40,6 +53,13 @@ class ClassShuffleSplit(ClassSplitter):
     [1 3 4] [0 2]
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "n_splits": Checked(check_n_splits, least=1),
+        "test_size": Maybe(Checked(_check_size)),
+        "train_size": Maybe(Checked(_check_size)),
+        "random_state": SEED,
+    }
+
     def __init__(
         self,
         n_splits: int = 5,
@@ -66,7 +86,8 @@ class ClassShuffleSplit(ClassSplitter):
         int
             `n_splits`.
         """
-        return check_n_splits(self.n_splits, 1, owner=type(self).__name__)
+        self._check_parameters()
+        return int(self.n_splits)
 
     def _iter_masks(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         owner = type(self).__name__
@@ -135,6 +156,19 @@ class LeaveOneClassOut(ClassSplitter):
             yield ~test, test
 
 
+def _check_test_classes(test_classes: Any, *, owner: str, name: str) -> None:
+    if isinstance(test_classes, (str, bytes)) or not np.iterable(test_classes):
+        check_labels(test_classes, owner=owner, name=name)  # raises, with the remedy
+    nested = [isinstance(part, _LISTS) for part in test_classes]
+    if any(nested) and not all(nested):
+        raise ValueError(
+            f"{owner}: {name} mixes labels and lists of labels. Pass a list of labels (one "
+            "fold), or a list of lists (one fold each)."
+        )
+    for fold in test_classes if any(nested) else [test_classes]:
+        check_unique(check_labels(fold, owner=owner, name=name), owner=owner, name=name)
+
+
 class PredefinedClassSplit(ClassSplitter):
     """Folds whose test classes are named, such as a benchmark's published split.
 
@@ -153,6 +187,8 @@ class PredefinedClassSplit(ClassSplitter):
     [1 3] [0 2]
     [0 2] [1 3]
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {"test_classes": Checked(_check_test_classes)}
 
     def __init__(self, test_classes: Any) -> None:
         self.test_classes = test_classes
@@ -173,21 +209,10 @@ class PredefinedClassSplit(ClassSplitter):
         return len(self._folds())
 
     def _folds(self) -> list[np.ndarray]:
-        owner, name = type(self).__name__, "test_classes"
-        if isinstance(self.test_classes, (str, bytes)) or not np.iterable(self.test_classes):
-            check_labels(self.test_classes, owner=owner, name=name)  # raises, with the remedy
+        self._check_parameters()
         parts = list(self.test_classes)
-        nested = [isinstance(part, (list, tuple, set, frozenset, np.ndarray)) for part in parts]
-        if any(nested) and not all(nested):
-            raise ValueError(
-                f"{owner}: {name} mixes labels and lists of labels. Pass a list of labels (one "
-                "fold), or a list of lists (one fold each)."
-            )
-        folds = parts if any(nested) else [parts]
-        return [
-            check_unique(check_labels(fold, owner=owner, name=name), owner=owner, name=name)
-            for fold in folds
-        ]
+        folds = parts if isinstance(parts[0], _LISTS) else [parts]
+        return [check_labels(fold, owner=type(self).__name__) for fold in folds]
 
     def _iter_masks(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         owner = type(self).__name__

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from zeroshot._validation import check_flag, check_number
 from zeroshot._version import __version__
 from zeroshot.callbacks import EarlyStopping
 from zeroshot.exceptions import DownloadError
@@ -68,7 +67,7 @@ def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -
         With the parameter ``training``, checked here. ``network_``, ``history_`` and
         ``image_shape_`` are set.
     X : sequence of images
-        As `check_network_fit` returns them.
+        As `check_images` returns them.
     task : Task
         What to learn.
     one_more : bool, default=False
@@ -87,7 +86,7 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     estimator : estimator
         With the parameter ``training``.
     X : sequence of images
-        As `check_network_fit` returns them.
+        As `check_images` returns them.
     resize : int, optional
         To what the shorter side of the images is brought; ``image_size`` if None.
     one_more : bool, default=False
@@ -96,8 +95,6 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
-    if estimator.image_size is not None:
-        check_number(estimator.image_size, owner=owner, name="image_size", at_least=1, integer=True)
     training = resolve_training(estimator)
     settings = training_settings(estimator, training, images=True)
     progress = _progress(estimator) if one_more else None
@@ -208,7 +205,6 @@ def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwo
     from zeroshot.networks._image_network import ImageNetwork
 
     owner = type(estimator).__name__
-    check_flag(estimator.warm_start, owner=owner, name="warm_start")
     known = getattr(estimator, "network_", None)
     if known is not None and (one_more or estimator.warm_start):
         if known.n_outputs != task.n_outputs:
@@ -259,13 +255,7 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
     """Start from the backbone, and the scaling of the images, of a fitted estimator."""
     if isinstance(source, FrozenEstimator):
         source = source.estimator
-    theirs: Any = getattr(source, "network_", None)
-    if theirs is None:
-        raise ValueError(
-            f"{owner}: init_from must be a fitted estimator with a network_, got a "
-            f"{type(source).__name__} without. Fit it first; where this estimator is cloned, as in "
-            "a search or in cross-validation, wrap it: FrozenEstimator(fitted)."
-        )
+    theirs: Any = source.network_
     try:
         network.backbone.load_state_dict(theirs.backbone.state_dict())
     except RuntimeError as error:

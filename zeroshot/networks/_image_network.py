@@ -171,6 +171,28 @@ class ImageNetwork(SavedModule):
         return features.shape[1]
 
 
+def check_network(network: Any, *, owner: str) -> None:
+    """Raise unless `network` is a module, or a name that `open_backbone` knows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is neither.
+    """
+    if isinstance(network, nn.Module) or (isinstance(network, str) and network in _OWN):
+        return
+    if isinstance(network, str) and network.startswith(_TIMM):
+        from zeroshot.backbones._weights import check_model_name
+
+        check_model_name(network.removeprefix(_TIMM), owner=owner, name="network")
+        return
+    raise (ValueError if isinstance(network, str) else TypeError)(
+        f"{owner}: network must be {', '.join(map(repr, _OWN))}, 'timm:<name>' or a "
+        f"torch.nn.Module, got {network!r}. zeroshot.networks has the classes of the first "
+        "two, with more parameters; timm.list_models() lists the names."
+    )
+
+
 def open_backbone(
     network: Any, weights: Any, *, seed: int, owner: str
 ) -> tuple[nn.Module, dict[str, Any]]:
@@ -191,12 +213,7 @@ def open_backbone(
         name = network.removeprefix(_TIMM)
         module = create_network(name, weights, seed=seed, owner=owner, num_classes=0)
         return module, dict(resolve_model_data_config(module))
-    if not isinstance(network, str) or network not in _OWN:
-        raise (ValueError if isinstance(network, str) else TypeError)(
-            f"{owner}: network must be {', '.join(map(repr, _OWN))}, 'timm:<name>' or a "
-            f"torch.nn.Module, got {network!r}. zeroshot.networks has the classes of the first "
-            "two, with more parameters; timm.list_models() lists the names."
-        )
+    check_network(network, owner=owner)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _OWN[network](), {}

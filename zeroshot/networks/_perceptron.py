@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot._validation import check_number
 from zeroshot.networks._training import resolve_training, training_settings
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ def train_perceptron(
     training = resolve_training(estimator)
     settings = training_settings(estimator, training, images=False)
     callbacks, bar = tuple(training.callbacks or ()), training.progress is True
-    return fit_perceptron(X, targets, vectors, loss, hidden, settings, callbacks=callbacks, bar=bar)
+    widths = tuple(map(int, hidden))
+    return fit_perceptron(X, targets, vectors, loss, widths, settings, callbacks=callbacks, bar=bar)
 
 
 def fit_perceptron(
@@ -117,20 +117,3 @@ def fit_perceptron(
 def is_linear(hidden: Any) -> bool:
     """Tell whether `hidden` is a tuple or list of no layers; anything else is `check_hidden`'s."""
     return isinstance(hidden, (tuple, list)) and not hidden
-
-
-def check_hidden(hidden: Any, *, owner: str) -> tuple[int, ...]:
-    """Return `hidden` as a tuple of layer widths.
-
-    Raises
-    ------
-    ValueError
-        `hidden` is no sequence of positive integers.
-    """
-    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
-        raise ValueError(
-            f"{owner}: hidden must be a tuple of widths such as (256,), got {hidden!r}."
-        )
-    for width in hidden:
-        check_number(width, owner=owner, name="each width in hidden", at_least=1, integer=True)
-    return tuple(int(width) for width in hidden)

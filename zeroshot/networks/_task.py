@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from zeroshot._validation import check_labels, check_missing_labels, check_same_kind
+from zeroshot._validation import check_same_kind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,27 +43,6 @@ class Task:
     facts: dict[str, str]
 
 
-def check_network_fit(X: Any, y: Any, *, owner: str) -> tuple[Any, Any]:
-    """Return images and labels, as many of the one as of the other.
-
-    Raises
-    ------
-    TypeError, ValueError
-        X is no list of images, or lengths differ.
-    """
-    y = column_or_1d(check_missing_labels(y, owner=owner))
-    return check_image_list(X, y, owner=owner), check_labels(y, owner=owner, name="y")
-
-
-def check_image_list(X: Any, y: Any, *, owner: str) -> Any:
-    """Return images, of which there are as many as of `y`."""
-    from zeroshot._images import check_images
-
-    X = check_images(X, owner=owner)
-    check_consistent_length(X, y)
-    return X
-
-
 def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray:
     """Return the positions of labels in sorted classes.
 
@@ -87,7 +65,7 @@ def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray
 def vector_task(
     positions: np.ndarray,
     class_vectors: np.ndarray,
-    hidden: tuple[int, ...],
+    hidden: Sequence[int],
     loss: nn.Module,
     about: dict[str, Any],
     *,
@@ -112,6 +90,7 @@ def vector_task(
     """
     import torch
 
+    hidden = tuple(map(int, hidden))
     wanted = torch.from_numpy(class_vectors.astype(np.float32))
     # The nearest vector has the largest x.s - |s|^2 / 2.
     offset = torch.zeros(len(wanted)) if unit_vectors else -wanted.square().sum(dim=1) / 2
@@ -162,12 +141,13 @@ def check_classes(classes: np.ndarray, *, owner: str) -> None:
         )
 
 
-def classification_task(positions: np.ndarray, n_classes: int, hidden: tuple[int, ...]) -> Task:
+def classification_task(positions: np.ndarray, n_classes: int, hidden: Sequence[int]) -> Task:
     """Return the task of telling classes apart by cross-entropy."""
     from torch.nn import functional as F
 
     def metric(outputs: Tensor, rows: Tensor) -> Tensor:
         return (outputs.argmax(dim=1) == rows).float().mean()
 
+    hidden = tuple(map(int, hidden))
     facts = {"loss": "cross-entropy", "hidden": str(hidden), "classes": str(n_classes)}
     return Task(n_classes, hidden, positions.astype(np.int64), F.cross_entropy, metric, facts)

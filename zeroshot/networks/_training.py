@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
+from zeroshot._constraints import (
+    COUNT,
+    DEVICE,
+    FLAG,
+    PRECISION,
+    PROGRESS,
+    SEED,
+    Checked,
+    Instance,
+    Maybe,
+    Number,
+    ParametersMixin,
+    check_table,
+)
 from zeroshot._links import DocLinkMixin
 from zeroshot._renamed import moved
 from zeroshot._saving import SavedEstimator
@@ -21,7 +37,78 @@ if TYPE_CHECKING:
 _PARAMETER = "training"
 
 
-class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
+def check_hidden(hidden: Any, *, owner: str, name: str = "hidden") -> None:
+    """Raise unless `hidden` is a sequence of layer widths.
+
+    Raises
+    ------
+    ValueError
+        It is no sequence of positive integers.
+    """
+    if isinstance(hidden, (str, Iterator)) or not isinstance(hidden, Iterable):
+        raise ValueError(
+            f"{owner}: {name} must be a tuple of widths such as (256,), got {hidden!r}."
+        )
+    for width in hidden:
+        check_number(width, owner=owner, name=f"each width in {name}", at_least=1, integer=True)
+
+
+def check_network(network: Any, *, owner: str, name: str) -> None:
+    """Raise unless `network` is one that `open_backbone` opens; nothing is opened here."""
+    from zeroshot.networks._image_network import check_network as check
+
+    check(network, owner=owner)
+
+
+def _check_init_from(source: Any, *, owner: str, name: str) -> None:
+    fitted = source.estimator if isinstance(source, FrozenEstimator) else source
+    if getattr(fitted, "network_", None) is None:
+        raise ValueError(
+            f"{owner}: {name} must be a fitted estimator with a network_, got a "
+            f"{type(fitted).__name__} without. Fit it first; where this estimator is cloned, as in "
+            "a search or in cross-validation, wrap it: FrozenEstimator(fitted)."
+        )
+
+
+def _check_augmentation(augmentation: Any, *, owner: str, name: str) -> None:
+    if isinstance(augmentation, str):
+        check_option(augmentation, ("crop_flip",), owner=owner, name=name)
+    elif not callable(augmentation):
+        raise TypeError(
+            f"{owner}: {name} must be None, 'crop_flip', or a callable from uint8 "
+            f"images (n, 3, height, width) to images, got {augmentation!r}."
+        )
+
+
+def _check_callbacks(callbacks: Any, *, owner: str, name: str) -> None:
+    if callable(callbacks):
+        raise TypeError(
+            f"{owner}: {name} must be a list of callables, got {callbacks!r} alone. "
+            "Write callbacks=[callback]."
+        )
+    if isinstance(callbacks, (str, Iterator)) or not isinstance(callbacks, Iterable):
+        raise TypeError(
+            f"{owner}: {name} must be a list of callables, got {callbacks!r}. Write "
+            "callbacks=[callback]."
+        )
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(
+                f"{owner}: {name} must be callables as callback(network, history), got "
+                f"{callback!r}."
+            )
+
+
+def _check_training(training: Any, *, owner: str, name: str) -> None:
+    if not isinstance(training, Training):
+        raise TypeError(
+            f"{owner}: {name} must be a Training or None, got {training!r}. Write "
+            "training=Training(epochs=25)."
+        )
+    check_table(training, owner=owner, prefix=f"{name}.")
+
+
+class Training(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
     """How an estimator trains: how long, how fast, on what device, and what is kept of it.
 
     `DeViSEClassifier`, `EmbeddingRegressor`, `SoftmaxClassifier`, `FineTuneClassifier`,
@@ -69,6 +156,21 @@ class Training(DocLinkMixin, SavedEstimator, BaseEstimator):
     SJEClassifier(training=Training(batch_size=32, epochs=10))
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "epochs": Maybe(COUNT),
+        "batch_size": COUNT,
+        "learning_rate": Maybe(Number(above=0)),
+        "weight_decay": Maybe(Number(at_least=0)),
+        "augmentation": Maybe(Checked(_check_augmentation)),
+        "precision": PRECISION,
+        "accumulation": COUNT,
+        "checkpoint": Maybe(
+            Instance(str, os.PathLike, remedy="Write checkpoint='run.safetensors', for example.")
+        ),
+        "callbacks": Maybe(Checked(_check_callbacks)),
+        "progress": PROGRESS,
+        "device": DEVICE,
+    }
     _of_the_run = ("callbacks", "checkpoint")
 
     def __init__(
@@ -128,6 +230,32 @@ class TrainingMixin:
 
     training: Training | None
     random_state: Any
+    network: Any = None
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "training": Maybe(Checked(_check_training)),
+        "random_state": SEED,
+        "network": Maybe(Checked(check_network)),
+        "hidden": Checked(check_hidden),
+        "image_size": Maybe(COUNT),
+        "init_from": Maybe(Checked(_check_init_from)),
+        "warm_start": FLAG,
+    }
+
+    def _check_combination(self) -> None:
+        super()._check_combination()  # type: ignore[misc]
+        owner, training = type(self).__name__, self.training or Training()
+        for name in ("augmentation", "checkpoint") if self.network is None else ():
+            if getattr(training, name) is not None:
+                raise ValueError(
+                    f"{owner}: training.{name} is for a network on images, and this is trained on "
+                    "features. Leave it out, or pass network= where there is one."
+                )
+        if training.checkpoint is not None and self.random_state is None:
+            raise ValueError(
+                f"{owner}: a run with a checkpoint can be resumed only if its seed is known. Pass "
+                "random_state=0, or any other integer."
+            )
 
     def _training_defaults(self) -> Defaults:
         """Return what this estimator does where `training` has None."""
@@ -151,55 +279,13 @@ class TrainingMixin:
             params = {**params, _PARAMETER: Training()}
         return super().set_params(**params)  # type: ignore[misc]
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
-        return tags if getattr(self, "network", None) is None else network_tags(tags)
-
-
-def network_tags(tags: Any) -> Any:
-    """Return the tags of an estimator whose X is images."""
-    tags.input_tags.two_d_array = False
-    tags.input_tags.string = True
-    tags.transformer_tags.preserves_dtype = []
-    return tags
-
 
 def resolve_training(estimator: Any) -> Training:
-    """Return the training parameters of an estimator, checked, with its defaults for None.
-
-    Device and precision are checked by `training_settings`, which needs torch.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of another type, or out of range.
-    """
-    owner = type(estimator).__name__
+    """Return the training parameters of an estimator, with its defaults for None."""
     training = Training() if estimator.training is None else estimator.training
-    if not isinstance(training, Training):
-        raise TypeError(
-            f"{owner}: training must be a Training or None, got {training!r}. Write "
-            "training=Training(epochs=25)."
-        )
     params = training.get_params(deep=False)
     defaults = asdict(estimator._training_defaults())
     params |= {name: value for name, value in defaults.items() if params[name] is None}
-    for name in ("epochs", "batch_size", "accumulation"):
-        label = f"{_PARAMETER}.{name}"
-        check_number(params[name], owner=owner, name=label, at_least=1, integer=True)
-    check_number(params["learning_rate"], owner=owner, name="training.learning_rate", above=0)
-    check_number(params["weight_decay"], owner=owner, name="training.weight_decay", at_least=0)
-    if params["progress"] not in (True, False, "auto"):
-        raise ValueError(
-            f"{owner}: training.progress must be True, False or 'auto', got {params['progress']!r}."
-        )
-    if params["checkpoint"] is not None and estimator.random_state is None:
-        raise ValueError(
-            f"{owner}: a run with a checkpoint can be resumed only if its seed is known. Pass "
-            "random_state=0, or any other integer."
-        )
-    _check_augmentation(params["augmentation"], owner)
-    _check_callbacks(params["callbacks"], owner)
     return Training(**params)
 
 
@@ -218,18 +304,12 @@ def training_settings(estimator: Any, training: Training, *, images: bool) -> Tr
     Raises
     ------
     ValueError
-        The device or the precision is unknown, or a parameter needs images.
+        The device or the precision is unknown.
     """
     from zeroshot._torch import resolve_device, resolve_precision
     from zeroshot.networks._loop import TrainingSettings
 
     owner = type(estimator).__name__
-    for name in () if images else ("augmentation", "checkpoint"):
-        if getattr(training, name) is not None:
-            raise ValueError(
-                f"{owner}: training.{name} is for a network on images, and this is trained on "
-                "features. Leave it out, or pass network= where there is one."
-            )
     seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
     device = resolve_device(training.device, owner=owner)
     dtype = resolve_precision(training.precision, device, owner=owner)
@@ -246,27 +326,3 @@ def training_settings(estimator: Any, training: Training, *, images: bool) -> Tr
         precision="float32" if is_auto else str(dtype).removeprefix("torch."),
         owner=owner,
     )
-
-
-def _check_augmentation(augmentation: Any, owner: str) -> None:
-    if isinstance(augmentation, str):
-        check_option(augmentation, ("crop_flip",), owner=owner, name="training.augmentation")
-    elif augmentation is not None and not callable(augmentation):
-        raise TypeError(
-            f"{owner}: training.augmentation must be None, 'crop_flip', or a callable from uint8 "
-            f"images (n, 3, height, width) to images, got {augmentation!r}."
-        )
-
-
-def _check_callbacks(callbacks: Any, owner: str) -> None:
-    if callable(callbacks):
-        raise TypeError(
-            f"{owner}: training.callbacks must be a list of callables, got {callbacks!r} alone. "
-            "Write callbacks=[callback]."
-        )
-    for callback in callbacks or ():
-        if not callable(callback):
-            raise TypeError(
-                f"{owner}: training.callbacks must be callables as callback(network, history), got "
-                f"{callback!r}."
-            )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._constraints import Number, OneOf, ParametersMixin
 from zeroshot._linear import class_sums
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels, check_missing_labels, check_number, check_option
+from zeroshot._validation import check_labels, check_missing_labels
 
-KINDS = ("hard", "soft")
 _BLOCK = 4096  # images whose probabilities are held at once
 
 
-class InferenceSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
+class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
     r"""F-score of each output of a source network as a detector of each target class.
 
     The images of the target classes go through the source network. For a target class i and a
@@ -75,6 +76,11 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     [[0.8, 0.4, 0.0], [0.0, 0.67, 0.0]]
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "kind": OneOf("hard", "soft"),
+        "temperature": Number(above=0),
+    }
+
     def __init__(self, kind: str = "hard", *, temperature: float = 4.0) -> None:
         self.kind = kind
         self.temperature = temperature
@@ -99,6 +105,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         ValueError
             `logits` are not 2-D or not finite, there is none, or lengths differ.
         """
+        self._check_parameters()
         for name in ("classes_", "hits_", "class_sizes_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -124,9 +131,8 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         ValueError
             As `fit`; or the number of outputs or the type of labels has changed since.
         """
+        self._check_parameters()
         owner = type(self).__name__
-        check_option(self.kind, KINDS, owner=owner, name="kind")
-        check_number(self.temperature, owner=owner, name="temperature", above=0)
         logits = _check_logits(logits, owner=owner)
         y = check_labels(check_missing_labels(y, owner=owner), owner=owner, name="y")
         check_consistent_length(logits, y)

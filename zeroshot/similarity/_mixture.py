@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._constraints import Checked, OneOf, ParametersMixin, check_inner
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_number, check_option
+from zeroshot._validation import check_number
 from zeroshot.similarity._base import as_similarity_matrix, sized
 
 SCALES = ("sum", "max", "zscore", "none")
 
 
-class MixtureSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
+def check_pairs(similarities: Any, *, owner: str, name: str) -> None:
+    """Raise unless `similarities` are pairs of a similarity and its weight.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are not, or the weights have no positive sum.
+    """
+    once = isinstance(similarities, Iterator)
+    try:
+        pairs = [] if once else [(similarity, weight) for similarity, weight in similarities]
+    except (TypeError, ValueError):
+        pairs = []
+    if not pairs and (once or not isinstance(similarities, Sequence) or len(similarities)):
+        raise TypeError(
+            f"{owner}: {name} must be pairs of a similarity and its weight, got "
+            f"{similarities!r}. Pass [(WordNetSimilarity(), 1), (WordVectorSimilarity(vectors), "
+            "1)]."
+        )
+    for similarity, weight in pairs:
+        check_number(weight, owner=owner, name="a weight", at_least=0)
+        check_inner(similarity)
+    if not sum(weight for _, weight in pairs) > 0:
+        raise ValueError(
+            f"{owner}: the weights must have a positive sum, got "
+            f"{[weight for _, weight in pairs]}. Give a similarity a weight above 0."
+        )
+
+
+class MixtureSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
     r"""Weighted mean of similarities, :math:`\sum_m w_m S_m / \sum_m w_m`.
 
     Parameters
@@ -45,6 +75,11 @@ class MixtureSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     array([[0.8125, 0.1875]])
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "similarities": Checked(check_pairs),
+        "scale": OneOf(*SCALES),
+    }
+
     def __init__(self, similarities: Sequence[tuple[Any, float]], *, scale: str = "sum") -> None:
         self.similarities = similarities
         self.scale = scale
@@ -71,8 +106,8 @@ class MixtureSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         TypeError
             `similarities` are no pairs.
         """
-        check_option(self.scale, SCALES, owner="MixtureSimilarity", name="scale")
-        pairs = _check_pairs(self.similarities)
+        self._check_parameters()
+        pairs = self.similarities
         targets = sized(targets, owner="MixtureSimilarity", name="targets")
         sources = sized(sources, owner="MixtureSimilarity", name="sources")
         total = sum(weight for _, weight in pairs)
@@ -117,22 +152,3 @@ def _scaled(matrix: np.ndarray, scale: str) -> np.ndarray:
             size = matrix.sum(axis=1, keepdims=True)
         matrix = np.divide(matrix, size, out=np.zeros_like(matrix), where=size > 0)
     return matrix
-
-
-def _check_pairs(similarities: Any) -> list[tuple[Any, float]]:
-    try:
-        pairs = [(similarity, weight) for similarity, weight in similarities]
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            "MixtureSimilarity: similarities must be pairs of a similarity and its weight, got "
-            f"{similarities!r}. Pass [(WordNetSimilarity(), 1), (WordVectorSimilarity(vectors), "
-            "1)]."
-        ) from error
-    for _, weight in pairs:
-        check_number(weight, owner="MixtureSimilarity", name="a weight", at_least=0)
-    if not sum(weight for _, weight in pairs) > 0:
-        raise ValueError(
-            "MixtureSimilarity: the weights must have a positive sum, got "
-            f"{[weight for _, weight in pairs]}. Give a similarity a weight above 0."
-        )
-    return pairs

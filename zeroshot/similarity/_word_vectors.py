@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot._arrays import unit_rows
+from zeroshot._constraints import Instance, OneOf, ParametersMixin
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels, check_option
+from zeroshot._validation import check_labels
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.taxonomy import Synset
@@ -22,7 +23,7 @@ from zeroshot.taxonomy._synset import looks_like_identifier
 _OWNER = "WordVectorSimilarity"
 
 
-class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
+class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
     """Cosine of the labels' vectors: with `WordVectors`, of the means of their words' vectors.
 
     Parameters
@@ -56,6 +57,13 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
     array([[ 0.96, -0.6 ]])
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Instance(
+            LabelEmbedding, remedy="Pass WordVectors('glove-wiki-gigaword-50'), for example."
+        ),
+        "on_missing": OneOf("raise", "zero"),
+    }
+
     def __init__(self, label_embedding: LabelEmbedding, *, on_missing: str = "raise") -> None:
         self.label_embedding = label_embedding
         self.on_missing = on_missing
@@ -85,13 +93,7 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         ValueError
             `on_missing` is none of its options.
         """
-        check_option(self.on_missing, ("raise", "zero"), owner=_OWNER, name="on_missing")
-        if not isinstance(self.label_embedding, LabelEmbedding):
-            raise TypeError(
-                f"{_OWNER}: label_embedding must be a LabelEmbedding, got "
-                f"{self.label_embedding!r}. Pass WordVectors('glove-wiki-gigaword-50'), for "
-                "example."
-            )
+        self._check_parameters()
         targets, of_synsets = self._texts(targets, "targets")
         sources, _ = self._texts(sources, "sources")
         columns = self.label_embedding.covers(sources)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from zeroshot._constraints import Checked, Maybe, OneOf, ParametersMixin
 from zeroshot._links import DocLinkMixin
 from zeroshot._renamed import revalued
 from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_option
 from zeroshot.similarity._wordnet_measures import (
     IDENTICAL,
     MEASURES,
@@ -32,14 +32,41 @@ from zeroshot.taxonomy._graph import noun_graph
 from zeroshot.taxonomy._information import intrinsic_information
 from zeroshot.taxonomy._resolve import senses_of
 
-SENSES = ("first", "nearest")
-
 _BLOCK = 1 << 24
 """Pairs of rows that are held at once."""
 
 
+def check_names(overrides: Any, *, owner: str, name: str) -> None:
+    """Raise unless `overrides` is a dict."""
+    if not isinstance(overrides, Mapping):
+        raise TypeError(
+            f"{owner}: {name} must be a dict from labels to wnids or nltk names, got "
+            f"{overrides!r}. Pass class_synsets('cifar100'), for example."
+        )
+
+
+def check_counts(content: Any, *, owner: str, name: str) -> None:
+    """Raise unless `content` holds counts of nouns as nltk reads them."""
+    remedy = "Pass what nltk's WordNetICCorpusReader.ic reads."
+    if not isinstance(content, Mapping) or "n" not in content:
+        raise ValueError(
+            f"{owner}: {name} must be None or a dict with counts of nouns, "
+            f"{{'n': {{offset: count}}}}, got {type(content).__name__}. {remedy}"
+        )
+    counts = content["n"]
+    if not isinstance(counts, Mapping):
+        raise ValueError(
+            f"{owner}: {name}['n'] must be a dict from offsets to counts, got {counts!r}. {remedy}"
+        )
+    if not counts.get(0, 0) > 0:
+        raise ValueError(
+            f"{owner}: {name}['n'] must hold the total count under 0, got {counts.get(0)!r}. "
+            f"{remedy}"
+        )
+
+
 @revalued(measure={"wup": "wup_nltk"})
-class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
+class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
     r"""Similarity of nouns by their places in WordNet 3.0.
 
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way
@@ -101,6 +128,14 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
            [0.05 , 0.071, 0.5  ]])
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "measure": OneOf(*MEASURES),
+        "information_content": Maybe(Checked(check_counts)),
+        "overrides": Maybe(Checked(check_names)),
+        "senses": OneOf("first", "nearest"),
+        "on_missing": OneOf("raise", "zero"),
+    }
+
     def __init__(
         self,
         measure: str = "path",
@@ -141,13 +176,10 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, BaseEstimator):
         TypeError
             `targets` or `sources` are no list, or `overrides` no mapping.
         """
-        owner = "WordNetSimilarity"
         if self.measure == "wup":
-            raise ValueError(f"{owner}: measure=" + NOT_WUP)
-        check_option(self.measure, MEASURES, owner=owner, name="measure")
-        check_option(self.senses, SENSES, owner=owner, name="senses")
-        check_option(self.on_missing, ("raise", "zero"), owner=owner, name="on_missing")
-        counts = _noun_counts(self.information_content)
+            raise ValueError("WordNetSimilarity: measure=" + NOT_WUP)
+        self._check_parameters()
+        counts = (self.information_content or {}).get("n")
         rows, columns = self._senses(targets, "targets"), self._senses(sources, "sources")
         result = np.zeros((len(rows), len(columns)))
         known_rows, known_columns = ([i for i, s in enumerate(x) if s] for x in (rows, columns))
@@ -215,37 +247,7 @@ def replace_names(items: Any, overrides: Mapping[str, str] | None) -> Any:
     """
     if overrides is None or isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return items
-    if not isinstance(overrides, Mapping):
-        raise TypeError(
-            "WordNetSimilarity: overrides must be a dict from labels to wnids or nltk names, got "
-            f"{overrides!r}. Pass class_synsets('cifar100'), for example."
-        )
     return [item if isinstance(item, Synset) else overrides.get(item, item) for item in items]
-
-
-def _noun_counts(
-    information_content: Mapping[str, Mapping[int, float]] | None,
-) -> Mapping[int, float] | None:
-    if information_content is None:
-        return None
-    if not isinstance(information_content, Mapping) or "n" not in information_content:
-        raise ValueError(
-            "WordNetSimilarity: information_content must be None or a dict with counts of nouns, "
-            f"{{'n': {{offset: count}}}}, got {type(information_content).__name__}. Pass what "
-            "nltk's WordNetICCorpusReader.ic reads."
-        )
-    counts = information_content["n"]
-    if not isinstance(counts, Mapping):
-        raise ValueError(
-            "WordNetSimilarity: information_content['n'] must be a dict from offsets to counts, "
-            f"got {counts!r}. Pass what nltk's WordNetICCorpusReader.ic reads."
-        )
-    if not counts.get(0, 0) > 0:
-        raise ValueError(
-            "WordNetSimilarity: information_content['n'] must hold the total count under 0, got "
-            f"{counts.get(0)!r}. Pass what nltk's WordNetICCorpusReader.ic reads."
-        )
-    return counts
 
 
 def _information(nodes: np.ndarray, counts: Mapping[int, float] | None) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""Inputs of the estimators: features, or images where there is a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from zeroshot._constraints import ParametersMixin
+from zeroshot._images import check_images
+from zeroshot._validation import check_labels, check_missing_labels, check_no_images
+
+_DTYPES = [np.float64, np.float32]
+
+
+class InputMixin(ParametersMixin):
+    """Mixin of the estimators whose X is images with a ``network``, and features without one."""
+
+    network: Any = None
+
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        """Return X and the labels y of ``fit``, checked; with `reset` X may be of another width."""
+        owner = type(self).__name__
+        y = check_missing_labels(y, owner=owner)
+        X, y = self._validate_pair(X, y, reset=reset)
+        return X, check_labels(y, owner=owner, name="y")
+
+    def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
+        """Return X, and y as an array, as many of the one as of the other."""
+        if self.network is None:
+            check_no_images(X, owner=type(self).__name__)
+            return validate_data(self, X, y, dtype=_DTYPES, **params)
+        y = validate_data(self, "no_validation", y, **params)
+        X = check_images(X, owner=type(self).__name__)
+        check_consistent_length(X, y)
+        return X, y
+
+    def _validate(self, X: Any, dtype: Any = _DTYPES) -> Any:
+        """Return features, checked against those of ``fit``, or images as they are."""
+        if self.network is not None:
+            return X
+        check_no_images(X, owner=type(self).__name__)
+        return validate_data(self, X, reset=False, dtype=dtype)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        images = self.network is not None
+        tags.input_tags.two_d_array = not images
+        tags.input_tags.string = images
+        tags.transformer_tags.preserves_dtype = [] if images else ["float64", "float32"]
+        return tags
