@@ -72,15 +72,14 @@ class Flag(Constraint):
 
 
 class Instance(Constraint):
-    """An object of one of some classes."""
+    """An object of one of some classes, called `what` in the message."""
 
-    def __init__(self, *classes: type, remedy: str) -> None:
-        self.classes, self.remedy = classes, remedy
+    def __init__(self, *classes: type, what: str, remedy: str) -> None:
+        self.classes, self.what, self.remedy = classes, what, remedy
 
     def check(self, value: Any, *, owner: str, name: str) -> None:
         if not isinstance(value, self.classes):
-            names = " or ".join(each.__name__ for each in self.classes)
-            raise TypeError(f"{owner}: {name} must be a {names}, got {value!r}. {self.remedy}")
+            raise TypeError(f"{owner}: {name} must be {self.what}, got {value!r}. {self.remedy}")
 
 
 class Maybe(Constraint):

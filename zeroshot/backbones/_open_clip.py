@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from zeroshot._constraints import Checked, Instance, Maybe
+from zeroshot._constraints import Checked, Maybe
 from zeroshot._renamed import renamed
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network
@@ -18,6 +18,14 @@ def _check_model_name(model_name: Any, *, owner: str, name: str) -> None:
 
     open_clip = import_optional("open_clip", owner=owner, extra="text")
     check_model_name(open_clip, model_name, owner=owner)
+
+
+def _check_weights(weights: Any, *, owner: str, name: str) -> None:
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(
+            f"{owner}: {name} must be a tag of open_clip, a file of weights, or None, got "
+            f"{weights!r}."
+        )
 
 
 @renamed(pretrained="weights")
@@ -84,7 +92,7 @@ class OpenCLIPFeatures(ImageFeatures):
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "model_name": Checked(_check_model_name),
-        "weights": Maybe(Instance(str, os.PathLike, remedy="open_clip lists names of weights.")),
+        "weights": Maybe(Checked(_check_weights)),
     }
 
     def __init__(

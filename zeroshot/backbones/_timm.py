@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zeroshot._constraints import COUNT, Checked, Instance, Maybe
+from zeroshot._constraints import COUNT, Checked, Maybe
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
 from zeroshot.backbones._source_head import SourceHead
@@ -23,6 +23,14 @@ def _check_weights(weights: Any, *, owner: str, name: str) -> None:
     from zeroshot.backbones._weights import check_weights
 
     check_weights(weights, owner=owner)
+
+
+def _check_layer(layer: Any, *, owner: str, name: str) -> None:
+    if not isinstance(layer, str):  # which there are is known once the network is open
+        raise ValueError(
+            f"{owner}: {name} must be a layer of the network, such as 'blocks.3', or None for its "
+            f"last features, got {layer!r}."
+        )
 
 
 def _check_image_size(image_size: Any, *, owner: str, name: str) -> None:
@@ -136,7 +144,7 @@ class TimmFeatures(ImageFeatures):
         "model_name": Checked(_check_model_name),
         "weights": Checked(_check_weights),
         "image_size": Maybe(Checked(_check_image_size)),
-        "layer": Maybe(Instance(str, remedy="Pass the name of one, such as 'blocks.3'.")),
+        "layer": Maybe(Checked(_check_layer)),
         "pool_size": COUNT,
     }
 

@@ -122,9 +122,19 @@ class FineTuneClassifier(NetworkClassifier):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "network": Checked(_check_network),
         "head": Maybe(
-            Instance(SimilarityInitializer, remedy="Pass SimilarityInitializer(source_head).")
+            Instance(
+                SimilarityInitializer,
+                what="None or a SimilarityInitializer",
+                remedy="Pass SimilarityInitializer(source_head).",
+            )
         ),
-        "trainable_from": Maybe(Instance(str, remedy="Pass 'head', 'all', or a stage's name.")),
+        "trainable_from": Maybe(
+            Instance(
+                str,
+                what="None or the name of a stage",
+                remedy="Pass 'head', 'all', or a stage's name.",
+            )
+        ),
         "weights": Maybe(Checked(_check_weights)),
         "dropout": Number(at_least=0, below=1),
         "resize": COUNT,

@@ -83,7 +83,11 @@ class OpenLabelClassifier(CompositeClassifier):
     label_embedding: LabelEmbedding | None
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "head": Instance(SourceHead, remedy="Pass TimmFeatures().fit().source_head_, for example."),
+        "head": Instance(
+            SourceHead,
+            what="a SourceHead",
+            remedy="Pass TimmFeatures().fit().source_head_, for example.",
+        ),
         "sentences": FLAG,
         "device": DEVICE,
         "label_embedding": Maybe(Checked(check_label_embedding)),

@@ -165,7 +165,12 @@ class Training(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
         "precision": PRECISION,
         "accumulation": COUNT,
         "checkpoint": Maybe(
-            Instance(str, os.PathLike, remedy="Write checkpoint='run.safetensors', for example.")
+            Instance(
+                str,
+                os.PathLike,
+                what="None or a path",
+                remedy="Write checkpoint='run.safetensors', for example.",
+            )
         ),
         "callbacks": Maybe(Checked(_check_callbacks)),
         "progress": PROGRESS,

@@ -59,7 +59,9 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "label_embedding": Instance(
-            LabelEmbedding, remedy="Pass WordVectors('glove-wiki-gigaword-50'), for example."
+            LabelEmbedding,
+            what="a LabelEmbedding",
+            remedy="Pass WordVectors('glove-wiki-gigaword-50'), for example.",
         ),
         "on_missing": OneOf("raise", "zero"),
     }
