@@ -30,6 +30,7 @@ from zeroshot._validation import (
     check_unique,
     warn_caller,
 )
+from zeroshot.estimators._encoded_labels import check_not_encoded
 from zeroshot.estimators._many_candidates import (
     best_columns,
     binary_scores,
@@ -54,7 +55,9 @@ def check_samples(
     X, y = validate_data(estimator, X, y, reset=reset, dtype=[np.float64, np.float32])
     if reset:
         vars(estimator).pop("sums_", None)
-    return X, check_labels(y, owner=owner, name="y")
+    y = check_labels(y, owner=owner, name="y")
+    check_not_encoded(estimator, y)
+    return X, y
 
 
 class CandidateClassifier(
