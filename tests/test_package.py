@@ -183,12 +183,12 @@ LAYERS = [
     {
         "exceptions",
         "_arrays",
+        "_constraints",
         "_renamed",
         "_saving",
         "_version",
         "_optional",
         "_validation",
-        
         "_torch",
         "_files",
         "_printable",

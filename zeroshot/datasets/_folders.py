@@ -201,6 +201,8 @@ def list_images(path: str | os.PathLike) -> list[str]:
 
 def list_other_files(path: str | os.PathLike) -> list[str]:
     """Return the paths of the files in a folder that `list_images` leaves out for their names."""
+    if Path(path).is_file():
+        return []
     return [found for found in _files_below(Path(path)) if not _is_image(found)]
 
 

@@ -29,6 +29,7 @@ from zeroshot._validation import (
     check_unique,
     warn_caller,
 )
+from zeroshot.estimators._encoded_labels import check_not_encoded
 from zeroshot.estimators._input import InputMixin
 from zeroshot.estimators._many_candidates import (
     best_columns,
@@ -125,6 +126,11 @@ class CandidateClassifier(
     @abstractmethod
     def _vocabulary_embedding(self) -> Any:
         """Return what knows the whole vocabulary that ``"vocabulary"`` stands for."""
+
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        X, y = super()._validate_fit(X, y, reset=reset)
+        check_not_encoded(self, y)
+        return X, y
 
     def _fit_without_images(self, n_features: int | None) -> None:
         """Forget the images of an earlier ``fit``; None where the number of features is open."""
