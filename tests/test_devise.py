@@ -158,8 +158,8 @@ def test_a_random_state_object_moves_on():
         ({"batch_size": 0}, "training.batch_size must be an integer of at least 1, got 0"),
         ({"learning_rate": np.inf}, "training.learning_rate must be a number above 0, got inf"),
         ({"weight_decay": -1.0}, "training.weight_decay must be a number of at least 0, got -1.0"),
-        ({"device": "abacus"}, "device must be 'auto' or a torch device .* got 'abacus'"),
-        ({"device": "cuda:77"}, "device='cuda:77', but torch finds .* Use device='auto'"),
+        ({"device": "abacus"}, "training.device must be 'auto' or a torch device .* got 'abacus'"),
+        ({"device": "cuda:77"}, "training.device='cuda:77', but torch finds .* Use device='auto'"),
     ],
 )
 def test_unknown_option_values(changes, words):

@@ -161,6 +161,7 @@ NOT_LABELS = ["vocabulry", 3, [], ["cat", "cat"], ["cat", 1], iter(["cat"])]
 NOT_SHARES = [0, 0.0, 1.5, np.nan, True, "half"]
 REFUSED = {
     "_base.check_candidates": NOT_LABELS,
+    "_validation.check_label_list": NOT_LABELS,
     "_base.check_overrides": [3, {"cat": 1.5}],
     "_base.check_n_splits": [0, 2.5, np.nan, True, "5"],
     "_calibrated._check_calibration": ["aut", np.nan, True],

@@ -173,7 +173,7 @@ def test_label_vectors_without_an_embedding_raise():
             {"hidden": (3,), "weight_decay": -1},
             "training.weight_decay must be a number of at least 0",
         ),
-        ({"hidden": (3,), "device": "abacus"}, "device must be 'auto' or a torch device"),
+        ({"hidden": (3,), "device": "abacus"}, "training.device must be 'auto' or a torch device"),
     ],
 )
 def test_unknown_option_values(changes, words):

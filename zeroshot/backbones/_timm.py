@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zeroshot._constraints import COUNT, Checked, Maybe
+from zeroshot._validation import check_label_list
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
 from zeroshot.backbones._source_head import SourceHead
@@ -143,6 +144,7 @@ class TimmFeatures(ImageFeatures):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "model_name": Checked(_check_model_name),
         "weights": Checked(_check_weights),
+        "source_labels": Maybe(Checked(check_label_list)),
         "image_size": Maybe(Checked(_check_image_size)),
         "layer": Maybe(Checked(_check_layer)),
         "pool_size": COUNT,
