@@ -195,6 +195,8 @@ LAYERS = [
         "_threads",
     },
     {"_linear"},
+    {"_decoding"},
+    {"_decoder_process"},
     {"_images"},
     {"_torch", "_pipelines", "_clip", "_links", "_progress", "_tabular"},
     {"taxonomy"},

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._decoding import Limits
 from zeroshot._images import check_images
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
@@ -42,6 +43,9 @@ class ImageFeatures(
     batch_size: int
     num_workers: int | None
     on_error: str
+    max_pixels: int
+    max_bytes: int
+    max_seconds: float
     progress: bool | str
     random_state: Any
 
@@ -149,6 +153,9 @@ class ImageFeatures(
         check_option(self.on_error, ("raise", "skip", "nan"), owner=owner, name="on_error")
         n_threads(self.num_workers, owner=owner)
         check_number(self.batch_size, owner=owner, name="batch_size", at_least=1, integer=True)
+        check_number(self.max_pixels, owner=owner, name="max_pixels", at_least=1, integer=True)
+        check_number(self.max_bytes, owner=owner, name="max_bytes", at_least=1, integer=True)
+        check_number(self.max_seconds, owner=owner, name="max_seconds", above=0)
         if self.progress not in (True, False, "auto"):
             raise ValueError(
                 f"{owner}: progress must be True, False or 'auto', got {self.progress!r}."
@@ -189,6 +196,7 @@ class ImageFeatures(
             stop_on_error=stop_on_error,
             batch_size=self.batch_size,
             num_workers=n_threads(self.num_workers, owner=type(self).__name__),
+            limits=Limits(self.max_pixels, self.max_bytes, self.max_seconds),
             progress=self.progress,
             owner=type(self).__name__,
         )

@@ -58,6 +58,24 @@ def add_network(command: argparse.ArgumentParser, *, choice: bool) -> None:
         )
     add_device(command, "images")
     command.add_argument(
+        "--max-pixels",
+        type=_positive,
+        metavar="N",
+        help="width x height that an image may have (default: 89478485)",
+    )
+    command.add_argument(
+        "--max-bytes",
+        type=_positive,
+        metavar="N",
+        help="size that an image file may have (default: 268435456)",
+    )
+    command.add_argument(
+        "--max-seconds",
+        type=_positive_number,
+        metavar="S",
+        help="for decoding one AVIF or JPEG 2000 image (default: 20)",
+    )
+    command.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="progress bars on stderr (default: on work of some seconds)",
@@ -134,16 +152,27 @@ def device_options(args: argparse.Namespace) -> dict[str, Any]:
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return how a network for images runs, as parameters of it; raise as `device_options` does."""
     progress = "auto" if args.progress is None else args.progress
-    return {**device_options(args), "progress": progress}
+    return {**device_options(args), **reading_options(args), "progress": progress}
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the limits of reading an image that the options name."""
+    given = {name: getattr(args, name) for name in ("max_pixels", "max_bytes", "max_seconds")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def read_images(arguments: Sequence[str]) -> list[str]:
     """Return the paths of the images of arguments: files, folders, and ``-`` for lines of stdin.
 
+    Among several, a path that is nothing to read, or a folder without an image, is returned as it
+    is: reading it is one error among the answers, and the other images have theirs.
+
     Raises
     ------
     FileNotFoundError, ValueError
-        There is no such file or folder, or a folder holds no image.
+        There is one path only, and no such file or folder, or no image in the folder.
+    UsageError
+        Standard input names no path.
     """
     from zeroshot.datasets import list_images
 
@@ -152,7 +181,15 @@ def read_images(arguments: Sequence[str]) -> list[str]:
         places += [os.fsdecode(line) for line in _stdin()] if argument == STDIN else [argument]
     if not places:
         raise UsageError("standard input names no image. Write one path a line.")
-    return [path for place in places for path in list_images(place)]
+    paths = []
+    for place in places:
+        try:
+            paths += list_images(place)
+        except (OSError, ValueError):
+            if len(places) == 1:
+                raise
+            paths.append(place)
+    return paths
 
 
 def read_labels(text: str, *, option: str = "--labels") -> list[str]:
@@ -221,4 +258,11 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
     return value
