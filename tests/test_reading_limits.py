@@ -225,7 +225,7 @@ def test_the_command_line_names_every_odd_path_and_embeds_the_rest(
          "--backbone", "test_efficientnet", "--max-pixels", "100"]
     ) == 1  # fmt: skip
     err = " ".join(capsys.readouterr().err.split())
-    assert "more than --max-pixels 100" in err and "pass a larger --max-pixels" in err
+    assert "the limit is 100" in err and "pass a larger --max-pixels" in err
 
 
 def test_a_file_that_becomes_a_pipe_does_not_hang(
@@ -397,7 +397,7 @@ def test_a_helper_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "a.avif"
     photo(900, 1200).save(path)
     read_image(path)
-    with pytest.raises(ImageReadError, match=r"more than max_seconds=0.0001.*larger max_seconds"):
+    with pytest.raises(ImageReadError, match=r"more than 0.0001 seconds.*larger max_seconds"):
         read_image(path, limits=Limits(max_seconds=1e-4))
     assert _decoder_process._idle == []
     assert read_image(path).shape == (900, 1200, 3)  # by the next one
@@ -434,7 +434,7 @@ def test_a_header_that_asks_for_gigabytes_is_one_row(tmp_path: Path) -> None:
     result = tiny(max_pixels=10**8).fit().extract([path, photo()])
     assert 1 in result.indices
     path.write_bytes(bytes(content).replace(side, (60_000).to_bytes(4, "big")))
-    with pytest.raises(ImageReadError, match="more than max_pixels=89,478,485"):
+    with pytest.raises(ImageReadError, match="the limit is 89,478,485"):
         read_image(path)
 
 
@@ -471,7 +471,7 @@ def test_more_pixels_than_pillow_allows_are_read_where_the_user_says_so(tmp_path
     path = tmp_path / "a.jpg"
     Image.new("L", (15_000, 12_000)).save(path)
     before = Image.MAX_IMAGE_PIXELS
-    with pytest.raises(ImageReadError, match="more pixels than max_pixels=89,478,485"):
+    with pytest.raises(ImageReadError, match="more pixels than the limit of 89,478,485"):
         read_image(path)
     limits = Limits(max_pixels=180_000_000)
     assert read_image(path, limits=limits, min_side=448).shape == (1500, 1875, 3)

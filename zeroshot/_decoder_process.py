@@ -75,8 +75,8 @@ class Helper:
     def _ask(
         self, seconds: float, request: dict[str, Any], file: IO[bytes] | None = None
     ) -> tuple[dict[str, Any], np.ndarray | None]:
-        process, late = self._process, threading.Event()
-        assert process.stdin is not None and process.stdout is not None  # they are pipes
+        process: Any = self._process
+        late = threading.Event()
 
         def end() -> None:
             late.set()
@@ -99,7 +99,7 @@ class Helper:
         except (OSError, ValueError, EOFError) as error:
             self.close()
             if late.is_set():
-                raise TimeoutError(f"decoding took more than max_seconds={seconds:g}") from error
+                raise TimeoutError(f"decoding took more than {seconds:g} seconds") from error
             raise ChildProcessError(
                 f"the process that decodes ended with code {process.returncode}"
             ) from error

@@ -79,8 +79,12 @@ class Limits:
     max_seconds: float = 20.0
 
 
-class TooLargeError(ValueError):
-    """An image beyond a limit; the message says which one and how to change it."""
+class TooManyPixelsError(ValueError):
+    """An image that declares more pixels than it may."""
+
+
+class TooManyBytesError(ValueError):
+    """A file that is larger than it may be."""
 
 
 def needs_helper(head: bytes) -> bool:
@@ -138,8 +142,8 @@ def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -
 def check_size(size: tuple[int, int], limits: Limits) -> None:
     """Raise if an image declares more pixels than it may."""
     if size[0] * size[1] > limits.max_pixels:
-        raise TooLargeError(
-            f"it has {size[0]:,} x {size[1]:,} pixels, more than max_pixels={limits.max_pixels:,}"
+        raise TooManyPixelsError(
+            f"it has {size[0]:,} x {size[1]:,} pixels, and the limit is {limits.max_pixels:,}"
         )
 
 
@@ -206,7 +210,8 @@ def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
 def rebuilt(kind: str, message: str) -> BaseException:
     """Return an error that the helper process met, from its name and its text."""
     known: dict[str, Any] = {
-        error.__name__: error for error in (TooLargeError, UnidentifiedImageError, *READ_ERRORS)
+        error.__name__: error
+        for error in (TooManyPixelsError, UnidentifiedImageError, *READ_ERRORS)
     }
     known |= {"error": OSError, "_ArrayMemoryError": MemoryError, "ValueError": ValueError}
     return known.get(kind, OSError)(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import stat
@@ -10,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -21,7 +22,8 @@ from zeroshot._decoding import (
     IN_PROCESS,
     READ_ERRORS,
     Limits,
-    TooLargeError,
+    TooManyBytesError,
+    TooManyPixelsError,
     decode,
     needs_helper,
     pixels_of,
@@ -247,17 +249,15 @@ def _read_open(image: Image.Image, limits: Limits) -> np.ndarray:
         return pixels_of(image, limits)
 
 
-def _read_file(file: IO[bytes], limits: Limits, min_side: int | None) -> np.ndarray:
-    apart = needs_helper(file.read(16))
-    file.seek(0)
-    if not apart:
+def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) -> np.ndarray:
+    if not needs_helper(file.peek(16)):
         try:
             return decode(file, limits, min_side)
         except Image.DecompressionBombError as error:
             # Pillow's own limit belongs to this process. A helper has none but the user's.
             if limits.max_pixels <= 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels):
-                raise TooLargeError(
-                    f"it has more pixels than max_pixels={limits.max_pixels:,}"
+                raise TooManyPixelsError(
+                    f"it has more pixels than the limit of {limits.max_pixels:,}"
                 ) from error
             file.seek(0)
     from zeroshot._decoder_process import decode_apart
@@ -265,23 +265,29 @@ def _read_file(file: IO[bytes], limits: Limits, min_side: int | None) -> np.ndar
     return decode_apart(file, limits, min_side)
 
 
-@contextmanager
-def _open_file(path: str | os.PathLike, limits: Limits) -> Iterator[IO[bytes]]:
+def _open_file(path: str | os.PathLike, limits: Limits) -> io.BufferedReader:
     """Open a regular file. Anything else may block for ever, or do something when it is opened."""
     _check_file(os.stat(path), limits)
     # Between the two it may have been replaced: a pipe opened so does not block.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    file = open(path, "rb", opener=_without_blocking)
+    try:
         _check_file(os.fstat(file.fileno()), limits)
-        yield file
+    except READ_ERRORS:
+        file.close()
+        raise
+    return file
+
+
+def _without_blocking(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_file(about: os.stat_result, limits: Limits) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise _NotAFileError(_KINDS.get(stat.S_IFMT(about.st_mode), "something else"))
     if about.st_size > limits.max_bytes:
-        raise TooLargeError(
-            f"the file has {about.st_size:,} bytes, more than max_bytes={limits.max_bytes:,}"
+        raise TooManyBytesError(
+            f"the file has {about.st_size:,} bytes, and the limit is {limits.max_bytes:,}"
         )
 
 
@@ -291,17 +297,17 @@ class _NotAFileError(OSError):
 
 def _diagnosis(item: Any, error: BaseException) -> str:
     """Return what is wrong with an image, and the remedy."""
-    if isinstance(error, TooLargeError):
-        name = "max_bytes" if "max_bytes" in str(error) else "max_pixels"
-        option = "--" + name.replace("_", "-")
-        said = str(error)
-        return Remedy(said, said.replace(f"{name}=", f"{option} ")) + (
-            ". Make it smaller first, or, if you trust it, "
-            + Remedy(f"pass a larger {name}.", f"pass a larger {option}.")
+    if isinstance(error, TooManyPixelsError):
+        return f"{error}. Make it smaller first, or, if you trust it, " + Remedy(
+            "pass a larger max_pixels.", option="pass a larger --max-pixels."
+        )
+    if isinstance(error, TooManyBytesError):
+        return f"{error}. Make it smaller first, or, if you trust it, " + Remedy(
+            "pass a larger max_bytes.", option="pass a larger --max-bytes."
         )
     if isinstance(error, TimeoutError):
         return f"{error}. Leave it out, convert it to JPEG, or, if you trust it, " + Remedy(
-            "pass a larger max_seconds.", "pass a larger --max-seconds."
+            "pass a larger max_seconds.", option="pass a larger --max-seconds."
         )
     if isinstance(error, MemoryError):
         return (
