@@ -192,6 +192,7 @@ LAYERS = [
         "_printable",
         "_record",
         "_hub",
+        "_model_folders",
         "_threads",
     },
     {"_linear"},
