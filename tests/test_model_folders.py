@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ CANARY = "zeroshot_test_canary"
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a model of one layer and a `Dense` part, its weights random."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # version 5.0 knows no other name
+        from sentence_transformers import SentenceTransformer, models
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("whole")
