@@ -7,10 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from zeroshot._threads import wait_passively
 
 wait_passively()  # before torch
+
+# The same examples in every run, and none kept on disk. "long" is for --hypothesis-profile.
+for name, n_examples in (("short", 300), ("long", 5_000)):
+    settings.register_profile(
+        name,
+        max_examples=n_examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+settings.load_profile("short")
 
 collect_ignore_glob = ["data/*"]  # saved models, and the scripts that wrote them once
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several workers wait in turns

@@ -358,7 +358,7 @@ def test_unreadable_images_are_each_reported_and_the_others_named(
     assert [answer["path"] for answer in json.loads(out)] == good
     first, second, total = err.splitlines()
     assert str(bad) in first
-    assert "no image that Pillow knows" in first
+    assert "is not an image of JPEG, PNG" in first
     assert str(empty) in second
     assert "zero bytes" in second
     assert total == "zeroshot: 2 of 4 images could not be read."

@@ -14,6 +14,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import timm
+from PIL import Image
 from safetensors.torch import save_file
 
 import zeroshot
@@ -26,6 +27,8 @@ from zeroshot import (
     WordVectors,
     evaluate_zero_shot,
 )
+from zeroshot._decoding import Limits
+from zeroshot._images import read_image
 from zeroshot.datasets import fetch_cifar100, fetch_xlsa17
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError, in_options, message_of
 from zeroshot.metrics import seen_unseen_curve
@@ -126,6 +129,12 @@ def offline(call: Callable[[], object]) -> BaseException:
         return raised(call)
 
 
+def too_much(folder: Path, **limits: float) -> BaseException:
+    path = folder / "8x8.avif"
+    Image.new("RGB", (8, 8)).save(path)
+    return raised(lambda: read_image(path, limits=Limits(**limits)))
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseException]:
     folder = tmp_path_factory.mktemp("errors")
@@ -163,6 +172,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         "images of the wrong size": raised(
             lambda: TimmFeatures("inception_v3", weights=None, image_size=8).fit()
         ),
+        "an image of too many pixels": too_much(folder, max_pixels=63),
+        "an image of too many bytes": too_much(folder, max_bytes=10),
+        "an image that takes too long": too_much(folder, max_seconds=1e-5),
         "an archive that is not there": raised(
             lambda: fetch_cifar100(data_home=folder, download_if_missing=False)
         ),

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ import torch
 from safetensors import SafetensorError
 
 from zeroshot._hub import check_reachable, download_errors
+from zeroshot._model_folders import check_model_folder
 from zeroshot._optional import import_optional
 from zeroshot.exceptions import DownloadError, IntegrityError, Remedy
 
 CONFIG = "open_clip_config.json"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _creating = threading.Lock()
 
 
@@ -97,6 +100,7 @@ def check_model_name(open_clip: ModuleType, model_name: Any, *, owner: str) -> s
                 f"{owner}: model_name is the folder {folder}, which holds no {CONFIG}. Pass one "
                 "that open_clip wrote, or the name of an architecture."
             )
+        check_clip_folder(folder, owner=owner)
         return f"local-dir:{folder}"
     if model_name in open_clip.list_models():
         return model_name
@@ -106,6 +110,35 @@ def check_model_name(open_clip: ModuleType, model_name: Any, *, owner: str) -> s
         f"{owner}: model_name must be an architecture of open_clip, or a folder with an {CONFIG}, "
         f"got {model_name!r}.{hint} open_clip.list_models() lists them."
     )
+
+
+def check_clip_folder(folder: Path, *, owner: str) -> None:
+    """Raise if the configuration of a model of open_clip names code, or another model's folder.
+
+    Raises
+    ------
+    IntegrityError
+        It does; the message names the file and the entry.
+    """
+    config = check_model_folder(folder, owner=owner)[CONFIG]
+    model = config.get("model_cfg") if isinstance(config, dict) else None
+    parts = model if isinstance(model, dict) else {}
+    towers = [parts.get(name) for name in ("text_cfg", "vision_cfg")]
+    for tower in towers:
+        if not isinstance(tower, dict):
+            raise IntegrityError(
+                f"{owner}: {folder / CONFIG} describes no model of open_clip: model_cfg must hold "
+                "text_cfg and vision_cfg. Fetch the model again."
+            )
+        for key in ("hf_model_name", "hf_tokenizer_name", "timm_model_name"):
+            name = tower.get(key)
+            # What a folder here, or a scheme such as local-dir:, leads to would not be checked.
+            published = isinstance(name, str) and _NAME.fullmatch(name) and not Path(name).exists()
+            if name and not published:
+                raise IntegrityError(
+                    f"{owner}: the model in {folder} is not opened: {CONFIG} has the entry "
+                    f"{key} = {str(name)[:100]!r}, which is not the name of a published model."
+                )
 
 
 def _find_weights(

@@ -1,51 +1,44 @@
-"""Reading images: every kind that Pillow knows becomes RGB, or an error that says what to do."""
+"""Reading images: each becomes RGB pixels, or an error that says what to do."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
-import struct
+import re
+import stat
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from zeroshot.exceptions import ImageReadError
-
-# What Pillow raises for files that are missing, broken, hostile or no images at all: its own
-# plug-ins raise whatever their parsing meets, and only some of it is turned into OSError.
-READ_ERRORS = (
-    OSError,  # also UnidentifiedImageError, and "image file is truncated"
-    SyntaxError,  # "broken PNG file", "not a TIFF file"
-    ValueError,  # sizes that make no sense, too much text in a PNG, unknown modes
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,  # compressions that this Pillow was built without
-    OverflowError,
-    RuntimeError,  # from the decoders of AVIF and the like
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+from zeroshot._decoding import (
+    FORMATS,
+    IN_HELPER,
+    IN_PROCESS,
+    READ_ERRORS,
+    Limits,
+    TooManyBytesError,
+    TooManyPixelsError,
+    decode,
+    needs_helper,
+    pixels_of,
 )
+from zeroshot.exceptions import ImageReadError, Remedy
 
-# EXIF's orientation (tag 0x0112) and what undoes it.
-_ORIENTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
 }
+_NAMED_LENGTH = 300  # how much of a path a message names
+_DEFAULT_LIMITS = Limits()
 
 _EXPECTED = (
     "a list of image paths, a list of PIL images, or a uint8 array of shape (n, height, width, 3)"
@@ -55,34 +48,40 @@ _PIXEL_REMEDY = (
     "array with channels first also needs .transpose(0, 2, 3, 1)"
 )
 
-_quiet_lock = threading.Lock()
 _load_lock = threading.Lock()
+_quiet_lock = threading.Lock()
 _quiet_depth = 0
-_quiet_filters: warnings.catch_warnings | None = None
+_quiet_list: Any = warnings.filters
+# One entry of warnings.filters: ignore whatever a module of Pillow's warns of. The comment in the
+# pattern makes it unequal to any of the user's own.
+_QUIET = ("ignore", None, Warning, re.compile(r"PIL\.(?#scikit-zeroshot)"), 0)
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silence what Pillow warns about while it reads, for all threads, until the last one leaves.
+    """Silence what Pillow warns about while an image is read, until the last thread leaves.
 
-    Warning filters belong to the process, so that worker threads must not swap them one
-    by one; and only Pillow's own warnings are touched.
+    Warning filters belong to the process. A thread that saves and restores them all, as
+    ``warnings.catch_warnings`` does, undoes what other threads set meanwhile: here one entry comes,
+    and that entry goes.
     """
-    global _quiet_depth, _quiet_filters
+    global _quiet_depth, _quiet_list
     with _quiet_lock:
         if _quiet_depth == 0:
-            _quiet_filters = warnings.catch_warnings()
-            _quiet_filters.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+            _quiet_list = warnings.filters
+            _quiet_list.insert(0, _QUIET)
         _quiet_depth += 1
     try:
         yield
     finally:
         with _quiet_lock:
             _quiet_depth -= 1
-            if _quiet_depth == 0 and _quiet_filters is not None:
-                _quiet_filters.__exit__(None, None, None)
+            if _quiet_depth == 0:
+                # The list may have been replaced meanwhile by a copy, which holds the entry too.
+                current: Any = warnings.filters
+                for filters in (_quiet_list, current):
+                    if _QUIET in filters:
+                        filters.remove(_QUIET)
 
 
 def check_images(X: Any, *, owner: str) -> Sequence[Any] | np.ndarray:
@@ -166,7 +165,10 @@ def _check_pixels(array: np.ndarray, ndim: int, *, owner: str, what: str) -> Non
 def name_of(item: Any, position: int) -> str:
     """Return how messages name an image: by its path where it has one, and its position."""
     path = path_of(item)
-    return f"{path!r} (position {position})" if path else f"the image at position {position}"
+    if not path:
+        return f"the image at position {position}"
+    more = "" if len(path) <= _NAMED_LENGTH else f" and {len(path) - _NAMED_LENGTH} characters more"
+    return f"{path[:_NAMED_LENGTH]!r}{more} (position {position})"
 
 
 def path_of(item: Any) -> str | None:
@@ -175,11 +177,19 @@ def path_of(item: Any) -> str | None:
     return os.fspath(path) or None if isinstance(path, (str, os.PathLike)) else None
 
 
-def read_image(item: Any, position: int = 0) -> np.ndarray:
+def read_image(
+    item: Any,
+    position: int = 0,
+    *,
+    limits: Limits = _DEFAULT_LIMITS,
+    min_side: int | None = None,
+) -> np.ndarray:
     """Return an image as RGB pixels, upright, whatever its mode.
 
     Transparency is composited on white, 16-bit gray is scaled to 8 bits, EXIF rotation is
     undone, and of an animation the first frame is taken (of a PIL image, its current one).
+    Formats are told from content: JPEG, PNG, GIF, WebP, BMP, TIFF, PBM, PGM, PPM, AVIF and
+    JPEG 2000; no other decoder is asked.
 
     Parameters
     ----------
@@ -187,6 +197,11 @@ def read_image(item: Any, position: int = 0) -> np.ndarray:
         The image; it is not changed.
     position : int, default=0
         Where it stands in the user's list, for the message.
+    limits : Limits, optional
+        What reading it may cost.
+    min_side : int, optional
+        How many pixels the shorter side needs at least: a file of more than 16.8 million pixels is
+        then brought down while it is decoded. By default images keep their size.
 
     Returns
     -------
@@ -210,74 +225,124 @@ def read_image(item: Any, position: int = 0) -> np.ndarray:
     try:
         with quiet_pillow():
             if isinstance(item, Image.Image):
-                # Pillow decodes on first use, and one image may stand twice in the list.
-                with _load_lock:
-                    return _decode(item)
-            with open(item, "rb") as file, Image.open(file) as image:
-                return _decode(image)
+                return _read_open(item, limits)
+            with _open_file(item, limits) as file:
+                return _read_file(file, limits, min_side)
     except READ_ERRORS as error:
         raise ImageReadError(
-            f"Cannot read {name_of(item, position)}: {_diagnosis(item, error)}"
+            f"Cannot read {name_of(item, position)}: " + _diagnosis(item, error)
         ) from error
 
 
-def _decode(image: Image.Image) -> np.ndarray:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-    image.load()
-    rgb = _to_rgb(image)
-    turn = _ORIENTATIONS.get(_orientation(image))
-    return np.array(rgb if turn is None else rgb.transpose(turn))
+def memory_error(item: Any, position: int, error: MemoryError) -> ImageReadError:
+    """Return what says that there was no memory for an image that was read."""
+    failed = ImageReadError(f"Cannot read {name_of(item, position)}: " + _diagnosis(item, error))
+    failed.__cause__ = error
+    return failed
 
 
-def _orientation(image: Image.Image) -> int:
+def _read_open(image: Image.Image, limits: Limits) -> np.ndarray:
+    """Return the pixels of a PIL image, which may still have to be decoded."""
+    if isinstance(image, ImageFile.ImageFile) and image.format not in (*FORMATS, "MPO"):
+        raise UnidentifiedImageError(f"its format is {image.format}")
+    with _load_lock:  # Pillow decodes on first use, and one image may stand twice in the list
+        return pixels_of(image, limits)
+
+
+def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) -> np.ndarray:
+    if not needs_helper(file.peek(16)):
+        try:
+            return decode(file, limits, min_side)
+        except Image.DecompressionBombError as error:
+            # Pillow's own limit belongs to this process. A helper has none but the user's.
+            if limits.max_pixels <= 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels):
+                raise TooManyPixelsError(
+                    f"it has more pixels than the limit of {limits.max_pixels:,}"
+                ) from error
+            file.seek(0)
+    from zeroshot._decoder_process import decode_apart
+
+    return decode_apart(file, limits, min_side)
+
+
+def _open_file(path: str | os.PathLike, limits: Limits) -> io.BufferedReader:
+    """Open a regular file. Anything else may block for ever, or do something when it is opened."""
+    _check_file(os.stat(path), limits)
+    # Between the two it may have been replaced: a pipe opened so does not block.
+    file = open(path, "rb", opener=_without_blocking)
     try:
-        return image.getexif().get(0x0112, 1)
+        _check_file(os.fstat(file.fileno()), limits)
     except READ_ERRORS:
-        return 1  # the pixels are sound: unreadable metadata records no rotation
+        file.close()
+        raise
+    return file
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` in mode RGB: scaled, composited on white, or converted by Pillow."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        # Pillow's own conversion clips 16-bit gray at 255; before version 11 it opened
-        # such PNG files in mode I.
-        gray = np.array(image).astype(np.uint16) >> 8
-        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F", "LAB"):
-        raise ValueError(
-            f"its pixels are of mode {image.mode!r}, for which there is no agreed way to 8-bit RGB"
+def _without_blocking(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check_file(about: os.stat_result, limits: Limits) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise _NotAFileError(_KINDS.get(stat.S_IFMT(about.st_mode), "something else"))
+    if about.st_size > limits.max_bytes:
+        raise TooManyBytesError(
+            f"the file has {about.st_size:,} bytes, and the limit is {limits.max_bytes:,}"
         )
-    if image.has_transparency_data:
-        straight = image.convert("LA") if image.mode == "La" else image
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, straight.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+
+
+class _NotAFileError(OSError):
+    """A path of something else than a regular file."""
 
 
 def _diagnosis(item: Any, error: BaseException) -> str:
     """Return what is wrong with an image, and the remedy."""
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+    if isinstance(error, TooManyPixelsError):
+        return f"{error}. Make it smaller first, or, if you trust it, " + Remedy(
+            "pass a larger max_pixels.", option="pass a larger --max-pixels."
+        )
+    if isinstance(error, TooManyBytesError):
+        return f"{error}. Make it smaller first, or, if you trust it, " + Remedy(
+            "pass a larger max_bytes.", option="pass a larger --max-bytes."
+        )
+    if isinstance(error, TimeoutError):
+        return f"{error}. Leave it out, convert it to JPEG, or, if you trust it, " + Remedy(
+            "pass a larger max_seconds.", option="pass a larger --max-seconds."
+        )
+    if isinstance(error, MemoryError):
         return (
-            f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels, Pillow's limit. Make it smaller "
-            "first, or, if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS."
+            "decoding it needs more memory than there is or than it may have. Make it smaller "
+            "first, or leave it out."
         )
     if isinstance(error, FileNotFoundError):
         return (
             "there is no such file. Check the path (a relative one starts at the current folder)."
         )
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder. Pass the images in it, or use load_image_folder."
+    if isinstance(error, _NotAFileError):
+        remedy = "Pass the path of an image file."
+        if str(error) == _KINDS[stat.S_IFDIR]:
+            remedy = "Pass the images in it, or use load_image_folder."
+        return f"it is {error}. {remedy}"
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "its path holds a NUL byte, which no path can. Check how the list was written."
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"there can be no such file ({error.strerror}). Check the path."
     if isinstance(error, PermissionError):
         return "permission denied. Make the file readable for this user."
-    if isinstance(item, (str, os.PathLike)) and os.path.isfile(item) and not os.path.getsize(item):
+    if isinstance(item, (str, os.PathLike)) and _is_empty(item):
         return "the file is empty (zero bytes). Fetch it again, or leave it out."
     if isinstance(error, UnidentifiedImageError):
-        return "it is no image that Pillow knows. Leave it out, or convert it to PNG or JPEG."
+        known = ", ".join((*IN_PROCESS, *IN_HELPER)).replace("PPM", "PBM, PGM, PPM")
+        named = f" ({error})" if str(error).startswith("its format") else ""
+        return f"it is not an image of {known}{named}. Leave it out, or convert it to PNG or JPEG."
     if isinstance(error, ValueError) and "mode" in str(error):
         return f"{error}. Convert it to 8 bits a channel first."
-    detail = str(error) or type(error).__name__
+    detail = str(error).strip()[:_NAMED_LENGTH] or type(error).__name__
     return f"it is damaged or truncated ({detail}). Fetch it again, or leave it out."
+
+
+def _is_empty(path: str | os.PathLike) -> bool:
+    try:
+        return os.stat(path).st_size == 0
+    except (OSError, ValueError):
+        return False

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import torch
 
+from zeroshot._decoding import Limits
 from zeroshot._images import name_of, path_of
 from zeroshot._progress import progress_bar
 from zeroshot._torch import to_numpy
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._reading import read_batches
-from zeroshot.exceptions import ImageReadError, UnreadableImageWarning
+from zeroshot.exceptions import ImageReadError, UnreadableImageWarning, message_of
 
 Errors = dict[int, ImageReadError]
 
@@ -29,6 +31,7 @@ def compute_rows(
     stop_on_error: bool,
     batch_size: int,
     num_workers: int,
+    limits: Limits,
     progress: bool | str,
     owner: str,
 ) -> tuple[np.ndarray, Errors]:
@@ -55,6 +58,7 @@ def compute_rows(
         transform=network.transform,
         batch_size=min(batch_size, network.max_batch or batch_size),
         num_workers=num_workers,
+        limits=limits,
     )
     bar = progress_bar(
         progress=progress,
@@ -62,7 +66,8 @@ def compute_rows(
         desc=f"{'logits' if logits else 'features'} ({network.device.type})",
         unit="image",
     )
-    with bar:
+    # Closed here: an error that is kept would keep the reading threads, too.
+    with bar, closing(batches):
         refusing = owner if stop_on_error else None
         for positions, values in _computed(network, batches, errors, logits, refusing):
             rows[positions] = to_numpy(values)
@@ -90,7 +95,7 @@ def _computed(
                 good.append(position)
             elif refusing is not None:
                 raise ImageReadError(
-                    f"{refusing}: {prepared} Or leave it out, and its label: "
+                    f"{refusing}: " + message_of(prepared) + " Or leave it out, and its label: "
                     "load_image_folder(..., skip_unreadable=True) does, and extract(X) returns "
                     "which rows it kept. Without labels, on_error='skip' or 'nan' goes on."
                 ) from prepared.__cause__

@@ -20,9 +20,11 @@ from zeroshot._constraints import (
     SEED,
     Checked,
     Maybe,
+    Number,
     OneOf,
     ParametersMixin,
 )
+from zeroshot._decoding import Limits
 from zeroshot._images import check_images
 from zeroshot._links import DocLinkMixin
 from zeroshot._saving import SavedEstimator
@@ -59,6 +61,9 @@ class ImageFeatures(
         "precision": PRECISION,
         "num_workers": Maybe(Checked(_check_workers)),
         "on_error": OneOf("raise", "skip", "nan"),
+        "max_pixels": COUNT,
+        "max_bytes": COUNT,
+        "max_seconds": Number(above=0),
         "progress": PROGRESS,
         "random_state": SEED,
     }
@@ -67,6 +72,9 @@ class ImageFeatures(
     batch_size: int
     num_workers: int | None
     on_error: str
+    max_pixels: int
+    max_bytes: int
+    max_seconds: float
     progress: bool | str
     random_state: Any
 
@@ -204,6 +212,7 @@ class ImageFeatures(
             stop_on_error=stop_on_error,
             batch_size=self.batch_size,
             num_workers=n_threads(self.num_workers, owner=type(self).__name__),
+            limits=Limits(self.max_pixels, self.max_bytes, self.max_seconds),
             progress=self.progress,
             owner=type(self).__name__,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zeroshot._images import quiet_pillow, read_image
+from zeroshot._decoding import Limits
+from zeroshot._images import memory_error, read_image
 from zeroshot.exceptions import ImageReadError
 
 Transform = Callable[[Image.Image], Any]
@@ -44,7 +45,7 @@ def center_square(pixels: np.ndarray) -> np.ndarray:
     return pixels[..., top : top + side, left : left + side, :]
 
 
-def prepare(item: Any, position: int, size: int, transform: Transform) -> Prepared:
+def prepare(item: Any, position: int, size: int, transform: Transform, limits: Limits) -> Prepared:
     """Read one image and bring it to a square of at most `size` pixels a side.
 
     An image at least as large as the network's input goes through timm's own evaluation
@@ -61,6 +62,8 @@ def prepare(item: Any, position: int, size: int, transform: Transform) -> Prepar
         Side of the network's input, in pixels.
     transform : callable
         PIL image to uint8 tensor of shape (3, size, size).
+    limits : Limits
+        What reading it may cost.
 
     Returns
     -------
@@ -68,12 +71,15 @@ def prepare(item: Any, position: int, size: int, transform: Transform) -> Prepar
         The error is returned, not raised: what to do about it is the caller's affair.
     """
     try:
-        pixels = read_image(item, position)
+        # Twice the input's side, so that the transform still does most of the resizing.
+        pixels = read_image(item, position, limits=limits, min_side=2 * size)
+        if min(pixels.shape[:2]) < size:
+            return center_square(pixels)
+        return transform(Image.fromarray(pixels)).permute(1, 2, 0).numpy()
     except ImageReadError as error:
         return error
-    if min(pixels.shape[:2]) < size:
-        return center_square(pixels)
-    return transform(Image.fromarray(pixels)).permute(1, 2, 0).numpy()
+    except MemoryError as error:
+        return memory_error(item, position, error)
 
 
 def read_batches(
@@ -83,7 +89,8 @@ def read_batches(
     transform: Transform,
     batch_size: int,
     num_workers: int,
-) -> Iterator[list[Prepared]]:
+    limits: Limits,
+) -> Generator[list[Prepared]]:
     """Yield every image, prepared, in order, `batch_size` at a time.
 
     At most one batch and two images a thread are held ahead of the caller.
@@ -92,13 +99,12 @@ def read_batches(
         for start in range(0, len(images), batch_size):
             yield list(center_square(images[start : start + batch_size]))
         return
-    with quiet_pillow():
-        if num_workers == 0:
-            ready = (prepare(item, i, size, transform) for i, item in enumerate(images))
-            while batch := list(islice(ready, batch_size)):
-                yield batch
-            return
-        yield from _read_ahead(images, size, transform, batch_size, num_workers)
+    if num_workers == 0:
+        ready = (prepare(item, i, size, transform, limits) for i, item in enumerate(images))
+        while batch := list(islice(ready, batch_size)):
+            yield batch
+        return
+    yield from _read_ahead(images, size, transform, batch_size, num_workers, limits)
 
 
 def _read_ahead(
@@ -107,7 +113,8 @@ def _read_ahead(
     transform: Transform,
     batch_size: int,
     num_workers: int,
-) -> Iterator[list[Prepared]]:
+    limits: Limits,
+) -> Generator[list[Prepared]]:
     waiting: deque[Future[Prepared]] = deque()
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="zeroshot-read")
     try:
@@ -115,7 +122,7 @@ def _read_ahead(
         while True:
             room = batch_size + 2 * num_workers - len(waiting)
             for position, item in islice(todo, room):
-                waiting.append(pool.submit(prepare, item, position, size, transform))
+                waiting.append(pool.submit(prepare, item, position, size, transform, limits))
             if not waiting:
                 return
             yield [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zeroshot._constraints import COUNT, Checked, Maybe
+from zeroshot._decoding import Limits
 from zeroshot._validation import check_label_list
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
@@ -89,6 +90,13 @@ class TimmFeatures(ImageFeatures):
         What to do with an image that cannot be read: raise, leave its row out, or fill its row
         with NaN; the latter two warn and name them all. A row left out shifts those after it: use
         `extract`, which says which rows were kept, before pairing features with labels.
+    max_pixels : int, default=89_478_485
+        Width times height that an image may declare; beyond it, it cannot be read.
+    max_bytes : int, default=268_435_456
+        Size that an image file may have.
+    max_seconds : float, default=20.0
+        How long decoding one AVIF or JPEG 2000 image may take. A helper process decodes these, and
+        is ended then.
     progress : bool or "auto", default="auto"
         Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
     random_state : int, RandomState instance or None, default=None
@@ -164,6 +172,9 @@ class TimmFeatures(ImageFeatures):
         precision: str = "auto",
         num_workers: int | None = None,
         on_error: str = "raise",
+        max_pixels: int = Limits.max_pixels,
+        max_bytes: int = Limits.max_bytes,
+        max_seconds: float = Limits.max_seconds,
         progress: bool | str = "auto",
         random_state: Any = None,
     ) -> None:
@@ -178,6 +189,9 @@ class TimmFeatures(ImageFeatures):
         self.precision = precision
         self.num_workers = num_workers
         self.on_error = on_error
+        self.max_pixels = max_pixels
+        self.max_bytes = max_bytes
+        self.max_seconds = max_seconds
         self.progress = progress
         self.random_state = random_state
 

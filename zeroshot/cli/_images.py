@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from zeroshot._files import sha256_of
 from zeroshot.cli._terminal import did_you_mean, say
+from zeroshot.exceptions import in_options
 
 N_ENDINGS = 5  # how many a message names
 # Name to the function that fetches it, and its parts to learn from and to be judged on.
@@ -85,7 +86,10 @@ def load_classes(source: str, *, judged: bool) -> LabelledImages:
 
 def digests(images: Any) -> list[str]:
     """Return the first twelve digits of the SHA-256 of each image file; of pixels, nothing."""
-    return [sha256_of(path)[:12] for path in images] if isinstance(images, list) else []
+    if not isinstance(images, list):
+        return []
+    # Nothing else is opened: a named pipe would block for ever.
+    return [sha256_of(path)[:12] for path in images if os.path.isfile(path)]
 
 
 def _load_folder(source: str) -> LabelledImages:
@@ -140,10 +144,11 @@ def extract(backbone: Any, images: Any) -> Read:
     return Read(result.features, result.indices, _entries(images, result.errors))
 
 
-def read_all(images: Sequence[Any]) -> Read:
+def read_all(images: Sequence[Any], **limits: Any) -> Read:
     """Return the images that can be read, for a model with a network of its own."""
     import numpy as np
 
+    from zeroshot._decoding import Limits
     from zeroshot._images import read_image
     from zeroshot._validation import take_rows
     from zeroshot.exceptions import ImageReadError
@@ -151,7 +156,7 @@ def read_all(images: Sequence[Any]) -> Read:
     errors = {}
     for position, image in enumerate(images):
         try:
-            read_image(image, position)
+            read_image(image, position, limits=Limits(**limits), min_side=1)
         except ImageReadError as error:
             errors[position] = error
     rows = np.setdiff1d(np.arange(len(images)), list(errors))
@@ -159,7 +164,7 @@ def read_all(images: Sequence[Any]) -> Read:
 
 
 def _entries(images: Any, errors: Mapping[int, Exception]) -> list[dict[str, str]]:
-    return [{"path": str(images[i]), "error": str(error)} for i, error in errors.items()]
+    return [{"path": str(images[i]), "error": in_options(error)} for i, error in errors.items()]
 
 
 def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:

@@ -59,6 +59,24 @@ def add_network(command: argparse.ArgumentParser, *, choice: bool) -> None:
         )
     add_device(command, "images")
     command.add_argument(
+        "--max-pixels",
+        type=_positive,
+        metavar="N",
+        help="width x height that an image may have (default: 89478485)",
+    )
+    command.add_argument(
+        "--max-bytes",
+        type=_positive,
+        metavar="N",
+        help="size that an image file may have (default: 268435456)",
+    )
+    command.add_argument(
+        "--max-seconds",
+        type=_positive_number,
+        metavar="S",
+        help="for decoding one AVIF or JPEG 2000 image (default: 20)",
+    )
+    command.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="progress bars on stderr (default: on work of some seconds)",
@@ -135,7 +153,13 @@ def device_options(args: argparse.Namespace) -> dict[str, Any]:
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return how a network for images runs, as parameters of it; raise as `device_options` does."""
     progress = "auto" if args.progress is None else args.progress
-    return {**device_options(args), "progress": progress}
+    return {**device_options(args), **reading_options(args), "progress": progress}
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the limits of reading an image that the options name."""
+    given = {name: getattr(args, name) for name in ("max_pixels", "max_bytes", "max_seconds")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
@@ -148,10 +172,15 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     other_files : dict of str to int
         How many files in the folders have which other ending; they are reported.
 
+    Among several, a path that is nothing to read, or a folder without an image, is returned as it
+    is: reading it is one error among the answers, and the other images have theirs.
+
     Raises
     ------
     FileNotFoundError, ValueError
-        There is no such file or folder, or a folder holds no image.
+        There is one path only, and no such file or folder, or no image in the folder.
+    UsageError
+        Standard input names no path.
     """
     from zeroshot.cli._images import report_endings
     from zeroshot.datasets import list_images
@@ -162,8 +191,15 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
         places += [os.fsdecode(line) for line in _stdin()] if argument == STDIN else [argument]
     if not places:
         raise UsageError("standard input names no image. Write one path a line.")
-    paths = [path for place in places for path in list_images(place)]
-    others = [path for place in places for path in list_other_files(place)]
+    paths, others = [], []
+    for place in places:
+        try:
+            paths += list_images(place)
+            others += list_other_files(place)
+        except (OSError, ValueError):
+            if len(places) == 1:
+                raise
+            paths.append(place)  # is named among what cannot be read
     return paths, report_endings(others, len(paths))
 
 
@@ -233,4 +269,11 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
     return value

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from zeroshot._files import sha256_of
 from zeroshot._record import RECORD
 from zeroshot.cli._images import Read, extract, read_all
-from zeroshot.cli._options import network_options, refuse
+from zeroshot.cli._options import network_options, reading_options, refuse
 from zeroshot.cli._tables import has_head
 from zeroshot.exceptions import UnknownLabelError
 
@@ -72,7 +72,7 @@ class SavedModel:
 
         from zeroshot.backbones._features import ImageFeatures
 
-        options = network_options(args)
+        options, self._limits = network_options(args), reading_options(args)
         model = self._model
         first = model[0] if isinstance(model, Pipeline) else model
         if isinstance(first, ImageFeatures):
@@ -119,7 +119,9 @@ class SavedModel:
 
     def read(self, images: Any) -> Read:
         """Return what the classifier behind the network takes, of the images that can be read."""
-        return read_all(images) if self._backbone is None else extract(self._backbone, images)
+        if self._backbone is None:
+            return read_all(images, **self._limits)
+        return extract(self._backbone, images)
 
     def no_training(self, labels: list[str]) -> tuple[Any, str]:
         """Return what the backbone knows of labels without training, or None and why not."""

@@ -20,7 +20,9 @@ IMAGE_EXTENSIONS = frozenset(
         ".avif",
         ".bmp",
         ".gif",
+        ".j2k",
         ".jfif",
+        ".jp2",
         ".jpeg",
         ".jpg",
         ".pbm",
@@ -142,7 +144,7 @@ def _errors(paths: list[str]) -> dict[str, ImageReadError]:
 
     def error_of(path: str) -> ImageReadError | None:
         try:
-            read_image(path)
+            read_image(path, min_side=1)
         except ImageReadError as error:
             return error
         return None
@@ -183,13 +185,13 @@ def list_images(path: str | os.PathLike) -> list[str]:
     ...     [pathlib.Path(path).name for path in list_images(folder)]
     ['a.png', 'b.jpg']
     """
-    if Path(path).is_file():
-        return [os.fspath(path)]
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise FileNotFoundError(
             f"list_images: there is no file or folder {os.fspath(path)}. Check the path; it is "
             f"taken from the folder {Path.cwd()} where it is not absolute."
         )
+    if not os.path.isdir(path):
+        return [os.fspath(path)]
     images = _images_below(Path(path))
     if not images:
         raise ValueError(

@@ -34,7 +34,7 @@ def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
 def small(image: Any, place: int) -> np.ndarray | None:
     """Return an image no larger than it is shown, or None where it cannot be read."""
     try:
-        picture = Image.fromarray(read_image(image, place))
+        picture = Image.fromarray(read_image(image, place, min_side=MAX_PIXELS))
     except ImageReadError:
         return None
     picture.thumbnail((MAX_PIXELS, MAX_PIXELS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroshot._hub import check_reachable, download_errors
+from zeroshot._model_folders import check_class, check_model_folder
 from zeroshot._optional import import_optional
 from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
 
@@ -35,6 +35,49 @@ _DECISIVE = (
     "tokenizer.json",
 )
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+# The parts that a model may be made of, by the names that the versions of the library give them.
+_PARTS = {
+    "Asym": "router",
+    "BoW": "bow",
+    "CLIPModel": "clip_model",
+    "CNN": "cnn",
+    "Dense": "dense",
+    "Dropout": "dropout",
+    "LSTM": "lstm",
+    "LayerNorm": "layer_norm",
+    "Normalize": "normalize",
+    "Pooling": "pooling",
+    "Router": "router",
+    "StaticEmbedding": "static_embedding",
+    "Transformer": "transformer",
+    "WeightedLayerPooling": "weighted_layer_pooling",
+    "WordEmbeddings": "word_embeddings",
+    "WordWeights": "word_weights",
+}
+_MODULES = frozenset(
+    f"sentence_transformers.{place}"
+    for name, module in _PARTS.items()
+    for place in (
+        f"models.{name}",
+        f"models.{name}.{name}",
+        f"base.modules.{name}",
+        f"base.modules.{module}.{name}",
+        f"sentence_transformer.modules.{name}",
+        f"sentence_transformer.modules.{module}.{name}",
+    )
+)
+_TOKENIZERS = frozenset(
+    f"sentence_transformers.{place}.{name}"
+    for name, module in (("WhitespaceTokenizer", "whitespace"), ("PhraseTokenizer", "phrase"))
+    for place in (
+        f"models.tokenizer.{name}",
+        "models.tokenizer",
+        f"sentence_transformer.modules.tokenizer.{module}",
+    )
+)
+_METHODS = frozenset(
+    {"forward", *(f"get_{kind}_features" for kind in ("text", "image", "audio", "video"))}
+)
 _opening = threading.Lock()
 
 
@@ -108,29 +151,29 @@ def _of_hub(name: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise unless a folder holds a sentence model that can be opened without unpickling.
+    """Raise unless a folder holds a sentence model that can be opened without running its code.
 
     Raises
     ------
     IntegrityError
-        It does not, or it names code that is not of sentence-transformers.
+        It does not, or one of its files names what is not of sentence-transformers, transformers'
+        own models, or torch's activations; the message names the file and the entry.
     """
     listing = folder / "modules.json"
-    try:
-        types = [module["type"] for module in json.loads(listing.read_text("utf-8"))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    if not listing.is_file():
         raise IntegrityError(
-            f"{OWNER}: {folder} holds no model of sentence-transformers ({listing.name}: {error}). "
-            "Pass a folder that SentenceTransformer.save wrote."
-        ) from error
-    foreign = [name for name in types if not str(name).startswith("sentence_transformers.")]
-    if foreign:
-        raise IntegrityError(
-            f"{OWNER}: the model in {folder} brings code of its own ({', '.join(map(str, foreign))}"
-            "), which is never run. Pass a model of sentence-transformers' own parts."
+            f"{OWNER}: {folder} holds no model of sentence-transformers ({listing.name} is not "
+            "there). Pass a folder that SentenceTransformer.save wrote."
         )
+    contents = check_model_folder(folder, owner=OWNER)
+    for place, kind in _parts(contents.pop(listing.name), folder):
+        check_class(kind, _MODULES, owner=OWNER, folder=folder, name=listing.name, entry=place)
+    for name, content in contents.items():
+        _check_part(content, folder, name)
     for path in sorted(folder.rglob("*")):
-        sound = path.suffix not in _PICKLES or any(path.parent.glob("*.safetensors"))
+        # Another name than this, and the library reads the pickle.
+        names = ("model.safetensors", "model.safetensors.index.json")
+        sound = path.suffix not in _PICKLES or any((path.parent / n).is_file() for n in names)
         if not sound:
             raise IntegrityError(
                 f"{OWNER}: {path} is a pickle, and is never read. Convert the model once: "
@@ -140,6 +183,52 @@ def check_folder(folder: Path) -> None:
         raise IntegrityError(
             f"{OWNER}: {folder} holds no weights (*.safetensors). Fetch the model again."
         )
+
+
+def _parts(listed: Any, folder: Path) -> list[tuple[str, Any]]:
+    """Return the place and the class of every part that modules.json lists."""
+    try:
+        parts = [(f"{i}.type", part["type"], part["path"]) for i, part in enumerate(listed)]
+        outside = [path for _, _, path in parts if not _is_inside(path, folder)]
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise IntegrityError(
+            f"{OWNER}: {folder} holds no model of sentence-transformers (modules.json: {error}). "
+            "Pass a folder that SentenceTransformer.save wrote."
+        ) from error
+    if outside:
+        raise IntegrityError(
+            f"{OWNER}: modules.json in {folder} names a path outside of the folder "
+            f"({outside[0]!r}). Pass a folder that SentenceTransformer.save wrote."
+        )
+    return [(place, kind) for place, kind, _ in parts]
+
+
+def _is_inside(path: str, folder: Path) -> bool:
+    return (folder / path).resolve().is_relative_to(folder.resolve())
+
+
+def _check_part(content: Any, folder: Path, name: str) -> None:
+    """Raise if a file names a class or a method that a part of a sentence model may not have."""
+    if not isinstance(content, dict):
+        return
+    types = content.get("types")
+    for key, kind in types.items() if isinstance(types, dict) else ():
+        entry = f"types.{key}"
+        check_class(kind, _MODULES, owner=OWNER, folder=folder, name=name, entry=entry)
+        if not _is_inside(key, folder):
+            raise IntegrityError(
+                f"{OWNER}: {name} in {folder} names a path outside of the folder ({key!r})."
+            )
+    tokenizer = content.get("tokenizer_class")
+    if isinstance(tokenizer, str) and "." in tokenizer:
+        check_class(
+            tokenizer, _TOKENIZERS, owner=OWNER, folder=folder, name=name, entry="tokenizer_class"
+        )
+    modalities = content.get("modality_config")
+    for key, how in modalities.items() if isinstance(modalities, dict) else ():
+        if isinstance(how, dict) and "method" in how:
+            entry = f"modality_config.{key}.method"
+            check_class(how["method"], _METHODS, owner=OWNER, folder=folder, name=name, entry=entry)
 
 
 def digest_of(folder: Path) -> str:
@@ -165,6 +254,7 @@ def open_model(folder: Path, device: str) -> Any:
     IntegrityError
         The folder's weights cannot be read.
     """
+    check_folder(folder)  # it may have changed since it was found
     module = import_optional("sentence_transformers", owner=OWNER, extra="text")
     import torch
     from safetensors import SafetensorError

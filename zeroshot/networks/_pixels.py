@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zeroshot._images import check_images, name_of, path_of, quiet_pillow, read_image
+from zeroshot._images import check_images, name_of, path_of, read_image
 from zeroshot._torch import to_tensor
 from zeroshot.backbones._reading import n_threads
 
@@ -94,8 +94,12 @@ def open_pixels(X: Any, *, image_size: int | None, resize: int | None = None, ow
         return _as_they_are(images, owner)
     shape = (image_size, image_size)
 
+    needed = 2 * max(image_size, resize or 0)
+
     def read(item: Any, position: int) -> np.ndarray:
-        return _square(read_image(item, position), image_size, resize or image_size)
+        return _square(
+            read_image(item, position, min_side=needed), image_size, resize or image_size
+        )
 
     if isinstance(images, np.ndarray) and images.shape[1:3] == shape and resize in (None, *shape):
         return Pixels(images, shape, read)
@@ -128,7 +132,7 @@ def _as_they_are(images: Sequence[Any] | np.ndarray, owner: str) -> Pixels:
 def _read_all(
     items: list[tuple[Any, int]], read: Callable[[Any, int], np.ndarray]
 ) -> list[np.ndarray]:
-    with quiet_pillow(), ThreadPoolExecutor(n_threads(None, owner="images")) as pool:
+    with ThreadPoolExecutor(n_threads(None, owner="images")) as pool:
         return list(pool.map(lambda item: read(*item), items))
 
 

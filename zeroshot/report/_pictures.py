@@ -108,7 +108,7 @@ def _png(figure: Any, dots_per_inch: int) -> str:
 def thumbnail(image: Any, *, alt: str) -> str:
     """Return a small copy of an image, or the words that it cannot be read."""
     try:
-        picture = Image.fromarray(read_image(image))
+        picture = Image.fromarray(read_image(image, min_side=THUMBNAIL))
     except ImageReadError:
         return f'<p class="soft">The image cannot be read: {name(alt)}</p>'
     picture.thumbnail((THUMBNAIL, THUMBNAIL))

@@ -1,0 +1,217 @@
+"""Pixels of an open image file, within limits of size, memory and time."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+# The only decoders that are ever asked. Pillow has more, and some start another program on what
+# they are given: EPS starts Ghostscript.
+IN_PROCESS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+IN_HELPER = ("AVIF", "JPEG2000")
+"""Formats whose decoders may run for minutes or ask for gigabytes: a helper process has them."""
+FORMATS = (*IN_PROCESS, *IN_HELPER)
+
+LARGE_PIXELS = 2**24
+"""Above it, one image is decoded at a time, and brought down to what is needed meanwhile."""
+_STRIP_PIXELS = 2**20
+_one_large = threading.Lock()
+
+# What Pillow raises for files that are broken, hostile or no images at all: its own plug-ins raise
+# whatever their parsing meets, and only some of it is turned into OSError.
+READ_ERRORS = (
+    OSError,  # also UnidentifiedImageError, and "image file is truncated"
+    SyntaxError,  # "broken PNG file", "not a TIFF file"
+    ValueError,  # sizes that make no sense, too much text in a PNG, unknown modes
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    NameError,
+    StopIteration,
+    RuntimeError,  # compressions that this Pillow was built without, nesting without an end
+    MemoryError,
+    BufferError,
+    Warning,  # where somebody turns Pillow's warnings into errors meanwhile
+    struct.error,
+    zlib.error,
+    subprocess.SubprocessError,
+    Image.DecompressionBombError,
+)
+
+# EXIF's orientation (tag 0x0112) and what undoes it.
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading one image may cost.
+
+    Attributes
+    ----------
+    max_pixels : int
+        Width times height that a file may declare.
+    max_bytes : int
+        Size of a file.
+    max_seconds : float
+        How long the helper process may decode one image (AVIF and JPEG 2000).
+    """
+
+    max_pixels: int = 89_478_485
+    max_bytes: int = 2**28
+    max_seconds: float = 20.0
+
+
+class TooManyPixelsError(ValueError):
+    """An image that declares more pixels than it may."""
+
+
+class TooManyBytesError(ValueError):
+    """A file that is larger than it may be."""
+
+
+def needs_helper(head: bytes) -> bool:
+    """Return whether a file that begins so is AVIF or JPEG 2000."""
+    return head[4:8] in (b"ftyp", b"jP  ") or head.startswith(b"\xff\x4f\xff\x51")
+
+
+def decode(
+    file: IO[bytes], limits: Limits, min_side: int | None, formats: tuple[str, ...] = IN_PROCESS
+) -> np.ndarray:
+    """Return the pixels of an open file, as `pixels_of` does.
+
+    Raises
+    ------
+    one of READ_ERRORS
+        It is not an image of the formats, it is damaged, or beyond a limit.
+    """
+    with Image.open(file, formats=formats) as image:
+        return pixels_of(image, limits, min_side)
+
+
+def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -> np.ndarray:
+    """Return an image as RGB pixels, upright.
+
+    Parameters
+    ----------
+    image : PIL image
+        It is decoded; nothing else of it changes, unless it is large and `min_side` is given.
+    limits : Limits
+        The size that it declares is compared before anything is decoded.
+    min_side : int, optional
+        A large image may be brought down to no less than this on its shorter side.
+
+    Returns
+    -------
+    uint8 ndarray of shape (height, width, 3)
+    """
+    check_size(image.size, limits)
+    if image.width * image.height <= LARGE_PIXELS:
+        image.load()
+        rgb = _to_rgb(image, image.format)
+        turn = _ORIENTATIONS.get(_orientation(image))
+        return np.array(rgb if turn is None else rgb.transpose(turn))
+    with _one_large:
+        orientation = _orientation(image)
+        if min_side is not None:
+            _decode_smaller(image, min_side)
+        image.load()  # JPEG 2000 has its smaller size only now
+        factor = 1
+        if min_side is not None and image.width * image.height > LARGE_PIXELS:
+            factor = max(1, min(image.size) // max(1, min_side))
+        return _turned(_in_strips(image, factor), orientation)
+
+
+def check_size(size: tuple[int, int], limits: Limits) -> None:
+    """Raise if an image declares more pixels than it may."""
+    if size[0] * size[1] > limits.max_pixels:
+        raise TooManyPixelsError(
+            f"it has {size[0]:,} x {size[1]:,} pixels, and the limit is {limits.max_pixels:,}"
+        )
+
+
+def _decode_smaller(image: Image.Image, min_side: int) -> None:
+    """Let the decoder itself leave out detail, where the format has that and nothing is lost."""
+    scale = min(image.size) // max(min_side, 1)
+    power = min(scale.bit_length() - 1, 3)  # JPEG knows 2, 4 and 8
+    if power < 1:
+        return
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (image.width >> power, image.height >> power))
+    elif image.format == "JPEG2000":
+        image.reduce = power  # type: ignore[method-assign, assignment]
+
+
+def _in_strips(image: Image.Image, factor: int) -> np.ndarray:
+    """Return RGB pixels, averaged over squares of `factor` a side, without a second full copy."""
+    width, height = image.size
+    pixels = np.empty((-(-height // factor), -(-width // factor), 3), dtype=np.uint8)
+    step = factor * max(1, _STRIP_PIXELS // (width * factor))
+    for top in range(0, height, step):
+        strip = image.crop((0, top, width, min(top + step, height)))
+        rgb = _to_rgb(strip, image.format)
+        rows = np.asarray(rgb if factor == 1 else rgb.reduce(factor))
+        pixels[top // factor : top // factor + len(rows)] = rows
+    return pixels
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo EXIF's orientation; the same as `_ORIENTATIONS`, with one copy at most."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1])
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(0x0112, 1)
+    except READ_ERRORS:
+        return 1  # the pixels are sound: unreadable metadata records no rotation
+
+
+def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
+    """Return `image` in mode RGB: scaled, composited on white, or converted by Pillow."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16") or (image.mode == "I" and file_format == "PNG"):
+        # Pillow's own conversion clips 16-bit gray at 255; before version 11 it opened
+        # such PNG files in mode I.
+        gray = np.array(image).astype(np.uint16) >> 8
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F", "LAB"):
+        raise ValueError(
+            f"its pixels are of mode {image.mode!r}, for which there is no agreed way to 8-bit RGB"
+        )
+    if image.has_transparency_data:
+        straight = image.convert("LA") if image.mode == "La" else image
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, straight.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def rebuilt(kind: str, message: str) -> BaseException:
+    """Return an error that the helper process met, from its name and its text."""
+    known: dict[str, Any] = {
+        error.__name__: error
+        for error in (TooManyPixelsError, UnidentifiedImageError, *READ_ERRORS)
+    }
+    known |= {"error": OSError, "_ArrayMemoryError": MemoryError, "ValueError": ValueError}
+    return known.get(kind, OSError)(message)
