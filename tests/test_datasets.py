@@ -837,7 +837,7 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, files: tuple[str, ..
     train = tmp_path / files[0].partition("/")[0]
     with pytest.raises(ValueError, match="holds the parts of a data set") as caught:
         load_image_folder(tmp_path, skip_empty=True)
-    assert str(caught.value).endswith(f"Write load_image_folder({str(train)!r}).")
+    assert str(caught.value).endswith(f"Pass {str(train)!r} instead.")
     assert in_options(caught.value).endswith(f"Pass {train} instead.")
     assert "lion" in load_image_folder(train).class_names
 

@@ -70,7 +70,7 @@ def check_weights(weights: Any, *, owner: str) -> None:
             f"{owner}: weights must be 'auto', a path to a file of weights, or None, got "
             f"{weights!r}."
         )
-    if Path(weights).suffix not in _SUFFIXES:
+    if not Path(weights).name.endswith(_SUFFIXES):
         raise ValueError(
             f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
             f"got {str(weights)!r}."

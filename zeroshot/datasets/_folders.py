@@ -223,10 +223,7 @@ def _check_not_split(folder: Path, classes: list[str]) -> None:
     raise ValueError(
         f"load_image_folder: {folder} holds the parts of a data set "
         f"({', '.join(map(repr, parts))}), not classes: the folders of the classes are in these. "
-        + Remedy(
-            f"Write load_image_folder({str(folder / first)!r}).",
-            option=f"Pass {folder / first} instead.",
-        )
+        f"Pass {str(folder / first)!r} instead."
     )
 
 
