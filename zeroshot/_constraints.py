@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from sklearn.utils import check_random_state
@@ -137,6 +138,7 @@ class ParametersMixin:
         """Raise where parameters, each of them valid, do not go together."""
 
 
+@cache
 def constraints_of(cls: type) -> dict[str, Constraint]:
     """Return the constraint on each parameter of the constructor that has one.
 
