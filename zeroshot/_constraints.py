@@ -165,7 +165,8 @@ def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
     owner, prefix : str
         Whose parameters they are, and what stands before their names, for the messages.
     """
-    for name, constraint in constraints_of(type(value)).items():
+    cls: type = type(value)
+    for name, constraint in constraints_of(cls).items():
         constraint.check(getattr(value, name), owner=owner, name=prefix + name)
 
 
