@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from sklearn.utils import check_random_state
@@ -137,6 +138,7 @@ class ParametersMixin:
         """Raise where parameters, each of them valid, do not go together."""
 
 
+@cache
 def constraints_of(cls: type) -> dict[str, Constraint]:
     """Return the constraint on each parameter of the constructor that has one.
 
@@ -163,7 +165,8 @@ def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
     owner, prefix : str
         Whose parameters they are, and what stands before their names, for the messages.
     """
-    for name, constraint in constraints_of(type(value)).items():
+    cls: type = type(value)
+    for name, constraint in constraints_of(cls).items():
         constraint.check(getattr(value, name), owner=owner, name=prefix + name)
 
 

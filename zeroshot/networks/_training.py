@@ -168,7 +168,7 @@ class Training(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
             Instance(
                 str,
                 os.PathLike,
-                what="None or a path",
+                what="the path of a file",
                 remedy="Write checkpoint='run.safetensors', for example.",
             )
         ),
