@@ -52,8 +52,8 @@ def check_not_encoded(estimator: Any, y: np.ndarray) -> None:
         if isinstance(first, str):
             raise ValueError(
                 f"{owner}: candidates and y must be of one type, got candidates such as "
-                f"{[str(first)]} and y such as {seen[:1].tolist()}. {_ENCODERS}: use {_INSTEAD}. If y holds "
-                "numbers of your own, convert them to the labels."
+                f"{[str(first)]} and y such as {seen[:1].tolist()}. {_ENCODERS}: use {_INSTEAD}. "
+                "If y holds numbers of your own, convert them to the labels."
             )
         return
     vocabulary = getattr(embedding, "vocabulary", None)
