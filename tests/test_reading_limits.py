@@ -280,7 +280,7 @@ def test_large_images_are_brought_down_and_no_further(
     monkeypatch.setattr(_decoding, "LARGE_PIXELS", 1000)
     monkeypatch.setattr(_decoding, "_STRIP_PIXELS", 7000)
     np.testing.assert_array_equal(read_image(path), whole)
-    if suffix == "jp2":
+    if suffix in ("jp2", "webp"):
         return  # the helper has its own threshold
     small = read_image(path, min_side=60)
     assert 60 <= min(small.shape[:2]) < 120
@@ -447,6 +447,20 @@ def test_the_helpers_memory_is_limited(tmp_path: Path) -> None:
     with pytest.raises(ImageReadError):
         read_image(path, limits=Limits(max_pixels=36_000_000))
     assert len(_decoder_process._idle) == 1  # it refused, and lives
+
+
+@pytest.mark.usefixtures("no_helpers")
+def test_large_webp_is_decoded_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.webp"
+    photo().save(path, lossless=True)
+    expected = np.asarray(photo())
+    np.testing.assert_array_equal(read_image(path), expected)
+    assert _decoder_process._idle == []
+    monkeypatch.setattr(_decoding, "LARGE_PIXELS", 1)
+    np.testing.assert_array_equal(read_image(path), expected)
+    assert len(_decoder_process._idle) == 1
+    with pytest.raises(ImageReadError, match="the limit is 100"):
+        read_image(path, limits=Limits(max_pixels=100))
 
 
 @pytest.mark.usefixtures("no_helpers")

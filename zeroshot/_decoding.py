@@ -87,6 +87,10 @@ class TooManyBytesError(ValueError):
     """A file that is larger than it may be."""
 
 
+class TooMuchHereError(Exception):
+    """An image that the helper process has to decode, as its memory is limited."""
+
+
 def needs_helper(head: bytes) -> bool:
     """Return whether a file that begins so is AVIF or JPEG 2000."""
     return head[4:8] in (b"ftyp", b"jP  ") or head.startswith(b"\xff\x4f\xff\x51")
@@ -101,8 +105,15 @@ def decode(
     ------
     one of READ_ERRORS
         It is not an image of the formats, it is damaged, or beyond a limit.
+    TooMuchHereError
+        A large WebP image, unless this is the helper process.
     """
     with Image.open(file, formats=formats) as image:
+        large = image.width * image.height > LARGE_PIXELS
+        if large and image.format == "WEBP" and formats == IN_PROCESS:
+            # Pillow holds it four times, as an animation: 16 bytes a pixel.
+            check_size(image.size, limits)
+            raise TooMuchHereError
         return pixels_of(image, limits, min_side)
 
 

@@ -24,6 +24,7 @@ from zeroshot._decoding import (
     Limits,
     TooManyBytesError,
     TooManyPixelsError,
+    TooMuchHereError,
     decode,
     needs_helper,
     pixels_of,
@@ -259,7 +260,9 @@ def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) ->
                 raise TooManyPixelsError(
                     f"it has more pixels than the limit of {limits.max_pixels:,}"
                 ) from error
-            file.seek(0)
+        except TooMuchHereError:
+            pass
+        file.seek(0)
     from zeroshot._decoder_process import decode_apart
 
     return decode_apart(file, limits, min_side)
@@ -310,9 +313,9 @@ def _diagnosis(item: Any, error: BaseException) -> str:
             "pass a larger max_seconds.", option="pass a larger --max-seconds."
         )
     if isinstance(error, MemoryError):
-        return (
-            "decoding it needs more memory than there is or than it may have. Make it smaller "
-            "first, or leave it out."
+        said = "decoding it needs more memory than there is, or than the limit of pixels allows"
+        return f"{said}. Make it smaller first, or, if you trust it, " + Remedy(
+            "pass a larger max_pixels.", option="pass a larger --max-pixels."
         )
     if isinstance(error, FileNotFoundError):
         return (
