@@ -872,6 +872,6 @@ def test_class_folders_that_are_codes_are_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.case
 def test_a_folder_of_other_files_says_which(tmp_path: Path) -> None:
-    make_files(tmp_path, "a.heic", "b.heic", "c/d.JP2")
-    with pytest.raises(ValueError, match=r"holds no image, only files with .*\(.JP2, .heic\)"):
+    make_files(tmp_path, "a.heic", "b.heic", "c/d.PSD")
+    with pytest.raises(ValueError, match=r"holds no image, only files with .*\(.PSD, .heic\)"):
         list_images(tmp_path)

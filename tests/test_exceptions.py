@@ -29,7 +29,7 @@ from zeroshot import (
 )
 from zeroshot._decoding import Limits
 from zeroshot._images import read_image
-from zeroshot.datasets import fetch_cifar100, fetch_xlsa17
+from zeroshot.datasets import fetch_cifar100, fetch_xlsa17, load_image_folder
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError, in_options, message_of
 from zeroshot.metrics import seen_unseen_curve
 
@@ -135,6 +135,13 @@ def too_much(folder: Path, **limits: float) -> BaseException:
     return raised(lambda: read_image(path, limits=Limits(**limits)))
 
 
+def numbered(folder: Path) -> Path:
+    for name in ("0", "1"):
+        (folder / "numbered" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "numbered" / name / "a.png")
+    return folder / "numbered"
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseException]:
     folder = tmp_path_factory.mktemp("errors")
@@ -175,6 +182,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         "an image of too many pixels": too_much(folder, max_pixels=63),
         "an image of too many bytes": too_much(folder, max_bytes=10),
         "an image that takes too long": too_much(folder, max_seconds=1e-5),
+        "a measure of another name": raised(
+            lambda: zeroshot.WordNetSimilarity("wup").matrix(["cat"], ["dog"])
+        ),
+        "class folders that are numbers": warned(lambda: load_image_folder(numbered(folder))),
         "an archive that is not there": raised(
             lambda: fetch_cifar100(data_home=folder, download_if_missing=False)
         ),
