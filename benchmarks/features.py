@@ -23,11 +23,11 @@ import torch
 from PIL import Image
 
 from benchmarks._rows import Row, medians_in_turns, print_rows
-from zeroshot._torch import has_fast_bfloat16, resolve_device
+from zeroshot._utils._device import has_fast_bfloat16, resolve_device
 from zeroshot.backbones import TimmFeatures
 from zeroshot.backbones._weights import create_network
 from zeroshot.datasets import fetch_cifar100
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 
 MODEL = "tf_efficientnet_lite0"
 BATCH = 64

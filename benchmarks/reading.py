@@ -27,8 +27,8 @@ def measure() -> dict[str, float]:
     """Return the microseconds that reading an image takes, by its kind."""
     from PIL import Image
 
-    from zeroshot._images import read_image
-    from zeroshot.datasets._home import resolve_data_home
+    from zeroshot._utils._images import read_image
+    from zeroshot.datasets._fetch import resolve_data_home
 
     photos = sorted((resolve_data_home(None) / "imagenet-photos").glob("*.jpg"))[:150]
     with tempfile.TemporaryDirectory() as folder, Image.open(photos[0]) as photo:

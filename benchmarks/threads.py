@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks._rows import Row, print_rows
-from zeroshot._threads import wait_passively
+from zeroshot._utils._threads import wait_passively
 
 PEER = "spinning, the runtimes' default"
 WAYS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")

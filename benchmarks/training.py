@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks._rows import Row, medians_in_turns, print_rows
 from zeroshot import SoftmaxClassifier, Training
-from zeroshot._torch import autocast, has_fast_bfloat16, resolve_device, resolve_precision
+from zeroshot._utils._device import autocast, has_fast_bfloat16, resolve_device, resolve_precision
 from zeroshot.datasets import fetch_cifar100
 from zeroshot.networks import SimpNet, TinyImageNetCNN
 from zeroshot.networks._image_network import ImageNetwork, channel_statistics

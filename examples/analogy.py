@@ -23,7 +23,7 @@ from zeroshot import (
     nearest_labels,
     vocabulary_words,
 )
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 
 TOP = 5
 

@@ -19,10 +19,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from zeroshot import TimmFeatures
-from zeroshot._files import cache_home
-from zeroshot._torch import resolve_device, resolve_precision
+from zeroshot._utils._device import resolve_device, resolve_precision
+from zeroshot._utils._files import cache_home
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 
 IMAGE_SIZE = 128
 SOURCES: dict[tuple[str, str], tuple[str, Any]] = {

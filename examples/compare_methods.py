@@ -38,7 +38,7 @@ from scipy.stats import t as student
 
 from zeroshot import LabelEmbedding
 from zeroshot.datasets import class_names, load_cifar100_features
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import hit_at_k_score
 from zeroshot.model_selection import ClassKFold, ClassShuffleSplit, with_candidates

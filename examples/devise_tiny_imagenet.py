@@ -40,7 +40,7 @@ from nishimura_pretrained import grid, of_archives, pretrained, shipped
 from nishimura_report import show
 from nishimura_training import TrainingPlan, Workshop
 
-from zeroshot._files import cache_home
+from zeroshot._utils._files import cache_home
 
 PRESETS = {
     "full": Plan(

@@ -36,8 +36,8 @@ from few_shot_tables import summary, tables
 from kept_parts import kept
 
 import zeroshot
-from zeroshot._files import cache_home
-from zeroshot._torch import resolve_device, resolve_precision
+from zeroshot._utils._device import resolve_device, resolve_precision
+from zeroshot._utils._files import cache_home
 
 PRESETS = {
     "small": Preset(n_train=100, n_test=40, image_size=128, shots=(1, 2, 5, 10, 25), draws=5),

@@ -48,7 +48,7 @@ from zeroshot import (
     WordVectors,
 )
 from zeroshot.datasets import label_texts, load_cifar100_features
-from zeroshot.estimators._blend import DEFAULT_STRENGTH, HALF_STRENGTH_IMAGES
+from zeroshot.estimators._few_shot import DEFAULT_STRENGTH, HALF_STRENGTH_IMAGES
 from zeroshot.taxonomy import class_synsets
 
 IMAGE_SIZE = 128

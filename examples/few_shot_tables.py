@@ -11,7 +11,7 @@ from few_shot_methods import GRIDS, LOGISTIC, MEANS, SIMILAR, SVM
 from sklearn.metrics import silhouette_score
 
 from zeroshot.evaluation import FewShotCurve
-from zeroshot.evaluation._few_shot_checks import RANDOM_LABELS
+from zeroshot.evaluation._few_shot_curve import RANDOM_LABELS
 
 NEIGHBORS = 10
 PAIRS = [

@@ -21,7 +21,7 @@ from sklearn.metrics import f1_score
 from sklearn.utils import Bunch
 
 from zeroshot import FineTuneClassifier, SourceHead, TimmFeatures, Training
-from zeroshot._torch import autocast, resolve_device, resolve_precision
+from zeroshot._utils._device import autocast, resolve_device, resolve_precision
 from zeroshot.datasets import fetch_cifar100
 from zeroshot.networks._fit_network import open_run
 from zeroshot.networks._freezing import entering, freeze_before, outputs_of, split

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_file
+from zeroshot._utils._files import atomic_file
 
 
 def kept(

@@ -32,7 +32,7 @@ from loco_folds import Preset, fold_path, images_of, run_fold
 from loco_frozen import ALL, SHIPPED, frozen_features, kept_path
 from loco_plots import draw, show, show_development
 
-from zeroshot._files import cache_home
+from zeroshot._utils._files import cache_home
 
 TRAINING: dict[str, Any] = {
     "hidden": (512, 256),

@@ -18,10 +18,10 @@ from loco_figures import versions
 from numpy.typing import NDArray
 
 from zeroshot import EmbeddingRegressor, Training, WordVectors
-from zeroshot._files import atomic_file
+from zeroshot._utils._files import atomic_file
 from zeroshot.datasets import class_names, fetch_cifar100
 from zeroshot.datasets._cifar100 import ARCHIVE
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.metrics import embedding_mse
 from zeroshot.networks import SimpNet
 from zeroshot.networks._fit_network import _network, open_run

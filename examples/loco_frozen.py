@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from zeroshot import EmbeddingRegressor, EmbeddingRegressorCV, WordVectors
-from zeroshot._files import atomic_file
+from zeroshot._utils._files import atomic_file
 from zeroshot.datasets import load_cifar100_features
 from zeroshot.metrics import SCORERS, embedding_mse
 from zeroshot.model_selection import ClassKFold, LeaveOneClassOut, cross_validate_classes

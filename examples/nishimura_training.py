@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize
 from torch.nn import functional as F
 
 from zeroshot import DeViSEClassifier, SoftmaxClassifier, Training, WordVectors
-from zeroshot._torch import autocast, resolve_device, resolve_precision
+from zeroshot._utils._device import autocast, resolve_device, resolve_precision
 from zeroshot.datasets import fetch_cifar100, fetch_tiny_imagenet
 from zeroshot.metrics import hit_at_k_score
 from zeroshot.networks import TinyImageNetCNN

@@ -24,7 +24,7 @@ from zeroshot import (
     TimmFeatures,
     WordVectors,
 )
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.metrics import hit_at_k_score
 
 

@@ -41,7 +41,7 @@ from zeroshot import (
     WordVectors,
     WordVectorSimilarity,
 )
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import hit_at_k_score
 from zeroshot.taxonomy import class_synsets

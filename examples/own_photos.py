@@ -39,7 +39,7 @@ from zeroshot import (
     TimmFeatures,
     WordVectors,
 )
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.exceptions import LabelWarning
 from zeroshot.model_selection import with_candidates
 from zeroshot.taxonomy import synset

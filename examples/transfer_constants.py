@@ -33,9 +33,9 @@ from zeroshot import (
     TimmFeatures,
     WordNetSimilarity,
 )
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.taxonomy import class_synsets, synset
-from zeroshot.taxonomy._ancestors import FAR, common_ancestors, distance_table
+from zeroshot.taxonomy._distances import FAR, common_ancestors, distance_table
 from zeroshot.taxonomy._graph import noun_graph
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -20,7 +20,7 @@ from sklearn.utils import Bunch
 
 from zeroshot import SourceHead, TimmFeatures
 from zeroshot.datasets import label_texts, list_images
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.taxonomy import class_synsets, relations, synset
 
 RELATIONS = ("included", "inclusive", "disjoint")

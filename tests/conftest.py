@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from zeroshot._threads import wait_passively
+from zeroshot._utils._threads import wait_passively
 
 wait_passively()  # before torch
 

@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot import _torch
+from zeroshot._utils import _device
 from zeroshot.backbones import SourceHead, TimmFeatures, _network, _weights
 from zeroshot.exceptions import (
     DownloadError,
@@ -544,9 +544,9 @@ def test_auto_precision_asks_the_hardware(monkeypatch: pytest.MonkeyPatch) -> No
         ({"amx_bf16": True}, torch.bfloat16),
     ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
-        assert _torch.resolve_precision("auto", cpu) is dtype
+        assert _device.resolve_precision("auto", cpu) is dtype
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert _torch.resolve_precision("auto", cpu) is torch.float32
+    assert _device.resolve_precision("auto", cpu) is torch.float32
 
 
 def test_tensors_of_awkward_arrays() -> None:
@@ -554,8 +554,8 @@ def test_tensors_of_awkward_arrays() -> None:
     array.setflags(write=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tensor = _torch.to_tensor(array[:, ::-1], torch.device("cpu"))
-    np.testing.assert_array_equal(_torch.to_numpy(tensor), array[:, ::-1])
+        tensor = _device.to_tensor(array[:, ::-1], torch.device("cpu"))
+    np.testing.assert_array_equal(_device.to_numpy(tensor), array[:, ::-1])
 
 
 # ---- weights ---------------------------------------------------------------------------------
@@ -590,7 +590,7 @@ def test_weights_from_a_file(tmp_path: Path, pixels: np.ndarray, suffix: str) ->
     else:
         save_file(model.state_dict(), path)
     estimator = _tiny(weights=path, precision="float32").fit()
-    assert estimator.weights_hash_ == _torch.weights_hash(model)
+    assert estimator.weights_hash_ == _device.weights_hash(model)
     images = [Image.fromarray(image) for image in pixels]
     _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
     assert estimator.source_head_.n_features_in_ == 256
@@ -637,7 +637,7 @@ def test_weights_as_training_scripts_save_them(
     estimator = _tiny(weights=tmp_path / form, precision="float32").fit()
     images = [Image.fromarray(image) for image in pixels]
     _assert_close(estimator.transform(pixels), _timm_features(model, images, SIZE), 1e-4)
-    assert estimator.weights_hash_ == _torch.weights_hash(model)
+    assert estimator.weights_hash_ == _device.weights_hash(model)
     assert estimator.source_head_.labels[0] == "tench, Tinca tinca"
 
 

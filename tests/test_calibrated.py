@@ -24,7 +24,7 @@ from zeroshot import (
     HashEmbedding,
     SourceHead,
 )
-from zeroshot.estimators._held_out_classes import best_calibration
+from zeroshot.estimators._calibrated import best_calibration
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import SCORERS, harmonic_mean_score, seen_unseen_curve
 from zeroshot.model_selection import ClassKFold, GeneralizedClassKFold, unwrap, with_candidates

@@ -318,7 +318,7 @@ def test_datasets_downloads_what_is_not_here(tmp_path: Path, capsys, monkeypatch
         path.write_bytes(b"123")
         return path
 
-    monkeypatch.setattr("zeroshot.datasets._home.fetch", fetch)
+    monkeypatch.setattr("zeroshot.datasets._fetch.fetch", fetch)
     monkeypatch.setenv("ZEROSHOT_DATA", str(tmp_path))
     for _ in range(2):
         assert main(["datasets", "--download", "cifar100", "--format", "json"]) == 0

@@ -44,7 +44,7 @@ from zeroshot import (
     Training,
     WordVectorSimilarity,
 )
-from zeroshot.estimators import _many_candidates
+from zeroshot.estimators import _base
 from zeroshot.exceptions import LabelWarning
 
 IN_SCIKIT_LEARNS_SUITE = [
@@ -470,7 +470,7 @@ def test_scoring_few_rows_at_a_time_changes_nothing(model, scenario, monkeypatch
         pytest.skip("where seen classes never win, there is nothing to calibrate")
     model = fitted(with_params(model, scenario=scenario))
     labels, (best, scores) = model.predict(X), model.predict_top_k(X, 3)
-    monkeypatch.setattr(_many_candidates, "MAX_SCORES", 4 * len(CANDIDATES))
+    monkeypatch.setattr(_base, "MAX_SCORES", 4 * len(CANDIDATES))
     np.testing.assert_array_equal(model.predict(X), labels)
     again, values = model.predict_top_k(X, 3)
     np.testing.assert_array_equal(again, best)

@@ -198,7 +198,7 @@ def test_without_the_word_vectors(
 ) -> None:
     forbid_work(monkeypatch)
     monkeypatch.setenv("GENSIM_DATA_DIR", str(tmp_path))
-    source = "zeroshot.label_embeddings._word_vector_sources.find_spec"
+    source = "zeroshot.label_embeddings._word_vector_files.find_spec"
     monkeypatch.setattr(source, lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[demo\]'"):
         demo.run_demo()

@@ -10,7 +10,7 @@ import torch
 from trained import gathered
 
 from zeroshot import AttributeTable, DeViSEClassifier, HashEmbedding
-from zeroshot._torch import generator
+from zeroshot._utils._device import generator
 from zeroshot.losses import CosineLoss, CosineMarginLoss, HingeRankLoss, MSELoss
 
 LABELS = ["bat", "bee", "cat", "elk", "fly", "gnu"]

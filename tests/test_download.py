@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroshot.datasets._download import fetch
+from zeroshot.datasets._fetch import fetch
 from zeroshot.exceptions import DownloadError, IntegrityError, ZeroShotError
 
 CONTENT = np.random.default_rng(0).bytes(1_000_003)

@@ -27,8 +27,8 @@ from zeroshot import (
     WordVectors,
     evaluate_zero_shot,
 )
-from zeroshot._decoding import Limits
-from zeroshot._images import read_image
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._images import read_image
 from zeroshot.datasets import fetch_cifar100, fetch_xlsa17, load_image_folder
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError, in_options, message_of
 from zeroshot.metrics import seen_unseen_curve

@@ -30,15 +30,15 @@ from zeroshot import (
     SimilarityInitializer,
     SourceHead,
 )
-from zeroshot.estimators import _class_directions, _few_shot
-from zeroshot.estimators._blend import (
+from zeroshot.estimators import _few_shot
+from zeroshot.estimators._few_shot import (
     DEFAULT_STRENGTH,
     HALF_STRENGTH_IMAGES,
     TRUSTS,
     BlendRule,
+    ClassDirections,
     measure_blend,
 )
-from zeroshot.estimators._class_directions import ClassDirections
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 
 LABELS = np.array(["ant", "bat", "cow", "dog", "elk", "fox", "gnu", "hen"])
@@ -128,7 +128,7 @@ def test_leaving_one_out_is_refitting_without_it(seed):
 
 def test_batches_change_nothing(monkeypatch):
     expected = few_shot().fit(X, Y).decision_function(NEW)
-    monkeypatch.setattr(_class_directions, "BATCH", 4)
+    monkeypatch.setattr(_few_shot, "BATCH", 4)
     monkeypatch.setattr(_few_shot, "BATCH", 4)
     got = few_shot().fit(X, Y).decision_function(NEW)
     np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-10)

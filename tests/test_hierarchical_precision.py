@@ -11,7 +11,7 @@ from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import SCORERS, hierarchical_precision_score, hit_at_k_score
 from zeroshot.metrics import _hierarchy as hierarchy
 from zeroshot.taxonomy import class_synsets, synset
-from zeroshot.taxonomy._hops import hops
+from zeroshot.taxonomy._distances import hops
 
 SYNSETS = class_synsets("cifar100")
 NAMES = np.array(sorted(SYNSETS))
@@ -104,7 +104,7 @@ def test_hops_are_those_of_a_search_over_synsets():
 def test_hops_in_blocks_are_those_at_once(monkeypatch):
     nodes = np.array([synset(SYNSETS[name]).node for name in NAMES[:9]])
     whole = hops(nodes, nodes, np.full(9, 4))
-    monkeypatch.setattr("zeroshot.taxonomy._hops._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("zeroshot.taxonomy._distances._ROWS_AT_ONCE", 2)
     np.testing.assert_array_equal(hops(nodes, nodes, np.full(9, 4)), whole)
 
 

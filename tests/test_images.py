@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zeroshot import _images
-from zeroshot._decoding import Limits
-from zeroshot._images import check_images, quiet_pillow, read_image
+from zeroshot._utils import _images
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._images import check_images, quiet_pillow, read_image
 from zeroshot.exceptions import ImageReadError, in_options
 
 

@@ -29,8 +29,8 @@ from zeroshot import (
     SourceHead,
     WordNetEmbedding,
 )
-from zeroshot.estimators._left_out import DEFAULT_PRIOR_IMAGES, deal_folds
-from zeroshot.estimators._neighbors import (
+from zeroshot.estimators._initializer import DEFAULT_PRIOR_IMAGES, deal_folds
+from zeroshot.estimators._transferred_head import (
     DEFAULT_NEIGHBORS,
     convex_weights,
     neighbor_grid,

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 
 from zeroshot import TimmFeatures
-from zeroshot.backbones._inner_layer import InnerLayer
+from zeroshot.backbones._network import InnerLayer
 from zeroshot.backbones._weights import create_network
 
 SIZE = 32

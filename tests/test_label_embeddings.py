@@ -22,7 +22,7 @@ from zeroshot.label_embeddings import (
     OneHotEmbedding,
     WordVectors,
 )
-from zeroshot.label_embeddings._text import find_words, label_words
+from zeroshot.label_embeddings._label_text import find_words, label_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.persistence._label_embeddings import StoredEmbedding, restore_embedding
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zeroshot._torch import generator
+from zeroshot._utils._device import generator
 from zeroshot.losses import (
     CosineLoss,
     CosineMarginLoss,

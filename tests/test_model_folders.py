@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from zeroshot import SentenceEmbedding
-from zeroshot._clip import check_clip_folder
-from zeroshot._model_folders import check_model_folder, read_json
+from zeroshot._utils._model_folders import check_model_folder, read_json
+from zeroshot._utils._open_clip import check_clip_folder
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._sentence_models import open_model
 
@@ -256,7 +256,7 @@ def test_json_that_is_too_large_or_no_json(tmp_path: Path, monkeypatch) -> None:
         check_model_folder(tmp_path, owner="demo")
     path.write_text("[1, 2]")
     assert read_json(path, owner="demo") == [1, 2]
-    monkeypatch.setattr("zeroshot._model_folders.MAX_BYTES", 3)
+    monkeypatch.setattr("zeroshot._utils._model_folders.MAX_BYTES", 3)
     with pytest.raises(IntegrityError, match="more than 3 bytes"):
         read_json(path, owner="demo")
 

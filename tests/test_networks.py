@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import zeroshot.backbones
-from zeroshot._torch import generator
+from zeroshot._utils._device import generator
 from zeroshot.networks import SimpNet, TinyImageNetCNN
 
 NETWORKS = {

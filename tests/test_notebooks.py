@@ -25,8 +25,8 @@ from zeroshot import (
     WordVectorSimilarity,
     evaluate_zero_shot,
 )
-from zeroshot._links import SITE
-from zeroshot._progress import progress_bar
+from zeroshot._utils._doc_links import SITE
+from zeroshot._utils._progress import progress_bar
 
 ESTIMATORS = sorted(
     name

@@ -24,8 +24,8 @@ from zeroshot import (
     nearest_labels,
     vocabulary_words,
 )
-from zeroshot.estimators import _label_space, _many_candidates
-from zeroshot.estimators._many_candidates import best_columns, member_mask
+from zeroshot.estimators import _base, _label_space
+from zeroshot.estimators._base import best_columns, member_mask
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 
 SEEN = ["apple", "bear", "cloud", "road"]
@@ -168,7 +168,7 @@ def test_more_answers_than_words():
 
 
 def test_scores_of_all_rows_are_never_held_at_once(monkeypatch):
-    monkeypatch.setattr(_many_candidates, "MAX_SCORES", 2**16)
+    monkeypatch.setattr(_base, "MAX_SCORES", 2**16)
     words = [f"w{i}" for i in range(4000)]
     table = AttributeTable(np.random.default_rng(2).normal(size=(4000, 4)), labels=words)
     model = ridge(table, candidates=words[:4]).fit(X, np.array(words)[CODES])

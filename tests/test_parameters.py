@@ -49,7 +49,7 @@ from zeroshot import (
     WordNetSimilarity,
     WordVectorSimilarity,
 )
-from zeroshot._constraints import (
+from zeroshot._utils._constraints import (
     Checked,
     Flag,
     Instance,
@@ -60,7 +60,7 @@ from zeroshot._constraints import (
     ParametersMixin,
     constraints_of,
 )
-from zeroshot._saving import parameter_names
+from zeroshot._utils._saving import parameter_names
 from zeroshot.model_selection import (
     ClassKFold,
     ClassShuffleSplit,

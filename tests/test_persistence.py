@@ -54,7 +54,7 @@ from zeroshot import (
     WordVectors,
     WordVectorSimilarity,
 )
-from zeroshot._saving import is_fitted_attribute, parameter_names
+from zeroshot._utils._saving import is_fitted_attribute, parameter_names
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
 from zeroshot.metrics import SCORERS

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from zeroshot import TimmFeatures, _decoder_process, _decoding
-from zeroshot._decoding import FORMATS, READ_ERRORS, Limits, pixels_of
-from zeroshot._images import quiet_pillow, read_image
+from zeroshot import TimmFeatures
+from zeroshot._utils import _decoder_process, _decoding
+from zeroshot._utils._decoding import FORMATS, READ_ERRORS, Limits, pixels_of
+from zeroshot._utils._images import quiet_pillow, read_image
 from zeroshot.cli import main
 from zeroshot.exceptions import ImageReadError, UnreadableImageWarning
 
@@ -149,7 +150,7 @@ def test_an_interrupt_is_no_failure_to_read(
 
 
 def test_no_memory_for_the_transform_is_one_row(tmp_path: Path) -> None:
-    from zeroshot.backbones._reading import prepare
+    from zeroshot.backbones._read_ahead import prepare
 
     path = tmp_path / "a.png"
     photo().save(path)
@@ -236,7 +237,7 @@ def test_a_file_that_becomes_a_pipe_does_not_hang(
     before = os.stat(path)
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr("zeroshot._images.os.stat", lambda *args, **kwargs: before)
+    monkeypatch.setattr("zeroshot._utils._images.os.stat", lambda *args, **kwargs: before)
     with pytest.raises(ImageReadError, match="a named pipe"):
         read_image(path)
 
@@ -336,7 +337,7 @@ def test_one_large_image_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 PEAK = """
 import sys
-from zeroshot._images import read_image
+from zeroshot._utils._images import read_image
 
 def peak(name):
     with open("/proc/self/status") as file:
@@ -373,7 +374,7 @@ def test_jpeg_2000_and_avif_are_decoded_apart(
     photo().save(path, kind)
     with Image.open(path) as plain:
         expected = np.asarray(plain.convert("RGB"))
-    monkeypatch.setattr("zeroshot._images.decode", lambda *a: pytest.fail("decoded here"))
+    monkeypatch.setattr("zeroshot._utils._images.decode", lambda *a: pytest.fail("decoded here"))
     for _ in range(3):
         np.testing.assert_array_equal(read_image(path), expected)
     assert len(_decoder_process._idle) == 1  # started once

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from zeroshot import HashEmbedding
-from zeroshot._renamed import moved, old_names, renamed, translated
+from zeroshot._utils._renamed import moved, old_names, renamed, translated
 from zeroshot.persistence._label_embeddings import restore_embedding
 
 

@@ -21,7 +21,7 @@ from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
 from zeroshot.report._classes import ABOUT_SCORES, Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
-from zeroshot.report._terms import spoken
+from zeroshot.report._page import spoken
 
 SHARES = {
     "unseen_accuracy": 0.336,

@@ -30,7 +30,7 @@ from zeroshot.similarity import (
 )
 from zeroshot.similarity import _wordnet as wordnet_module
 from zeroshot.taxonomy import Synset, class_synsets, synset, synsets
-from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._distances import ancestor_pairs
 from zeroshot.taxonomy._graph import noun_graph
 
 ROOT = Path(__file__).parents[1]

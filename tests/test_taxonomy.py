@@ -28,9 +28,8 @@ from zeroshot.taxonomy import (
     synset,
     synsets,
 )
-from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._distances import ancestor_pairs, information_gains, intrinsic_information
 from zeroshot.taxonomy._graph import noun_graph
-from zeroshot.taxonomy._information import information_gains, intrinsic_information
 
 ROOT = Path(__file__).parents[1]
 WORDNET = Path("/usr/share/wordnet")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from zeroshot import cli
-from zeroshot._threads import wait_passively
+from zeroshot._utils._threads import wait_passively
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "OPENBLAS_THREAD_TIMEOUT": "4"}
 VARIABLES = {*PASSIVE, "GOMP_SPINCOUNT", "KMP_LIBRARY"}
@@ -60,7 +60,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_wait_passively_before_a_runtime_is_loaded(program: str) -> None:
     late = "assert not {'torch', 'numpy', 'sklearn'} & set(sys.modules), 'loaded too early'"
-    first = "import zeroshot._threads as t; real = t.wait_passively\ndef spy():\n"
+    first = "import zeroshot._utils._threads as t; real = t.wait_passively\ndef spy():\n"
     first += f"    {late}\n    real()\nt.wait_passively = spy\n"
     assert environment_after(first + PROGRAMS[program]) == PASSIVE
 

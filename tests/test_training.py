@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from zeroshot._linear import SystemOfRows, apply_map
-from zeroshot._torch import generator, to_tensor
+from zeroshot._utils._device import generator, to_tensor
 from zeroshot.losses import MSELoss
 from zeroshot.networks._loop import TensorRows, TrainingSettings, linear_layers, train
 from zeroshot.networks._perceptron import fit_perceptron

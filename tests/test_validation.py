@@ -12,7 +12,7 @@ from scipy import sparse
 
 import zeroshot
 from zeroshot import AttributeTable
-from zeroshot._validation import (
+from zeroshot._utils._validation import (
     check_labels,
     check_missing_labels,
     check_number,

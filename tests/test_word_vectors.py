@@ -25,7 +25,7 @@ from zeroshot.exceptions import (
 )
 from zeroshot.label_embeddings import WordVectors
 from zeroshot.label_embeddings import _word_vector_files as files
-from zeroshot.label_embeddings import _word_vector_sources as sources
+from zeroshot.label_embeddings import _word_vector_files as sources
 from zeroshot.label_embeddings import _word_vector_store as stores
 
 WORDS = ["the", "cat", "dog", "ice_cream", "lawn", "mower", "café", "T-shirt", "okapi"]

@@ -16,7 +16,7 @@ from zeroshot.label_embeddings import ConcatEmbedding, HashEmbedding, WordNetEmb
 from zeroshot.persistence._label_embeddings import restore_embedding
 from zeroshot.similarity import WordNetSimilarity
 from zeroshot.taxonomy import class_synsets, synset
-from zeroshot.taxonomy._information import intrinsic_information
+from zeroshot.taxonomy._distances import intrinsic_information
 
 LABELS = ["lion", "wolf", "oboe", "tractor", "oak", "banana"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zeroshot._validation import check_flag, check_number
+from zeroshot._utils._validation import check_flag, check_number
 
 
 class EarlyStopping:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zeroshot._validation import check_number
+from zeroshot._utils._validation import check_number
 
 
 class MSELoss(nn.Module):

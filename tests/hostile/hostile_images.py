@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
-from zeroshot._decoding import READ_ERRORS
+from zeroshot._utils._decoding import READ_ERRORS
 
 WIDTH, HEIGHT = 43, 37  # seldom found in a file by chance, so that a search finds declared sizes
 

@@ -18,7 +18,7 @@ import pytest
 from hostile_images import FOREIGN, hostile_images, sound_images
 from hypothesis import given, settings
 
-from zeroshot._images import read_image
+from zeroshot._utils._images import read_image
 from zeroshot.exceptions import ImageReadError
 
 pytestmark = pytest.mark.hostile
@@ -30,8 +30,8 @@ SECONDS, MEMORY = 10, 2**30
 READER = """
 import json, subprocess, sys, time, warnings
 warnings.simplefilter("error")
-from zeroshot import _decoder_process
-from zeroshot._images import read_image
+from zeroshot._utils import _decoder_process
+from zeroshot._utils._images import read_image
 from zeroshot.exceptions import ImageReadError
 
 started, popen = [], subprocess.Popen.__init__

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroshot._constraints import ParametersMixin
 from zeroshot._linear._sums import RowSums, target_kind
 from zeroshot._linear._systems import LinearSystem, SystemOfRows, SystemOfSums
-from zeroshot._validation import check_labels, check_same_kind, warn_caller
+from zeroshot._utils._constraints import ParametersMixin
+from zeroshot._utils._validation import check_labels, check_same_kind, warn_caller
 
 _OF_VALIDATION = {"n_features_in_", "feature_names_in_"}
 

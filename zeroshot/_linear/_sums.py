@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from zeroshot._linear._blas import cholesky, class_sums, shifted_diagonal
-from zeroshot._saving import Saved
+from zeroshot._utils._saving import Saved
 
 BLOCK_ELEMENTS = 1_000_000
 """Of X that are in memory as float64 at a time: 8 MB, which the allocator keeps for the next."""

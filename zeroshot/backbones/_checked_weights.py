@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from zeroshot._files import atomic_file, cache_home
+from zeroshot._utils._files import atomic_file, cache_home
 
 FORMAT = 1  # to be raised with every change of what is checked, and how
 _VERSIONED = {"torch", "timm", "open_clip", "zeroshot"}

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from zeroshot._clip import create_clip
-from zeroshot._torch import resolve_device, resolve_precision
+from zeroshot._utils._device import resolve_device, resolve_precision
+from zeroshot._utils._open_clip import create_clip
 from zeroshot.backbones._network import Network, build_network
 
 # How open_clip and timm call what is done with images that are not square.

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from zeroshot._decoding import Limits
-from zeroshot._images import name_of, path_of
-from zeroshot._progress import progress_bar
-from zeroshot._torch import to_numpy
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._device import to_numpy
+from zeroshot._utils._images import name_of, path_of
+from zeroshot._utils._progress import progress_bar
 from zeroshot.backbones._network import Network
-from zeroshot.backbones._reading import read_batches
+from zeroshot.backbones._read_ahead import read_batches
 from zeroshot.exceptions import ImageReadError, UnreadableImageWarning, message_of
 
 Errors = dict[int, ImageReadError]

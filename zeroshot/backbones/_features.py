@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import (
+from zeroshot._utils._constraints import (
     COUNT,
     DEVICE,
     PRECISION,
@@ -24,13 +24,13 @@ from zeroshot._constraints import (
     OneOf,
     ParametersMixin,
 )
-from zeroshot._decoding import Limits
-from zeroshot._images import check_images
-from zeroshot._links import DocLinkMixin
-from zeroshot._saving import SavedEstimator
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._images import check_images
+from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
-from zeroshot.backbones._reading import n_threads
+from zeroshot.backbones._read_ahead import n_threads
 from zeroshot.exceptions import IntegrityError
 
 _opening = threading.Lock()  # threads that share an unpickled object open its network once

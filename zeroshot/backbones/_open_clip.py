@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from zeroshot._constraints import Checked, Maybe
-from zeroshot._decoding import Limits
-from zeroshot._renamed import renamed
+from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._renamed import renamed
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network
 
 
 def _check_model_name(model_name: Any, *, owner: str, name: str) -> None:
-    from zeroshot._clip import check_model_name
-    from zeroshot._optional import import_optional
+    from zeroshot._utils._open_clip import check_model_name
+    from zeroshot._utils._optional import import_optional
 
     open_clip = import_optional("open_clip", owner=owner, extra="text")
     check_model_name(open_clip, model_name, owner=owner)

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, check_array
 
-from zeroshot._saving import Saved
-from zeroshot._validation import check_labels
+from zeroshot._utils._saving import Saved
+from zeroshot._utils._validation import check_labels
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

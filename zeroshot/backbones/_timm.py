@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zeroshot._constraints import COUNT, Checked, Maybe
-from zeroshot._decoding import Limits
-from zeroshot._validation import check_label_list
+from zeroshot._utils._constraints import COUNT, Checked, Maybe
+from zeroshot._utils._decoding import Limits
+from zeroshot._utils._validation import check_label_list
 from zeroshot.backbones._features import ImageFeatures
 from zeroshot.backbones._network import Network, open_network
 from zeroshot.backbones._source_head import SourceHead

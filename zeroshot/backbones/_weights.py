@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from zeroshot._hub import check_reachable, download_errors
-from zeroshot._optional import import_optional
+from zeroshot._utils._hub import check_reachable, download_errors
+from zeroshot._utils._optional import import_optional
 from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError, Remedy
 
 # Models whose weights a pip package brings, in the extra "demo".

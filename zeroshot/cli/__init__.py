@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from zeroshot._threads import wait_passively
+from zeroshot._utils._threads import wait_passively
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 

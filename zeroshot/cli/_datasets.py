@@ -8,8 +8,7 @@ from typing import Any
 
 from zeroshot.cli._images import DATASETS
 from zeroshot.cli._options import add_command, add_format, add_output
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
-from zeroshot.cli._provenance import provenance
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
 from zeroshot.cli._terminal import check_known, say
 
 HELP = """List the data sets that the package reads: whether they are on this machine, where they
@@ -54,7 +53,7 @@ def _archives() -> dict[str, Any]:
 
 
 def _download(name: str) -> None:
-    from zeroshot.datasets._home import find_archive
+    from zeroshot.datasets._fetch import find_archive
 
     path = find_archive(
         _archives()[name], data_home=None, download_if_missing=True, owner="zeroshot datasets"
@@ -66,7 +65,7 @@ def _rows() -> list[tuple]:
     from importlib.resources import files
 
     from zeroshot.datasets import _xlsa17
-    from zeroshot.datasets._home import resolve_data_home
+    from zeroshot.datasets._fetch import resolve_data_home
 
     home = resolve_data_home()
     places = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_folder
-from zeroshot._optional import import_optional
+from zeroshot._utils._files import atomic_folder
+from zeroshot._utils._optional import import_optional
 from zeroshot.cli._images import report_unreadable
 from zeroshot.cli._options import (
     add_command,
@@ -18,8 +18,14 @@ from zeroshot.cli._options import (
     network_options,
     read_images,
 )
-from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
-from zeroshot.cli._provenance import provenance
+from zeroshot.cli._output import (
+    FORMATS,
+    Answers,
+    check_folder,
+    print_answers,
+    provenance,
+    write_parquet,
+)
 from zeroshot.cli._terminal import say
 
 HELP = """Fit on 80 classes of CIFAR-100 and name the other 20, leave each class out in turn,

@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from zeroshot.cli._choices import (
+    DEFAULT_EMBEDDING,
+    LABEL_EMBEDDINGS,
+    build_embedding,
+    check_runs_on_device,
+)
 from zeroshot.cli._fit import open_backbone
 from zeroshot.cli._images import extract, report_unreadable
 from zeroshot.cli._options import (
@@ -20,14 +26,7 @@ from zeroshot.cli._options import (
     read_label_arguments,
     refuse,
 )
-from zeroshot.cli._output import Answers, Output, new_file
-from zeroshot.cli._provenance import provenance
-from zeroshot.cli._tables import (
-    DEFAULT_EMBEDDING,
-    LABEL_EMBEDDINGS,
-    build_embedding,
-    check_runs_on_device,
-)
+from zeroshot.cli._output import Answers, Output, new_file, provenance
 from zeroshot.cli._terminal import UsageError
 from zeroshot.exceptions import UnknownLabelError
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_folder
-from zeroshot._optional import import_optional
-from zeroshot._record import RECORD
+from zeroshot._utils._files import atomic_folder
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._provenance import RECORD
 from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._no_training import WORSE
 from zeroshot.cli._options import (
@@ -21,9 +21,15 @@ from zeroshot.cli._options import (
     add_seed,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, Answers, check_folder, print_answers, write_parquet
-from zeroshot.cli._provenance import provenance
-from zeroshot.cli._saved import SavedModel, is_model
+from zeroshot.cli._output import (
+    FORMATS,
+    Answers,
+    check_folder,
+    print_answers,
+    provenance,
+    write_parquet,
+)
+from zeroshot.cli._saved_model import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
 from zeroshot.exceptions import MissingDependencyError, in_options
 
@@ -217,7 +223,7 @@ def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
 
 def _won_by_one_kind(result: Any, model: SavedModel) -> str:
     """Return what has to be said where another calibration would do far better."""
-    from zeroshot.estimators._held_out_classes import best_calibration
+    from zeroshot.estimators._calibrated import best_calibration
     from zeroshot.metrics._classification import harmonic_mean
 
     if result.curve is None:

@@ -12,11 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_folder
-from zeroshot._printable import printable
-from zeroshot._record import RECORD, as_json
-from zeroshot._tabular import aligned
-from zeroshot.cli._attributes import SUFFIX
+from zeroshot._utils._files import atomic_folder
+from zeroshot._utils._provenance import RECORD, as_json
+from zeroshot._utils._text_tables import aligned, printable
+from zeroshot.cli._choices import (
+    DEFAULT_EMBEDDING,
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    ESTIMATORS_HELP,
+    LABEL_EMBEDDINGS,
+    SUFFIX,
+    TRAINED,
+    WITH_HEAD,
+    WITHOUT_HEAD,
+    Needs,
+    build_embedding,
+    build_estimator,
+    check_names,
+    has_head,
+    knows_the_heads_classes,
+    prior_of,
+)
 from zeroshot.cli._images import (
     LabelledImages,
     Read,
@@ -43,24 +59,13 @@ from zeroshot.cli._options import (
     network_options,
     read_labels,
 )
-from zeroshot.cli._output import FORMATS, TEXT_FORMATS, Answers, check_folder, print_answers
-from zeroshot.cli._provenance import provenance
-from zeroshot.cli._tables import (
-    DEFAULT_EMBEDDING,
-    DEFAULT_ESTIMATOR,
-    ESTIMATORS,
-    ESTIMATORS_HELP,
-    LABEL_EMBEDDINGS,
-    TRAINED,
-    WITH_HEAD,
-    WITHOUT_HEAD,
-    Needs,
-    build_embedding,
-    build_estimator,
-    check_names,
-    has_head,
-    knows_the_heads_classes,
-    prior_of,
+from zeroshot.cli._output import (
+    FORMATS,
+    TEXT_FORMATS,
+    Answers,
+    check_folder,
+    print_answers,
+    provenance,
 )
 from zeroshot.cli._terminal import UsageError, check_known, did_you_mean, say, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError

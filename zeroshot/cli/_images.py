@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from zeroshot._files import sha256_of
+from zeroshot._utils._files import sha256_of
 from zeroshot.cli._terminal import did_you_mean, say
 from zeroshot.exceptions import in_options
 
@@ -47,7 +47,7 @@ class LabelledImages(NamedTuple):
 
     def where(self, keep: Any) -> LabelledImages:
         """Return the images for which `keep`, a mask or rows, says so."""
-        from zeroshot._validation import take_rows
+        from zeroshot._utils._validation import take_rows
 
         rows = keep.nonzero()[0] if keep.dtype == bool else keep
         return self._replace(images=take_rows(self.images, rows), labels=self.labels[rows])
@@ -148,9 +148,9 @@ def read_all(images: Sequence[Any], **limits: Any) -> Read:
     """Return the images that can be read, for a model with a network of its own."""
     import numpy as np
 
-    from zeroshot._decoding import Limits
-    from zeroshot._images import read_image
-    from zeroshot._validation import take_rows
+    from zeroshot._utils._decoding import Limits
+    from zeroshot._utils._images import read_image
+    from zeroshot._utils._validation import take_rows
     from zeroshot.exceptions import ImageReadError
 
     errors = {}

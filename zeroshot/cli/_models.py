@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from zeroshot.cli._options import add_command, add_format, add_output
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
-from zeroshot.cli._provenance import provenance
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
 from zeroshot.cli._terminal import did_you_mean
 
 HELP = """List the models of timm that weights are published for, and where their weights are:

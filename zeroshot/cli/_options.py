@@ -138,7 +138,7 @@ def device_options(args: argparse.Namespace) -> dict[str, Any]:
     ValueError
         This machine has no such device.
     """
-    from zeroshot._torch import resolve_device
+    from zeroshot._utils._device import resolve_device
 
     try:
         resolve_device(args.device)

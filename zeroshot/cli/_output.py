@@ -6,18 +6,19 @@ import argparse
 import csv
 import io
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zeroshot._files import atomic_file, other_files, parents_of
-from zeroshot._optional import import_optional
-from zeroshot._printable import printable
-from zeroshot._record import RECORD, as_json
+from zeroshot._utils._files import atomic_file, other_files, parents_of
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._provenance import RECORD, as_json, made_now
+from zeroshot._utils._text_tables import printable
 from zeroshot.cli._terminal import UsageError, say
 
 TEXT_FORMATS = ("table", "csv", "json")
@@ -261,3 +262,49 @@ def check_parent(path: Path, kind: str) -> None:
         raise UsageError(
             f"{path} cannot be made in {parent}: {error.strerror}. Name another {kind}."
         ) from error
+
+
+def provenance(
+    args: argparse.Namespace,
+    *,
+    weights: Mapping[str, str] | None = None,
+    n_read: int | None = None,
+    unreadable: Sequence[Mapping[str, str]] = (),
+    other_files: Mapping[str, int] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return what is known of how an output came about, as JSON knows it.
+
+    Parameters
+    ----------
+    args : Namespace
+        With ``argv``, and ``seed`` where there is one.
+    weights : mapping of str to str, optional
+        SHA-256 of the weights of each network, by its name.
+    n_read : int, optional
+        Images that were read.
+    unreadable : sequence of mapping
+        With ``path`` and ``error``, for each image that was skipped.
+    other_files : mapping of str to int, optional
+        How many files beside the images have which ending, and were not read.
+    **more : object
+        What else there is to say, JSON-able.
+
+    Returns
+    -------
+    dict
+        With ``command``, ``date``, ``versions``, ``platform``, ``seeds``, ``weights``, ``images``,
+        and `more`.
+    """
+    record: dict[str, Any] = {
+        "command": shlex.join(["zeroshot", *args.argv]),
+        **made_now(),
+        "seeds": {"seed": args.seed} if hasattr(args, "seed") else {},
+        "weights": dict(weights or {}),
+    }
+    if n_read is not None:
+        skipped = [dict(entry) for entry in unreadable]
+        record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
+        if other_files:
+            record["images"]["other_files"] = dict(other_files)
+    return record | more

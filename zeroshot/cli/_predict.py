@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from zeroshot._printable import printable
+from zeroshot._utils._text_tables import printable
 from zeroshot.cli._images import report_unreadable
 from zeroshot.cli._options import (
     add_command,
@@ -17,9 +17,8 @@ from zeroshot.cli._options import (
     read_images,
     read_labels,
 )
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
-from zeroshot.cli._provenance import provenance
-from zeroshot.cli._saved import SavedModel
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
+from zeroshot.cli._saved_model import SavedModel
 from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
@@ -129,7 +128,7 @@ def _name_without_training(
 def _name_by_model(
     args: argparse.Namespace, paths: list[str], labels: list[str] | None
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
-    from zeroshot._pipelines import final_and_input
+    from zeroshot._utils._pipelines import final_and_input
 
     model = SavedModel(args.model, args)
     if labels is None:

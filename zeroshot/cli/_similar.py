@@ -6,6 +6,12 @@ import argparse
 import os
 from typing import Any
 
+from zeroshot.cli._choices import (
+    DEFAULT_EMBEDDING,
+    LABEL_EMBEDDINGS,
+    build_embedding,
+    check_runs_on_device,
+)
 from zeroshot.cli._options import (
     add_command,
     add_device,
@@ -18,14 +24,7 @@ from zeroshot.cli._options import (
     read_labels,
     refuse,
 )
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output
-from zeroshot.cli._provenance import provenance
-from zeroshot.cli._tables import (
-    DEFAULT_EMBEDDING,
-    LABEL_EMBEDDINGS,
-    build_embedding,
-    check_runs_on_device,
-)
+from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
 from zeroshot.cli._terminal import UsageError, check_known, did_you_mean
 from zeroshot.exceptions import UnknownLabelError
 
@@ -73,7 +72,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Find them."""
     if args.measure == "wup":
-        from zeroshot.similarity._wordnet_measures import NOT_WUP
+        from zeroshot.similarity._wordnet import NOT_WUP
 
         raise UsageError("--measure: " + NOT_WUP)
     check_known([args.measure], MEASURES, option="--measure", what="measure")

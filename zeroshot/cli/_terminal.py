@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
 
-from zeroshot._printable import printable
+from zeroshot._utils._text_tables import printable
 from zeroshot.exceptions import in_options
 
 
@@ -62,7 +62,7 @@ def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str)
     Labels are the same whose words are, as label embeddings read them: ``school_bus`` and
     ``School Bus``, and an accent that is a letter of its own or part of one.
     """
-    from zeroshot.label_embeddings._text import label_words
+    from zeroshot.label_embeddings._label_text import label_words
 
     by_words: dict[str, list[str]] = {}
     for label in known:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import read_tar_gz
-from zeroshot.datasets._home import Archive, find_archive
+from zeroshot.datasets._fetch import Archive, find_archive
 from zeroshot.datasets._safe_pickle import load_pickle
 from zeroshot.exceptions import IntegrityError
 

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 
 DATASETS = ("cifar100", "tiny_imagenet")
 

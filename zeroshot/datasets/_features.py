@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 
 SUBSETS = ("all", "train", "test")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from zeroshot._images import read_image
+from zeroshot._utils._images import read_image
 from zeroshot.exceptions import ImageReadError, LabelWarning, Remedy
 
 IMAGE_EXTENSIONS = frozenset(

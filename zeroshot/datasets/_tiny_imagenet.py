@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch
 
-from zeroshot._progress import progress_bar
-from zeroshot._validation import check_option
+from zeroshot._utils._progress import progress_bar
+from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
-from zeroshot.datasets._home import Archive, find_archive
+from zeroshot.datasets._fetch import Archive, find_archive
 from zeroshot.exceptions import IntegrityError
 
 ARCHIVE = Archive(

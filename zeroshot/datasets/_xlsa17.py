@@ -14,9 +14,9 @@ from zipfile import ZipFile
 import numpy as np
 from sklearn.utils import Bunch
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
-from zeroshot.datasets._home import resolve_data_home
+from zeroshot.datasets._fetch import resolve_data_home
 from zeroshot.datasets._mat_files import NUMBERS, TEXTS, read_mat
 from zeroshot.exceptions import IntegrityError, Remedy
 from zeroshot.label_embeddings import AttributeTable

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input
-from zeroshot._validation import check_number
+from zeroshot._utils._pipelines import final_and_input
+from zeroshot._utils._validation import check_number
 from zeroshot.metrics._checks import check_finite
 
 

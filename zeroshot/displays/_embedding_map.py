@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._validation import (
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._pipelines import final_and_input
+from zeroshot._utils._validation import (
     check_flag,
     check_labels,
     check_number,
@@ -16,12 +24,25 @@ from zeroshot._validation import (
     check_unique,
 )
 from zeroshot.displays._checks import check_matrix, share_of
-from zeroshot.displays._drawing import SMALL, add_legend, add_note, axes_or_new
-from zeroshot.displays._map_groups import image_groups, label_groups
-from zeroshot.displays._map_vectors import predicted_vectors
-from zeroshot.displays._placement import place_names
-from zeroshot.displays._projection import METHODS
-from zeroshot.displays._sampling import draw_points
+from zeroshot.displays._drawing import (
+    BLUE,
+    COLORS,
+    DIM,
+    MARKERS,
+    SMALL,
+    VERMILLION,
+    add_legend,
+    add_note,
+    axes_or_new,
+    literal,
+    place_names,
+)
+
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "Principal components"}
+
+
+Group = tuple[str, np.ndarray, dict[str, Any]]
+
 
 OWNER = "EmbeddingMapDisplay"
 MAX_TRIED = 400  # names that are measured to see whether they fit
@@ -294,3 +315,244 @@ class EmbeddingMapDisplay:
         where = "" if self.placed else "; names at the median of their images"
         named = f"{n_named} of {len(self.label_names):,} names fit"
         add_note(self.ax_, f"{METHODS[self.method]} of {with_labels}{where}; {named}")
+
+
+def image_groups(labels: np.ndarray, seen: np.ndarray | None) -> list[Group]:
+    """Return what kinds of images there are: their sign, which they are, how they look."""
+    if seen is not None:
+        looks: list[Group] = [
+            ("image of a seen class", seen, {"c": BLUE, "marker": ".", "s": 20, "alpha": 0.4}),
+            ("image of an unseen class", ~seen,
+             {"c": VERMILLION, "marker": "^", "s": 16, "alpha": 0.9}),
+        ]  # fmt: skip
+        return [look for look in looks if look[1].any()]
+    classes, counts = np.unique(labels, return_counts=True)
+    told = classes[np.argsort(-counts, kind="stable")[: len(COLORS)]]
+    rest = ~np.isin(labels, told)
+    groups = []
+    if rest.any():
+        sign = f"{len(classes) - len(told):,} other classes"
+        groups.append((sign, rest, {"c": DIM, "marker": ".", "s": 16}))
+    for place, label in enumerate(told.tolist()):
+        look = {"c": COLORS[place], "marker": MARKERS[place], "s": 18, "alpha": 0.8}
+        groups.append((literal(label), labels == label, look))
+    return groups
+
+
+def label_groups(seen: np.ndarray, *, told: bool) -> list[Group]:
+    """Return the kinds of labels; `told` says that seen and unseen ones are known."""
+    kind = "label of a seen class" if told else "label"
+    scale = min(1.0, 80 / len(seen)) ** 0.5  # many small ones cover less
+    looks: list[Group] = [
+        (kind, seen, {"c": "white", "marker": "o", "s": 30 * scale}),
+        ("label of an unseen class", ~seen, {"c": VERMILLION, "marker": "*", "s": 110 * scale}),
+    ]
+    return [look for look in looks if look[1].any()]
+
+
+def predicted_vectors(
+    estimator: Any, X: Any, y: Any, *, owner: str
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the label vectors that are predicted for X, and vectors and names of the labels.
+
+    Raises
+    ------
+    TypeError
+        `estimator` predicts no label vectors.
+    """
+    final, features = final_and_input(estimator, X)
+    check_is_fitted(final)
+    seen = getattr(final, "seen_classes_", None)
+    if hasattr(final, "class_vectors_") and hasattr(final, "transform"):
+        vectors, names = final.transform(features), final.classes_
+        label_vectors = final.class_vectors_
+    elif is_regressor(final) and seen is not None:
+        vectors = np.asarray(final.predict(features))
+        names = np.union1d(seen, check_labels(y, owner=owner, name="y"))
+        label_vectors = final.label_vectors(names)
+    else:
+        raise TypeError(
+            f"{owner}: {type(final).__name__} predicts no label vectors. Pass a classifier "
+            "such as DeViSEClassifier, or features to from_predictions."
+        )
+    return vectors, {"label_vectors": label_vectors, "label_names": names, "seen_classes": seen}
+
+
+@dataclass
+class MapData:
+    """What is on a map.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_points, n_dims or 2)
+        Images: vectors, and points of the plane after `project`.
+    labels : ndarray of shape (n_points,)
+        Theirs.
+    label_points : ndarray of shape (n_names, n_dims or 2), or None
+        Labels, if they have vectors; medians of their images after `project` otherwise.
+    names : ndarray of shape (n_names,)
+        What they are.
+    n_images, n_labels : int
+        How many there were.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    label_points: np.ndarray | None
+    names: np.ndarray
+    n_images: int
+    n_labels: int
+
+    def project(self, method: str, *, cosine: bool, random_state: Any, owner: str) -> None:
+        """Map images and labels together.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than four of them.
+        """
+        parts = [self.points] if self.label_points is None else [self.points, self.label_points]
+        vectors = np.vstack(parts)
+        if len(vectors) < 4:
+            raise ValueError(
+                f"{owner}: vectors and label_vectors have {len(vectors)} rows in all, expected at "
+                "least 4. Pass more images."
+            )
+        mapped = project(vectors, method, cosine=cosine, random_state=random_state, owner=owner)
+        n = len(self.points)
+        self.points = mapped[:n]
+        if self.label_points is None:
+            of_class = (self.points[self.labels == name] for name in self.names)
+            self.label_points = np.array([np.median(points, axis=0) for points in of_class])
+        else:
+            self.label_points = mapped[n:]
+
+
+def draw_points(
+    vectors: Any,
+    labels: Any,
+    label_vectors: Any,
+    label_names: Any,
+    seen: Any,
+    most: tuple[int, int],
+    rng: np.random.RandomState,
+    *,
+    owner: str,
+) -> MapData:
+    """Check images and labels, and draw at most so many of each.
+
+    Raises
+    ------
+    ValueError
+        Shapes or kinds do not belong together.
+    """
+    every = check_labels(labels, owner=owner, name="labels")
+    matrix = check_matrix(vectors, owner=owner, name="vectors", shape=(len(every), None))
+    rows = some(np.arange(len(every)), most[0], rng)
+    kept = every[rows]
+    if label_names is None:
+        names, points, n_labels = np.unique(kept), None, len(np.unique(every))
+    else:
+        names, points = check_label_vectors(
+            label_names, label_vectors, kept, matrix.shape[1], owner=owner
+        )
+        n_labels = len(names)
+    chosen = some_labels(names, kept, seen, most[1], rng)
+    points = None if points is None else points[chosen]
+    return MapData(matrix[rows], kept, points, names[chosen], len(every), n_labels)
+
+
+def some(places: np.ndarray, most: int, rng: np.random.RandomState) -> np.ndarray:
+    """Return at most so many of them, in their order."""
+    return places if len(places) <= most else np.sort(rng.choice(places, most, replace=False))
+
+
+def some_labels(
+    names: np.ndarray, labels: np.ndarray, seen: Any, most: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Return places of at most so many names, of both kinds, those that images have first."""
+    if len(names) <= most:
+        return np.arange(len(names))
+    order = np.lexsort((rng.random_sample(len(names)), ~np.isin(names, labels)))
+    is_seen = np.zeros(len(names), dtype=bool) if seen is None else np.isin(names, np.asarray(seen))
+    n_unseen = share_of_unseen(int(is_seen.sum()), int((~is_seen).sum()), most)
+    kept = [order[~is_seen[order]][:n_unseen], order[is_seen[order]][: most - n_unseen]]
+    return np.sort(np.concatenate(kept))
+
+
+def share_of_unseen(n_seen: int, n_unseen: int, most: int) -> int:
+    """Return how many of `most` labels are unseen ones: their share, but a quarter of either kind.
+
+    Examples
+    --------
+    >>> from zeroshot.displays._embedding_map import share_of_unseen
+    >>> share_of_unseen(400, 600, 100), share_of_unseen(990, 10, 100), share_of_unseen(0, 500, 100)
+    (60, 10, 100)
+    """
+    quarter = max(1, most // 4)
+    fair = round(most * n_unseen / (n_seen + n_unseen))
+    fair = min(fair, most - min(quarter, n_seen))
+    return max(fair, min(quarter, n_unseen), most - n_seen)
+
+
+def check_label_vectors(
+    names: Any, vectors: Any, labels: np.ndarray, n_dims: int, *, owner: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return names, each once, and their vectors, as wide as those of the images.
+
+    Raises
+    ------
+    ValueError
+        Names of another kind than the images' `labels`, or vectors of another shape.
+    """
+    known = check_labels(names, owner=owner, name="label_names")
+    check_unique(known, owner=owner, name="label_names")
+    check_same_kind(labels, known, owner=owner, names=("labels", "label_names"))
+    shape = (len(known), n_dims)
+    return known, check_matrix(vectors, owner=owner, name="label_vectors", shape=shape)
+
+
+def project(
+    vectors: np.ndarray, method: str, *, cosine: bool, random_state: Any, owner: str
+) -> np.ndarray:
+    """Return a point of the plane for each vector.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_dims)
+        At least four rows.
+    method : {"tsne", "umap", "pca"}
+        How.
+    cosine : bool
+        Directions alone count: rows get unit length first.
+    random_state : int, RandomState instance or None
+        Seed.
+    owner : str
+        For the message where umap-learn is missing.
+
+    Raises
+    ------
+    MissingDependencyError
+        ``"umap"`` without the package of that name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot.displays._embedding_map import project
+    >>> project(np.eye(5), "pca", cosine=True, random_state=0, owner="demo").shape
+    (5, 2)
+    """
+    rows = normalize(vectors) if cosine else vectors
+    if rows.shape[1] < 2:
+        rows = np.hstack([rows, np.zeros((len(rows), 1))])
+    if method == "pca":
+        return PCA(2, random_state=random_state).fit_transform(rows)
+    if method == "umap":
+        umap = import_optional("umap", owner=owner, extra="umap")
+        neighbors = min(15, len(rows) - 1)
+        # n_jobs=1 is what a seed makes of it, with a warning.
+        reducer = umap.UMAP(n_neighbors=neighbors, random_state=random_state, n_jobs=1)
+        return np.asarray(reducer.fit_transform(rows))
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    start: Any = "pca" if np.ptp(rows, axis=0).any() else "random"
+    return TSNE(2, perplexity=perplexity, init=start, random_state=random_state).fit_transform(rows)

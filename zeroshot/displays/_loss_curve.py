@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._pipelines import unwrap
+from zeroshot._utils._pipelines import unwrap
 from zeroshot.displays._checks import check_mapping, plural
 from zeroshot.displays._drawing import (
     MAX_CURVES,

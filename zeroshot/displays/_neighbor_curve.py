@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.metrics import f1_score
+from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input
+from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot.displays._checks import check_mapping, check_series, plural
 from zeroshot.displays._drawing import (
     MAX_CURVES,
     SMALL,
     add_legend,
+    axes_or_new,
     bare,
     curve_style,
     fit_first,
@@ -22,13 +25,15 @@ from zeroshot.displays._drawing import (
     name_numbers,
     settle,
 )
-from zeroshot.displays._neighbor_heads import (
-    heads_by_neighbors,
-    named_initializers,
-    relation_of_each,
-)
-from zeroshot.displays._panels import panels_of
+from zeroshot.estimators import SimilarityInitializer
+from zeroshot.estimators._transferred_head import neighbor_grid
 from zeroshot.metrics._checks import check_pair
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GAP = 0.2  # between panels within axes that have no place in a grid, in widths of a panel
+
 
 OWNER = "NeighborCurveDisplay"
 X_LABELS = ("source classes combined, K", "source classes, K", "K")
@@ -297,3 +302,124 @@ class NeighborCurveDisplay:
         fit_first(title, [f"{name} {count}".strip(), f"{name}\n{count}".strip(), name], width)
         fit_texts([title], width)
         fit_first(panel.xaxis.label, X_LABELS, width)
+
+
+def named_initializers(estimator: Any, *, owner: str) -> dict[str, Any]:
+    """Return estimators by name: a dict as it is, a single one by its similarity."""
+    if not isinstance(estimator, Mapping):
+        similarity = getattr(unwrap(estimator), "similarity", None)
+        known = similarity if isinstance(similarity, str) else type(similarity).__name__
+        estimator = {known: estimator}
+    return check_mapping(estimator, owner=owner, name="estimator", holds="initializers")
+
+
+def heads_by_neighbors(
+    initializer: Any, neighbors: Any, *, owner: str
+) -> dict[int, SimilarityInitializer]:
+    """Return heads with the same similarities as a fitted one, for each K.
+
+    Raises
+    ------
+    TypeError
+        It is no `SimilarityInitializer`.
+    ValueError
+        It mixes images into its rows, or a K is none.
+    """
+    if not isinstance(initializer, SimilarityInitializer):
+        raise TypeError(
+            f"{owner}: estimator must be a SimilarityInitializer, or end in one, got "
+            f"{type(initializer).__name__}. Pass predictions to from_predictions."
+        )
+    check_is_fitted(initializer)
+    if initializer.mixture is not None:
+        raise ValueError(
+            f"{owner}: estimator has mixture={initializer.mixture!r}: its rows are made of images "
+            "too. Pass one with mixture=None."
+        )
+    n_sources = initializer.similarity_.shape[1]
+    grid = neighbor_grid(n_sources) if neighbors is None else np.ravel(neighbors).tolist()
+    same = clone(initializer).set_params(
+        similarity=initializer.similarity_, candidates=initializer.classes_
+    )
+    return {k: clone(same).set_params(n_neighbors=k).fit() for k in grid}
+
+
+def relation_of_each(
+    classes: np.ndarray, relations: Mapping[Any, str], *, owner: str
+) -> np.ndarray:
+    """Return the relation of each class.
+
+    Raises
+    ------
+    ValueError
+        A class has none.
+    """
+    lacking = [label for label in classes.tolist() if label not in relations]
+    if lacking:
+        raise ValueError(
+            f"{owner}: relations has nothing for {plural(len(lacking), 'class')}, such as "
+            f"{lacking[0]!r}. See zeroshot.taxonomy.relations(classes, sources)."
+        )
+    return np.array([str(relations[label]) for label in classes.tolist()])
+
+
+def panels_of(
+    ax: Any, n: int, what: str, *, size: tuple[float, float], owner: str
+) -> tuple[list[Axes], bool]:
+    """Return `n` panels, and whether they share one vertical axis.
+
+    Parameters
+    ----------
+    ax : None, Axes or list of Axes
+        None makes a figure. One Axes is turned off and divided, if `n` is not 1.
+    n : int
+        How many.
+    what : str
+        What a panel is for, in messages.
+    size : tuple of float
+        Of a new figure, in inches.
+    owner : str
+        For messages.
+
+    Raises
+    ------
+    TypeError
+        `ax` is something else.
+    ValueError
+        `ax` is a list of another length, or one Axes that is turned off.
+    """
+    if ax is None:
+        first, figure = axes_or_new(None, owner=owner, size=size)
+        grid = figure.add_gridspec(1, n)
+        first.set_subplotspec(grid[0])
+        return [first, *(figure.add_subplot(grid[i], sharey=first) for i in range(1, n))], True
+    if hasattr(ax, "transAxes") and n > 1:
+        return _divided(ax, n, owner=owner), True
+    given = list(np.ravel(np.asarray(ax, dtype=object)))
+    if len(given) != n:
+        raise ValueError(
+            f"{owner}: ax has {len(given)} axes for {plural(n, what)}. Pass one Axes, "
+            f"pyplot.subplots(1, {n})[1], or None."
+        )
+    return [axes_or_new(each, owner=owner)[0] for each in given], False
+
+
+def _divided(ax: Axes, n: int, *, owner: str) -> list[Axes]:
+    """Turn axes off, and return panels in their place."""
+    if not ax.axison:
+        raise ValueError(
+            f"{owner}: ax is turned off, as a plot leaves axes that it divides. Pass axes_ of the "
+            "display that was drawn there, or other axes."
+        )
+    ax.set_axis_off()
+    place = ax.get_subplotspec()
+    grid = None if place is None else place.subgridspec(1, n)
+    panels: list[Axes] = []
+    for position in range(n):
+        shared: dict[str, Any] = {"sharey": panels[0]} if panels else {}
+        if grid is None:  # within its frame, wherever that moves
+            width = 1 / (n + GAP * (n - 1))
+            panels.append(ax.inset_axes((position * (1 + GAP) * width, 0, width, 1), **shared))
+        else:
+            panels.append(ax.figure.add_subplot(grid[position], **shared))
+    return panels

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from zeroshot._optional import import_optional
-from zeroshot._validation import check_labels, check_number, take_rows
-from zeroshot.displays._checks import check_mapping, check_matrix, named_models, plural, top_labels
-from zeroshot.displays._drawing import axes_or_new, settle
-from zeroshot.displays._grid_cell import Cell
-from zeroshot.displays._grid_data import label_rows, small
+from zeroshot._utils._images import read_image
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._validation import check_labels, check_number, take_rows
+from zeroshot.displays._checks import (
+    check_mapping,
+    check_matrix,
+    named_models,
+    plural,
+    share_of,
+    top_labels,
+)
+from zeroshot.displays._drawing import GREY, PALE, axes_or_new, fit_texts, literal, settle
+from zeroshot.exceptions import ImageReadError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_PIXELS = 320
+
+
+IMAGE, COLUMN, LINE, PAD, NOTE = 1.15, 1.75, 0.165, 0.14, 0.28
+FONT, SMALLEST_FONT = 8.5, 5.0
+RIGHT = "#00694D"  # a green as dark as other text, which that of the palette is not in grey
+
 
 OWNER = "PredictionGridDisplay"
 
@@ -291,3 +311,136 @@ class PredictionGridDisplay:
             n, n_columns = cell.most(n, n_columns, width, height)
         cell.draw(self, n, n_columns, cell.font(n, n_columns, width, height))
         return self
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An image, under its true label, beside a column of labels a model.
+
+    Attributes
+    ----------
+    width, height : float
+        In inches, with the space to the next one.
+    """
+
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, n_models: int, k: int) -> Cell:
+        """Return a cell with so many columns of `k` labels."""
+        lines = max(IMAGE, (k + 1) * LINE)
+        return cls(IMAGE + n_models * COLUMN + 2 * PAD, lines + LINE + 2 * PAD)
+
+    def size(self, n: int, n_columns: int) -> tuple[float, float]:
+        """Return width and height of a page with so many cells."""
+        return n_columns * self.width + PAD, -(-n // n_columns) * self.height + NOTE + PAD
+
+    def font(self, n: int, n_columns: int, width: float, height: float) -> float:
+        """Return the size of letters when that page is scaled to a width and a height."""
+        full = self.size(n, n_columns)
+        return FONT * min(1.0, width / full[0], height / full[1])
+
+    def most(self, n: int, n_columns: int, width: float, height: float) -> tuple[int, int]:
+        """Return how many of `n` cells can be read in a space, at least one, in how many columns.
+
+        The columns are `n_columns`, or fewer where more cells can then be read.
+        """
+        readable = [
+            (count, columns)
+            for columns in range(1, n_columns + 1)
+            for count in range(1, n + 1)
+            if self.font(count, columns, width, height) >= SMALLEST_FONT
+        ]
+        return max(readable, default=(1, 1))
+
+    def draw(self, display: PredictionGridDisplay, n: int, n_columns: int, font: float) -> None:
+        """Draw the first cells of a display on its axes."""
+        ax = display.ax_
+        box = ax.get_window_extent()
+        scale = font / FONT * ax.figure.dpi  # pixels to an inch of the page
+        for place in range(n):
+            left = PAD + place % n_columns * self.width
+            top = NOTE + PAD + place // n_columns * self.height
+            self._draw_one(display, place, left, top, font, scale)
+        note = f"{share_of(n, display.n_images, 'image')}, best labels first"
+        if display.y is not None:
+            note += "; a tick marks the true label"
+        text = ax.text(PAD, PAD, note, va="top", color=GREY, fontsize=font)
+        fit_texts([text], box.width - PAD * scale)
+        # Images set limits and aspect of their own.
+        ax.set(aspect="auto", xlim=(0, box.width / scale), ylim=(box.height / scale, 0))
+        ax.set_axis_off()
+
+    def _draw_one(
+        self,
+        display: PredictionGridDisplay,
+        place: int,
+        left: float,
+        top: float,
+        font: float,
+        scale: float,
+    ) -> None:
+        ax, y = display.ax_, display.y
+        if y is not None:
+            seen = display.seen_classes
+            kind = " (unseen)" if seen is not None and y[place] not in seen else ""
+            head = ax.text(left, top, literal(y[place]) + kind, va="top", fontsize=font)
+            fit_texts([head], (self.width - PAD) * scale)
+        top += LINE * 1.15
+        _draw_image(ax, display.images[place], left, top, font)
+        for column, (name, labels) in enumerate(display.labels.items()):
+            x = left + IMAGE + PAD + column * COLUMN
+            texts = [ax.text(x, top, literal(name), va="top", fontsize=font, color=GREY)]
+            scores = display.scores.get(name)
+            for line, label in enumerate(labels[place].tolist()):
+                right = bool(display.right[name][place, line])
+                style: dict[str, Any] = {"fontweight": "bold", "color": RIGHT} if right else {}
+                at = x, top + (line + 1) * LINE
+                shown = literal(label)
+                if scores is not None:
+                    shown = f"{scores[place, line]:.2f} {shown}"
+                if right:
+                    shown = f"✓ {shown}"
+                texts.append(ax.text(*at, shown, va="top", fontsize=font, **style))
+            fit_texts(texts, (COLUMN - 2 * PAD) * scale)
+
+
+def _draw_image(ax: Axes, image: Any, left: float, top: float, font: float) -> None:
+    """Draw an image as large as fits into a square, at its left upper corner."""
+    if image is None:
+        ax.plot([left, left + IMAGE], [top, top + IMAGE], color=PALE)
+        middle = left + IMAGE / 2, top + IMAGE / 2
+        ax.text(*middle, "unreadable", ha="center", va="center", fontsize=font)
+        return
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    right, bottom = left + IMAGE * width / longest, top + IMAGE * height / longest
+    ax.imshow(image, extent=(left, right, bottom, top), aspect="auto")
+
+
+def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
+    """Return labels as an array of shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        They have another shape, or are of several kinds.
+    """
+    array = rows if isinstance(rows, np.ndarray) else np.asarray(list(rows), dtype=object)
+    if array.ndim != 2 or array.shape[0] != n or not array.shape[1]:
+        raise ValueError(
+            f"{owner}: labels of {name!r} must have the shape ({n}, k), k labels for each image, "
+            f"got {array.shape}. Pass the labels of predict_top_k(X, k)."
+        )
+    return check_labels(array.ravel(), owner=owner, name=f"labels of {name!r}").reshape(array.shape)
+
+
+def small(image: Any, place: int) -> np.ndarray | None:
+    """Return an image no larger than it is shown, or None where it cannot be read."""
+    try:
+        picture = Image.fromarray(read_image(image, place, min_side=MAX_PIXELS))
+    except ImageReadError:
+        return None
+    picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
+    return np.asarray(picture)

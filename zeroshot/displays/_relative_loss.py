@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input, raw_label_vectors
-from zeroshot._validation import check_labels
+from zeroshot._utils._pipelines import final_and_input, raw_label_vectors
+from zeroshot._utils._validation import check_labels
 from zeroshot.displays._checks import check_series, plural
 from zeroshot.displays._drawing import (
     BLUE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import unwrap
+from zeroshot._utils._pipelines import unwrap
 from zeroshot.displays._checks import check_series
 from zeroshot.displays._drawing import (
     GREY,

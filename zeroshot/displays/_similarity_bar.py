@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot.displays._bars import check_intervals, draw_bars
 from zeroshot.displays._checks import (
     check_mapping,
     check_names,
@@ -25,11 +24,16 @@ from zeroshot.displays._drawing import (
     literal,
     name_places,
 )
-from zeroshot.displays._similarity_controls import similarity_controls
 from zeroshot.metrics import semantic_similarity_score
 
 if TYPE_CHECKING:
     from zeroshot.evaluation._result import ZeroShotEvaluation
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from zeroshot._utils._validation import check_labels, check_same_kind
+from zeroshot.displays._drawing import BLUE, ORANGE
+from zeroshot.metrics._embedding import embed_function, unit_vectors
 
 OWNER = "SimilarityBarDisplay"
 
@@ -293,3 +297,71 @@ class SimilarityBarDisplay:
         add_note(self.ax_, " ".join(notes * (len(best) < len(models)) + lines))
         bare(self.ax_)
         return self
+
+
+def check_intervals(
+    intervals: Mapping[str, Any], names: Collection[str], *, owner: str
+) -> dict[str, tuple[float, float]]:
+    """Return the low and the high end of some bars.
+
+    Raises
+    ------
+    ValueError
+        One is of no bar, is no pair, or holds NaN or infinity.
+    """
+    checked = {str(name): tuple(ends) for name, ends in intervals.items()}
+    for name, ends in checked.items():
+        if name not in names or len(ends) != 2:
+            raise ValueError(
+                f"{owner}: intervals must give names in values a low and a high end, got "
+                f"{name!r}: {ends}. Leave out those without an interval."
+            )
+        check_series(ends, owner=owner, name=f"interval of {name!r}")
+    return checked
+
+
+def draw_bars(display: SimilarityBarDisplay, shown: list[int]) -> dict[str, Any]:
+    """Draw some bars of a display from below, and return one of each kind under its sign."""
+    ax = display.ax_
+    signs: dict[str, Any] = {}
+    a_row = ax.get_window_extent().height / len(shown)
+    roomy = a_row > 1.35 * SMALL * ax.figure.dpi / 72
+    for row, place in enumerate(shown):
+        control, name = display.is_control[place], display.names[place]
+        value = display.values[place]
+        look = {"color": ORANGE, "hatch": "///"} if control else {"color": BLUE, "hatch": ""}
+        bar = ax.barh(row, value, 0.7, edgecolor="black", linewidth=0.5, **look)
+        low, high = (value, value) if control else display.intervals.get(name, (value, value))
+        if high > low:
+            errors = [[max(0, value - low)], [max(0, high - value)]]
+            ax.errorbar(value, row, xerr=errors, color="black", capsize=3)
+        if roomy:
+            style = {"va": "center", "fontsize": SMALL, "textcoords": "offset points"}
+            ax.annotate(f"{value:.3g}", (max(value, high, 0), row), xytext=(4, 0), **style)
+        signs["control: looks at no image" if control else "model"] = bar
+    return signs
+
+
+def similarity_controls(
+    y_true: Any, candidates: Any, label_embedding: Any, k: int, *, owner: str
+) -> dict[str, float]:
+    """Return the mean cosine of candidates to the true labels, and that of the k nearest ones."""
+    true = check_labels(y_true, owner=owner, name="y_true")
+    offered = np.unique(check_labels(candidates, owner=owner, name="candidates"))
+    check_same_kind(true, offered, owner=owner, names=("y_true", "candidates"))
+    classes, counts = np.unique(true, return_counts=True)
+    embed = embed_function(label_embedding, owner)
+    mean = counts / counts.sum() @ _directions(embed, classes, owner)
+    cosines = np.sort(_directions(embed, offered, owner) @ mean)
+    return {"random label": float(cosines.mean()), "best constant": float(cosines[-k:].mean())}
+
+
+def _directions(embed: Any, labels: np.ndarray, owner: str) -> np.ndarray:
+    """Return the vectors of labels at unit length, (n_labels, n_dims)."""
+    vectors, zero = unit_vectors(embed, labels, owner=owner)
+    if zero:
+        raise ValueError(
+            f"{owner}: label_embedding gives {', '.join(map(repr, zero))} a zero vector, which "
+            "has no cosine to others. Give these labels vectors, or leave them out."
+        )
+    return vectors

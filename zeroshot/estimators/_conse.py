@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import COUNT, Checked, Maybe
-from zeroshot._validation import check_labels, check_same_kind
+from zeroshot._utils._constraints import COUNT, Checked, Maybe
+from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.exceptions import LabelWarning

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from zeroshot._constraints import COUNT, Maybe, Number, OneOf
 from zeroshot._linear import LinearSystem, apply_map
-from zeroshot._validation import check_labels
+from zeroshot._utils._constraints import COUNT, Maybe, Number, OneOf
+from zeroshot._utils._validation import check_labels
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network

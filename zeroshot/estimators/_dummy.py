@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from zeroshot._constraints import SEED, OneOf
+from zeroshot._utils._constraints import SEED, OneOf
+from zeroshot.estimators._base import row_blocks, vector_scores
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
-from zeroshot.estimators._many_candidates import row_blocks, vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import FLAG, Checked, Maybe, Number, OneOf
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
-from zeroshot._validation import check_labels, warn_caller
-from zeroshot.estimators._base import CandidateClassifier
+from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number, OneOf
+from zeroshot._utils._validation import check_labels, warn_caller
+from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
@@ -20,7 +20,6 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
-from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import warn_caller
+from zeroshot._utils._validation import warn_caller
 from zeroshot.exceptions import UnknownLabelError
 
 _ENCODERS = (

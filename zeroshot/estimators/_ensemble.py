@@ -11,11 +11,11 @@ from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import Checked, Maybe
-from zeroshot._pipelines import unwrap
-from zeroshot._validation import check_number
-from zeroshot.estimators._composite import CompositeClassifier
-from zeroshot.estimators._members import (
+from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._utils._pipelines import unwrap
+from zeroshot._utils._validation import check_number
+from zeroshot.estimators._composite import (
+    CompositeClassifier,
     check_member,
     scores_of,
     thawed,

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.linalg import svd
+from sklearn.base import clone
 
-from zeroshot._constraints import FLAG, Number
-from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
-from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
-from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot._linear import (
+    ChoosesPenalties,
+    LinearSystem,
+    RidgeSolution,
+    apply_map,
+    fold_systems,
+    inverse_or_zero,
+    product,
+)
+from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier, EmbeddingClassifier
+from zeroshot.estimators._penalty_search import (
+    DEFAULT_PENALTIES,
+    best_point,
+    check_cv_parameter,
+    check_penalties,
+    check_scoring_parameter,
+    make_folds,
+    make_scorer,
+    score_of,
+    search_results,
+)
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
+from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
+from zeroshot.metrics import SCORERS
+from zeroshot.metrics._classification import class_mean
 
 
 @dataclass(frozen=True)
@@ -217,3 +241,274 @@ class ESZSLClassifier(ClosedFormClassifier):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
+
+
+class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
+    """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
+
+    Every point of the grid is scored on images of classes that its fold's model never saw, each
+    fold with the mean of the features, the centre of the label space, and the kernel of its own
+    seen classes: to the same scores that fitting every point anew would give (in float64, whatever
+    the features are in). But the data are passed over twice in all, unless some are so
+    large beside the others that a fold has to be summed up by itself.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        Vectors of the labels; one-hot vectors of the seen classes if None, which makes it an
+        ordinary classifier, with folds over samples.
+    alphas_features : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties in the space of features to choose from, above 0: the paper's gamma, and its
+        grid.
+    alphas_labels : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties in the space of label vectors to choose from, above 0: the paper's lambda.
+    cv : int, splitter or iterable, optional
+        An int is that many folds over the classes (over the samples without a
+        `label_embedding`); None is 5, or fewer, so that each holds out two classes: of 4 at least.
+        Else a splitter such as ``ClassShuffleSplit(...)``, or pairs of
+        training and test rows.
+    scoring : str or callable, default="mean_class_accuracy"
+        A name in `zeroshot.metrics.SCORERS`, another of scikit-learn's, or
+        ``scorer(estimator, X, y)``. A fold's held-out classes compete among themselves; where its
+        test rows hold images of seen classes too, as `GeneralizedClassKFold` has them, all
+        classes of ``y`` compete. A callable meets a model with the same answers, but on reduced
+        features, and with vectors of the labels of ``y`` only.
+    center_features : bool, default=True
+        As in `ESZSLClassifier`.
+    candidates : array-like of shape (n_classes,), optional
+        The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
+    scenario : {"generalized", "unseen"}, default="generalized"
+        Whether all candidates may win, or only those not seen in ``fit``.
+    center : bool, default=True
+        Subtract the mean of the seen classes' vectors before scaling to unit length.
+    gamma : float, optional
+        As in every classifier here, and not the paper's gamma: describe each label by its
+        RBF-kernel similarities to the seen classes rather than by its vector.
+    hubness : {"zscore", "csls"}, optional
+        Correct scores against hubs, the labels that are near to every image, by what the images of
+        ``fit`` score: as in `DeViSEClassifier`. In each fold by its training rows, which takes a
+        pass over them.
+    temperature : float, default=0.1
+        Scores are divided by it in ``predict_proba``.
+
+    Attributes
+    ----------
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        The vocabulary, and which of it was in ``fit``.
+    class_vectors_ : ndarray of shape (n_classes, n_dims)
+        The vectors of ``classes_``: centred, of unit length.
+    coef_ : ndarray of shape (n_features, n_dims)
+        The map, fitted on all rows with the penalties chosen.
+    intercept_ : ndarray of shape (n_dims,)
+        What the subtracted mean comes to.
+    alpha_features_, alpha_labels_ : float
+        The penalties chosen: of the best mean score, the first.
+    best_score_ : float
+        Their mean score over the folds.
+    best_index_ : int
+        Their place in ``cv_results_``.
+    cv_results_ : dict
+        As ``GridSearchCV`` has it: ``params``, ``split0_test_score``, ``mean_test_score``, ...
+
+    See Also
+    --------
+    ESZSLClassifier : The map itself, with its formula.
+
+    References
+    ----------
+    B. Romera-Paredes, P. H. S. Torr, "An Embarrassingly Simple Approach to Zero-Shot Learning",
+    ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, ESZSLClassifierCV
+    >>> rng = np.random.default_rng(0)
+    >>> attributes = AttributeTable(rng.normal(size=(12, 3)), labels=range(12))
+    >>> y = np.repeat(np.arange(10), 6)
+    >>> mixing = rng.normal(size=(3, 8))
+    >>> X = attributes.embed(y) @ mixing + 0.3 * rng.normal(size=(60, 8))
+    >>> model = ESZSLClassifierCV(attributes, candidates=[10, 11]).fit(X, y)
+    >>> model.alpha_features_, model.alpha_labels_, round(model.best_score_, 2)
+    (0.001, 1.0, 1.0)
+    >>> len(model.cv_results_["params"])
+    49
+    >>> model.predict(attributes.embed([10, 11]) @ mixing).tolist()
+    [10, 11]
+    """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alphas_features": Checked(check_penalties, above=0),
+        "alphas_labels": Checked(check_penalties, above=0),
+        "cv": Maybe(Checked(check_cv_parameter)),
+        "scoring": Checked(check_scoring_parameter),
+        "center_features": FLAG,
+    }
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        alphas_features: Any = DEFAULT_PENALTIES,
+        alphas_labels: Any = DEFAULT_PENALTIES,
+        cv: Any = None,
+        scoring: Any = "mean_class_accuracy",
+        center_features: bool = True,
+        candidates: Any = None,
+        scenario: str = "generalized",
+        center: bool = True,
+        gamma: float | None = None,
+        hubness: str | None = None,
+        temperature: float = 0.1,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.alphas_features = alphas_features
+        self.alphas_labels = alphas_labels
+        self.cv = cv
+        self.scoring = scoring
+        self.center_features = center_features
+        self.candidates = candidates
+        self.scenario = scenario
+        self.center = center
+        self.gamma = gamma
+        self.hubness = hubness
+        self.temperature = temperature
+
+    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+        _, class_vectors = self._set_label_space(y)
+        owner = type(self).__name__
+        gammas = list(map(float, self.alphas_features))
+        lambdas = list(map(float, self.alphas_labels))
+        table = None
+        if self.label_embedding is not None:  # looked up once, not in every fold
+            raw = self.label_space_.raw_vectors(self.seen_classes_)
+            table = AttributeTable(raw, labels=self.seen_classes_)
+        # Of two classes held out at least, one is a wrong answer for images of the other.
+        of_classes = table is not None
+        folds = make_folds(self.cv, X, y, of_classes=of_classes, at_least=2, owner=owner)
+        center = self.center_features
+        systems = fold_systems(X, y, folds, center=center, penalty=min(gammas))
+        scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
+        scores = []
+        for number, (train, test) in enumerate(folds):
+            model, factors = self._fold_model(number, table, y[train], y[test])
+            solutions = next(systems).path(factors.codes(center=center), gammas, center=center)
+            parts = [X[test]] if self.hubness is None else [X[test], X[train]]
+            reduced = _reduce(parts, solutions)
+            maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
+            if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
+                scores.append(_class_accuracies(model, reduced, maps, y[test]))
+            else:
+                scores.append(_scores(scorer, model, reduced, maps, y[test], owner))
+        self.cv_results_ = search_results(
+            [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
+            np.array(scores).T,
+            owner=owner,
+        )
+        self._set_best(next(systems), LabelFactors.of(class_vectors))
+
+    def _fold_model(
+        self, number: int, table: LabelEmbedding | None, train: np.ndarray, test: np.ndarray
+    ) -> tuple[ESZSLClassifier, LabelFactors]:
+        """Return a classifier that knows its classes, but has no map yet, and their factors."""
+        held_out = np.setdiff1d(test, train)
+        absent = np.setdiff1d(self.seen_classes_, train).tolist()
+        if table is None and absent:
+            raise UnknownLabelError(
+                absent,
+                len(self.seen_classes_),
+                owner=f"{type(self).__name__}: fold {number} of cv",
+                what="training sample",
+                remedy="Without label vectors every class must be trained on in every fold: pass a "
+                "label_embedding, more samples of these classes, or a cv that leaves some in.",
+            )
+        unseen_only = not np.isin(test, train).any()
+        if unseen_only and len(held_out) == 1:
+            raise ValueError(
+                f"{type(self).__name__}: fold {number} of cv holds out one class, "
+                f"{held_out[0]!s}, which is then the only answer. Pass a cv with fewer folds."
+            )
+        model = ESZSLClassifier(
+            table,
+            # A class that the fold leaves out altogether is no competitor of those held out.
+            candidates=np.union1d(train, test) if unseen_only else self.seen_classes_,
+            scenario="unseen" if unseen_only else "generalized",
+            center=self.center,
+            gamma=self.gamma,
+            hubness=self.hubness,
+            temperature=self.temperature,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelWarning)  # given once, for all classes together
+            _, seen_vectors = model._set_label_space(train)
+        return model, LabelFactors.of(seen_vectors)
+
+    def _set_best(self, system: LinearSystem, factors: LabelFactors) -> None:
+        self.best_index_, self.best_score_, best = best_point(self.cv_results_)
+        self.alpha_features_, self.alpha_labels_ = best["alpha_features"], best["alpha_labels"]
+        self.coef_, self.intercept_ = solve_eszsl(
+            system, factors, self.alpha_features_, self.alpha_labels_, center=self.center_features
+        )
+
+    def settled(self) -> ESZSLClassifier:
+        """Return an unfitted classifier with the penalties that ``fit`` chose.
+
+        Returns
+        -------
+        classifier : ESZSLClassifier
+            With ``alpha_features_`` and ``alpha_labels_`` for its own.
+        """
+        shared = ESZSLClassifier().get_params().keys() & self.get_params(deep=False).keys()
+        return clone(ESZSLClassifier(**{name: getattr(self, name) for name in shared})).set_params(
+            alpha_features=self.alpha_features_, alpha_labels=self.alpha_labels_
+        )
+
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        return apply_map(X, [self.coef_], [self.intercept_])
+
+
+def _reduce(parts: list[np.ndarray], solutions: list[RidgeSolution]) -> Iterator[list[np.ndarray]]:
+    """Yield, for each gamma, features as narrow as the label factors: what all lambdas share."""
+    mean = solutions[0].mean
+    centred = [np.subtract(X, mean, dtype=np.float64, order="C") for X in parts]
+    for solution in solutions:
+        yield [product(rows, solution.coef) for rows in centred]
+
+
+def _scores(
+    scorer: Callable[[Any, np.ndarray, np.ndarray], float],
+    model: ESZSLClassifier,
+    reduced: Iterable[list[np.ndarray]],
+    maps: list[np.ndarray],
+    y: np.ndarray,
+    owner: str,
+) -> list[float]:
+    """Return the score of each point, of a model whose features are the reduced ones.
+
+    The last part of these is what corrections against hubs are taken from.
+    """
+    model.n_features_in_, n_dims = maps[0].shape
+    model.intercept_ = np.zeros(n_dims)
+    scores = []
+    for parts in reduced:
+        for model.coef_ in maps:
+            model._fit_hubness(parts[-1])
+            scores.append(score_of(scorer, model, parts[0], y, owner=owner))
+    return scores
+
+
+def _class_accuracies(
+    model: ESZSLClassifier,
+    reduced: Iterable[list[np.ndarray]],
+    maps: list[np.ndarray],
+    y: np.ndarray,
+) -> list[float]:
+    """Return what `_scores` does for the mean class accuracy, on positions instead of labels."""
+    allowed = model._allowed()
+    ends = [product(each, model.class_vectors_[allowed].T) for each in maps]
+    codes = np.searchsorted(model.classes_[allowed], y)
+    scores = []
+    for (rows,) in reduced:
+        answers = (product(rows, end).argmax(axis=1) for end in ends)
+        scores += [class_mean(codes, answer == codes) for answer in answers]
+    return scores

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 
-from zeroshot._constraints import COUNT, Checked, Instance, Maybe, Number
-from zeroshot._renamed import renamed
+from zeroshot._utils._constraints import COUNT, Checked, Instance, Maybe, Number
+from zeroshot._utils._renamed import renamed
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._softmax import NetworkClassifier
 from zeroshot.networks._fit_network import Run, open_run, run_training, scaling

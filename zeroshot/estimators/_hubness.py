@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 
-from zeroshot._arrays import unit_rows
-from zeroshot._saving import Saved
+from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._saving import Saved
 
 METHODS = ("zscore", "csls")
 N_NEIGHBORS = 10

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from zeroshot._constraints import ParametersMixin
-from zeroshot._images import check_images
-from zeroshot._validation import check_labels, check_missing_labels, check_no_images
+from zeroshot._utils._constraints import ParametersMixin
+from zeroshot._utils._images import check_images
+from zeroshot._utils._validation import check_labels, check_missing_labels, check_no_images
 
 _DTYPES = [np.float64, np.float32]
 

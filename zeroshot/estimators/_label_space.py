@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
-from zeroshot._saving import Saved
-from zeroshot._validation import warn_caller
+from zeroshot._utils._saving import Saved
+from zeroshot._utils._validation import warn_caller
 from zeroshot.exceptions import Remedy
 from zeroshot.label_embeddings import LabelEmbedding
 

@@ -8,16 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroshot._arrays import unit_rows
-from zeroshot._constraints import FLAG, Checked
-from zeroshot._validation import check_labels, warn_caller
-from zeroshot.estimators._base import CandidateClassifier
+from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._constraints import FLAG, Checked
+from zeroshot._utils._validation import check_labels, warn_caller
+from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._label_space import (
     LabelSpace,
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
-from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.label_embeddings import LabelEmbedding
 
 _OWNER = "NearestLabelClassifier"

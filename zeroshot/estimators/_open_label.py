@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from zeroshot._constraints import DEVICE, FLAG, Checked, Instance, Maybe
+from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._base import vector_scores
 from zeroshot.estimators._composite import CompositeClassifier
 from zeroshot.estimators._label_space import check_label_embedding
-from zeroshot.estimators._many_candidates import vector_scores
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors

@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
-from zeroshot._constraints import check_inner
-from zeroshot._validation import check_number
+from zeroshot._utils._constraints import check_inner
+from zeroshot._utils._validation import check_number
 from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from zeroshot._constraints import Number, OneOf
 from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
-from zeroshot.estimators._vector_regressor import VectorRegressor
+from zeroshot._utils._constraints import Number, OneOf
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
@@ -27,6 +26,222 @@ from zeroshot.networks._training import Training, TrainingMixin, trains
 
 if TYPE_CHECKING:
     from torch import nn
+from abc import ABCMeta, abstractmethod
+
+from scipy.sparse import issparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import r2_score
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from zeroshot._linear import ChoosesPenalties, apply_map, fold_systems, product
+from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_labels, check_missing_labels
+from zeroshot.estimators._input import InputMixin
+from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot.estimators._penalty_search import (
+    DEFAULT_PENALTIES,
+    best_point,
+    check_cv_parameter,
+    check_penalties,
+    check_scoring_parameter,
+    make_folds,
+    make_scorer,
+    score_of,
+    search_results,
+)
+
+
+class VectorRegressor(
+    InputMixin,
+    DocLinkMixin,
+    SavedEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    RegressorMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Interface of the regressors onto label vectors.
+
+    A subclass has the parameter ``label_embedding``, and in ``fit`` calls `_validate_fit` and sets
+    ``seen_classes_``, ``coefs_`` and ``intercepts_``, a matrix and a vector per layer.
+    """
+
+    _saved_private = ("_y_ndim",)
+
+    label_embedding: LabelEmbedding | None
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "label_embedding": Maybe(Checked(check_label_embedding))
+    }
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    seen_classes_: np.ndarray | None
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn to predict the vector of each sample's label."""
+
+    def _validate_fit(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        """Return X, and y as float vectors or numbers, or as labels (strings or integers).
+
+        With `reset` X may be of another width than before.
+        """
+        X, y = self._validate_targets(X, y, reset=reset)
+        self._y_ndim = y.ndim if y.dtype.kind == "f" else 2
+        return X, y
+
+    def _validate_targets(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        owner = type(self).__name__
+        if issparse(y):
+            raise TypeError(f"{owner}: y is sparse. Pass y.toarray().")
+        if self.label_embedding is None:
+            if _holds_strings(y):
+                raise ValueError(
+                    f"{owner}: y holds strings, but without a label_embedding it must be numbers. "
+                    "Pass label_embedding=, such as WordVectors(), to give labels vectors."
+                )
+            X, y = self._validate_pair(X, y, reset=reset, multi_output=True, y_numeric=True)
+            return X, y.astype(np.float64)
+        n_dims = self.label_embedding.n_dims
+        y = check_missing_labels(y, owner=owner)
+        X, y = self._validate_pair(X, y, reset=reset, multi_output=True)
+        if y.ndim == 1:
+            if y.dtype.kind == "f" and type_of_target(y) == "continuous":
+                raise ValueError(
+                    f"{owner}: y holds continuous numbers, but label_embedding is given and "
+                    f"expects labels (1-D) or vectors of shape (n_samples, {n_dims}). "
+                    "Pass labels, or label_embedding=None."
+                )
+            return X, check_labels(y, owner=owner, name="y")
+        if y.shape[1] != n_dims:
+            raise ValueError(
+                f"{owner}: y has vectors of width {y.shape[1]}, but label_embedding has {n_dims} "
+                "dimensions. Pass labels, vectors of that width, or label_embedding=None."
+            )
+        if _holds_strings(y):
+            raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
+        return X, y.astype(np.float64)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the vector (or the numbers) of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims), or (n_samples,) after a 1-D numeric y
+            In the raw label space, float64.
+        """
+        vectors = self._vectors(X)
+        return vectors[:, 0] if self._y_ndim == 1 else vectors
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Predict the vector of each sample, always 2-D, for the next step of a pipeline.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_samples, n_dims)
+            In the raw label space, float64.
+        """
+        return self._vectors(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the squared error that a constant prediction leaves, explained.
+
+        For numbers and vectors that constant is the mean of `y`, and the score is R². For labels
+        it is the mean vector of the seen classes: the mean of a single excluded class would leave
+        no error to explain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            As in ``fit``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            At most 1; 0 for the constant.
+        """
+        predicted = self.predict(X)
+        check_consistent_length(predicted, y, sample_weight)
+        y = np.asarray(y)
+        if y.ndim == 2 or not (_holds_strings(y) or self.seen_classes_ is not None):
+            return float(r2_score(y, predicted, sample_weight=sample_weight))
+        if self.seen_classes_ is None:
+            raise ValueError(
+                f"{type(self).__name__}: y holds labels, but fit saw numbers or vectors and has no "
+                "seen classes to compare with. Pass y as in fit."
+            )
+        true = self.label_vectors(y)
+        constant = self.label_vectors(self.seen_classes_).mean(axis=0)
+        error = np.average(((predicted - true) ** 2).sum(axis=1), weights=sample_weight)
+        baseline = np.average(((constant - true) ** 2).sum(axis=1), weights=sample_weight)
+        if baseline == 0:  # one seen class: r2_score's convention
+            return float(error == 0)
+        return float(1 - error / baseline)
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the vectors of `labels` in the raw label space.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            In float64.
+
+        Raises
+        ------
+        TypeError
+            There is no label embedding.
+        """
+        owner = type(self).__name__
+        if self.label_embedding is None:
+            raise TypeError(f"{owner}: labels have vectors only with a label_embedding. Pass one.")
+        labels = check_labels(labels, owner=owner, name="labels")
+        return self.label_embedding.embed(labels).astype(np.float64)
+
+    def _vectors(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._project(self._validate(X, np.float64))
+
+    def _project(self, X: Any) -> np.ndarray:
+        return apply_map(X, self.coefs_, self.intercepts_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.intercepts_[-1])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
 
 @trains
@@ -301,3 +516,156 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     @property
     def _n_features_out(self) -> int:
         return super()._n_features_out if self.network is None else self.network_.n_outputs
+
+
+def _holds_strings(y: Any) -> bool:
+    """Tell whether `y` holds strings, those that spell numbers included."""
+    array = np.asarray(y)
+    return array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and any(isinstance(value, (str, bytes)) for value in array.flat)
+    )
+
+
+class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
+    """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
+
+    Every penalty is scored on images of classes that its fold's model never saw, to the same scores
+    that fitting each anew would give; but the data are passed over twice in all.
+
+    Parameters
+    ----------
+    label_embedding : LabelEmbedding, optional
+        What y is: without one, numbers; with one, labels (1-D) or vectors of its width (2-D).
+    alphas : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        Penalties on the squared weights to choose from, not negative; the intercept is free.
+    cv : int, splitter or iterable, optional
+        An int is that many folds over the classes; over the samples where y holds numbers or
+        vectors. None is 5, or the number of classes if that is less. Else a splitter such as
+        ``LeaveOneClassOut()``, or pairs of training and test rows.
+    scoring : str or callable, optional
+        A name in `zeroshot.metrics.SCORERS`, such as ``"neg_relative_loss"``, another of
+        scikit-learn's, or ``scorer(estimator, X, y)``; ``EmbeddingRegressor.score`` if None. A
+        callable meets a model on reduced features, with the same answers.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_features, n_dims)
+        Weights, one matrix, fitted on all rows with the penalty chosen.
+    intercepts_ : list of ndarray of shape (n_dims,)
+        Biases, one vector.
+    seen_classes_ : ndarray of shape (n_seen,) or None
+        The sorted labels of ``fit``; None after numbers or vectors.
+    alpha_ : float
+        The penalty chosen: of the best mean score, the first.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    cv_results_ : dict
+        As ``GridSearchCV`` has it: ``params``, ``split0_test_score``, ``mean_test_score``, ...
+
+    See Also
+    --------
+    EmbeddingRegressor : One penalty, and trained maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot import AttributeTable, EmbeddingRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> attributes = AttributeTable(rng.normal(size=(10, 3)), labels=range(10))
+    >>> y = np.repeat(np.arange(10), 6)
+    >>> X = attributes.embed(y) @ rng.normal(size=(3, 8)) + 0.3 * rng.normal(size=(60, 8))
+    >>> model = EmbeddingRegressorCV(attributes).fit(X, y)
+    >>> model.alpha_, round(model.best_score_, 2)
+    (1.0, 0.95)
+    """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "alphas": Checked(check_penalties, at_least=0),
+        "cv": Maybe(Checked(check_cv_parameter)),
+        "scoring": Checked(check_scoring_parameter),
+    }
+
+    def __init__(
+        self,
+        label_embedding: LabelEmbedding | None = None,
+        *,
+        alphas: Any = DEFAULT_PENALTIES,
+        cv: Any = None,
+        scoring: Any = None,
+    ) -> None:
+        self.label_embedding = label_embedding
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Choose the penalty, and learn to predict the vector of each sample's label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_dims)
+            Labels, or vectors; numbers without a `label_embedding`.
+
+        Returns
+        -------
+        self : object
+            The fitted regressor.
+
+        Raises
+        ------
+        UnknownLabelError
+            Labels have no vector; all of them are named.
+        ValueError
+            y fits neither form, X is not finite, lengths differ, or a fold is empty.
+        """
+        self._check_parameters()
+        owner, alphas = type(self).__name__, list(map(float, self.alphas))
+        X, y = self._validate_fit(X, y)
+        labels = None
+        if y.dtype.kind != "f":
+            labels = np.unique(y)
+            vectors = self.label_vectors(labels)
+        folds = make_folds(self.cv, X, y, of_classes=labels is not None, owner=owner)
+        systems = fold_systems(X, y, folds, center=True, penalty=min(alphas))
+        scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
+        scores = np.empty((len(alphas), len(folds)))
+        for number, (_, test) in enumerate(folds):
+            system = next(systems)
+            targets = None if labels is None else vectors[np.isin(labels, system.classes)]
+            solutions = system.path(targets, alphas)
+            model = self._scored_model(system, len(solutions[0].target_mean))
+            rows = np.subtract(X[test], solutions[0].mean, dtype=np.float64, order="C")
+            for position, solution in enumerate(solutions):
+                predicted = product(rows, solution.coef) + solution.target_mean
+                scores[position, number] = score_of(scorer, model, predicted, y[test], owner=owner)
+        self.cv_results_ = search_results(
+            [{"alpha": alpha} for alpha in alphas], scores, owner=owner
+        )
+        self.best_index_, self.best_score_, best = best_point(self.cv_results_)
+        self.alpha_ = best["alpha"]
+        fitted = self.settled().fit_from_sums(next(systems))
+        self.seen_classes_ = fitted.seen_classes_
+        self.coefs_, self.intercepts_ = fitted.coefs_, fitted.intercepts_
+        return self
+
+    def _scored_model(self, system: LinearSystem, n_dims: int) -> EmbeddingRegressor:
+        """Return what stands for a fold's model: its features are the vectors that it predicts."""
+        model = EmbeddingRegressor(self.label_embedding)
+        model.seen_classes_, model._y_ndim = system.classes, self._y_ndim
+        model.coefs_, model.intercepts_ = [np.eye(n_dims)], [np.zeros(n_dims)]
+        model.n_features_in_ = n_dims
+        return model
+
+    def settled(self) -> EmbeddingRegressor:
+        """Return an unfitted regressor with the penalty that ``fit`` chose.
+
+        Returns
+        -------
+        regressor : EmbeddingRegressor
+            With ``alpha_`` for its alpha.
+        """
+        return EmbeddingRegressor(self.label_embedding, alpha=self.alpha_)

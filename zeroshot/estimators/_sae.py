@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.linalg import svd
 
-from zeroshot._constraints import FLAG, Number, OneOf
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
+from zeroshot._utils._constraints import FLAG, Number, OneOf
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 

@@ -9,14 +9,13 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import Checked, Maybe, Number, check_inner
-from zeroshot._validation import check_labels
+from zeroshot._utils._constraints import Checked, Maybe, Number, check_inner
+from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
-from zeroshot.estimators._base import CandidateClassifier
+from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._conse import check_classifier, new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
-from zeroshot.estimators._many_candidates import vector_scores
-from zeroshot.estimators._measuring import Names, measure
+from zeroshot.estimators._source_similarity import Names, measure
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity._mixture import standardized
 

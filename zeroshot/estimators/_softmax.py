@@ -16,13 +16,13 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import Checked
-from zeroshot._links import DocLinkMixin
-from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels
+from zeroshot._utils._constraints import Checked
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
+from zeroshot.estimators._base import binary_scores
 from zeroshot.estimators._input import InputMixin
-from zeroshot.estimators._many_candidates import binary_scores
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._task import (
     check_classes,
@@ -119,7 +119,7 @@ class NetworkClassifier(
     @property
     def source_head_(self) -> SourceHead:
         """The last layer as a classifier of its own, on what ``transform`` gives."""
-        from zeroshot._torch import to_numpy
+        from zeroshot._utils._device import to_numpy
 
         check_is_fitted(self)
         layer = self.network_.head[-1]

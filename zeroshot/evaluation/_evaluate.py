@@ -16,8 +16,8 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from zeroshot._pipelines import unwrap
-from zeroshot._validation import (
+from zeroshot._utils._pipelines import unwrap
+from zeroshot._utils._validation import (
     check_labels,
     check_missing_labels,
     check_number,
@@ -25,7 +25,7 @@ from zeroshot._validation import (
     check_same_kind,
     take_rows,
 )
-from zeroshot.evaluation._figures import Figures
+from zeroshot.evaluation._figures import Figures, Task
 from zeroshot.evaluation._ranked import (
     HierarchicalPrecision,
     Hits,
@@ -34,7 +34,6 @@ from zeroshot.evaluation._ranked import (
     SemanticSimilarity,
 )
 from zeroshot.evaluation._result import ZeroShotEvaluation
-from zeroshot.evaluation._task import Task
 from zeroshot.exceptions import UnknownLabelError, message_of
 from zeroshot.metrics._classification import AVERAGES, check_scores, on_offer
 from zeroshot.metrics._curve import BreakPoints

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from numbers import Real
+from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+import sklearn.utils
+from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
-from sklearn.utils import indexable
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from zeroshot._validation import take_rows
-from zeroshot.estimators._members import fitted_from_names
-from zeroshot.evaluation._few_shot_checks import (
-    MOST_FREQUENT,
-    OWNER,
-    RANDOM_LABELS,
-    Estimators,
-    Scorers,
-    check_estimators,
-    check_finite,
-    check_random_state,
-    check_shots,
-    check_y,
-    is_several,
-    scorers_of,
+from zeroshot._utils._pipelines import unwrap
+from zeroshot._utils._validation import (
+    check_labels,
+    check_missing_labels,
+    check_number,
+    check_unique,
+    take_rows,
 )
-from zeroshot.evaluation._few_shot_draws import Draw, draws_of
+from zeroshot.estimators._composite import fitted_from_names
 from zeroshot.evaluation._few_shot_result import FewShotCurve
+from zeroshot.metrics._scorers import named_scorer
+
+_NAMED = 5
+
+
+OWNER = "few_shot_curve"
+MOST_FREQUENT, RANDOM_LABELS = "most frequent label", "random labels"
+Estimators = dict[str, Any]
+Scorers = dict[str, Callable[[Any, Any, Any], float]]
+
 
 Measured = dict[str, dict[int, list[dict[str, float]]]]
 
@@ -249,3 +256,286 @@ def _controls(
             with _noted(f"a control, the {name}, which is a DummyClassifier"):
                 found.setdefault(name, []).append(_scores(dummy, X, y, draw, scorers))
     return found
+
+
+def check_estimators(estimators: Any) -> Estimators:
+    """Return estimators by name.
+
+    Raises
+    ------
+    TypeError
+        They are no estimators.
+    ValueError
+        There is none, or two have one name, or that of a control.
+    """
+    if hasattr(estimators, "fit") or isinstance(estimators, type):
+        pairs = [(type(estimators).__name__, estimators)]
+    elif isinstance(estimators, Mapping):
+        pairs = list(estimators.items())
+    else:
+        pairs = _pairs(estimators)
+    if not pairs:
+        raise ValueError(f"{OWNER}: estimators is empty. Pass at least one.")
+    names = np.array([str(name) for name, _ in pairs])
+    check_unique(names, owner=OWNER, name="estimators")
+    for name, estimator in pairs:
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            is_class = isinstance(estimator, type)
+            what = f"the class {estimator.__name__}" if is_class else repr(estimator)
+            raise TypeError(
+                f"{OWNER}: estimator {str(name)!r} must be an object with fit, such as "
+                f"LogisticRegression(), got {what}."
+            )
+    reserved = {MOST_FREQUENT, RANDOM_LABELS} & set(names.tolist())
+    if reserved:
+        raise ValueError(f"{OWNER}: {min(reserved)!r} is the name of a control. Pass another.")
+    return {str(name): estimator for name, estimator in pairs}
+
+
+def _pairs(estimators: Any) -> list[tuple[Any, Any]]:
+    is_list = np.iterable(estimators) and not isinstance(estimators, (str, bytes))
+    pairs = list(estimators) if is_list else [estimators]
+    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+        raise TypeError(
+            f"{OWNER}: estimators must be an estimator, a dict from names to estimators, or a list "
+            f"of (name, estimator), got {estimators!r}."
+        )
+    return [(name, estimator) for name, estimator in pairs]
+
+
+def check_shots(shots: Any) -> list[int]:
+    """Return the numbers of images a class, fewest first.
+
+    Raises
+    ------
+    TypeError
+        `shots` is no list.
+    ValueError
+        They are not distinct whole numbers, one of them above 0.
+    """
+    if not np.iterable(shots) or isinstance(shots, (str, bytes)):
+        raise TypeError(
+            f"{OWNER}: shots must be a list of numbers of images a class, got {shots!r}. Write "
+            f"({str(shots).strip() or 1},)."
+        )
+    numbers = list(shots)
+    for shot in numbers:
+        check_number(shot, owner=OWNER, name="each of shots", at_least=0, integer=True)
+    if len(set(numbers)) < len(numbers) or not any(numbers):
+        raise ValueError(
+            f"{OWNER}: shots must be distinct numbers of images a class, at least one above 0, got "
+            f"{numbers!r}."
+        )
+    return sorted(int(shot) for shot in numbers)
+
+
+def check_y(y: Any) -> np.ndarray:
+    """Return the labels.
+
+    Raises
+    ------
+    TypeError
+        There are none.
+    ValueError
+        They are no labels, or all the same.
+    """
+    if y is None:
+        raise TypeError(f"{OWNER}: y is None. Pass the label of each row of X.")
+    if not isinstance(y, str):
+        y = column_or_1d(check_missing_labels(y, owner=OWNER))
+    y = check_labels(y, owner=OWNER, name="y")
+    if len(np.unique(y)) < 2:
+        raise ValueError(
+            f"{OWNER}: y holds {len(np.unique(y))} class, and there is nothing to tell apart. Pass "
+            "images of at least two."
+        )
+    return y
+
+
+def check_finite(X: Any, named: Estimators) -> None:
+    """Raise here what an estimator would raise only for draws that hold the row.
+
+    Raises
+    ------
+    ValueError
+        X holds NaN or infinity, and an estimator does not take it.
+    """
+    array = np.asarray(X) if hasattr(X, "__array__") else None
+    if array is None or array.ndim != 2 or array.dtype.kind != "f":
+        return
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    for name, estimator in named.items():
+        first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else unwrap(estimator)
+        takes = isinstance(first, BaseEstimator) and get_tags(first).input_tags.allow_nan
+        if len(bad) and not takes:
+            raise ValueError(
+                f"{OWNER}: X contains NaN or infinity in {len(bad)} of {len(array)} rows (first in "
+                f"row {bad[0]}), which {name!r} does not take. Leave these rows out, or put a "
+                "SimpleImputer in front."
+            )
+
+
+def check_random_state(random_state: Any) -> np.random.RandomState:
+    """Return the generator.
+
+    Raises
+    ------
+    ValueError
+        `random_state` is no seed.
+    """
+    try:
+        return sklearn.utils.check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"{OWNER}: random_state must be an integer of 0 to 2**32 - 1, a RandomState or None, "
+            f"got {random_state!r}."
+        ) from error
+
+
+def is_several(scoring: Any) -> bool:
+    """Tell whether `scoring` names several scorers."""
+    return isinstance(scoring, (list, tuple, set, Mapping))
+
+
+def scorers_of(scoring: Any, estimator: Any) -> Scorers:
+    """Return the scorers by the name that the result has them by.
+
+    Raises
+    ------
+    ValueError
+        There is none, or something is no scorer.
+    """
+    if is_several(scoring) and not scoring:
+        raise ValueError(f"{OWNER}: scoring is empty. Name at least one scorer, or pass None.")
+    if isinstance(scoring, Mapping):
+        wanted = {str(name): one for name, one in scoring.items()}
+    elif is_several(scoring):
+        wanted = {str(name): name for name in scoring}
+    else:
+        wanted = {_metric(scoring): scoring}
+    for one in wanted.values():
+        if not (one is None or isinstance(one, str) or callable(one)):
+            raise ValueError(
+                f"{OWNER}: scoring must be a name, a callable, or several of them, got {one!r}."
+            )
+    return {
+        name: check_scoring(estimator, scoring=named_scorer(one, owner=OWNER))
+        for name, one in wanted.items()
+    }
+
+
+def _metric(scoring: Any) -> str:
+    if scoring is None:
+        return "accuracy"
+    return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw.
+
+    Attributes
+    ----------
+    by_class : list of ndarray of int
+        The training rows of each class in the order drawn, as many as the most shots.
+    test : ndarray of int
+        The rows that are scored.
+    """
+
+    by_class: list[np.ndarray]
+    test: np.ndarray
+
+    def rows(self, n_images: int) -> np.ndarray:
+        """Return `n_images` training rows a class: those of fewer images are among them."""
+        return np.concatenate([own[:n_images] for own in self.by_class])
+
+
+def draws_of(
+    cv: Any,
+    X: Any,
+    y: np.ndarray,
+    groups: Any,
+    most: int,
+    rng: np.random.RandomState,
+    *,
+    owner: str,
+) -> list[Draw]:
+    """Return the draws.
+
+    Parameters
+    ----------
+    cv : int, splitter, or iterable of (train, test)
+        So many draws whose test rows are all those not drawn; or splits, each the source of one
+        draw.
+    X : array-like or list of length n_samples
+        For a splitter.
+    y : ndarray of shape (n_samples,)
+        Labels, of at least two classes.
+    groups : array-like of shape (n_samples,) or None
+        For a splitter.
+    most : int
+        Images a class to draw.
+    rng : RandomState
+        What images are drawn.
+    owner : str
+        Who asks, for the messages.
+
+    Raises
+    ------
+    ValueError
+        A class has too few images; a split has no test rows, or there are no splits; cv is a
+        number below 1.
+    """
+    classes = np.unique(y)
+    sources: Iterable[tuple[np.ndarray, np.ndarray | None]]
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
+        check_number(cv, owner=owner, name="cv", at_least=1, integer=True)
+        everything = np.arange(len(y))
+        where, wanted = "X", most + 1
+        remedy = "one more image a class than are drawn: those not drawn are for testing"
+        sources = ((everything, None) for _ in range(int(cv)))
+    else:
+        where, wanted = "the training part of split {}", most
+        remedy = "as many images of each class as are drawn"
+        sources = _splits(cv, X, y, groups, owner=owner)
+    draws = []
+    for number, (train, test) in enumerate(sources):
+        _check_counts(y[train], classes, wanted, where.format(number), remedy, owner=owner)
+        by_class = [rng.permutation(train[y[train] == label])[:most] for label in classes]
+        left = np.setdiff1d(train, np.concatenate(by_class)) if test is None else test
+        if not len(left):
+            raise ValueError(f"{owner}: split {number} of cv has no test rows. Pass another cv.")
+        draws.append(Draw(by_class, left))
+    if not draws:
+        raise ValueError(f"{owner}: cv gives no splits. Pass a number of draws, or a splitter.")
+    return draws
+
+
+def _splits(
+    cv: Any, X: Any, y: np.ndarray, groups: Any, *, owner: str
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    try:
+        splitter = check_cv(cv)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{owner}: cv must be a number of draws, a splitter, or a list of (train, test), got "
+            f"{cv!r}."
+        ) from error
+    rows = np.arange(len(y))
+    for train, test in splitter.split(X, y, groups):
+        yield rows[train], rows[test]  # numbers, whether the splitter gives these or masks
+
+
+def _check_counts(
+    y: np.ndarray, classes: np.ndarray, wanted: int, where: str, remedy: str, *, owner: str
+) -> None:
+    counts = np.bincount(np.searchsorted(classes, y), minlength=len(classes))
+    few = np.flatnonzero(counts < wanted)
+    if len(few):
+        named = ", ".join(f"{classes[row].item()!r} has {counts[row]}" for row in few[:_NAMED])
+        more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
+        raise ValueError(
+            f"{owner}: {len(few)} of {len(classes)} classes have fewer than {wanted} images in "
+            f"{where} ({named}{more}). It takes {remedy}. Pass fewer shots, or leave these "
+            "classes out."
+        )

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from zeroshot._optional import import_optional
-from zeroshot._validation import check_number
-from zeroshot.evaluation._tables import html_table, number, text_table
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._validation import check_number
+from zeroshot.evaluation._result import html_table, number, text_table
 
 Scores = dict[int, np.ndarray]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import html
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from zeroshot._optional import import_optional
-from zeroshot.evaluation._tables import html_table, number, text_table
+from zeroshot._utils import _text_tables
+from zeroshot._utils._optional import import_optional
+from zeroshot._utils._text_tables import Rows
 
 _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
@@ -192,3 +195,20 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
         names = (name for name, reason in result.left_out.items() if reason == why)
         lines.append(f"Left out: {', '.join(names)}: {why}")
     return lines
+
+
+def text_table(heading: str, rows: Rows, remarks: Sequence[str]) -> str:
+    """Return rows of cells, the first of them names, between a heading and remarks."""
+    lines = [part for line in remarks for part in textwrap.wrap(line, 88)]
+    return "\n".join([heading, _text_tables.aligned(rows), *lines])
+
+
+def html_table(heading: str, rows: Rows, remarks: Sequence[str]) -> str:
+    """Return the same as HTML, in which any text stands as it is."""
+    below = "".join(f"<p>{html.escape(line)}</p>" for line in remarks)
+    return _text_tables.html_table(rows, caption=heading) + below
+
+
+def number(value: float) -> str:
+    """Return three digits behind the point, or the first one that is not 0."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"

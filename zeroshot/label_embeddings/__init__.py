@@ -14,7 +14,7 @@ from zeroshot.label_embeddings._hierarchical import HierarchicalEmbedding
 from zeroshot.label_embeddings._nearest import nearest_labels
 from zeroshot.label_embeddings._sentence import SentenceEmbedding
 from zeroshot.label_embeddings._tables import AttributeTable, OneHotEmbedding
-from zeroshot.label_embeddings._vocabulary_words import vocabulary_words
+from zeroshot.label_embeddings._vocabulary import vocabulary_words
 from zeroshot.label_embeddings._word_vectors import WordVectors
 from zeroshot.label_embeddings._wordnet import WordNetEmbedding
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from zeroshot._validation import check_labels
+from zeroshot._utils._validation import check_labels
 from zeroshot.exceptions import LabelWarning
 
 Label = str | int

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._renamed import renamed
-from zeroshot._validation import check_number
+from zeroshot._utils._renamed import renamed
+from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._base import (
     Arrays,

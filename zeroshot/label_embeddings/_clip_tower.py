@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from zeroshot._clip import create_clip, text_config, tokenizer_of
-from zeroshot._torch import resolve_device, to_numpy, weights_hash
+from zeroshot._utils._device import resolve_device, to_numpy, weights_hash
+from zeroshot._utils._open_clip import create_clip, text_config, tokenizer_of
 from zeroshot.label_embeddings._base import content_hash
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._arrays import unit_rows
+from zeroshot._utils._arrays import unit_rows
 from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
 

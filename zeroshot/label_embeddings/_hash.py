@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._validation import check_number
+from zeroshot._utils._validation import check_number
 from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
 _TERMS = 4  # uniform 16-bit terms added up for one near-Gaussian figure

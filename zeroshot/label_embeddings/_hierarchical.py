@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from zeroshot._validation import check_number
+from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
@@ -21,7 +21,7 @@ from zeroshot.label_embeddings._base import (
     overrides_from_json,
     overrides_to_json,
 )
-from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._distances import ancestor_pairs
 from zeroshot.taxonomy._resolve import senses_of
 from zeroshot.taxonomy._synset import Synset
 

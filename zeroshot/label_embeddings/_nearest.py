@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_number, check_unique
+from zeroshot._utils._validation import check_labels, check_number, check_unique
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 
 
@@ -75,7 +75,7 @@ def nearest_labels(
             f"nearest_labels: k={k} is more than the {len(names)} labels of the vocabulary. "
             f"Pass k of at most {len(names)}."
         )
-    from zeroshot._torch import resolve_device
+    from zeroshot._utils._device import resolve_device
     from zeroshot.label_embeddings._nearest_search import search
 
     place = resolve_device(device, owner="nearest_labels")

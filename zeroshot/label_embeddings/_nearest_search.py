@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from zeroshot._torch import has_fast_bfloat16, to_tensor
+from zeroshot._utils._device import has_fast_bfloat16, to_tensor
 from zeroshot.label_embeddings._nearest import unit_rows, without_direction
 
 _GROUP = 16

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._arrays import unit_rows
+from zeroshot._utils._arrays import unit_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import Label, LabelEmbedding
-from zeroshot.label_embeddings._text import label_words
+from zeroshot.label_embeddings._label_text import label_words
 
 DEFAULT_TEMPLATES = ("a photo of a {}.",)
 

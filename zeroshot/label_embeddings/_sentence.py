@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._validation import check_number
+from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._base import (
     Arrays,
@@ -139,7 +139,7 @@ class SentenceEmbedding(PromptEmbedding):
 
     @cached_property
     def _model(self) -> Any:
-        from zeroshot._torch import resolve_device
+        from zeroshot._utils._device import resolve_device
 
         return open_model(self._folder, str(resolve_device(self._device, owner=OWNER)))
 

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from zeroshot._hub import check_reachable, download_errors
-from zeroshot._model_folders import check_class, check_model_folder
-from zeroshot._optional import import_optional
+from zeroshot._utils._hub import check_reachable, download_errors
+from zeroshot._utils._model_folders import check_class, check_model_folder
+from zeroshot._utils._optional import import_optional
 from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
 
 OWNER = "SentenceEmbedding"

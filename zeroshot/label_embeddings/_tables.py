@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_unique
+from zeroshot._utils._validation import check_labels, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,

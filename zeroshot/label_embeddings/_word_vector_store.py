@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zeroshot._files import atomic_folder, cache_home
+from zeroshot._utils._files import atomic_folder, cache_home
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings._base import content_hash, read_only
 from zeroshot.label_embeddings._vocabulary import ARRAYS, Vocabulary

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.exceptions import IntegrityError, LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
@@ -20,9 +20,9 @@ from zeroshot.label_embeddings._base import (
     overrides_from_json,
     overrides_to_json,
 )
-from zeroshot.label_embeddings._text import FoundWords, find_words
+from zeroshot.label_embeddings._label_text import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
-from zeroshot.label_embeddings._word_vector_sources import open_source
+from zeroshot.label_embeddings._word_vector_files import open_source
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
 
 _REMEMBERED_LABELS = 10_000

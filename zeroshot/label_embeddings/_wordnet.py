@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
-from zeroshot._validation import check_labels, check_number, check_unique
+from zeroshot._utils._validation import check_labels, check_number, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
@@ -22,9 +22,8 @@ from zeroshot.label_embeddings._base import (
     overrides_to_json,
     read_only,
 )
-from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._distances import ancestor_pairs, information_gains
 from zeroshot.taxonomy._graph import noun_graph
-from zeroshot.taxonomy._information import information_gains
 from zeroshot.taxonomy._resolve import has_synset, nodes_of
 
 _OWNER = "WordNetEmbedding"

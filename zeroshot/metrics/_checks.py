@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_same_kind
+from zeroshot._utils._validation import check_labels, check_same_kind
 
 
 def check_pair(y_true: Any, y_pred: Any, *, owner: str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels, check_option, check_same_kind, check_unique
+from zeroshot._utils._validation import check_labels, check_option, check_same_kind, check_unique
 from zeroshot.exceptions import Remedy
 from zeroshot.metrics._checks import (
     check_finite,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.exceptions import Remedy
 from zeroshot.metrics._classification import (
     AVERAGES,

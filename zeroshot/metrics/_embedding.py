@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._arrays import unit_rows
-from zeroshot._validation import check_labels, check_option, check_same_kind
+from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._validation import check_labels, check_option, check_same_kind
 from zeroshot.metrics._checks import (
     check_finite,
     check_same_length,

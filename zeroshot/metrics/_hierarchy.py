@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.metrics._classification import (
     AVERAGES,
     SMALLER_K,
@@ -17,7 +17,7 @@ from zeroshot.metrics._classification import (
     on_offer,
 )
 from zeroshot.taxonomy import Synset
-from zeroshot.taxonomy._hops import hops
+from zeroshot.taxonomy._distances import hops
 from zeroshot.taxonomy._resolve import senses_of
 
 PASS_SYNSETS = "Pass synsets= with the wnid of each."

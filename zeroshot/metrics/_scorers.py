@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._pipelines import final_and_input, raw_label_vectors, unwrap
-from zeroshot._validation import check_labels, check_same_kind
+from zeroshot._utils._pipelines import final_and_input, raw_label_vectors, unwrap
+from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.metrics._checks import check_pair
 from zeroshot.metrics._classification import (
     check_k,

@@ -17,7 +17,6 @@ from sklearn.utils import check_consistent_length, get_tags
 from zeroshot._linear import blocks
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import named_scorer
-from zeroshot.model_selection._kfold import ClassKFold
 from zeroshot.model_selection._one_pass import (
     OnePass,
     refitting_is_cheaper,
@@ -25,6 +24,7 @@ from zeroshot.model_selection._one_pass import (
     why_not,
 )
 from zeroshot.model_selection._rows import OWNER, Rows, take
+from zeroshot.model_selection._split import ClassKFold
 
 
 def cross_validate_classes(

@@ -14,7 +14,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils.validation import validate_data
 
 from zeroshot._linear import FoldSystem, LearnsFromSums, LinearFolds
-from zeroshot._validation import check_labels, check_missing_labels
+from zeroshot._utils._validation import check_labels, check_missing_labels
 from zeroshot.model_selection._rows import OWNER, Rows, take
 
 _MATRICES = 5

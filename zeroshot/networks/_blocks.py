@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zeroshot._validation import check_number
+from zeroshot._utils._validation import check_number
 
 
 def check_batch(images: Tensor, *, smallest: int, owner: str) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from zeroshot._files import atomic_file
+from zeroshot._utils._files import atomic_file
 from zeroshot.exceptions import IntegrityError
 
 _FORMAT = "1"

@@ -162,7 +162,13 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
     """
     import torch
 
-    from zeroshot._torch import autocast, resolve_device, resolve_precision, to_device, to_numpy
+    from zeroshot._utils._device import (
+        autocast,
+        resolve_device,
+        resolve_precision,
+        to_device,
+        to_numpy,
+    )
     from zeroshot.networks._pixels import open_pixels
 
     owner = type(estimator).__name__
@@ -309,7 +315,7 @@ def _open_checkpoint(
 
     ``partial_fit`` has none: each call would be another run.
     """
-    from zeroshot._torch import weights_hash
+    from zeroshot._utils._device import weights_hash
     from zeroshot.networks._checkpoint import WEIGHTS, Checkpoint, checkpoint_path
 
     if run.training.checkpoint is None or run.progress is not None:

@@ -13,7 +13,7 @@ import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
 
-from zeroshot._torch import autocast, resolve_device, to_device
+from zeroshot._utils._device import autocast, resolve_device, to_device
 from zeroshot.networks._image_network import ImageNetwork
 from zeroshot.networks._loop import TensorRows, TrainingSettings
 from zeroshot.networks._pixels import MEMORY, Pixels

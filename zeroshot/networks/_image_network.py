@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeroshot._saving import Config
+from zeroshot._utils._saving import Config
 from zeroshot.exceptions import IntegrityError
 from zeroshot.networks._loop import linear_layers
 from zeroshot.networks._saved_module import SavedModule

@@ -21,8 +21,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import get_int_from_env
 from torch import Tensor, nn
 
-from zeroshot._progress import progress_bar
-from zeroshot._torch import generator, resolve_device, to_device
+from zeroshot._utils._device import generator, resolve_device, to_device
+from zeroshot._utils._progress import progress_bar
 from zeroshot.networks._checkpoint import Checkpoint, Progress
 
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}

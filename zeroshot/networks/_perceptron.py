@@ -82,7 +82,7 @@ def fit_perceptron(
     """
     from torch import nn
 
-    from zeroshot._torch import resolve_device, to_numpy, to_tensor
+    from zeroshot._utils._device import resolve_device, to_numpy, to_tensor
     from zeroshot.networks._loop import TensorRows, linear_layers, train
 
     mean = X.mean(axis=0, dtype=np.float64)

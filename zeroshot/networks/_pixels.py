@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zeroshot._images import check_images, name_of, path_of, read_image
-from zeroshot._torch import to_tensor
-from zeroshot.backbones._reading import n_threads
+from zeroshot._utils._device import to_tensor
+from zeroshot._utils._images import check_images, name_of, path_of, read_image
+from zeroshot.backbones._read_ahead import n_threads
 
 MEMORY = 2 * 2**30
 """How many bytes of pixels are read once and kept; more are read again in each epoch."""

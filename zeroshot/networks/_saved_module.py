@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from zeroshot._saving import Config, check_names, parameter_names, parameters_of
-from zeroshot._torch import to_numpy
+from zeroshot._utils._device import to_numpy
+from zeroshot._utils._saving import Config, check_names, parameter_names, parameters_of
 
 
 class SavedModule(nn.Module):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot._validation import check_same_kind
+from zeroshot._utils._validation import check_same_kind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from zeroshot._constraints import (
+from zeroshot._utils._constraints import (
     COUNT,
     DEVICE,
     FLAG,
@@ -26,10 +26,10 @@ from zeroshot._constraints import (
     ParametersMixin,
     check_table,
 )
-from zeroshot._links import DocLinkMixin
-from zeroshot._renamed import moved
-from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_number, check_option
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._renamed import moved
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_number, check_option
 
 if TYPE_CHECKING:
     from zeroshot.networks._loop import TrainingSettings
@@ -311,7 +311,7 @@ def training_settings(estimator: Any, training: Training, *, images: bool) -> Tr
     ValueError
         The device or the precision is unknown.
     """
-    from zeroshot._torch import resolve_device, resolve_precision
+    from zeroshot._utils._device import resolve_device, resolve_precision
     from zeroshot.networks._loop import TrainingSettings
 
     owner = type(estimator).__name__

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from zeroshot._validation import check_number, check_option
+from zeroshot._utils._validation import check_number, check_option
 from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
 from zeroshot.networks._saved_module import SavedModule
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._saving import SOURCE, Config
+from zeroshot._utils._saving import SOURCE, Config
 from zeroshot.exceptions import IntegrityError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.persistence import _scikit_learn

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._validation import check_labels
+from zeroshot._utils._validation import check_labels
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import Scorer

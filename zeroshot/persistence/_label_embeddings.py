@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._renamed import translated
+from zeroshot._utils._renamed import translated
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._base import Arrays, Label, Restore, read_only

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from zeroshot._files import atomic_folder, other_files
-from zeroshot._record import RECORD
+from zeroshot._utils._files import atomic_folder, other_files
+from zeroshot._utils._provenance import RECORD
 from zeroshot._version import __version__
 from zeroshot.exceptions import IntegrityError
 from zeroshot.persistence._decode import Decoder

@@ -7,7 +7,7 @@ from typing import Any
 
 CLASSES = {
     "ALEClassifier": "zeroshot.estimators:ALEClassifier",
-    "BlendRule": "zeroshot.estimators._blend:BlendRule",
+    "BlendRule": "zeroshot.estimators._few_shot:BlendRule",
     "CalibratedStacking": "zeroshot.estimators:CalibratedStacking",
     "ClassKFold": "zeroshot.model_selection:ClassKFold",
     "ClassShuffleSplit": "zeroshot.model_selection:ClassShuffleSplit",

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from zeroshot._saving import Config, estimator_config, made_of
+from zeroshot._utils._saving import Config, estimator_config, made_of
 from zeroshot.exceptions import IntegrityError
 
 _PRIVATE = {

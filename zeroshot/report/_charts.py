@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot._pipelines import final_and_input
-from zeroshot._validation import take_rows
+from zeroshot._utils._pipelines import final_and_input
+from zeroshot._utils._validation import take_rows
 from zeroshot.displays import (
     ClassConfusionDisplay,
     EmbeddingMapDisplay,
@@ -16,7 +16,7 @@ from zeroshot.displays import (
     SeenUnseenCurveDisplay,
 )
 from zeroshot.displays._drawing import SMALL
-from zeroshot.displays._grid_cell import Cell
+from zeroshot.displays._prediction_grid import Cell
 from zeroshot.evaluation import ZeroShotEvaluation
 from zeroshot.report._classes import Answers
 from zeroshot.report._pictures import WIDE, chart

@@ -7,16 +7,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zeroshot._record import RECORD
-from zeroshot.displays import PredictionGridDisplay, RelativeLossDisplay, SimilarityBarDisplay
+import numpy as np
+
+from zeroshot._utils._provenance import RECORD
+from zeroshot.displays import (
+    EmbeddingMapDisplay,
+    PredictionGridDisplay,
+    RelativeLossDisplay,
+    SimilarityBarDisplay,
+)
+from zeroshot.report import _charts as charts_of
 from zeroshot.report._charts import GRID_IMAGES, grid
-from zeroshot.report._classes import ABOUT_SCORES
-from zeroshot.report._demo_split import one_split
-from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
-from zeroshot.report._made import how_made, unreadable_images, what_was_run
-from zeroshot.report._page import page, paragraph, section, table
+from zeroshot.report._classes import ABOUT_SCORES, Answers, worst_and_best
+from zeroshot.report._folder import (
+    PAGE,
+    check_target,
+    full_record,
+    how_made,
+    unreadable_images,
+    what_was_run,
+    write_folder,
+)
+from zeroshot.report._page import demo_terms, page, paragraph, section, table
 from zeroshot.report._pictures import WIDE, chart
-from zeroshot.report._terms import demo_terms
+from zeroshot.taxonomy import class_synsets
 
 FIGURES = "results.json"
 OLD_PICTURE = "demo.png"  # of reports before they had all pictures in the page
@@ -273,3 +287,43 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
 def _answer(photo: Mapping[str, Any]) -> str:
     pairs = zip(photo["labels"][:5], photo["scores"], strict=False)
     return ", ".join(f"{label} ({score:z.2f})" for label, score in pairs)
+
+
+def one_split(shown: Mapping[str, Any], *, source: str) -> list[str]:
+    """Return the sections of a page on one class split.
+
+    Parameters
+    ----------
+    shown : mapping
+        ``shown_split`` of what `zeroshot.demo.run_demo` returns.
+    source : str
+        The file that has all of it.
+    """
+    labels = np.array(shown["answers"])[:, np.newaxis]
+    # Features ship with the package, images do not.
+    answers = Answers(np.array(shown["y"]), labels, scores=np.zeros(labels.shape), images=None)
+    right = labels[:, 0] == answers.y
+    names, place = np.unique(answers.y, return_inverse=True)
+    classes = {
+        "label": names.tolist(),
+        "seen": [False] * len(names),
+        "accuracy": (np.bincount(place, right) / np.bincount(place)).tolist(),
+    }
+    said = (
+        f"The model of the first class split, on {len(right):,} test images of its {len(names)} "
+        f"unseen classes: {right.mean():.1%} are named right. The figures above are means over "
+        "all splits, and over more images of each class."
+    )
+    display = EmbeddingMapDisplay(
+        shown["points"], shown["y"], shown["label_points"], shown["label_names"],
+        seen_classes=shown["seen_classes"], placed=True,
+    )  # fmt: skip
+    return [
+        section(
+            "One split, image by image",
+            paragraph(said),
+            charts_of.confusion(answers, class_synsets("cifar100")),
+            charts_of.map_of(display.plot, charts_of.PREDICTED_AND_LABELS),
+        ),
+        worst_and_best(classes, answers, source=source),
+    ]

@@ -11,17 +11,23 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import check_consistent_length
 
-from zeroshot._record import RECORD
-from zeroshot._validation import check_labels
+from zeroshot._utils._provenance import RECORD
+from zeroshot._utils._validation import check_labels
 from zeroshot.displays._checks import top_labels
 from zeroshot.evaluation import ZeroShotEvaluation
 from zeroshot.evaluation._result import figure_rows, heading, remarks
 from zeroshot.report import _charts as charts_of
 from zeroshot.report._classes import Answers, worst_and_best
-from zeroshot.report._folder import PAGE, check_target, full_record, write_folder
-from zeroshot.report._made import how_made, unreadable_images, what_was_run
-from zeroshot.report._page import bullets, page, paragraph, section, table
-from zeroshot.report._terms import evaluation_terms, spoken
+from zeroshot.report._folder import (
+    PAGE,
+    check_target,
+    full_record,
+    how_made,
+    unreadable_images,
+    what_was_run,
+    write_folder,
+)
+from zeroshot.report._page import bullets, evaluation_terms, page, paragraph, section, spoken, table
 
 OWNER = "write_evaluation_report"
 FIGURES = "evaluation.json"

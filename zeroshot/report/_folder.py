@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zeroshot._files import atomic_folder, other_files
-from zeroshot._record import RECORD, as_json, made_now
+from zeroshot._utils._files import atomic_folder, other_files
+from zeroshot._utils._provenance import RECORD, as_json, made_now
+from zeroshot.report._page import joined, pairs, paragraph, section, table
+
+MAX_LISTED = 100
+HEAD = {"command": "Command", "model": "Model", "source": "Data", "date": "Date"}
+BELOW = ("versions", "platform", "seeds", "weights", "images")
+
 
 PAGE = "index.html"
 
@@ -54,3 +60,49 @@ def write_folder(
         (new / name).write_text(as_json(content), encoding="ascii")
         (new / RECORD).write_text(as_json(record), encoding="ascii")
     return Path(folder)
+
+
+def what_was_run(record: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+    """Return command, model, data, date, and the settings."""
+    values = {title: record[key] for key, title in HEAD.items() if key in record}
+    if "images" in record:
+        images = record["images"]
+        skipped = f"; {images['skipped']:,} could not be read" if images["skipped"] else ""
+        others = {end or "none": n for end, n in images.get("other_files", {}).items()}
+        endings = f"; files with other endings were not ({_plain(others)})" if others else ""
+        values["Read"] = f"{images['read']:,} images{skipped}{endings}"
+    values |= more
+    others = {key: record[key] for key in record if key not in HEAD and key not in BELOW}
+    values |= {key.replace("_", " ").capitalize(): _plain(item) for key, item in others.items()}
+    return section("What was run", pairs("The command and its settings", values))
+
+
+def how_made(record: Mapping[str, Any]) -> str:
+    """Return versions, seeds, and hashes."""
+    return section(
+        "Versions, seeds and hashes",
+        pairs("Seeds of what is random", record["seeds"]),
+        pairs("SHA-256 of saved files and of weights", record["weights"]),
+        pairs("Versions", record["versions"] | {"platform": record["platform"]}),
+    )
+
+
+def unreadable_images(entries: Sequence[Mapping[str, str]], n_images: int) -> str:
+    """Return which images were skipped, and why."""
+    if not entries:
+        return ""
+    rows = [(os.path.basename(entry["path"]), entry["error"]) for entry in entries[:MAX_LISTED]]
+    caption = f"{len(entries):,} of {n_images:,} images could not be read, and were left out"
+    parts = [table(caption, ("File", "Why"), rows)]
+    if len(entries) > MAX_LISTED:
+        left = len(entries) - MAX_LISTED
+        parts.append(paragraph(f"The other {left:,} are named in provenance.json."))
+    return section("Images that could not be read", joined(parts))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

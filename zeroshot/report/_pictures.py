@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from zeroshot._images import read_image
-from zeroshot._optional import import_optional
+from zeroshot._utils._images import read_image
+from zeroshot._utils._optional import import_optional
 from zeroshot.exceptions import ImageReadError
 from zeroshot.report._page import name, text
 

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._constraints import Number, OneOf, ParametersMixin
 from zeroshot._linear import class_sums
-from zeroshot._links import DocLinkMixin
-from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels, check_missing_labels
+from zeroshot._utils._constraints import Number, OneOf, ParametersMixin
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_labels, check_missing_labels
 
 _BLOCK = 4096  # images whose probabilities are held at once
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from zeroshot._constraints import Checked, OneOf, ParametersMixin, check_inner
-from zeroshot._links import DocLinkMixin
-from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_number
+from zeroshot._utils._constraints import Checked, OneOf, ParametersMixin, check_inner
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_number
 from zeroshot.similarity._base import as_similarity_matrix, sized
 
 SCALES = ("sum", "max", "zscore", "none")

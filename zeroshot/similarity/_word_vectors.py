@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from zeroshot._arrays import unit_rows
-from zeroshot._constraints import Instance, OneOf, ParametersMixin
-from zeroshot._links import DocLinkMixin
-from zeroshot._saving import SavedEstimator
-from zeroshot._validation import check_labels
+from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._constraints import Instance, OneOf, ParametersMixin
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_labels
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.taxonomy import Synset

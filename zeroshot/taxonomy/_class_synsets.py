@@ -7,7 +7,7 @@ from collections import Counter
 from functools import cache
 from importlib.resources import files
 
-from zeroshot._validation import check_option
+from zeroshot._utils._validation import check_option
 from zeroshot.taxonomy._synset import synset
 
 DATASETS = ("cifar100", "imagenet1k", "tiny_imagenet")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot.taxonomy._ancestors import ancestor_pairs
+from zeroshot.taxonomy._distances import ancestor_pairs
 from zeroshot.taxonomy._resolve import nodes_of
 from zeroshot.taxonomy._synset import Synset
 

@@ -1,0 +1,211 @@
+"""Constraints on parameters, as data on the classes that have them.
+
+A class says in ``_constraints`` what each parameter of its constructor may be, and in
+``_check_combination`` what they may be together. Its ``fit`` calls ``_check_parameters`` before
+anything else, so that a typo is not reported after minutes of work.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+from sklearn.utils import check_random_state
+
+from zeroshot._utils._saving import parameter_names
+from zeroshot._utils._validation import PRECISIONS, check_flag, check_number, check_option
+
+
+class Constraint(ABC):
+    """Interface of what a parameter may be."""
+
+    @abstractmethod
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        """Raise an error with the remedy unless the parameter may have this value.
+
+        Parameters
+        ----------
+        value : object
+            Of the parameter.
+        owner, name : str
+            Whose parameter it is and what it is called, for the message.
+        """
+
+
+class OneOf(Constraint):
+    """One of some strings."""
+
+    def __init__(self, *options: str) -> None:
+        self.options = options
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        check_option(value, self.options, owner=owner, name=name)
+
+
+class Number(Constraint):
+    """A finite number, or an integer, within bounds."""
+
+    def __init__(
+        self,
+        *,
+        above: float | None = None,
+        at_least: float | None = None,
+        below: float | None = None,
+        integer: bool = False,
+    ) -> None:
+        self.above, self.at_least, self.below = above, at_least, below
+        self.integer = integer
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        bounds = {"above": self.above, "at_least": self.at_least, "integer": self.integer}
+        check_number(value, owner=owner, name=name, **bounds)  # type: ignore[arg-type]
+        if self.below is not None and value >= self.below:
+            raise ValueError(f"{owner}: {name} must be below {self.below:g}, got {value!r}.")
+
+
+class Flag(Constraint):
+    """True or False."""
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        check_flag(value, owner=owner, name=name)
+
+
+class Instance(Constraint):
+    """An object of one of some classes, called `what` in the message."""
+
+    def __init__(self, *classes: type, what: str, remedy: str) -> None:
+        self.classes, self.what, self.remedy = classes, what, remedy
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        if not isinstance(value, self.classes):
+            raise TypeError(f"{owner}: {name} must be {self.what}, got {value!r}. {self.remedy}")
+
+
+class Maybe(Constraint):
+    """None, or what another constraint allows."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self.constraint = constraint
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        if value is not None:
+            self.constraint.check(value, owner=owner, name=name)
+
+
+class OrAuto(Constraint):
+    """The string ``"auto"``, or what another constraint allows."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self.constraint = constraint
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        if not (isinstance(value, str) and value == "auto"):
+            self.constraint.check(value, owner=owner, name=name)
+
+
+class Checked(Constraint):
+    """What a function accepts.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the value, ``owner`` and ``name``, and raises an error with the remedy.
+    **options : object
+        Further keywords of the function.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        self.function, self.options = function, options
+
+    def check(self, value: Any, *, owner: str, name: str) -> None:
+        self.function(value, owner=owner, name=name, **self.options)
+
+
+class ParametersMixin:
+    """Mixin of the classes whose parameters are checked when they are used first."""
+
+    _constraints: ClassVar[Mapping[str, Constraint]] = {}
+    """What each parameter may be; those of the base classes count, too."""
+
+    def _check_parameters(self) -> None:
+        """Raise unless all parameters are as they may be, before any data is read."""
+        check_table(self, owner=type(self).__name__)
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Raise where parameters, each of them valid, do not go together."""
+
+
+@cache
+def constraints_of(cls: type) -> dict[str, Constraint]:
+    """Return the constraint on each parameter of the constructor that has one.
+
+    Examples
+    --------
+    >>> from zeroshot import DeViSEClassifier
+    >>> from zeroshot._utils._constraints import constraints_of
+    >>> constraints_of(DeViSEClassifier)["loss"].options
+    ('hinge', 'cosine_margin', 'cosine', 'mse')
+    """
+    table: dict[str, Constraint] = {}
+    for base in reversed(cls.__mro__):
+        table |= vars(base).get("_constraints", {})
+    return {name: table[name] for name in parameter_names(cls) if name in table}
+
+
+def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
+    """Raise unless each parameter of an object is what the tables of its class allow.
+
+    Parameters
+    ----------
+    value : object
+        With a table, and its parameters as attributes.
+    owner, prefix : str
+        Whose parameters they are, and what stands before their names, for the messages.
+    """
+    cls: type = type(value)
+    for name, constraint in constraints_of(cls).items():
+        constraint.check(getattr(value, name), owner=owner, name=prefix + name)
+
+
+def check_inner(value: Any) -> None:
+    """Check the parameters of an object that is itself a parameter, where it can be asked to."""
+    if isinstance(value, ParametersMixin):
+        value._check_parameters()
+
+
+def check_seed(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless scikit-learn takes `value` for a seed."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        check_random_state(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{owner}: {name} must be None, an integer from 0 to 4294967295 or a RandomState, got "
+            f"{value!r}."
+        ) from error
+
+
+def check_device(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless torch has this device; ``"auto"`` needs no torch."""
+    if not (isinstance(value, str) and value == "auto"):
+        from zeroshot._utils._device import resolve_device
+
+        resolve_device(value, owner=owner, name=name)
+
+
+def check_progress(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless `value` says when to show progress."""
+    if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
+        raise ValueError(f"{owner}: {name} must be True, False or 'auto', got {value!r}.")
+
+
+FLAG = Flag()
+SEED = Checked(check_seed)
+DEVICE = Checked(check_device)
+PRECISION = OneOf(*PRECISIONS)
+PROGRESS = Checked(check_progress)
+COUNT = Number(at_least=1, integer=True)

@@ -1,0 +1,276 @@
+"""What users pass, turned into arrays, or into an error that says what to do."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from zeroshot.exceptions import LabelWarning
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray:
+    """Return `labels` as a 1-D array of strings or of integers.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_labels,)
+        Strings, or integers; not a mixture.
+    owner, name : str
+        Whose parameter it is and what it is called, for the messages.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+        Of dtype ``str_`` or an integer dtype; may be empty.
+
+    Raises
+    ------
+    TypeError
+        `labels` is one string, or no sequence at all.
+    ValueError
+        Not 1-D, or a label is missing, continuous, or of another type than the rest.
+
+    Examples
+    --------
+    >>> from zeroshot._utils._validation import check_labels
+    >>> check_labels(["cat", "dog"], owner="demo").tolist()
+    ['cat', 'dog']
+    """
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        remedy = "Pass strings, or integers."
+        if labels is not None and not isinstance(labels, (bytes, float)):
+            remedy = f"Write [{labels!r}] for a single label."
+        raise TypeError(
+            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}. {remedy}"
+        )
+    if hasattr(labels, "__array__"):  # a DataFrame iterates over its columns, not its rows
+        array = np.asarray(labels)
+    else:
+        array = np.asarray(list(labels), dtype=object)
+    if array.ndim != 1:
+        raise ValueError(f"{owner}: {name} must be 1-D, got an array of shape {array.shape}.")
+    if array.dtype.kind in "iuU":
+        return array
+    values = array.tolist()
+    if all(isinstance(value, str) for value in values):
+        return np.array(values, dtype=np.str_)
+    if all(isinstance(value, (int, np.integer)) for value in values):
+        return np.array(values, dtype=np.int64)
+    if all(isinstance(value, float) and value.is_integer() for value in values):
+        return np.array(values, dtype=np.int64)
+    kinds = " and ".join(sorted({type(value).__name__ for value in values}))
+    raise ValueError(
+        f"{owner}: Unknown label type: {name} must be all strings or all integers, got {kinds} "
+        f"(such as {values[0]!r})."
+    )
+
+
+def check_no_images(X: Any, *, owner: str) -> None:
+    """Raise where X holds paths or images, and features are asked for.
+
+    Raises
+    ------
+    TypeError
+        It is a list of paths or of PIL images, or an array of pixels or of strings.
+
+    Examples
+    --------
+    >>> from zeroshot._utils._validation import check_no_images
+    >>> check_no_images([[0.5, 2.0]], owner="demo")
+    >>> check_no_images(["photo.jpg"], owner="demo")
+    Traceback (most recent call last):
+    TypeError: demo: X holds images or their paths, and features are expected. Put ...
+    """
+    if isinstance(X, (list, tuple)):
+        is_image = bool(X) and (isinstance(X[0], (str, os.PathLike)) or hasattr(X[0], "getexif"))
+    else:
+        what = (X.ndim, X.dtype.kind) if isinstance(X, np.ndarray) else None
+        is_image = what in ((1, "U"), (4, "u"))
+    if is_image:
+        raise TypeError(
+            f"{owner}: X holds images or their paths, and features are expected. Put "
+            "TimmFeatures() before it in a pipeline; zeroshot.model_selection.with_candidates("
+            "pipeline, labels) keeps what stands before."
+        )
+
+
+def check_missing_labels(y: Any, *, owner: str, name: str = "y") -> Any:
+    """Return `y`, or raise naming what a list or column of labels holds that is no label.
+
+    NumPy turns ``["cat", nan]`` into two strings, and scikit-learn's own check comes after that.
+
+    Raises
+    ------
+    ValueError
+        A label is missing, or of another type than the rest.
+    """
+    array = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
+    if array.dtype == object and array.ndim == 1:
+        return check_labels(array, owner=owner, name=name)
+    return y
+
+
+def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
+    """Return `labels`, or raise naming those that stand in it more than once.
+
+    Raises
+    ------
+    ValueError
+        `labels` is empty, or a label is repeated.
+    """
+    if labels.size == 0:
+        raise ValueError(f"{owner}: {name} is empty. Name at least one label.")
+    values, counts = np.unique(labels, return_counts=True)
+    repeated = values[counts > 1].tolist()
+    if repeated:
+        named = ", ".join(map(repr, repeated[:100])) + (", ..." if len(repeated) > 100 else "")
+        raise ValueError(
+            f"{owner}: {name} names {len(repeated)} labels more than once ({named}). Name each "
+            "label once."
+        )
+    return labels
+
+
+def check_label_list(labels: Any, *, owner: str, name: str) -> None:
+    """Raise unless `labels` is a list of distinct labels, which can be read again.
+
+    Raises
+    ------
+    TypeError
+        It is no list of labels.
+    ValueError
+        It is empty, repeats a label, or holds something else.
+    """
+    if isinstance(labels, Iterator):
+        raise TypeError(
+            f"{owner}: {name} must be a list or 1-D array of labels, got {labels!r}, which can be "
+            "read only once. Pass a list of its labels."
+        )
+    check_unique(check_labels(labels, owner=owner, name=name), owner=owner, name=name)
+
+
+def check_same_kind(
+    first: np.ndarray, second: np.ndarray, *, owner: str, names: tuple[str, str]
+) -> None:
+    """Raise when strings meet integers: no label could ever equal another.
+
+    Raises
+    ------
+    ValueError
+        One array holds strings, the other integers.
+    """
+    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+        raise ValueError(
+            f"{owner}: {names[0]} and {names[1]} must be of one type, got {names[0]} such as "
+            f"{first[:1].tolist()} and {names[1]} such as {second[:1].tolist()}. Convert one to "
+            "the other."
+        )
+
+
+def take_rows(X: Any, rows: Any) -> Any:
+    """Return some rows of features, or of a list of images or paths.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame, sparse matrix, or list of length n_samples
+        Input of an estimator, of whatever kind it takes.
+    rows : ndarray of int, or slice
+        Which rows.
+
+    Returns
+    -------
+    rows of X
+        Of the kind of X.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot._utils._validation import take_rows
+    >>> take_rows(["a.jpg", "b.jpg", "c.jpg"], np.array([2, 0]))
+    ['c.jpg', 'a.jpg']
+    """
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    if hasattr(X, "shape") or isinstance(rows, slice):
+        return X[rows]
+    return [X[row] for row in rows]
+
+
+def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -> str:
+    """Return `value` if it is one of `options`, else raise naming them.
+
+    Raises
+    ------
+    ValueError
+        `value` is none of the `options`.
+    """
+    known = tuple(options)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(
+            f"{owner}: {name} must be one of {', '.join(map(repr, known))}, got {value!r}."
+        )
+    return value
+
+
+def check_flag(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless `value` is True or False.
+
+    Raises
+    ------
+    ValueError
+        `value` is something else, such as 1 or "no".
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{owner}: {name} must be True or False, got {value!r}.")
+
+
+def check_number(
+    value: Any,
+    *,
+    owner: str,
+    name: str,
+    above: float | None = None,
+    at_least: float | None = None,
+    integer: bool = False,
+) -> None:
+    """Raise unless `value` is a finite number (an integer, if so asked) within the bounds.
+
+    Raises
+    ------
+    ValueError
+        `value` is of another type, not finite, or out of bounds.
+    """
+    kind = Integral if integer else Real
+    bounds = "".join(
+        f" {word} {bound:g}"
+        for word, bound in (("above", above), ("of at least", at_least))
+        if bound is not None
+    )
+    if (
+        isinstance(value, (bool, np.bool_))
+        or not isinstance(value, kind)
+        or not math.isfinite(value)
+        or (above is not None and value <= above)
+        or (at_least is not None and value < at_least)
+    ):
+        expected = "an integer" if integer else "a number"
+        raise ValueError(f"{owner}: {name} must be {expected}{bounds}, got {value!r}.")
+
+
+def warn_caller(message: str, category: type[Warning] = LabelWarning) -> None:
+    """Warn on the line of the user's own call, however deep in the package this is."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

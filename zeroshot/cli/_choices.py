@@ -1,0 +1,312 @@
+"""The plain names that the command line knows, and the classes that they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import inspect
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zeroshot.cli._options import refuse
+from zeroshot.cli._terminal import UsageError, check_known
+from zeroshot.exceptions import UnknownLabelError
+
+SUFFIX = ".csv"
+
+
+DEFAULT_EMBEDDING = "glove"
+LABEL_EMBEDDINGS = {
+    "glove": "WordVectors",
+    "wordnet": "WordNetEmbedding",
+    "hierarchical": "HierarchicalEmbedding",
+    "sentence": "SentenceEmbedding",
+    "clip": "CLIPTextEmbedding",
+    "hash": "HashEmbedding",
+}
+"""Name to class; any other name is that of a file, or of a set, of vectors."""
+
+TEXT_NETWORKS = ("sentence", "clip")
+"""Those that a network computes; the others are looked up."""
+
+DEFAULT_ESTIMATOR, WITHOUT_HEAD = "fewshot", "ridge"
+"""The estimator, and the one where the backbone has no classifier of its own to start from."""
+
+ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ridge": ("DeViSEClassifier", {"loss": "mse", "gamma": 2}),
+    "devise": ("DeViSEClassifier", {}),
+    "eszsl": ("ESZSLClassifierCV", {"gamma": 2}),
+    "sae": ("SAEClassifier", {}),
+    "ale": ("ALEClassifier", {}),
+    "sje": ("SJEClassifier", {}),
+    "conse": ("ConSEClassifier", {}),
+    "fewshot": ("FewShotClassifier", {}),
+    "ensemble": ("EnsembleZeroShotClassifier", {}),
+    "dummy": ("DummyZeroShotClassifier", {}),
+}
+"""Name to class and parameters; `build_estimator` knows what else each needs."""
+
+ESTIMATORS_HELP = """estimators:
+  fewshot   what the backbone's own classifier (ImageNet's) says of names, and on top of it the
+            means of your images, as far as images left out say that these help (the default)
+  ensemble  eszsl, and what the backbone's own classifier says of names
+  ridge     closed form onto label vectors (DeViSEClassifier with squared error); the default for
+            a backbone without a classifier, and for attributes of your own
+  eszsl     closed form, penalties chosen over classes
+  devise    the published hinge rank loss
+  sae, ale, sje
+            as published
+  conse     label vectors weighted by the probabilities of a logistic regression
+  dummy     a control that looks at no image
+"""
+
+WITH_HEAD = ("fewshot", "ensemble")
+TRAINED = ("devise", "ale", "sje", "conse")
+"""Those that take many steps to be fitted."""
+FEW_CLASSES = 4  # below this there are no two folds of two classes to choose penalties on
+
+
+def build_embedding(
+    name: str | None,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    running: Mapping[str, Any],
+) -> Any:
+    """Return a label embedding by name.
+
+    Parameters
+    ----------
+    name : str or None
+        Of `LABEL_EMBEDDINGS`, of a file, or of a set of word vectors.
+    overrides : mapping of str to str, optional
+        What labels mean.
+    running : mapping of str to object
+        ``device`` and ``batch_size`` of those that are networks.
+
+    Raises
+    ------
+    UsageError
+        The name is unknown; near ones are named.
+    """
+    import zeroshot
+    from zeroshot.label_embeddings._word_vector_files import N_WORDS
+
+    name = DEFAULT_EMBEDDING if name is None else name
+    if name == "hash":
+        if overrides is not None:
+            raise UsageError("--label-texts: hash vectors know no words. Leave it out.")
+        return zeroshot.HashEmbedding()
+    if name == "hierarchical":
+        return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=overrides)
+    if name == "wordnet":
+        return zeroshot.WordNetEmbedding(300, overrides=overrides)
+    if name in TEXT_NETWORKS:
+        return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides, **running)
+    if name == DEFAULT_EMBEDDING:
+        return zeroshot.WordVectors(overrides=overrides)
+    if not os.path.exists(name):
+        known = [*LABEL_EMBEDDINGS, *N_WORDS]
+        check_known([name], known, option="--label-embedding", what="label embedding or file")
+    elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
+        return read_attributes(name, overrides)
+    return zeroshot.WordVectors(name, overrides=overrides)
+
+
+class Needs(NamedTuple):
+    """What an estimator may be made of.
+
+    Attributes
+    ----------
+    embedding : LabelEmbedding
+        Label vectors.
+    prior : classifier or None
+        What the backbone's own classifier says of names, for those of `WITH_HEAD`.
+    labels : list of str
+        The classes that there are images of.
+    seed : int
+        Of what is random.
+    device : str
+        Where training runs.
+    """
+
+    embedding: Any
+    prior: Any
+    labels: list[str]
+    seed: int
+    device: str
+
+
+def build_estimator(name: str, needs: Needs, *, calibrate: bool = False) -> list[Any]:
+    """Return the unfitted steps that stand behind the backbone, the estimator last."""
+    from zeroshot import CalibratedStacking
+
+    if calibrate and name == "ensemble":  # whose eszsl is fitted to fewer classes in each fold
+        needs = needs._replace(labels=needs.labels[1:])
+    *before, estimator = _steps(name, needs)
+    return [*before, CalibratedStacking(estimator) if calibrate else estimator]
+
+
+def _steps(name: str, needs: Needs) -> list[Any]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Normalizer
+
+    import zeroshot
+
+    if name == "fewshot":
+        return [zeroshot.FewShotClassifier(needs.prior)]
+    if name == "ensemble":
+        learnt = make_pipeline(*_steps("eszsl", needs))
+        members = [("map", learnt), ("head", needs.prior)]
+        return [zeroshot.EnsembleZeroShotClassifier(members)]
+    cls_name, params = ESTIMATORS[name]
+    if name == "eszsl" and len(needs.labels) < FEW_CLASSES:
+        cls_name = "ESZSLClassifier"
+    cls = getattr(zeroshot, cls_name)
+    known = inspect.signature(cls).parameters
+    if name == "conse":
+        params = {"classifier": LogisticRegression(C=10, max_iter=1000)}
+    training = zeroshot.Training(device=needs.device)
+    given = {"label_embedding": needs.embedding, "random_state": needs.seed, "training": training}
+    given = {key: value for key, value in given.items() if key in known}
+    return [Normalizer(), cls(**given, **params)]
+
+
+def prior_of(
+    backbone: Any,
+    labels: list[str],
+    embedding: Any = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the backbone's own classifier carried over to other labels, frozen: no training.
+
+    Parameters
+    ----------
+    backbone : TimmFeatures
+        Fitted.
+    labels : list of str
+        What images may show.
+    embedding : LabelEmbedding, optional
+        Vectors beside WordNet; the words' if None.
+    overrides : mapping of str to str, optional
+        What labels mean.
+
+    Raises
+    ------
+    ValueError
+        This backbone has none.
+    UnknownLabelError
+        Labels have neither a noun synset nor a vector.
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from zeroshot.estimators import OpenLabelClassifier
+
+    try:
+        head = backbone.source_head_
+    except AttributeError as error:
+        raise ValueError(
+            "--estimator: fewshot and ensemble need a backbone with a pretrained classifier of "
+            "ImageNet's classes, which this one has not. Leave --backbone and --weights out, or "
+            "take another estimator."
+        ) from error
+    model = OpenLabelClassifier(
+        head, candidates=labels, label_embedding=embedding, overrides=overrides
+    )
+    try:
+        return FrozenEstimator(model.fit())
+    except UnknownLabelError as error:
+        raise error.replace(
+            owner="--estimator",
+            remedy="Say what they mean with --label-texts FILE, rename their folders, or leave "
+            "them out with --exclude.",
+        ) from error
+
+
+def has_head(backbone: Any) -> bool:
+    """Tell whether a backbone comes with a classifier of its own."""
+    try:
+        return backbone.source_head_ is not None
+    except AttributeError:
+        return False
+
+
+def knows_the_heads_classes(label_embedding: str | None) -> bool:
+    """Tell whether these label vectors know other classes than the user's, such as ImageNet's."""
+    name = label_embedding or DEFAULT_EMBEDDING
+    return name != "hash" and not name.lower().endswith(SUFFIX)
+
+
+def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None:
+    """Raise if a device or batch size was given for label vectors that are looked up.
+
+    Raises
+    ------
+    UsageError
+        The message says for which it is.
+    """
+    if label_embedding not in TEXT_NETWORKS:
+        which = " and ".join(TEXT_NETWORKS)
+        refuse(args, ["--device", "--batch-size"], f"is for the label vectors {which}")
+
+
+def check_names(args: argparse.Namespace) -> None:
+    """Raise if the names do not stand for what there is, or not together.
+
+    Raises
+    ------
+    UsageError
+        The message says what there is.
+    """
+    name = args.estimator
+    if name is None:
+        return
+    check_known([name], ESTIMATORS, option="--estimator", what="estimator")
+    if name in WITH_HEAD and not knows_the_heads_classes(args.label_embedding):
+        raise UsageError(
+            f"--label-embedding {args.label_embedding} has no vectors of ImageNet's classes, by "
+            f"which {name} knows names. Leave it out, or take --estimator eszsl."
+        )
+    if name == "dummy":
+        refuse(args, ["--calibrate"], "has no use: dummy looks at no image")
+
+
+def read_attributes(path: str | os.PathLike, overrides: Mapping[str, str] | None = None) -> Any:
+    """Return the `AttributeTable` of a CSV file whose first line names its columns.
+
+    Raises
+    ------
+    UsageError
+        It is no such table; the message says in which line.
+    """
+    import zeroshot
+
+    try:
+        rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--label-embedding: {path} is no CSV in UTF-8 ({error}).") from error
+    if len(rows) < 2 or len(rows[0]) < 2:
+        raise UsageError(
+            f"--label-embedding: {path} must hold a first line with names of columns, and a line a "
+            "class: its name, and numbers."
+        )
+    labels, table = [], []
+    for line, row in enumerate(rows[1:], start=2):
+        if row:
+            labels.append(row[0].strip())
+            table.append(_numbers(row, len(rows[0]), f"--label-embedding: {path}, line {line}"))
+    try:
+        return zeroshot.AttributeTable(table, labels=labels, overrides=overrides)
+    except ValueError as error:
+        raise UsageError(f"--label-embedding: {path}: {error}") from error
+
+
+def _numbers(row: list[str], width: int, where: str) -> list[float]:
+    if len(row) != width:
+        raise UsageError(f"{where} has {len(row)} cells where the first line has {width}.")
+    try:
+        return [float(cell) for cell in row[1:]]
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}. Write numbers behind the name.") from error

@@ -1,0 +1,296 @@
+"""Where data sets lie, and how an archive is found there or brought there."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from zeroshot._utils._files import cache_home, sha256_of
+from zeroshot._utils._progress import progress_bar
+from zeroshot.exceptions import DownloadError, IntegrityError, Remedy
+
+if sys.platform != "win32":
+    import fcntl
+
+BLOCK_BYTES = 1 << 18
+RANGE_NOT_SATISFIABLE = 416
+
+
+class Archive(NamedTuple):
+    """An archive as its authors publish it."""
+
+    filename: str
+    url: str
+    sha256: str
+    max_bytes: int  # an archive that unpacks to more than this is not read
+
+
+def resolve_data_home(
+    data_home: str | os.PathLike | None = None, *, owner: str = "zeroshot.datasets"
+) -> Path:
+    """Return the folder of the data sets.
+
+    Parameters
+    ----------
+    data_home : path, optional
+        The folder. None means the environment variable ``ZEROSHOT_DATA``, or, where that is not
+        set, the folder ``data`` in the package's cache.
+    owner : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    TypeError
+        `data_home` is no path.
+
+    Examples
+    --------
+    >>> from zeroshot.datasets._fetch import resolve_data_home
+    >>> resolve_data_home("my-data").name
+    'my-data'
+    """
+    if data_home is not None and not isinstance(data_home, (str, os.PathLike)):
+        raise TypeError(
+            f"{owner}: data_home must be a folder's path or None, got {data_home!r}. Pass the "
+            "folder that holds the archives."
+        )
+    named = data_home if data_home is not None else os.environ.get("ZEROSHOT_DATA")
+    return Path(named).expanduser() if named else cache_home() / "data"
+
+
+def find_archive(
+    archive: Archive,
+    *,
+    data_home: str | os.PathLike | None,
+    download_if_missing: bool,
+    owner: str,
+) -> Path:
+    """Return the path of `archive` on this machine, downloading it if need be.
+
+    A file that lies there already is taken as it is: it may be a smaller archive in the same
+    format. Checksums are for what comes over the network.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there, and `download_if_missing` is false.
+    DownloadError, IntegrityError
+        The download failed; see `zeroshot.datasets._fetch.fetch`.
+    """
+    folder = resolve_data_home(data_home, owner=owner)
+    path = folder / archive.filename
+    if path.is_file():
+        return path
+    if not download_if_missing:
+        raise FileNotFoundError(
+            f"{owner}: {archive.filename} is not in the folder {folder}. Pass "
+            f"download_if_missing=True, or put {archive.url} there by hand, or set ZEROSHOT_DATA"
+            + Remedy(" (or pass data_home=)", option="")
+            + " to a folder that holds it."
+        )
+    return fetch(archive.url, path, sha256=archive.sha256)
+
+
+def fetch(
+    url: str,
+    target: str | os.PathLike,
+    *,
+    sha256: str,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> Path:
+    """Download `url` to the file `target`, whole and with the right checksum, or not at all.
+
+    What has arrived stays in ``<target>.part`` when the connection breaks, and the next call
+    goes on from there if the server knows byte ranges, else from the beginning. `target` itself
+    appears in one step, after its checksum has been found right.
+
+    Parameters
+    ----------
+    url : str
+        An ``http`` or ``https`` address. Redirections lead nowhere else.
+    target : path
+        The file to make; its folder is made as needed.
+    sha256 : str
+        The SHA-256 of the whole file, in hexadecimal digits.
+    timeout : float, default=30.0
+        Seconds that the server may stay silent.
+    progress : bool, default=True
+        Show a bar on stderr.
+
+    Returns
+    -------
+    Path
+        `target`.
+
+    Raises
+    ------
+    DownloadError
+        The file cannot be had, the connection broke, or another process is downloading it. The
+        message names the address, the folder and the way out.
+    IntegrityError
+        The whole file came, and its checksum is not `sha256`. It is removed.
+    ValueError
+        `url` is neither ``http`` nor ``https``.
+
+    Examples
+    --------
+    >>> from zeroshot.datasets._fetch import fetch
+    >>> fetch("ftp://example.org/a.zip", "a.zip", sha256="0" * 64)
+    Traceback (most recent call last):
+        ...
+    ValueError: fetch: url must begin with http:// or https://, got 'ftp://example.org/a.zip'.
+    """
+    target = Path(target)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError(f"fetch: url must begin with http:// or https://, got {url!r}.")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone_with(part):
+            with open(part, "ab") as file:
+                _complete(file, url, sha256=sha256, timeout=timeout, progress=progress)
+            found = sha256_of(part)
+            if found == sha256.lower():
+                os.replace(part, target)
+                return target
+            part.unlink()
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadError(_unavailable(url, target, part, error)) from error
+    raise IntegrityError(
+        f"fetch: {url} was downloaded, but its SHA-256 is {found}, where {sha256.lower()} was "
+        f"expected. It has been removed. Try again; if that gives the same sum, the file has "
+        f"changed where it is published: get it elsewhere and put it at {target}."
+    )
+
+
+def _unavailable(url: str, target: Path, part: Path, error: Exception) -> str:
+    """Say what failed, how much is there, and what to do."""
+    try:
+        kept = part.stat().st_size
+    except OSError:
+        kept = 0
+    again = f"Try again: the {kept:,} bytes that came are kept" if kept else "Try again later"
+    return (
+        f"fetch: {url} could not be downloaded to the folder {target.parent}: "
+        f"{error or type(error).__name__}. {again}; or put the file there by hand as "
+        f"{target.name}; or set ZEROSHOT_DATA"
+        + Remedy(" (or pass data_home=)", option="")
+        + " to a folder that holds it."
+    )
+
+
+@contextmanager
+def _alone_with(part: Path) -> Iterator[None]:
+    """Keep other processes away from `part`, and leave no empty file behind after an error.
+
+    Two writers would interleave their bytes, the later one even in the finished file. Windows
+    gets no lock: there, nobody can rename a file that another process has open.
+    """
+    with ExitStack() as stack:
+        if sys.platform != "win32":
+            _lock(stack.enter_context(open(part, "ab")), part)
+        try:
+            yield
+        except BaseException:
+            if part.exists() and part.stat().st_size == 0:
+                part.unlink()
+            raise
+
+
+def _lock(file: BinaryIO, part: Path) -> None:
+    """Lock `part`, which is open as `file`, for as long as it is open."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+        except BlockingIOError:
+            ours = False
+        # The other process may also have put its file in place just before we had the lock.
+        if not ours:
+            raise OSError("another process is downloading it; wait until that is done")
+
+
+def _complete(file: BinaryIO, url: str, *, sha256: str, timeout: float, progress: bool) -> None:
+    """Append to `file` what it lacks of the content of `url`."""
+    held = _size(file)
+    try:
+        response = _request(url, held, timeout)
+    except HTTPError as error:
+        error.close()
+        if error.code != RANGE_NOT_SATISFIABLE or not held:
+            raise
+        if sha256_of(file.name) == sha256.lower():
+            return  # all of it had come before the last run was stopped
+        response = _request(url, 0, timeout)
+    with response:
+        begin = _first_byte(response)
+        if begin != held:
+            file.truncate(0)
+        if begin not in (0, held):
+            raise OSError(f"the server sent the bytes from {begin:,} where {held:,} was asked")
+        length = response.headers.get("Content-Length")
+        total = begin + int(length) if length and length.isdigit() else None
+        _receive(response, file, total=total, progress=progress, name=Path(file.name).stem)
+    if total is not None and _size(file) != total:
+        raise OSError(f"the connection closed after {_size(file):,} of {total:,} bytes")
+
+
+def _size(file: BinaryIO) -> int:
+    file.flush()
+    return os.fstat(file.fileno()).st_size
+
+
+def _request(url: str, begin: int, timeout: float) -> Any:
+    """Ask for `url` from byte `begin` on, over HTTP and HTTPS only, redirections included."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    headers = {"User-Agent": "scikit-zeroshot", "Accept-Encoding": "identity"}
+    if begin:
+        headers["Range"] = f"bytes={begin}-"
+    return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+
+
+def _first_byte(response: Any) -> int:
+    """Return the position that `response` begins at: 0 where the server knows no ranges."""
+    if response.status != http.client.PARTIAL_CONTENT:
+        return 0
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if match is None:
+        raise OSError("the server sent a part of the file without saying which")
+    return int(match[1])
+
+
+def _receive(
+    response: Any, file: BinaryIO, *, total: int | None, progress: bool, name: str
+) -> None:
+    """Copy `response` to `file` as it comes, so that what came before a break is kept."""
+    with progress_bar(
+        progress=progress,
+        total=total,
+        initial=_size(file),
+        unit="B",
+        unit_scale=True,
+        desc=name,
+    ) as bar:
+        while block := response.read1(BLOCK_BYTES):
+            file.write(block)
+            bar.update(len(block))
