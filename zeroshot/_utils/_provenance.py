@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import zeroshot
+from zeroshot._version import __version__
 
 RECORD = "provenance.json"
 PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "pillow", "gensim", "safetensors")
@@ -32,7 +32,7 @@ def made_now() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "scikit-zeroshot": zeroshot.__version__}
+    found = {"python": platform.python_version(), "scikit-zeroshot": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
