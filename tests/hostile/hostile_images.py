@@ -99,7 +99,7 @@ Mutation = Callable[[st.DrawFn, bytes], bytes]
 
 
 def truncated(draw: st.DrawFn, content: bytes) -> bytes:
-    return content[: draw(st.integers(0, len(content)))]
+    return content[: draw(st.integers(min(20, len(content)), len(content)))]
 
 
 def flipped(draw: st.DrawFn, content: bytes) -> bytes:
@@ -177,7 +177,8 @@ def unchanged(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    truncated, flipped, cut_out, repeated, inserted, grafted, resized, numbered, unchanged,
+    truncated, flipped, flipped, cut_out, repeated, inserted, grafted, resized, resized, numbered,
+    numbered, unchanged,
 )  # fmt: skip
 
 
@@ -225,9 +226,11 @@ def bombs(draw: st.DrawFn) -> bytes:
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
     """Return a real image with one to four changes."""
-    content = draw(st.sampled_from(sound_images()))
-    for change in draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=4)):
+    sound = content = draw(st.sampled_from(sound_images()))
+    for change in draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3)):
         content = change(draw, content)
+    if draw(st.integers(0, 9)):  # without its signature, a file is refused before it is decoded
+        content = sound[:16] + content[16:]
     return content
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hostile_images import FOREIGN, hostile_images, sound_images
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zeroshot._utils._images import read_image
 from zeroshot.exceptions import ImageReadError
@@ -51,7 +52,8 @@ print("ready", flush=True)
 for line in sys.stdin:
     filters, began, said = list(warnings.filters), time.perf_counter(), ""
     try:
-        pixels = read_image(line.strip(), min_side=448)
+        path, min_side = json.loads(line)
+        pixels = read_image(path, min_side=min_side)
         outcome = "read" if pixels.dtype == "uint8" and pixels.shape[2:] == (3,) else "no pixels"
     except ImageReadError as error:
         outcome, said = "refused", str(error)
@@ -80,12 +82,12 @@ class Reader:
         )
         assert self._process.stdout.readline() == "ready\n", self._process.stderr.read()
 
-    def read(self, path: Path) -> dict:
+    def read(self, path: Path, min_side: int | None) -> dict:
         """Return what became of a file; a hang ends the process, and the test."""
         timer = threading.Timer(3 * SECONDS, self._process.kill)
         timer.start()
         try:
-            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.write(json.dumps([str(path), min_side]) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         finally:
@@ -111,10 +113,10 @@ def reader() -> Iterator[Reader]:
 def test_images(reader: Reader, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path, outcomes, results = tmp_path / "photo.jpg", Counter(), []
 
-    @given(hostile_images())
-    def one(content: bytes) -> None:
+    @given(hostile_images(), st.sampled_from([448, None]))
+    def one(content: bytes, min_side: int | None) -> None:
         path.write_bytes(content)
-        result = reader.read(path)
+        result = reader.read(path, min_side)
         outcomes[result["outcome"]] += 1
         results.append(result)
         assert result["outcome"] in ("read", "refused"), result["said"]

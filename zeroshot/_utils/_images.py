@@ -9,8 +9,7 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,37 +49,39 @@ _PIXEL_REMEDY = (
 )
 
 _load_lock = threading.Lock()
-_quiet_lock = threading.Lock()
-_quiet_depth = 0
-_quiet_list: Any = warnings.filters
 # One entry of warnings.filters: ignore whatever a module of Pillow's warns of. The comment in the
 # pattern makes it unequal to any of the user's own.
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\.(?#scikit-zeroshot)"), 0)
 
 
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
+class quiet_pillow:
     """Silence what Pillow warns about while an image is read, until the last thread leaves.
 
     Warning filters belong to the process. A thread that saves and restores them all, as
     ``warnings.catch_warnings`` does, undoes what other threads set meanwhile: here one entry comes,
     and that entry goes.
     """
-    global _quiet_depth, _quiet_list
-    with _quiet_lock:
-        if _quiet_depth == 0:
-            _quiet_list = warnings.filters
-            _quiet_list.insert(0, _QUIET)
-        _quiet_depth += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_depth -= 1
-            if _quiet_depth == 0:
+
+    _lock = threading.Lock()
+    _depth = 0
+    _filters: Any = None
+
+    def __enter__(self) -> None:
+        cls = quiet_pillow
+        with cls._lock:
+            if cls._depth == 0:
+                cls._filters = warnings.filters
+                cls._filters.insert(0, _QUIET)
+            cls._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        cls = quiet_pillow
+        with cls._lock:
+            cls._depth -= 1
+            if cls._depth == 0:
                 # The list may have been replaced meanwhile by a copy, which holds the entry too.
                 current: Any = warnings.filters
-                for filters in (_quiet_list, current):
+                for filters in (cls._filters, current):
                     if _QUIET in filters:
                         filters.remove(_QUIET)
 
