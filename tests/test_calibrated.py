@@ -402,7 +402,12 @@ EACH_ONCE = np.unique(CODES, return_index=True)[1]
             "fold 0 of cv has 9 training rows and 0 test rows",
         ),
         (CalibratedStacking(devise(), cv=1), SEEN, Y, "n_splits must be at least 2, got 1"),
-        (CalibratedStacking(devise(), cv="classes"), SEEN, Y, "Expected `cv` as an integer"),
+        (
+            CalibratedStacking(devise(), cv="classes"),
+            SEEN,
+            Y,
+            "CalibratedStacking: cv must be a number of folds",
+        ),
         (CalibratedStacking(devise()), EACH_ONCE, Y, "only 0 of the 20 classes of y have two"),
         (CalibratedStacking(Broken()), SEEN, Y, "CalibratedStacking: y_score holds NaN"),
     ],

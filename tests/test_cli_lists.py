@@ -499,7 +499,7 @@ def test_files_of_other_kinds_are_counted(command: str, tmp_path: Path, capsys) 
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (32, 32), "red").save(photos / "1.png")
-    for name in ("2.heic", "3.HEIC", "4.jp2"):
+    for name in ("2.heic", "3.HEIC", "4.psd"):
         (photos / name).touch()
     output = tmp_path / "answers.json"
     options = {
@@ -508,6 +508,6 @@ def test_files_of_other_kinds_are_counted(command: str, tmp_path: Path, capsys) 
     }
     assert main([command, str(photos), *options[command], "--output", str(output)]) == 0
     said = capsys.readouterr().err
-    assert "3 of 4 files were not read for their endings (.heic, .HEIC, .jp2)" in said
+    assert "3 of 4 files were not read for their endings (.heic, .HEIC, .psd)" in said
     record = json.loads((tmp_path / "answers.json.provenance.json").read_text("utf-8"))
-    assert record["images"]["other_files"] == {".heic": 1, ".HEIC": 1, ".jp2": 1}
+    assert record["images"]["other_files"] == {".heic": 1, ".HEIC": 1, ".psd": 1}

@@ -26,8 +26,8 @@ from zeroshot import (
     HashEmbedding,
     NearestLabelClassifier,
     OpenCLIPFeatures,
-    _clip,
 )
+from zeroshot._utils import _open_clip
 from zeroshot.exceptions import (
     DownloadError,
     ImageReadError,
@@ -255,8 +255,8 @@ def test_weights_behind_a_tag_are_taken_from_the_cache(
         "try_to_load_from_cache",
         lambda *asked: str(path) if asked == place else None,
     )
-    monkeypatch.setattr(_clip, "check_reachable", lambda: pytest.fail("asked the hub"))
-    found, preparing = _clip._find_weights(open_clip, "ViT-B-32", "laion2b_s34b_b79k", "owner")
+    monkeypatch.setattr(_open_clip, "check_reachable", lambda: pytest.fail("asked the hub"))
+    found, preparing = _open_clip._find_weights(open_clip, "ViT-B-32", "laion2b_s34b_b79k", "owner")
     assert found == path
     assert len(preparing["mean"]) == len(preparing["std"]) == 3
 

@@ -136,7 +136,7 @@ def test_every_bar_is_one_that_a_notebook_shows_as_a_widget():
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.ImportFrom | ast.Import) and "tqdm" in ast.unparse(node)
     }
-    assert importing == {"_progress.py"}
+    assert importing == {"_utils/_progress.py"}
     assert progress_bar.__globals__["tqdm"] is tqdm.auto.tqdm
 
 

@@ -93,7 +93,7 @@ def test_one_class_costs_nothing(cls):
         ({"epochs": 0}, "training.epochs must be an integer of at least 1, got 0"),
         ({"learning_rate": 0}, "training.learning_rate must be a number above 0, got 0"),
         ({"weight_decay": -1}, "training.weight_decay must be a number of at least 0, got -1"),
-        ({"device": "abacus"}, "device must be 'auto' or a torch device .* got 'abacus'"),
+        ({"device": "abacus"}, "training.device must be 'auto' or a torch device .* got 'abacus'"),
     ],
 )
 def test_options_that_are_none(cls, changes, words):

@@ -16,7 +16,7 @@ from zeroshot.exceptions import LabelWarning
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray:

@@ -194,12 +194,13 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     paths, others = [], []
     for place in places:
         try:
-            paths += list_images(place)
-            others += list_other_files(place)
+            found, others_here = list_images(place), list_other_files(place)
         except (OSError, ValueError):
             if len(places) == 1:
                 raise
-            paths.append(place)  # is named among what cannot be read
+            found, others_here = [place], []  # is named among what cannot be read
+        paths += found
+        others += others_here
     return paths, report_endings(others, len(paths))
 
 
