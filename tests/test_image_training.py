@@ -653,6 +653,7 @@ def test_weights_that_break_in_the_last_step_stop_too(tmp_path):
 PROCESSES = """
     import sys
     import numpy as np
+    import torch
     from accelerate import PartialState
     from zeroshot import SoftmaxClassifier, Training, save
     from zeroshot.networks import TinyImageNetCNN
@@ -675,6 +676,7 @@ PROCESSES = """
         save(model, sys.argv[1] + "/model")
         np.save(sys.argv[1] + "/X.npy", X), np.save(sys.argv[1] + "/y.npy", y)
         np.save(sys.argv[1] + "/scores.npy", model.decision_function(X))
+    torch.distributed.destroy_process_group()  # or its threads may abort the process at its end
 """
 
 
