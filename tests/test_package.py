@@ -249,6 +249,16 @@ def test_the_walk_sees_imports_inside_functions():
     assert "_utils" in seen
 
 
+@every_module
+def test_imports_stand_together_at_the_top(path):
+    """What is imported for annotations alone comes behind them, once."""
+    body = [node for node in TREES[path].body if not isinstance(node, ast.Expr)]
+    is_import = [isinstance(node, (ast.Import, ast.ImportFrom)) for node in body]
+    assert not any(is_import[is_import.index(False) :] if False in is_import else [])
+    for_annotations = [n for n in body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n)]
+    assert len(for_annotations) <= 1
+
+
 # Habits ----------------------------------------------------------------------------------------
 
 

@@ -14,10 +14,6 @@ from zeroshot._utils._optional import import_optional
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Where a name stands beside its point: direction, and how it is aligned.
 SIDES = (

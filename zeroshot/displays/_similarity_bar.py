@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.displays._checks import (
     check_mapping,
     check_names,
@@ -16,6 +17,8 @@ from zeroshot.displays._checks import (
     top_labels,
 )
 from zeroshot.displays._drawing import (
+    BLUE,
+    ORANGE,
     SMALL,
     add_legend,
     add_note,
@@ -25,15 +28,10 @@ from zeroshot.displays._drawing import (
     name_places,
 )
 from zeroshot.metrics import semantic_similarity_score
+from zeroshot.metrics._embedding import embed_function, unit_vectors
 
 if TYPE_CHECKING:
     from zeroshot.evaluation._result import ZeroShotEvaluation
-from collections.abc import Collection
-from typing import TYPE_CHECKING
-
-from zeroshot._utils._validation import check_labels, check_same_kind
-from zeroshot.displays._drawing import BLUE, ORANGE
-from zeroshot.metrics._embedding import embed_function, unit_vectors
 
 OWNER = "SimilarityBarDisplay"
 

@@ -26,7 +26,22 @@ from zeroshot.estimators._composite import (
     view_over,
 )
 
+_OWNER = "FewShotClassifier"
 BATCH = 2048
+
+HALF_STRENGTH_IMAGES = 4.0
+"""κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
+
+DEFAULT_STRENGTH = 5.0
+"""What the mean of infinitely many images is taken to be worth before there is evidence."""
+
+TOTAL_WEIGHT = 2
+"""As how many degrees of freedom the spread over all classes, right and wrong, counts."""
+
+TRUSTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+"""What the weight of the means may be multiplied with."""
+
+Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -97,24 +112,6 @@ class BlendRule(Saved):
         prior, means = prior / deviation, means / deviation
         reached = prior * self.prior_strength + means * strength
         return prior, means, np.maximum(reached, 0) / 2
-
-
-HALF_STRENGTH_IMAGES = 4.0
-"""κ: a mean of κ images is worth 1/√2 of what infinitely many would be worth."""
-
-DEFAULT_STRENGTH = 5.0
-"""What the mean of infinitely many images is taken to be worth before there is evidence."""
-
-TOTAL_WEIGHT = 2
-"""As how many degrees of freedom the spread over all classes, right and wrong, counts."""
-
-TRUSTS = (0.0, 0.125, 0.25, 0.5, 1.0)
-"""What the weight of the means may be multiplied with."""
-
-Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
-
-
-_OWNER = "FewShotClassifier"
 
 
 class FewShotClassifier(CompositeClassifier):

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.utils.metaestimators import available_if
-
-from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows
-from zeroshot._utils._constraints import Number, OneOf
-from zeroshot.label_embeddings import LabelEmbedding
-from zeroshot.networks._fit_network import fit_network, run_network
-from zeroshot.networks._perceptron import (
-    is_linear,
-    train_perceptron,
-)
-from zeroshot.networks._task import (
-    check_classes,
-    has_partial_fit,
-    vector_task,
-)
-from zeroshot.networks._training import Training, TrainingMixin, trains
-
-if TYPE_CHECKING:
-    from torch import nn
-from abc import ABCMeta, abstractmethod
-
 from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
@@ -37,11 +17,20 @@ from sklearn.base import (
 )
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._linear import ChoosesPenalties, apply_map, fold_systems, product
-from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._linear import (
+    ChoosesPenalties,
+    LearnsFromSums,
+    LinearSystem,
+    SystemOfRows,
+    apply_map,
+    fold_systems,
+    product,
+)
+from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_missing_labels
@@ -58,6 +47,21 @@ from zeroshot.estimators._penalty_search import (
     score_of,
     search_results,
 )
+from zeroshot.label_embeddings import LabelEmbedding
+from zeroshot.networks._fit_network import fit_network, run_network
+from zeroshot.networks._perceptron import (
+    is_linear,
+    train_perceptron,
+)
+from zeroshot.networks._task import (
+    check_classes,
+    has_partial_fit,
+    vector_task,
+)
+from zeroshot.networks._training import Training, TrainingMixin, trains
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class VectorRegressor(
