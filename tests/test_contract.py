@@ -71,43 +71,46 @@ IN_SCIKIT_LEARNS_SUITE = [
 ELSEWHERE = {
     "TimmFeatures": (
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
-        "test_backbones.py",
+        "backbones/test_backbones.py",
     ),
     "NearestLabelClassifier": (
         "its X lies in the space of its label vectors, where the suite passes any features",
-        "test_clip.py",
+        "backbones/test_clip.py",
     ),
     "OpenCLIPFeatures": (
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
-        "test_clip.py",
+        "backbones/test_clip.py",
     ),
     "FineTuneClassifier": (
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
-        "test_finetune.py",
+        "estimators/test_finetune.py",
     ),
     "SoftmaxClassifier": (
         "its X is images (paths, PIL images or uint8 arrays), where the suite passes features",
-        "test_image_training.py",
+        "networks/test_image_training.py",
     ),
     "InferenceSimilarity": (
         "its X is the logits of a source network, and it has matrix instead of predict",
-        "test_inference_similarity.py",
+        "similarity/test_inference_similarity.py",
     ),
-    "MixtureSimilarity": ("it takes class names, and no features", "test_similarity.py"),
-    "WordNetSimilarity": ("it takes class names, and no features", "test_similarity.py"),
-    "WordVectorSimilarity": ("it takes class names, and no features", "test_similarity.py"),
+    "MixtureSimilarity": ("it takes class names, and no features", "similarity/test_similarity.py"),
+    "WordNetSimilarity": ("it takes class names, and no features", "similarity/test_similarity.py"),
+    "WordVectorSimilarity": (
+        "it takes class names, and no features",
+        "similarity/test_similarity.py",
+    ),
     "OpenLabelClassifier": (
         "it needs a SourceHead, and answers with words that WordNet or word vectors know",
-        "test_open_label.py",
+        "estimators/test_open_label.py",
     ),
     "SimilarityInitializer": (
         "it needs a SourceHead, and takes only features of that head's network",
-        "test_initializer.py",
+        "estimators/test_initializer.py",
     ),
-    "Training": ("it holds parameters, and takes no data", "test_training_parameters.py"),
+    "Training": ("it holds parameters, and takes no data", "networks/test_training_parameters.py"),
     "SourceHead": (
         "it needs the weights of a pretrained network, is fitted from the start, and never changes",
-        "test_backbones.py",
+        "backbones/test_backbones.py",
     ),
 }
 
