@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import os
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from zeroshot._utils._files import atomic_file, other_files, parents_of
@@ -20,10 +20,10 @@ from zeroshot._utils._optional import import_optional
 from zeroshot._utils._provenance import RECORD, as_json, made_now
 from zeroshot._utils._text_tables import printable
 from zeroshot.cli._terminal import UsageError, say
+from zeroshot.exceptions import in_options
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
-FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
 SUFFIXES = {
     ".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet", ".npz": "npz",
 }  # fmt: skip
@@ -72,7 +72,7 @@ class Output:
         there already.
     """
 
-    def __init__(self, args: argparse.Namespace, formats: Sequence[str] = FORMATS) -> None:
+    def __init__(self, args: SimpleNamespace, formats: Sequence[str] = FORMATS) -> None:
         self.path = None if args.output is None else Path(args.output)
         if self.path is not None:
             check_file(self.path, force=args.force)
@@ -265,7 +265,7 @@ def check_parent(path: Path, kind: str) -> None:
 
 
 def provenance(
-    args: argparse.Namespace,
+    args: SimpleNamespace,
     *,
     weights: Mapping[str, str] | None = None,
     n_read: int | None = None,
@@ -303,7 +303,7 @@ def provenance(
         "weights": dict(weights or {}),
     }
     if n_read is not None:
-        skipped = [dict(entry) for entry in unreadable]
+        skipped = [{**entry, "error": in_options(entry["error"])} for entry in unreadable]
         record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
         if other_files:
             record["images"]["other_files"] = dict(other_files)
