@@ -100,19 +100,14 @@ FILES = {"config.json", "arrays.safetensors", RECORD}
 @click.argument("source", type=PATH, metavar="DIR_OR_DATASET", help=SOURCE_HELP)
 @with_output("MODEL", "folder of the model", required=True)
 @click.option(
-    "--estimator",
-    type=Name(ESTIMATORS, "estimator"),
-    metavar="NAME",
-    help=", ".join(ESTIMATORS),
+    "--estimator", type=Name(ESTIMATORS, "estimator"), metavar="NAME", help=", ".join(ESTIMATORS),
     show_default=f"{DEFAULT_ESTIMATOR}, or {WITHOUT_HEAD} where the backbone has no classifier",
-)
+)  # fmt: skip
 @with_label_embedding
 @click.option(
-    "--label-texts",
-    type=PATH,
-    metavar="FILE",
+    "--label-texts", type=PATH, metavar="FILE",
     help='what ambiguous labels mean, as JSON: {"crane": "crane bird"}',
-)
+)  # fmt: skip
 @click.option(
     "--calibrate", is_flag=True,
     help="lower the scores of learnt classes, which else win over all others, by a number "

@@ -47,10 +47,10 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-unloaded: Any = dict.fromkeys(COMMANDS)  # the names alone: for the list, and for near ones
+_unloaded: Any = dict.fromkeys(COMMANDS)  # the names alone: for the list, and for near ones
 commands = click.version_option(zeroshot.__version__, message="zeroshot %(version)s")(
     Commands(
-        commands=unloaded,
+        commands=_unloaded,
         help="Zero-shot image classification.",
         epilog=EXIT_CODES,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -50,25 +50,19 @@ Photos = list[dict[str, Any]]
 
 @command(help=HELP, examples=EXAMPLES)
 @click.argument(
-    "images",
-    nargs=-1,
-    required=True,
-    type=PATH,
-    metavar="IMAGE_OR_FOLDER...",
+    "images", nargs=-1, required=True, type=PATH, metavar="IMAGE_OR_FOLDER...",
     help="or - for stdin",
-)
+)  # fmt: skip
 @click.option("--model", type=PATH, metavar="MODEL", help="folder that 'zeroshot fit' wrote")
 @with_labels(
-    "--labels",
-    show_default="those of --model",
+    "--labels", show_default="those of --model",
     help="separated by commas, or a file (one per line, JSON, CSV), or -",
-)
+)  # fmt: skip
 @with_k("labels per image")
 @click.option(
-    "--sentences",
-    is_flag=True,
+    "--sentences", is_flag=True,
     help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
-)
+)  # fmt: skip
 @with_output("FILE", "instead of standard output")
 @with_format()
 @with_network(choice=False)
