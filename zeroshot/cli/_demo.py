@@ -11,7 +11,7 @@ import click
 
 from zeroshot._utils._files import atomic_folder
 from zeroshot._utils._optional import import_optional
-from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._images import in_options_each, report_unreadable
 from zeroshot.cli._options import (
     PATH,
     command,
@@ -64,6 +64,7 @@ def demo(args: SimpleNamespace) -> int:
     results = run_demo(
         images, backbone=TimmFeatures(**options), progress=args.progress is not False
     )
+    results["unreadable_photos"] = in_options_each(results["unreadable_photos"])
     answers = _answers(results)
     if args.format != "parquet":  # printed first: a full disk must not take the figures with it
         print_answers(answers, args.format)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from zeroshot._utils._files import sha256_of
 from zeroshot.cli._terminal import did_you_mean, say
-from zeroshot.exceptions import in_options, message_of
+from zeroshot.exceptions import in_options
 
 N_ENDINGS = 5  # how many a message names
 # Name to the function that fetches it, and its parts to learn from and to be judged on.
@@ -164,13 +164,18 @@ def read_all(images: Sequence[Any], **limits: Any) -> Read:
 
 
 def _entries(images: Any, errors: Mapping[int, Exception]) -> list[dict[str, str]]:
-    return [{"path": str(images[i]), "error": message_of(error)} for i, error in errors.items()]
+    return [{"path": str(images[i]), "error": in_options(error)} for i, error in errors.items()]
+
+
+def in_options_each(unreadable: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return images that could not be read, and why, as the command line says it."""
+    return [{**entry, "error": in_options(entry["error"])} for entry in unreadable]
 
 
 def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:
     """Name on stderr the images that could not be read; return the exit code of asking for them."""
     for entry in unreadable:
-        say(in_options(entry["error"]))
+        say(entry["error"])
     if unreadable:
         say(f"{len(unreadable)} of {n_images} images could not be read.")
     return 1 if unreadable else 0

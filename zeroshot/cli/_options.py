@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from zeroshot.cli._label_files import labels_in
 from zeroshot.cli._output import FORMATS
@@ -29,12 +30,24 @@ STDIN = "-"
 # What is meant as the path of a list of labels: "pets.txt", "lists/pets".
 _FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
-# Paths are completed by shells, and checked where they are opened.
-PATH = click.Path(readable=False)
+
+class AnyPath(click.ParamType):
+    """The type of what may be a path: shells complete it, and it is checked where it is opened."""
+
+    name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="file")]
 
 
-class Labels(click.Path):
+class Labels(AnyPath):
     """The type of an option that takes several labels between commas, or a file of them."""
+
+
+PATH = AnyPath()
 
 
 class Command(click.Command):
@@ -153,7 +166,7 @@ def with_format(formats: Sequence[str] = FORMATS, **changes: Any) -> Decorator:
 
 def with_labels(name: str, *, metavar: str = "a,b,c|FILE", **kwargs: Any) -> Decorator:
     """Add an option that takes labels between commas, or a file of them."""
-    return click.option(name, type=Labels(readable=False), metavar=metavar, **kwargs)
+    return click.option(name, type=Labels(), metavar=metavar, **kwargs)
 
 
 def with_k(what: str) -> Decorator:

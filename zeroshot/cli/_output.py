@@ -20,7 +20,6 @@ from zeroshot._utils._optional import import_optional
 from zeroshot._utils._provenance import RECORD, as_json, made_now
 from zeroshot._utils._text_tables import printable
 from zeroshot.cli._terminal import UsageError, say
-from zeroshot.exceptions import in_options
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
@@ -303,7 +302,7 @@ def provenance(
         "weights": dict(weights or {}),
     }
     if n_read is not None:
-        skipped = [{**entry, "error": in_options(entry["error"])} for entry in unreadable]
+        skipped = [dict(entry) for entry in unreadable]
         record["images"] = {"read": n_read, "skipped": len(skipped), "unreadable": skipped}
         if other_files:
             record["images"]["other_files"] = dict(other_files)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zeroshot._utils._text_tables import printable
-from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._images import in_options_each, report_unreadable
 from zeroshot.cli._options import (
     PATH,
     check_commas,
@@ -115,8 +115,8 @@ def _name_without_training(
             owner="predict", remedy="Respell them in --labels, or leave them out."
         ) from error
     if args.output is None:
-        return photos, unreadable, {}  # no record is kept
-    return photos, unreadable, {str(backbone.model_name): backbone.weights_hash_}
+        return photos, in_options_each(unreadable), {}  # no record is kept
+    return photos, in_options_each(unreadable), {str(backbone.model_name): backbone.weights_hash_}
 
 
 def _name_by_model(

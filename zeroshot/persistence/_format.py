@@ -24,7 +24,7 @@ _KEYS = {"format", "format_version", "versions", "arrays", "embeddings", "object
 _LOAD = in_python("load: ")
 _REMEDY = "Copy the folder again from where it was saved, or save the model again."
 _WRITTEN = Remedy(
-    "Pass a folder that zeroshot.save wrote.", option="Pass a folder that 'zeroshot fit' wrote."
+    "Pass the folder that zeroshot.save wrote.", option="Pass the folder that 'zeroshot fit' wrote."
 )
 
 
