@@ -19,6 +19,7 @@ from benchmarks._rows import print_rows
 
 NAMES = (
     "import_time",
+    "terminal",
     "class_splits",
     "closed_forms",
     "nearest_labels",
