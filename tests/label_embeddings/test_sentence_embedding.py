@@ -27,7 +27,7 @@ from zeroshot.exceptions import (
     UnknownLabelError,
 )
 from zeroshot.label_embeddings import _sentence_models
-from zeroshot.label_embeddings._prompts import average_prompts, synonym_texts
+from zeroshot.label_embeddings._prompts import average_prompts, label_texts
 from zeroshot.persistence._label_embeddings import restore_embedding
 
 if TYPE_CHECKING:  # it takes seconds to import
@@ -76,7 +76,7 @@ def unit(rows: Any) -> np.ndarray:
 
 def test_templates_and_synonyms_are_averaged_and_scaled_again(model: SentenceTransformer) -> None:
     ours = SentenceEmbedding(templates=TEMPLATES, device="cpu").embed(LABELS)
-    texts = [["pickup truck"], ["maple tree"], ["jersey", "t shirt"], ["okapi"]]
+    texts = [["pickup truck"], ["MapleTree"], ["jersey", "T-shirt"], ["okapi"]]
     for row, synonyms in zip(ours, texts, strict=True):
         ensembles = [
             unit(np.mean([unit(model.encode(t.format(text))) for t in TEMPLATES], axis=0))
@@ -99,10 +99,10 @@ def test_each_prompt_is_encoded_once() -> None:
     np.testing.assert_allclose(vectors[1], unit(vectors[0] + vectors[2]))
 
 
-def test_one_text_for_all_ways_of_writing_a_label(embedding: SentenceEmbedding) -> None:
-    vectors = embedding.embed(["lawn_mower", "lawn mower", "LawnMower", "lawn-mower"])
+def test_the_text_is_the_label_as_written(embedding: SentenceEmbedding) -> None:
+    vectors = embedding.embed(["lawn_mower", "lawn mower", " lawn+mower", "007.lawn_mower"])
     assert len(np.unique(vectors, axis=0)) == 1
-    assert synonym_texts("potter's wheel, crane (bird)") == ["potter wheel", "crane bird"]
+    assert label_texts("potter's wheel, crane (bird)") == ["potter's wheel, crane (bird)"]
 
 
 def test_company_and_order_change_nothing_but_rounding(embedding: SentenceEmbedding) -> None:
@@ -302,13 +302,13 @@ def test_a_pickle_holds_no_network(tiny: Path, tmp_path: Path) -> None:
 def test_saved_with_a_model_by_reference(tiny: Path, tmp_path: Path) -> None:
     embedding = SentenceEmbedding(tiny, templates=TEMPLATES, device="cpu")
     X, y = np.eye(3), ["cat", "dog", "photo"]
-    model = DeViSEClassifier(embedding, loss="mse", candidates=[*y, "a"]).fit(X, y)
+    model = DeViSEClassifier(embedding, loss="mse", candidates=[*y, "of"]).fit(X, y)
     zeroshot.save(model, tmp_path / "model")
     size = sum(os.path.getsize(path) for path in (tmp_path / "model").iterdir())
     assert size < os.path.getsize(next(tiny.glob("*.safetensors"))) + 20_000
     loaded = zeroshot.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.decision_function(X), model.decision_function(X))
-    new = ["cat", "of", "photo cat"]
+    new = ["cat", "dog photo", "photo cat"]
     np.testing.assert_allclose(
         loaded.with_candidates(new).decision_function(X),
         model.with_candidates(new).decision_function(X),
