@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from zeroshot import (
 from zeroshot.exceptions import (
     DownloadError,
     IntegrityError,
+    LabelWarning,
     MissingDependencyError,
     UnknownLabelError,
 )
@@ -103,6 +105,52 @@ def test_the_text_is_the_label_as_written(embedding: SentenceEmbedding) -> None:
     vectors = embedding.embed(["lawn_mower", "lawn mower", " lawn+mower", "007.lawn_mower"])
     assert len(np.unique(vectors, axis=0)) == 1
     assert label_texts("potter's wheel, crane (bird)") == ["potter's wheel, crane (bird)"]
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    "label",
+    ["AT&T", "C++", "C#", "McLaren", "YouTube", "jack-o'-lantern", "a dog, running on grass"],
+)
+def test_a_label_is_embedded_as_it_is_written(
+    label: str, embedding: SentenceEmbedding, model: SentenceTransformer
+) -> None:
+    expected = unit(model.encode(f"a photo of a {label}."))
+    np.testing.assert_allclose(embedding.embed([label])[0], expected, atol=1e-6)
+
+
+@pytest.mark.case
+def test_overrides_are_taken_word_for_word_and_lists_averaged(model: SentenceTransformer) -> None:
+    texts = ["a photo of a dog, running on grass.", " 118.House_Sparrow", "n02129165"]
+    prompts = [f"{kind} of the cat_1." for kind in ("a photo", "art", "a sketch")]
+    overrides = {**{f"x{i}": text for i, text in enumerate(texts)}, "cat": prompts, 3: prompts[0]}
+    ours = SentenceEmbedding(templates="{}", overrides=overrides, device="cpu")
+    for i, text in enumerate(texts):
+        np.testing.assert_allclose(ours.embed([f"x{i}"])[0], unit(model.encode(text)), atol=1e-6)
+    expected = unit(sum(unit(model.encode(prompt)) for prompt in prompts))
+    np.testing.assert_allclose(ours.embed(["cat"])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(ours.embed([3])[0], unit(model.encode(prompts[0])), atol=1e-6)
+    again = restore_embedding(json.loads(json.dumps(ours.reference())), None)
+    assert again.fingerprint() == ours.fingerprint() and dict(again.overrides) == ours.overrides
+    assert pickle.loads(pickle.dumps(ours)).overrides == ours.overrides
+    rows = ours.explain(["cat", "x1", "dog_1", "?"]).to_dict("records")
+    assert [row["why"] for row in rows] == ["word for word", "word for word", "", "has no words"]
+    assert [row["read"] for row in rows][1:] == [" 118.House_Sparrow", "dog 1", "?"]
+
+
+def test_a_text_that_is_longer_than_the_model_reads_is_named(embedding: SentenceEmbedding) -> None:
+    long = "very " * 300 + "old dog"
+    with pytest.warns(LabelWarning, match="1 texts are longer than the model reads.*old dog"):
+        embedding.embed([long, "dog"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embedding.embed(["internationalization of the " * 20])  # long, of few tokens
+
+
+def test_numbers_and_letters_are_warned_of(tiny: Path) -> None:
+    ours = SentenceEmbedding(tiny, device="cpu", overrides={"3": "3"})
+    with pytest.warns(LabelWarning, match="2 labels are numbers or single letters: '118', 'n'"):
+        ours.embed(["118", "3", "dog", "n"])
 
 
 def test_company_and_order_change_nothing_but_rounding(embedding: SentenceEmbedding) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from sklearn.base import clone
 
 from zeroshot import SimilarityInitializer, TimmFeatures
-from zeroshot.exceptions import LabelWarning, UnknownLabelError
+from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings import (
     AttributeTable,
     HashEmbedding,

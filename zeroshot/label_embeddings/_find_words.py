@@ -93,7 +93,7 @@ def _find_name(name: str, find: Find) -> FoundWords:
     for part in parts:
         _find_part(part, find, found)
     weak = [word for word in found.words if is_weak(word)]
-    if len(weak) == len(found.words) > 0 and len(weak) + len(found.missing) > 1:
+    if weak and weak == found.words and name.lower() != weak[0].lower():
         return FoundWords(missing=[*weak, *found.missing])
     is_known = len(found.words) > 1 and bool(weak) and bool(find_lemma(name)[1])
     found.weak = [] if is_known else weak

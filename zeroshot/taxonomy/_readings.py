@@ -55,9 +55,8 @@ class LabelText:
 
     @property
     def is_weak(self) -> bool:
-        """Whether nothing but numbers and single letters is left."""
-        words = [word for name in self.names for word in name_words(name)]
-        return all(map(is_weak, words))
+        """Whether it is nothing but numbers and single letters."""
+        return all(map(is_weak, self.text.split()))
 
 
 def read_label(label: str) -> LabelText:
