@@ -41,7 +41,7 @@ def words() -> WordVectors:
     [
         ("killer+whale", "killer whale", ["killer whale"]),
         ("a/abbey", "abbey", ["abbey"]),
-        ("/a/apse/indoor", "apse indoor", ["apse indoor"]),
+        ("/a/apse/indoor", "apse (indoor)", ["apse (indoor)"]),
         ("118.House_Sparrow", "House Sparrow", ["House Sparrow"]),
         ("007_apple", "apple", ["apple"]),
         ("12_apple", "apple", ["apple"]),
@@ -146,6 +146,8 @@ def test_all_lemmas_with_a_hyphen_and_a_space_are_found_with_spaces() -> None:
         ("113.Chuck_will_Widow", "chuck-will's-widow.n.01"),
         ("killer+whale", "killer_whale.n.01"),
         ("a/apse/indoor", "apse.n.01"),
+        ("apse_indoor", "apse.n.01"),
+        ("t/temple/western", "temple.n.01"),
         ("AnnualCrop", "crop.n.01"),
     ],
 )
@@ -246,6 +248,7 @@ def test_word_vectors_explain_what_they_read(words: WordVectors) -> None:
     assert rows[2]["found"] == ["fish"] and rows[2]["missing"] == ["qqxyzzy"]
     assert rows[3]["found"] == [] and rows[3]["why"] == "no word has a vector"
     assert rows[4]["why"] == "numbers or single letters count as words: 747"
+    assert words.explain(["12_apple", "3D_printer"])["why"].tolist() == ["without '12_'", ""]
     empty = words.explain([])
     assert len(empty) == 0 and empty.columns.tolist() == table.columns.tolist()
 
@@ -262,7 +265,7 @@ def test_wordnet_explains_which_synset_and_why() -> None:
         "cab.n.03",
     ]
     assert table["why"].tolist() == [
-        "identifier, without 'n02085620-'",
+        "identifier, without 'n02085620'",
         "nearest to context",
         "head word",
         "WordNet has no such noun",

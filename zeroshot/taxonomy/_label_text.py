@@ -65,15 +65,16 @@ def split_code(text: str) -> tuple[str, str]:
     >>> from zeroshot.taxonomy._label_text import split_code
     >>> split_code("n02085620-Chihuahua"), split_code("118.House_Sparrow"), split_code("a/abbey")
     (('n02085620', 'Chihuahua'), ('118.', 'House_Sparrow'), ('a/', 'abbey'))
-    >>> split_code("3D_printer"), split_code("12_apple")
-    (('', '3D_printer'), ('', '12_apple'))
+    >>> split_code("3D_printer"), split_code("12_apple"), split_code("a/apse/indoor")
+    (('', '3D_printer'), ('', '12_apple'), ('a/', 'apse (indoor)'))
     """
     wnid = _WNID_IN_FRONT.fullmatch(text)
     if wnid:
         return wnid[1], wnid[2]
     letter = _LETTER_IN_FRONT.match(text)
     if letter:
-        return letter[0], text[letter.end() :].replace("/", " ")
+        name, _, kind = text[letter.end() :].partition("/")
+        return letter[0], f"{name} ({kind.replace('/', ' ')})" if kind else name
     number = _CODE_NUMBER.match(text)
     return (number[0], text[number.end() :]) if number else ("", text)
 

@@ -126,10 +126,12 @@ def code_of(label: object) -> str:
     if not isinstance(label, str):
         return ""
     read = read_label(label)
-    if read.node is not None and not split_code(read.written)[0]:
+    code, name = split_code(read.written)
+    if read.node is not None and not code:
         return f"the name of {read.written}"
-    code = read.written[: len(read.written) - len(read.text)]
-    return f"without {code!r}" if code and spaced(read.written[len(code) :]) == read.text else ""
+    if not code and read.text != spaced(name):
+        code = name[: len(name) - len(without_number(name))]
+    return f"without {code!r}" if code else ""
 
 
 def same_name(label: str) -> str:
