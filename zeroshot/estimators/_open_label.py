@@ -225,19 +225,22 @@ class OpenLabelClassifier(CompositeClassifier):
             self.label_embedding_.embed(self.unknown_labels_)
         except UnknownLabelError as error:
             near = error.close_matches
-        any_text = isinstance(self.label_embedding_, PromptEmbedding)
-        python = "" if any_text else " sentences=True knows any text (extra 'text');"
-        option = "" if any_text else " --sentences knows any text (extra 'text');"
+        remedy = Remedy(
+            "Respell them, pass overrides={label: text}, or sentences=True, which knows any text "
+            "(extra 'text'); on_unknown='warn' goes on without them.",
+            option="Respell them, leave them out, or pass --sentences, which knows any text (extra "
+            "'text'); --on-unknown warn goes on without them.",
+        )
+        if isinstance(self.label_embedding_, PromptEmbedding):
+            remedy = Remedy(
+                "Pass overrides={label: text}; on_unknown='warn' goes on without them.",
+                option="Say what they mean; --on-unknown warn goes on without them.",
+            )
         return UnknownLabelError(
             self.unknown_labels_,
             len(names),
             owner=_OWNER,
-            remedy=Remedy(
-                f"Respell them, or pass overrides={{label: text}}.{python} on_unknown='warn' goes "
-                "on without them.",
-                option=f"Respell them, or leave them out.{option} --on-unknown warn goes on "
-                "without them.",
-            ),
+            remedy=remedy,
             close_matches=near,
             what="noun synset and no vector",
         )
