@@ -1,0 +1,12 @@
+from ._classification import harmonic_mean_score as harmonic_mean_score
+from ._classification import hit_at_k_score as hit_at_k_score
+from ._classification import mean_class_accuracy as mean_class_accuracy
+from ._curve import ausuc_score as ausuc_score
+from ._curve import seen_unseen_curve as seen_unseen_curve
+from ._embedding import class_relative_losses as class_relative_losses
+from ._embedding import embedding_mse as embedding_mse
+from ._embedding import relative_loss as relative_loss
+from ._embedding import semantic_similarity_score as semantic_similarity_score
+from ._hierarchy import hierarchical_precision_score as hierarchical_precision_score
+from ._scorers import SCORERS as SCORERS
+from ._scorers import Scorer as Scorer
