@@ -106,7 +106,7 @@ def test_a_label_that_only_wordnet_or_only_the_vectors_know_gets_an_answer() -> 
 def test_labels_that_nothing_knows_do_not_stop_the_others() -> None:
     labels = [*LABELS, "qqxyzzy", "violin qqxyzzz", "n 7"]
     unknown = ["n 7", "qqxyzzy", "qqxyzzz"]
-    said = r"for 2 of 8 labels \('n 7', 'qqxyzzy'\)\..*sentences=True, which knows any text.*'warn' goes"
+    said = r"for 2 of 8 labels \('n 7', 'qqxyzzy'\)\..*which knows any text.*'warn' goes on"
     with pytest.raises(UnknownLabelError, match=said):
         model(labels).fit()
     labels[-2] = "qqxyzzz"
