@@ -20,6 +20,7 @@ from zeroshot.label_embeddings._base import check_overrides
 from zeroshot.label_embeddings._prompts import PromptEmbedding
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
 from zeroshot.taxonomy._resolve import has_synset
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 _OWNER = "OpenLabelClassifier"
 
@@ -183,6 +184,7 @@ class OpenLabelClassifier(CompositeClassifier):
         super()._set_vocabulary(candidates)
         names = self.classes_.tolist()
         called = self._in_wordnet()
+        warn_of_unmatched_keys(called, names, owner=_OWNER, name="overrides")
         in_wordnet = [_is_noun(called.get(label, label)) for label in names]
         known = self.label_embedding_.covers(names) | np.array(in_wordnet, dtype=bool)
         self.unknown_labels_ = self.classes_[~known].tolist()
