@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -30,7 +29,7 @@ from zeroshot import (
     evaluate_zero_shot,
 )
 from zeroshot.evaluation import Estimate, ZeroShotEvaluation, _evaluate
-from zeroshot.exceptions import MissingDependencyError, UnknownLabelError
+from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import (
     SCORERS,
     ausuc_score,
@@ -581,12 +580,6 @@ def test_no_training_is_judged_on_the_same_task(scenario):
     assert result["hit_at_1"].no_training == result["mean_class_accuracy"].no_training
     assert "no training" in str(result) and "no training" not in str(plain)
     assert result.to_frame()["no_training"].notna().all()
-
-
-def test_a_frame_needs_pandas(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingDependencyError, match=r"scikit-zeroshot\[pandas\]"):
-        evaluate().to_frame()
 
 
 def test_it_is_a_mapping():
