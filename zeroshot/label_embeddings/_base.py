@@ -13,7 +13,6 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from zeroshot._utils._optional import import_optional
 from zeroshot._utils._validation import check_labels
 from zeroshot.exceptions import LabelWarning
 from zeroshot.taxonomy._label_text import as_written
@@ -164,11 +163,6 @@ class LabelEmbedding(ABC):
             synset where WordNet decides the vector; and ``why``. An unknown label has nothing in
             ``found``.
 
-        Raises
-        ------
-        MissingDependencyError
-            pandas is not installed.
-
         Examples
         --------
         >>> from zeroshot.label_embeddings import AttributeTable
@@ -178,16 +172,21 @@ class LabelEmbedding(ABC):
         0  killer whale  killer+whale  [killer+whale]   a row of it
         1         okapi         okapi              []  no row of it
         """
-        owner = type(self).__name__
-        pandas = import_optional("pandas", owner=f"{owner}.explain", extra="pandas")
-        given = check_labels(labels, owner=owner)
-        rows = self._explain(self._replace(given))
+        import pandas  # half a second: only where a table is made
+
+        given = check_labels(labels, owner=type(self).__name__)
+        rows = self._explain_labels(given)
         columns = ["label", *(field.name for field in fields(Explained))]
         table = [
             {"label": label, **asdict(row), "found": [*row.found], "missing": [*row.missing]}
             for label, row in zip(given.tolist(), rows, strict=True)
         ]
         return pandas.DataFrame(table, columns=columns)
+
+    def _explain_labels(self, labels: Any) -> list[Explained]:
+        """Return the rows of `explain`."""
+        given = check_labels(labels, owner=type(self).__name__)
+        return self._explain(self._replace(given))
 
     def _explain(self, labels: list[Label]) -> list[Explained]:
         """Return what is made of each label, overrides already applied."""
