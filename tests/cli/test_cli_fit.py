@@ -351,7 +351,7 @@ def test_labels_without_a_vector_are_told_in_terms_of_options(
 ) -> None:
     photos = save_photos(tmp_path / "photos", ("bus", "lion", "qqxyzzy"), 1)
     argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *options]
-    error = error_of(argv, capsys, code=1)
+    error = error_of([*argv, "--on-unknown", "raise"], capsys, code=1)
     assert error.startswith(said) and "'qqxyzzy'" in error
     assert "with --label-texts FILE" in error
     assert error.endswith(", or leave them out with --exclude.")
@@ -449,7 +449,8 @@ def test_a_class_that_the_table_of_attributes_lacks(tmp_path: Path, capsys) -> N
     table = tmp_path / "table.csv"
     table.write_text("class,red\nbus,1\nrose,2\n", encoding="utf-8")
     argv = ["fit", str(photos), "--output", str(tmp_path / "model"), *TINY]
-    error = error_of([*argv, "--label-embedding", str(table)], capsys, code=1)
+    argv += ["--on-unknown", "raise", "--label-embedding", str(table)]
+    error = error_of(argv, capsys, code=1)
     assert error.endswith("Add a row for each, or leave them out with --exclude.")
 
 

@@ -104,14 +104,7 @@ def build_embedding(
     from zeroshot.label_embeddings._word_vector_files import N_WORDS
 
     name = DEFAULT_EMBEDDING if name is None else name
-    synonyms = (
-        None
-        if overrides is None
-        else {
-            label: text if isinstance(text, str) else "; ".join(text)
-            for label, text in overrides.items()
-        }
-    )
+    synonyms = None if overrides is None else {x: _joined(text) for x, text in overrides.items()}
     if name == "hash":
         if overrides is not None:
             raise UsageError("--label-texts: hash vectors know no words. Leave it out.")
@@ -131,6 +124,11 @@ def build_embedding(
     elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
         return read_attributes(name, overrides)
     return zeroshot.WordVectors(name, overrides=overrides)
+
+
+def _joined(text: str | list[str]) -> str:
+    """Return a list of texts as synonyms, for what takes one name per label."""
+    return text if isinstance(text, str) else "; ".join(text)
 
 
 class Needs(NamedTuple):

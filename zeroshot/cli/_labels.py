@@ -107,5 +107,5 @@ def _with_synset(label: str, row: Explained) -> Any:
     from zeroshot.label_embeddings._wordnet import explain_synset
 
     in_wordnet = explain_synset(label)
-    why = dict.fromkeys([row.why, in_wordnet.why])
-    return replace(row, synset=in_wordnet.synset, why="; ".join(filter(None, why)))
+    why = in_wordnet.why if row.why in in_wordnet.why else f"{row.why}; {in_wordnet.why}"
+    return replace(row, synset=in_wordnet.synset, why=why)

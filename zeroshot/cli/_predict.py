@@ -104,7 +104,7 @@ def _name_without_training(
     from zeroshot.backbones import TimmFeatures
     from zeroshot.demo import name_photos
 
-    backbone = TimmFeatures(**network_options(args)).fit()
+    backbone = TimmFeatures(**network_options(args))
     hint = "" if args.sentences else "--sentences knows any text (extra 'text')."
 
     def name(labels: list[str]) -> tuple[Photos, list[dict[str, str]]]:
