@@ -229,6 +229,23 @@ def test_every_page_with_python_has_a_test_that_runs_it():
             assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
 
 
+def test_python_of_the_labels_page_runs():
+    page = (ROOT / "docs/labels.md").read_text()
+    described, explained = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope = {}
+    exec(compile(described, "labels.md", "exec"), scope)
+    assert scope["prompts"]["crane"][0] == "a photo of a crane, a bird."
+    *lines, last = explained.strip().splitlines()
+    exec(compile("\n".join(lines), "labels.md", "exec"), scope)
+    table = eval(last, scope)
+    rows = [
+        f"| {row.label} | {row.read} | {'; '.join(row.found)} | {'; '.join(row.missing)} "
+        f"| {row.synset} | {row.why} |".replace("|  |", "| |")
+        for row in table.itertuples()
+    ]
+    assert all(row in page for row in rows), rows
+
+
 def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(

@@ -29,6 +29,7 @@ from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, 
 from zeroshot.taxonomy._readings import code_of, text_of
 
 _REMEMBERED_LABELS = 10_000
+_LIST_OF_WORDS = 500  # from so many labels on, they may be words picked from the vocabulary
 
 
 class WordVectors(LabelEmbedding):
@@ -301,8 +302,8 @@ class WordVectors(LabelEmbedding):
         warnings.warn(_missing_words_message(missing), LabelWarning, stacklevel=4)
 
     def _report_weak(self, labels: list[Label], found: Sequence[list[FoundWords]]) -> None:
-        if len(labels) >= min(len(self), _REMEMBERED_LABELS):  # a vocabulary, numbers among it
-            return
+        if len(labels) >= min(len(self), _LIST_OF_WORDS) and all(x in self for x in labels):
+            return  # they come from the vocabulary, which has numbers
         weak = {
             label: words
             for label, synonyms in zip(labels, found, strict=True)
