@@ -424,7 +424,14 @@ def test_containers_of_labels_change_nothing(name, kind):
 
 
 # What a view has of its own.
-VOCABULARY = {"candidates", "classes_", "unseen_classes_", "class_vectors_", "hub_terms_"}
+VOCABULARY = {
+    "candidates",
+    "classes_",
+    "unseen_classes_",
+    "class_vectors_",
+    "hub_terms_",
+    "unknown_labels_",
+}
 VOCABULARY |= {"estimator", "estimator_", "estimators_", "prior_", "classifier_"}  # views
 
 

@@ -169,6 +169,7 @@ REFUSED = {
     "_base.check_candidates": NOT_LABELS,
     "_validation.check_label_list": NOT_LABELS,
     "_base.check_overrides": [3, {"cat": 1.5}],
+    "_open_label.check_overrides_of_texts": [3, {"cat": 1.5}, {"cat": []}],
     "_split.check_n_splits": [0, 2.5, np.nan, True, "5"],
     "_calibrated._check_calibration": ["aut", np.nan, True],
     "_calibrated.check_wrapped": [object(), DeViSEClassifier],

@@ -22,9 +22,11 @@ from zeroshot.label_embeddings import (
     OneHotEmbedding,
     WordVectors,
 )
-from zeroshot.label_embeddings._label_text import find_words, label_words
+from zeroshot.label_embeddings._find_words import find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.persistence._label_embeddings import StoredEmbedding, restore_embedding
+from zeroshot.taxonomy._label_text import name_words
+from zeroshot.taxonomy._readings import read_label
 
 LABELS = ["cat", "dog", "lawn_mower"]
 
@@ -473,7 +475,8 @@ def test_a_state_that_lacks_parts_is_refused():
     ],
 )
 def test_words_of_a_label(text, expected):
-    assert label_words(text) == expected
+    words = [name_words(name) for name in read_label(text).names]
+    assert [own for own in words if own] == expected
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from zeroshot._utils._validation import check_labels, check_number, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
+    Explained,
     Label,
     LabelEmbedding,
     Restore,
@@ -24,7 +25,8 @@ from zeroshot.label_embeddings._base import (
 )
 from zeroshot.taxonomy._distances import ancestor_pairs, information_gains
 from zeroshot.taxonomy._graph import noun_graph
-from zeroshot.taxonomy._resolve import has_synset, nodes_of
+from zeroshot.taxonomy._readings import code_of, read_label
+from zeroshot.taxonomy._resolve import choose, has_synset, nodes_of
 
 _OWNER = "WordNetEmbedding"
 
@@ -224,6 +226,9 @@ class WordNetEmbedding(LabelEmbedding):
     def _covers(self, labels: list[Label]) -> np.ndarray:
         return np.array([isinstance(label, str) and has_synset(label) for label in labels])
 
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        return [explain_synset(label) for label in labels]
+
     def _nodes(self, labels: list[Label], *, name: str) -> np.ndarray:
         numbers = [label for label in labels if not isinstance(label, str)]
         if numbers:
@@ -239,3 +244,16 @@ class WordNetEmbedding(LabelEmbedding):
     def __repr__(self) -> str:
         size = "" if self._vocabulary is None else f", {len(self._vocabulary)} labels"
         return f"WordNetEmbedding(n_dims={self.n_dims}{size})"
+
+
+def explain_synset(label: Label) -> Explained:
+    """Return which synset a label stands for, and why."""
+    if not isinstance(label, str):
+        return Explained(str(label), why="a number names nothing")
+    read, choice = read_label(label), choose(label)
+    if choice is None:
+        return Explained(read.text, missing=read.names, why="WordNet has no such noun")
+    code = code_of(label)
+    why = f"{choice.rule}, {code}" if code else choice.rule
+    found_words = (choice.lemma.replace("_", " "),) if choice.lemma else (read.text,)
+    return Explained(read.text, found_words, (), choice.synset.name, why)
