@@ -25,6 +25,7 @@ INSIDE = {
     "ImageNetwork": "zeroshot.networks._image_network:ImageNetwork",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "RowSums": "zeroshot._linear:RowSums",
+    "Taxonomy": "zeroshot.taxonomy:Taxonomy",
 }
 """What stands inside the package's own estimators."""
 
