@@ -156,6 +156,12 @@ USES = [
     (LeaveOneClassOut(), split),
 ]
 
+USED = {type(used) for used, _ in USES} | {Training}
+for cls in (getattr(zeroshot, name) for name in zeroshot.__all__):  # new estimators are found
+    if inspect.isclass(cls) and issubclass(cls, ParametersMixin) and cls not in USED:
+        has_table = "label_embedding" in inspect.signature(cls).parameters
+        USES.append((cls(**({"label_embedding": TABLE} if has_table else {})), fit))
+
 # What each function of a `Checked` refuses.
 NOT_LABELS = ["vocabulry", 3, [], ["cat", "cat"], ["cat", 1], iter(["cat"])]
 NOT_SHARES = [0, 0.0, 1.5, np.nan, True, "half"]
