@@ -66,9 +66,7 @@ def _checked(entries: list[Entry]) -> list[Entry]:
         raise ValueError("Taxonomy: there is no synset. Give at least one.")
     if len(set(offsets)) < len(offsets):
         twice = next(o for o, p in zip(offsets, offsets[1:], strict=False) if o == p)
-        raise ValueError(
-            f"Taxonomy: the offset {twice} stands there twice. Give each synset its own."
-        )
+        raise ValueError(f"Taxonomy: two synsets have the offset {twice}. Give each its own.")
     known = set(offsets)
     for entry in entries:
         if strange := {*entry.hypernyms, *entry.instance_hypernyms} - known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -132,9 +133,7 @@ class Taxonomy:
             thing: [kinds] if isinstance(kinds, str) else list(kinds)
             for thing, kinds in hypernyms.items()
         }
-        things = list(
-            dict.fromkeys([*above, *(kind for kinds in above.values() for kind in kinds)])
-        )
+        things = list(dict.fromkeys([*above, *chain.from_iterable(above.values())]))
         if strange := [thing for thing in lemmas or {} if thing not in things]:
             raise ValueError(
                 f"Taxonomy.from_hypernyms: lemmas has {strange[0]!r}, which hypernyms does not. "
@@ -195,7 +194,7 @@ class Taxonomy:
         digest = hashlib.sha256()
         for name, array in self._arrays().items():
             digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -228,7 +227,7 @@ class Taxonomy:
         if not config.params and not config.attributes:
             return cls()
         check_names(cls, {*config.params, *config.attributes} - {"title", *_ARRAYS})
-        arrays = {name: config.attributes.get(name) for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: config.attributes.get(name) for name in _ARRAYS}
         _check_arrays(arrays)
         return cls._of(arrays, str(config.attributes.get("title")))
 
