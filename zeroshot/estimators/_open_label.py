@@ -51,8 +51,9 @@ class OpenLabelClassifier(CompositeClassifier):
         What labels mean, for WordNet and for the default vectors: ``{"crane": "crane bird"}``.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those that the head does not have.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class OpenLabelClassifier(CompositeClassifier):
         label_embedding: LabelEmbedding | None = None,
         overrides: Mapping[str, str] | None = None,
         scenario: str = "generalized",
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.head = head
         self.candidates = candidates
@@ -144,6 +145,7 @@ class OpenLabelClassifier(CompositeClassifier):
         self.label_embedding_ = self._vectors()
         self._set_classes(self.head.labels)
         self._prepare_candidates()
+        self._no_confidence_from_names()
         return self
 
     def _vectors(self) -> LabelEmbedding:

@@ -12,6 +12,7 @@ CLASSES = {
     "ClassKFold": "zeroshot.model_selection:ClassKFold",
     "ClassShuffleSplit": "zeroshot.model_selection:ClassShuffleSplit",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
+    "Confidence": "zeroshot.estimators._confidence:Confidence",
     "ConSEClassifier": "zeroshot.estimators:ConSEClassifier",
     "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",
     "DeViSEClassifier": "zeroshot.estimators:DeViSEClassifier",
