@@ -330,17 +330,17 @@ def _best_betas(blocks: Sequence[Block], unseen_only: bool) -> np.ndarray:
     of_seen = np.concatenate([b.is_seen[b.true] for b in columns])
     classes = np.concatenate([b.classes for b in columns])
     weights = class_weights(classes, of_seen)
-    weights = np.split(weights / weights.sum(), np.cumsum([len(b.true) for b in columns])[:-1])
+    shares = np.split(weights / weights.sum(), np.cumsum([len(b.true) for b in columns])[:-1])
     smoothing = 1 / (len(classes) + 2)
     theta = np.where(active, [1.0, 1.0, 0.0], 0.0)
-    loss, gradient, hessian = _loss(columns, weights, units * theta, units, smoothing)
+    loss, gradient, hessian = _loss(columns, shares, units * theta, units, smoothing)
     for _ in range(50):
         step = np.zeros(3)
         regular = hessian[np.ix_(active, active)] + 1e-9 * np.eye(active.sum())
         step[active] = np.linalg.solve(regular, gradient[active])
         for halving in range(30):
             trial = theta - step / 2**halving
-            found = _loss(columns, weights, units * trial, units, smoothing)
+            found = _loss(columns, shares, units * trial, units, smoothing)
             if found[0] <= loss:
                 break
         else:

@@ -9,6 +9,18 @@ from zeroshot.metrics._classification import (
     hit_at_k_score,
     mean_class_accuracy,
 )
+from zeroshot.metrics._confidence import (
+    answered_accuracy_score,
+    answered_share_score,
+    any_of_these_auc,
+    class_brier_score,
+    class_log_loss,
+    expected_calibration_error,
+    risk_coverage_auc,
+    risk_coverage_curve,
+    set_coverage_score,
+    set_size_score,
+)
 from zeroshot.metrics._curve import ausuc_score, seen_unseen_curve
 from zeroshot.metrics._embedding import (
     class_relative_losses,
@@ -22,14 +34,24 @@ from zeroshot.metrics._scorers import SCORERS, Scorer
 __all__ = [
     "SCORERS",
     "Scorer",
+    "answered_accuracy_score",
+    "answered_share_score",
+    "any_of_these_auc",
     "ausuc_score",
+    "class_brier_score",
+    "class_log_loss",
     "class_relative_losses",
     "embedding_mse",
+    "expected_calibration_error",
     "harmonic_mean_score",
     "hierarchical_precision_score",
     "hit_at_k_score",
     "mean_class_accuracy",
     "relative_loss",
+    "risk_coverage_auc",
+    "risk_coverage_curve",
     "seen_unseen_curve",
     "semantic_similarity_score",
+    "set_coverage_score",
+    "set_size_score",
 ]
