@@ -53,7 +53,7 @@ PROGRAMS = {
     "try: runpy.run_module('zeroshot', run_name='__main__')\n"
     "except SystemExit: pass",
     "python -m benchmarks": "import benchmarks",
-    "pytest": "import tests.conftest",
+    "pytest": "import conftest",
 }
 
 

@@ -221,7 +221,7 @@ def test_the_benchmarks_name_the_commands_of_what_they_do_not_run(monkeypatch, c
 
 def test_every_page_with_python_has_a_test_that_runs_it():
     """Blocks that no test runs go stale; a page is named where its test reads it."""
-    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for page in pages():
         if "```python" in page.read_text():
             assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name

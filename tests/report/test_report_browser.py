@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from browser import WIDTHS, look_at
+from loaded_tool import load_tool
 from PIL import Image
 from test_report import ABOUT, ANIMALS, demo_results, evaluated, nasty_pages, read, save_images
-from test_tools import load_tool
 
 from zeroshot.report import write_demo_report, write_evaluation_report
 

@@ -352,7 +352,9 @@ class RejectOption(
         answered : ndarray of bool of shape (n_samples,)
             Whether the probability of being right reaches ``threshold_``.
         """
-        return self.right_proba(X) >= self.threshold_ * (1 - 1e-6)  # it was kept in single precision
+        return self.right_proba(X) >= self.threshold_ * (
+            1 - 1e-6
+        )  # it was kept in single precision
 
     def right_proba(self, X: Any) -> np.ndarray:
         """Return the probability that the most probable label of each sample is right.

@@ -1,15 +1,5 @@
 """Whole evaluations: every figure beside the predictors that look at no image."""
 
-from zeroshot.evaluation._evaluate import evaluate_zero_shot
-from zeroshot.evaluation._few_shot_curve import few_shot_curve
-from zeroshot.evaluation._few_shot_result import Difference, FewShotCurve
-from zeroshot.evaluation._result import Estimate, ZeroShotEvaluation
+import lazy_loader
 
-__all__ = [
-    "Difference",
-    "Estimate",
-    "FewShotCurve",
-    "ZeroShotEvaluation",
-    "evaluate_zero_shot",
-    "few_shot_curve",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,26 +3,6 @@
 Importing this package imports neither torch nor timm; the first use of one of the networks does.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from zeroshot.networks._training import Training
-    from zeroshot.networks.simpnet import SimpNet
-    from zeroshot.networks.tiny_cnn import TinyImageNetCNN
-
-__all__ = ["SimpNet", "TinyImageNetCNN", "Training"]
-
-_HOMES = {"SimpNet": "simpnet", "TinyImageNetCNN": "tiny_cnn", "Training": "_training"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

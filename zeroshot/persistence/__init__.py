@@ -1,7 +1,5 @@
 """Models to a folder and back: JSON and safetensors, never pickle."""
 
-from __future__ import annotations
+import lazy_loader
 
-from zeroshot.persistence._model import load, save
-
-__all__ = ["load", "save"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

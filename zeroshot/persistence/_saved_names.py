@@ -40,6 +40,7 @@ CLASSES = {
     "PCA": "sklearn.decomposition:PCA",
     "Pipeline": "sklearn.pipeline:Pipeline",
     "PredefinedClassSplit": "zeroshot.model_selection:PredefinedClassSplit",
+    "RejectOption": "zeroshot.estimators:RejectOption",
     "RowSums": "zeroshot._linear:RowSums",
     "SAEClassifier": "zeroshot.estimators:SAEClassifier",
     "SGDClassifier": "sklearn.linear_model:SGDClassifier",

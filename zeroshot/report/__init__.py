@@ -3,7 +3,6 @@
 A page is one HTML file that needs nothing else: no network, no script, no file beside it.
 """
 
-from zeroshot.report._demo import write_demo_report
-from zeroshot.report._evaluation import write_evaluation_report
+import lazy_loader
 
-__all__ = ["write_demo_report", "write_evaluation_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

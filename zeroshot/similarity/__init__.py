@@ -5,19 +5,6 @@ One interface for similarities that are visual (`InferenceSimilarity`), taxonomi
 Anything else with ``matrix``, and a precomputed array, works in their place.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from zeroshot.similarity._base import Similarity, as_similarity_matrix
-from zeroshot.similarity._inference import InferenceSimilarity
-from zeroshot.similarity._mixture import MixtureSimilarity
-from zeroshot.similarity._word_vectors import WordVectorSimilarity
-from zeroshot.similarity._wordnet import WordNetSimilarity
-
-__all__ = [
-    "InferenceSimilarity",
-    "MixtureSimilarity",
-    "Similarity",
-    "WordNetSimilarity",
-    "WordVectorSimilarity",
-    "as_similarity_matrix",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,21 +4,6 @@ The 82,115 noun synsets ship with the package as arrays, with WordNet's licence 
 (``data/wordnet_license.txt``): neither nltk nor a download is needed.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from zeroshot.taxonomy._class_synsets import class_synsets
-from zeroshot.taxonomy._relations import relation, relations
-from zeroshot.taxonomy._resolve import Choice, Resolution, resolve
-from zeroshot.taxonomy._synset import Synset, synset, synsets
-
-__all__ = [
-    "Choice",
-    "Resolution",
-    "Synset",
-    "class_synsets",
-    "relation",
-    "relations",
-    "resolve",
-    "synset",
-    "synsets",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,9 @@
+from ._class_confusion import ClassConfusionDisplay as ClassConfusionDisplay
+from ._embedding_map import EmbeddingMapDisplay as EmbeddingMapDisplay
+from ._few_shot_curve import FewShotCurveDisplay as FewShotCurveDisplay
+from ._loss_curve import LossCurveDisplay as LossCurveDisplay
+from ._neighbor_curve import NeighborCurveDisplay as NeighborCurveDisplay
+from ._prediction_grid import PredictionGridDisplay as PredictionGridDisplay
+from ._relative_loss import RelativeLossDisplay as RelativeLossDisplay
+from ._seen_unseen_curve import SeenUnseenCurveDisplay as SeenUnseenCurveDisplay
+from ._similarity_bar import SimilarityBarDisplay as SimilarityBarDisplay

@@ -1,0 +1,12 @@
+from ._base import LabelEmbedding as LabelEmbedding
+from ._clip_text import CLIPTextEmbedding as CLIPTextEmbedding
+from ._concat import ConcatEmbedding as ConcatEmbedding
+from ._hash import HashEmbedding as HashEmbedding
+from ._hierarchical import HierarchicalEmbedding as HierarchicalEmbedding
+from ._nearest import nearest_labels as nearest_labels
+from ._sentence import SentenceEmbedding as SentenceEmbedding
+from ._tables import AttributeTable as AttributeTable
+from ._tables import OneHotEmbedding as OneHotEmbedding
+from ._vocabulary import vocabulary_words as vocabulary_words
+from ._word_vectors import WordVectors as WordVectors
+from ._wordnet import WordNetEmbedding as WordNetEmbedding

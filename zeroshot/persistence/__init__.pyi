@@ -1,0 +1,2 @@
+from ._model import load as load
+from ._model import save as save

@@ -1,0 +1,9 @@
+from ._class_synsets import class_synsets as class_synsets
+from ._relations import relation as relation
+from ._relations import relations as relations
+from ._resolve import Choice as Choice
+from ._resolve import Resolution as Resolution
+from ._resolve import resolve as resolve
+from ._synset import Synset as Synset
+from ._synset import synset as synset
+from ._synset import synsets as synsets
