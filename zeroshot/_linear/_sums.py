@@ -346,7 +346,7 @@ def training_sums(
     for fold, (train, _) in enumerate(folds):
         left_out, _ = left_out_rows(train, len(X))
         left_out_of[left_out] |= 1 << fold
-    whole: RowSums | None = None
+    whole: Any = None
     without: list[RowSums | None] = [None] * len(folds)
     for kind in np.unique(left_out_of):
         rows = np.flatnonzero(left_out_of == kind)
@@ -357,7 +357,6 @@ def training_sums(
         for fold in range(len(folds)):
             if kind >> fold & 1:
                 without[fold] = _added(without[fold], sums)
-    assert whole is not None
     for left_out_sums in without:
         yield whole if left_out_sums is None else whole.less(left_out_sums)
     yield whole

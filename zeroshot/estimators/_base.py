@@ -513,7 +513,8 @@ class CandidateClassifier(
             There are too few classes.
         """
         seen = self.seen_classes_
-        if len(seen) < LEAST_CLASSES:
+        unseen_too = self._scores_unseen()
+        if len(seen) < (LEAST_CLASSES if unseen_too else 2):
             raise ValueError(
                 f"{type(self).__name__}: temperature='auto' holds classes out, and needs at least "
                 f"{LEAST_CLASSES}; y has {len(seen)}. Pass samples of more classes, or temperature "
@@ -522,8 +523,8 @@ class CandidateClassifier(
         return class_folds(
             np.searchsorted(seen, y),
             len(self.unseen_classes_),
-            seen_too=self.scenario == "generalized",
-            unseen_too=self._scores_unseen(),
+            seen_too=self.scenario == "generalized" or not unseen_too,
+            unseen_too=unseen_too,
         )
 
     def _scores_unseen(self) -> bool:

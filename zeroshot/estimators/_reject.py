@@ -352,9 +352,8 @@ class RejectOption(
         answered : ndarray of bool of shape (n_samples,)
             Whether the probability of being right reaches ``threshold_``.
         """
-        return self.right_proba(X) >= self.threshold_ * (
-            1 - 1e-6
-        )  # it was kept in single precision
+        kept = self.threshold_ * (1 - 1e-6)  # in single precision
+        return self.right_proba(X) >= kept
 
     def right_proba(self, X: Any) -> np.ndarray:
         """Return the probability that the most probable label of each sample is right.
@@ -473,6 +472,6 @@ class RejectOption(
 
 
 def _copied(model: Any) -> Any:
-    """Return a model that shares everything with a fitted one but what its last step learns of us."""
+    """Return a model that shares what a fitted one has learnt, but can be calibrated apart."""
     final = unwrap(model)
     return with_candidates(model, final.classes_) if hasattr(final, "with_candidates") else model

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -318,22 +317,20 @@ _PROBABILITIES = "Score a classifier with predict_proba, such as DeViSEClassifie
 _SETS = "Score a zero-shot classifier with predict_set, such as DeViSEClassifier."
 
 
-def _neg_of_probabilities(metric: Callable[..., float]) -> Callable[..., float]:
-    """Return the score that is minus a metric of probabilities."""
-    return partial(_minus, metric)
+_METRICS: dict[str, Callable[..., float]] = {
+    "neg_expected_calibration_error": expected_calibration_error,
+    "neg_class_brier_score": class_brier_score,
+    "neg_class_log_loss": class_log_loss,
+    "neg_risk_coverage_auc": risk_coverage_auc,
+}
 
 
-def _minus(
-    metric: Callable[..., float],
-    name: str,
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    average: str = "macro",
+def _neg_of_probabilities(
+    name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro"
 ) -> float:
     final = _require(estimator, ("classes_", "predict_proba"), name, remedy=_PROBABILITIES)
-    return -metric(y, estimator.predict_proba(X), labels=final.classes_, average=average)
+    probabilities = estimator.predict_proba(X)
+    return -_METRICS[name](y, probabilities, labels=final.classes_, average=average)
 
 
 def _any_of_these(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
@@ -410,10 +407,10 @@ SCORERS = {
         "semantic_similarity_at_3": _semantic_similarity_at_k,
         "neg_embedding_mse": _neg_embedding_mse,
         "neg_relative_loss": _neg_relative_loss,
-        "neg_expected_calibration_error": _neg_of_probabilities(expected_calibration_error),
-        "neg_class_brier_score": _neg_of_probabilities(class_brier_score),
-        "neg_class_log_loss": _neg_of_probabilities(class_log_loss),
-        "neg_risk_coverage_auc": _neg_of_probabilities(risk_coverage_auc),
+        "neg_expected_calibration_error": _neg_of_probabilities,
+        "neg_class_brier_score": _neg_of_probabilities,
+        "neg_class_log_loss": _neg_of_probabilities,
+        "neg_risk_coverage_auc": _neg_of_probabilities,
         "any_of_these_auc": _any_of_these,
         "set_coverage": _set_coverage,
         "neg_set_size": _neg_set_size,
@@ -421,15 +418,5 @@ SCORERS = {
 }
 """Name to `Scorer`: what ``cross_validate`` and ``GridSearchCV`` take as ``scoring``."""
 
-OF_PROBABILITIES = frozenset(
-    [
-        "neg_expected_calibration_error",
-        "neg_class_brier_score",
-        "neg_class_log_loss",
-        "neg_risk_coverage_auc",
-        "any_of_these_auc",
-        "set_coverage",
-        "neg_set_size",
-    ]
-)
+OF_PROBABILITIES = frozenset([*_METRICS, "any_of_these_auc", "set_coverage", "neg_set_size"])
 """Names of the scorers that read what was learnt from held-out classes."""
