@@ -67,15 +67,18 @@ def test_the_temperature_that_made_the_samples_is_found():
     assert found.n_candidates == found.n_classes == 12
 
 
-def test_no_other_temperature_has_a_lower_loss_over_classes():
-    (block,) = blocks()
-    found = Confidence.of_blocks([block], unseen_only=True).temperature
-
-    def loss(temperature):
-        p = softmax(block.scores / temperature, axis=1)
-        return class_log_loss(block.true, p, labels=np.arange(12))
-
-    assert loss(found) < min(loss(0.95 * found), loss(1.05 * found))
+@pytest.mark.parametrize("unseen_only", [True, False])
+def test_the_best_labels_are_as_probable_as_they_are_right(unseen_only):
+    rng = np.random.default_rng(3)
+    is_seen = np.arange(15) < 9
+    scores = rng.standard_t(3, size=(2000, 15))  # heavy tails
+    true = rng.permutation(np.repeat(np.arange(15), 134)[:2000])
+    scores[np.arange(2000), true] += 1.5
+    rows = ~is_seen[true] | (not unseen_only)
+    block = Block(scores[rows], is_seen, true[rows], true[rows])
+    found = Confidence.of_blocks([block], unseen_only=unseen_only)
+    share = found.weights / found.weights.sum()
+    assert share @ found.best == pytest.approx(share @ found.right, abs=1e-3)
 
 
 def test_kinds_have_temperatures_and_an_offset_of_their_own():
@@ -121,15 +124,14 @@ def test_probabilities_of_unseen_classes_are_calibrated():
     assert errors[None] < 0.08 < min(errors[0.02], errors[5.0])
 
 
-def test_one_distribution_over_both_kinds_is_better_than_one_temperature():
+def test_one_distribution_over_both_kinds_is_calibrated():
     rows = ~TRAIN
     plain = fitted(ridge(scenario="generalized", candidates=NAMES, temperature=0.1))
-    ours, before = (
-        class_log_loss(Y[~IS_SEEN], model.predict_proba(X[~IS_SEEN]), labels=NAMES)
+    errors = [
+        expected_calibration_error(Y[rows], model.predict_proba(X[rows]), labels=NAMES)
         for model in (GENERALIZED, plain)
-    )
-    assert GENERALIZED.confidence_.offset > 0  # seen classes win too often by their scores
-    assert ours < before - 0.1
+    ]
+    assert errors[0] < 0.05 < errors[1]
     seen_mass = [
         m.predict_proba(X[~IS_SEEN])[:, :30].sum(axis=1).mean() for m in (GENERALIZED, plain)
     ]
@@ -267,7 +269,7 @@ def test_calibrate_takes_the_temperature_from_classes_that_were_never_seen():
         )
         for t in (found.temperature, 0.9 * found.temperature, 1.1 * found.temperature)
     ]
-    assert losses[0] == min(losses) and found.n_candidates == 10
+    assert losses[0] < min(losses) + 0.02 and found.n_candidates == 10
 
 
 def test_calibrate_lets_classes_compete_that_are_no_candidates():

@@ -7,7 +7,6 @@ import pytest
 from many_classes import NAMES, samples
 
 from zeroshot import DeViSEClassifier, ESZSLClassifier, SAEClassifier
-from zeroshot.estimators._confidence import Confidence
 from zeroshot.estimators._held_out import class_folds, refitted_scores, scored_blocks
 
 TABLE, X, Y = samples()
@@ -77,7 +76,7 @@ def test_one_pass_is_the_same_as_fitting_anew(Model, n_features, scenario):
     blocks = scored_blocks(
         codes, model._folds(y), lambda fold: refitted_scores(lambda: anew, X, y, fold)
     )
-    expected = Confidence.of_blocks(blocks, unseen_only=scenario == "unseen")
+    expected = model._learnt_from(blocks)
     found = model.confidence_
     assert found.temperature == pytest.approx(expected.temperature, rel=1e-5)
     assert found.offset == pytest.approx(expected.offset, abs=1e-5)

@@ -291,11 +291,7 @@ class CandidateClassifier(
         probabilities : ndarray of shape (n_samples, n_classes)
             Zero for seen classes with ``scenario="unseen"``.
         """
-        scores = self._masked_scores(X)
-        allowed = self._allowed()
-        probabilities = np.zeros_like(scores)
-        probabilities[:, allowed] = self._probabilities(scores[:, allowed], allowed)
-        return probabilities
+        return self._probabilities_of(self._masked_scores(X))
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Return a set of labels for each sample that holds the true one with a given probability.
@@ -329,9 +325,15 @@ class CandidateClassifier(
         """
         owner = type(self).__name__
         check_share(coverage, owner=owner, name="coverage")
-        confidence = self._known_confidence()
+        self._known_confidence()
+        self._warn_of_other_candidates()
         probabilities = self.predict_proba(X)
         check_scores_finite(probabilities, owner=owner)
+        return self._sets_of(probabilities, coverage)
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        """Return sets of labels, (n_samples, n_classes), from probabilities."""
+        confidence = self._known_confidence()
         seen = member_mask(self.classes_, self.seen_classes_)
         limits = np.where(
             seen,
@@ -441,13 +443,23 @@ class CandidateClassifier(
                 "temperature='auto', or call calibrate(X, y) with samples of classes that fit did "
                 "not see."
             )
-        n_candidates = int(self._allowed().sum())
+        return confidence
+
+    def _warn_of_other_candidates(self) -> None:
+        """Warn where far more or far fewer candidates compete than in the folds."""
+        confidence, n_candidates = self._known_confidence(), int(self._allowed().sum())
         if not confidence.n_candidates / 2 <= n_candidates <= 2 * confidence.n_candidates:
             warn_caller(
                 f"{type(self).__name__}: {n_candidates} candidates compete, and confidence was "
                 f"learnt with {confidence.n_candidates}. Call calibrate(X, y) with as many."
             )
-        return confidence
+
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return probabilities, (n_samples, n_classes), from scores of all columns."""
+        allowed = self._allowed()
+        probabilities = np.zeros_like(scores)
+        probabilities[:, allowed] = self._probabilities(scores[:, allowed], allowed)
+        return probabilities
 
     def _probabilities(self, scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """Return the probabilities of the columns that may win, from their scores."""
@@ -479,10 +491,11 @@ class CandidateClassifier(
         return view
 
     def _learnt_from(self, blocks: list[Block]) -> Confidence:
-        given = self.temperature
+        given, unseen, seen = self.temperature, len(self.unseen_classes_), len(self.seen_classes_)
         return Confidence.of_blocks(
             blocks,
             unseen_only=self.scenario == "unseen",
+            unseen_share=unseen / (unseen + seen) if unseen and seen else None,
             temperature=float(given) if isinstance(given, (int, float)) else None,
         )
 

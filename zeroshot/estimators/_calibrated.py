@@ -376,10 +376,16 @@ class CalibratedStacking(
         probabilities : ndarray of shape (n_samples, n_classes)
             Each row sums to one.
         """
-        check_is_fitted(self)
-        if self.confidence_ is not None:
-            return self.estimator_.predict_proba(X)
-        return softmax(self._scores(X) / self.temperature_, axis=1)
+        return self._probabilities_of(self._scores(X))
+
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return probabilities, (n_samples, n_classes), from scores."""
+        if self.confidence_ is None:
+            return softmax(scores / self.temperature_, axis=1)
+        return unwrap(self.estimator_)._probabilities_of(scores + self._lowering(scores))
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        return unwrap(self.estimator_)._sets_of(probabilities, coverage)
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Return a set of labels for each sample, as the wrapped classifier does.
@@ -479,9 +485,12 @@ class CalibratedStacking(
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         scores = class_scores(self.estimator_, X)
-        return scores - (self.calibration_ * np.isin(self.classes_, self.seen_classes_)).astype(
-            scores.dtype
-        )
+        return scores - self._lowering(scores)
+
+    def _lowering(self, scores: np.ndarray) -> np.ndarray:
+        """Return what is subtracted from the scores of each class, in their dtype."""
+        seen = np.isin(self.classes_, self.seen_classes_)
+        return (self.calibration_ * seen).astype(scores.dtype)
 
     def _score_blocks(self, X: Any) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
 from zeroshot._utils._saving import Saved
 from zeroshot.estimators._held_out import Block
+
+_MOST_LOG_FACTOR = np.log(3.0)
+"""How far temperatures may be from those of the lowest loss."""
 
 _LEAST_ANSWERED = 10
 """Held-out samples that an accuracy among what is answered is read off, at least."""
@@ -50,6 +54,8 @@ class Confidence(Saved):
     evidence_weights : ndarray of shape (4,)
         Weights of the log of the best probability, of the log of the summed exponentials of the
         candidates' logits and of the seen classes', and a constant.
+    weights : ndarray of float32 of shape (n_held_out,)
+        What each held-out sample counts: classes of one kind alike.
     of_seen : ndarray of bool of shape (n_held_out,)
         Which held-out samples are of classes that the model was trained on.
     classes : ndarray of int of shape (n_held_out,)
@@ -77,6 +83,7 @@ class Confidence(Saved):
     n_candidates: int
     n_classes: int
     evidence_weights: np.ndarray
+    weights: np.ndarray
     of_seen: np.ndarray
     classes: np.ndarray
     true: np.ndarray
@@ -88,7 +95,12 @@ class Confidence(Saved):
 
     @classmethod
     def of_blocks(
-        cls, blocks: Sequence[Block], *, unseen_only: bool, temperature: float | None = None
+        cls,
+        blocks: Sequence[Block],
+        *,
+        unseen_only: bool,
+        unseen_share: float | None = None,
+        temperature: float | None = None,
     ) -> Confidence:
         """Learn from the scores of held-out samples.
 
@@ -98,20 +110,23 @@ class Confidence(Saved):
             At least one.
         unseen_only : bool
             Whether seen classes are no candidates.
+        unseen_share : float, optional
+            Which share of the classes to come is unseen. That of the held-out samples if None.
         temperature : float, optional
             Take this one, and no offset, rather than the best.
         """
+        of_seen = np.concatenate([block.is_seen[block.true] for block in blocks])
+        classes = np.concatenate([block.classes for block in blocks])
+        weights = class_weights(classes, of_seen, unseen_share)
         betas = (
-            _best_betas(blocks, unseen_only)
+            _best_betas(blocks, weights, unseen_only)
             if temperature is None
             else np.array([1 / temperature, 1 / temperature, 0.0])
         )
         parts = [_describe(block, betas, unseen_only) for block in blocks]
         features, others = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        true, right, of_seen, classes = (
-            np.concatenate([part[i] for part in parts]) for i in (2, 3, 4, 5)
-        )
-        weights = _evidence_weights(features, others, class_weights(classes, of_seen))
+        true, right = (np.concatenate([part[i] for part in parts]) for i in (2, 3))
+        evidence_weights = _evidence_weights(features, others, weights)
         sizes = [np.sum(~b.is_seen) if unseen_only else len(b.is_seen) for b in blocks]
         return cls(
             temperature=float(1 / betas[0]),
@@ -119,15 +134,16 @@ class Confidence(Saved):
             offset=float(-betas[2]),
             n_candidates=int(round(np.average(sizes, weights=[len(b.true) for b in blocks]))),
             n_classes=len(np.unique(classes)),
-            evidence_weights=weights,
+            evidence_weights=evidence_weights,
+            weights=weights.astype(np.float32),
             of_seen=of_seen,
             classes=classes,
             true=true.astype(np.float32),
             right=right,
             best=np.exp(features[:, 0]).astype(np.float32),
-            evidence=_evidence(features, weights).astype(np.float32),
+            evidence=_evidence(features, evidence_weights).astype(np.float32),
             best_of_others=np.exp(others[:, 0]).astype(np.float32),
-            evidence_of_others=_evidence(others, weights).astype(np.float32),
+            evidence_of_others=_evidence(others, evidence_weights).astype(np.float32),
         )
 
     def logits(self, scores: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
@@ -181,7 +197,7 @@ class Confidence(Saved):
         if not rows.any():
             rows = np.ones_like(rows)
         classes = self.classes[rows]
-        weights = class_weights(classes, np.zeros(len(classes), dtype=bool))
+        weights = class_weights(classes, np.zeros(len(classes), dtype=bool), None)
         n_classes = len(np.unique(classes))
         order = np.argsort(-self.true[rows], kind="stable")
         covered = np.cumsum(weights[order]) / weights.sum() * n_classes / (n_classes + 1)
@@ -204,8 +220,8 @@ class Confidence(Saved):
             From the surest sample on: the confidence from which samples are answered, the share of
             these, and how many of the answers are right.
         """
-        weights = class_weights(self.classes, self.of_seen)
-        weights = weights / weights.sum()
+        weights = self.weights.astype(np.float64)
+        weights /= weights.sum()
         sure = right_probability(Doubt(self.best, self.evidence), none_share)
         others = Doubt(self.best_of_others, self.evidence_of_others)
         sure_of_others = right_probability(others, none_share)
@@ -242,11 +258,21 @@ def any_probability(evidence: np.ndarray, none_share: float) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(evidence + prior, -500, 500)))
 
 
-def class_weights(classes: np.ndarray, of_seen: np.ndarray) -> np.ndarray:
-    """Return weights that sum to one within each class of either kind, (n_samples,)."""
+def class_weights(
+    classes: np.ndarray, of_seen: np.ndarray, unseen_share: float | None
+) -> np.ndarray:
+    """Return weights that are the same in total for all classes of one kind, (n_samples,).
+
+    The unseen ones have `unseen_share` of the whole, where there are both kinds and it is given.
+    """
     kinds = 2 * classes + of_seen
     _, codes, counts = np.unique(kinds, return_inverse=True, return_counts=True)
-    return 1 / counts[codes]
+    weights = 1 / counts[codes]
+    if unseen_share is not None and of_seen.any() and not of_seen.all():
+        total = weights.sum()
+        for kind, share in ((of_seen, 1 - unseen_share), (~of_seen, unseen_share)):
+            weights[kind] *= share * total / weights[kind].sum()
+    return weights
 
 
 def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
@@ -289,7 +315,7 @@ def _describe(block: Block, betas: np.ndarray, unseen_only: bool) -> tuple[np.nd
     hidden = logits.copy()
     hidden[rows, block.true] = -np.inf  # neither a candidate nor a seen class any more
     others = _features(hidden, block.is_seen, allowed)
-    return features, others, true, right, block.is_seen[block.true], block.classes
+    return features, others, true, right
 
 
 def _evidence_weights(features: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -309,11 +335,12 @@ def _evidence_weights(features: np.ndarray, others: np.ndarray, weights: np.ndar
     return np.append(coef, model.intercept_[0] - coef @ mean)
 
 
-def _best_betas(blocks: Sequence[Block], unseen_only: bool) -> np.ndarray:
-    """Return the inverse temperatures and the offset of the lowest mean log loss over classes.
+def _best_betas(blocks: Sequence[Block], weights: np.ndarray, unseen_only: bool) -> np.ndarray:
+    """Return the inverse temperatures and the offset for held-out samples.
 
-    The loss is convex in them, and Newton's method finds them. A share of 1 / (n + 2) of each
-    sample is spread over all candidates, so that there is a minimum where all answers are right.
+    The lowest mean log loss over classes says how the two kinds compare. One factor on all of them
+    then makes the mean probability of the best label as large as the share of right answers: the
+    loss alone leaves it too low where scores have heavy tails.
     """
     columns = [
         block._replace(scores=block.scores[:, keep].astype(np.float64), is_seen=block.is_seen[keep],
@@ -321,17 +348,37 @@ def _best_betas(blocks: Sequence[Block], unseen_only: bool) -> np.ndarray:
         for block in blocks
         for keep in [~block.is_seen | (not unseen_only)]
     ]  # fmt: skip
+    shares = np.split(weights / weights.sum(), np.cumsum([len(b.true) for b in columns])[:-1])
+    betas = _least_loss(columns, shares)
+
+    def surplus(log_factor: float) -> float:
+        total = 0.0
+        for block, share in zip(columns, shares, strict=True):
+            logits = _logits(block.scores, block.is_seen, betas * np.exp(log_factor))
+            best = np.exp(logits.max(axis=1) - _log_sum_exp(logits))
+            total += float(share @ (best - (logits.argmax(axis=1) == block.true)))
+        return total
+
+    ends = np.array([-_MOST_LOG_FACTOR, _MOST_LOG_FACTOR])
+    at_ends = [surplus(end) for end in ends]
+    if at_ends[0] < 0 < at_ends[1]:
+        return betas * np.exp(brentq(surplus, *ends, xtol=1e-4))
+    return betas * np.exp(ends[int(np.abs(at_ends).argmin())])
+
+
+def _least_loss(columns: Sequence[Block], shares: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the inverse temperatures and the offset of the lowest log loss.
+
+    The loss is convex in them, and Newton's method finds them. A share of 1 / (n + 2) of each
+    sample is spread over all candidates, so that there is a minimum where all answers are right.
+    """
     kinds = np.array(
         [any((~b.is_seen).any() for b in columns), any(b.is_seen.any() for b in columns)]
     )
     active = np.array([kinds[0], kinds[1], kinds.all()])
     spread = float(np.mean([b.scores.std() for b in columns])) or 1.0
     units = np.array([1 / spread, 1 / spread, 1.0])
-    of_seen = np.concatenate([b.is_seen[b.true] for b in columns])
-    classes = np.concatenate([b.classes for b in columns])
-    weights = class_weights(classes, of_seen)
-    shares = np.split(weights / weights.sum(), np.cumsum([len(b.true) for b in columns])[:-1])
-    smoothing = 1 / (len(classes) + 2)
+    smoothing = 1 / (sum(len(b.true) for b in columns) + 2)
     theta = np.where(active, [1.0, 1.0, 0.0], 0.0)
     loss, gradient, hessian = _loss(columns, shares, units * theta, units, smoothing)
     for _ in range(50):

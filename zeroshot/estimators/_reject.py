@@ -388,6 +388,12 @@ class RejectOption(
         check_is_fitted(self)
         return self.classifier_.predict_proba(X)
 
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        return unwrap(self.classifier_)._probabilities_of(scores)
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        return unwrap(self.classifier_)._sets_of(probabilities, coverage)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate, as the wrapped classifier does.
 

@@ -18,6 +18,11 @@ _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
     "all answers. Neither looks at an image."
 )
+_CONFIDENCE = (
+    "Of probabilities and sets of labels, the best constant gives every image the shares of the "
+    "classes, or the most frequent labels; the random label stands for uniform probabilities, "
+    "rejection at random, and sets of as many labels drawn at random."
+)
 _NO_TRAINING = (
     "No training: the network's own classifier, carried over to the labels by their names."
 )
@@ -189,7 +194,9 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
     counted = "class" if result.settings["average"] == "macro" else "sample"
     compared = any(e.no_training is not None for e in result.estimates.values())
     controls = f"{_CONTROLS} {_NO_TRAINING}" if compared else _CONTROLS
-    lines = [f"Each {counted} counts once. {controls}", *result.notes]
+    lines = [f"Each {counted} counts once. {controls}"]
+    lines += [_CONFIDENCE] if "class_brier_score" in result else []
+    lines += result.notes
     reasons = dict.fromkeys(result.left_out.values())
     for why in reasons:
         names = (name for name, reason in result.left_out.items() if reason == why)

@@ -14,7 +14,8 @@ from zeroshot.metrics._checks import check_finite, check_pair, check_same_length
 from zeroshot.metrics._classification import AVERAGES, averaged, check_scored
 
 N_BINS = 10
-_LEAST_PROBABILITY = 1e-15
+LEAST_PROBABILITY = 1e-15
+"""What a true label has at least, for its logarithm."""
 
 
 class Told(NamedTuple):
@@ -53,7 +54,7 @@ class Told(NamedTuple):
     @property
     def log_losses(self) -> np.ndarray:
         """Minus the log of the true label's probability, (n_samples,)."""
-        return -np.log(np.maximum(self.true, _LEAST_PROBABILITY))
+        return -np.log(np.maximum(self.true, LEAST_PROBABILITY))
 
 
 def expected_calibration_error(
