@@ -19,6 +19,7 @@ from benchmarks._rows import print_rows
 
 NAMES = (
     "import_time",
+    "terminal",
     "class_splits",
     "closed_forms",
     "nearest_labels",
@@ -31,12 +32,12 @@ NAMES = (
 )
 
 ACCURACIES = {
-    "FewShotClassifier, from no image a class to a hundred": "examples/few_shot_prior.py",
-    "unseen top-1 of CIFAR-100, method by method": "examples/unseen_classes.py",
+    "FewShotClassifier, from no image a class to a hundred": "studies/few_shot_prior.py",
+    "unseen top-1 of CIFAR-100, method by method": "studies/unseen_classes.py",
     "unseen top-1 of CIFAR-100, a map and the ImageNet head together": (
-        "examples/ensemble.py --archive"
+        "studies/ensemble.py --archive"
     ),
-    "zeroshot predict on open-photos": "examples/open_labels.py",
+    "zeroshot predict on open-photos": "studies/open_labels.py",
 }
 
 

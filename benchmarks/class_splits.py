@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._rows import Row, medians_in_turns, print_rows
-from examples.archive_features import archive_features
+from studies.archive_features import archive_features
 from zeroshot import EmbeddingRegressor, WordVectors
 from zeroshot.metrics import SCORERS
 from zeroshot.model_selection import LeaveOneClassOut, cross_validate_classes

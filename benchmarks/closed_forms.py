@@ -26,7 +26,7 @@ from scipy.linalg import solve_sylvester
 from sklearn.preprocessing import normalize
 
 from benchmarks._rows import Row, medians_in_turns, print_rows, seconds_of
-from examples.archive_features import archive_features
+from studies.archive_features import archive_features
 from zeroshot import (
     DeViSEClassifier,
     EmbeddingRegressor,

@@ -30,9 +30,18 @@ from zeroshot import (
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._images import read_image
 from zeroshot.datasets import fetch_cifar100, fetch_xlsa17, load_image_folder
-from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError, in_options, message_of
+from zeroshot.exceptions import (
+    LabelWarning,
+    Remedy,
+    UnknownLabelError,
+    in_options,
+    in_python,
+    message_of,
+)
 from zeroshot.metrics import seen_unseen_curve
 
+# A function's name, and a position that counts from 0.
+IN_PYTHON = re.compile(r"^(load|load_image_folder): | \(position 0\)")
 ROOT = Path(zeroshot.__file__).parent
 PYTHON = re.compile(r"\w=|\w\(\)|overrides|label_embedding|synsets|candidates")
 
@@ -135,6 +144,12 @@ def too_much(folder: Path, **limits: float) -> BaseException:
     return raised(lambda: read_image(path, limits=Limits(**limits)))
 
 
+def stray(folder: Path) -> Path:
+    (folder / "stray").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "stray" / "a.png")
+    return folder / "stray"
+
+
 def numbered(folder: Path) -> Path:
     for name in ("0", "1"):
         (folder / "numbered" / name).mkdir(parents=True)
@@ -186,6 +201,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
             lambda: zeroshot.WordNetSimilarity("wup").matrix(["cat"], ["dog"])
         ),
         "class folders that are numbers": warned(lambda: load_image_folder(numbered(folder))),
+        "images outside of class folders": raised(lambda: load_image_folder(stray(folder))),
+        "a file that is no model": raised(lambda: zeroshot.load(folder / "tiny.safetensors")),
         "an archive that is not there": raised(
             lambda: fetch_cifar100(data_home=folder, download_if_missing=False)
         ),
@@ -201,7 +218,8 @@ def test_each_says_python_to_python_and_options_to_the_command_line(said: dict) 
         assert isinstance(python, str) and not isinstance(option, Remedy)
         found = [ours for ours, meant in both.items() if ours in python and meant in option]
         assert len(found) == 1, (what, python)
-        assert option == python.replace(found[0], both[found[0]]), what
+        said_in_python = python.replace(found[0], both[found[0]])
+        assert option == IN_PYTHON.sub("", said_in_python), what
         hit.add(found[0])
     assert hit == set(both), "every Remedy of the package is brought about above"
 
@@ -219,6 +237,11 @@ def test_errors_and_warnings_survive_a_worker_and_a_copy(said: dict) -> None:
             copy.deepcopy(message),
         ):
             assert str(back) == str(message) and in_options(back) == in_options(message), what
+
+
+def test_the_command_line_leaves_out_what_is_said_in_python() -> None:
+    said = in_python("load: ") + "no such folder" + in_python(" (position 3)") + "."
+    assert said == "load: no such folder (position 3)." and said.option == "no such folder."
 
 
 def test_a_remedy_keeps_both_texts_beside_others() -> None:

@@ -24,6 +24,7 @@ from zeroshot.estimators import (
     EmbeddingRegressor,
     OpenLabelClassifier,
 )
+from zeroshot.exceptions import message_of
 from zeroshot.label_embeddings import WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
 from zeroshot.model_selection import (
@@ -295,7 +296,7 @@ def name_photos(
         backbone.source_head_, candidates=labels, sentences=sentences, device=backbone.device
     ).fit()
     extracted = backbone.extract(list(paths))
-    unreadable = [{"path": paths[i], "error": str(e)} for i, e in extracted.errors.items()]
+    unreadable = [{"path": paths[i], "error": message_of(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
         return [], unreadable
     names, scores = model.predict_top_k(extracted.features, k)

@@ -57,6 +57,26 @@ class Remedy(str):
         return Remedy, (str(self), self.option)
 
 
+def in_python(part: str) -> Remedy:
+    """Return a part of a message that the command line leaves out, such as a function's name.
+
+    Parameters
+    ----------
+    part : str
+        What is said in Python alone.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import in_options, in_python
+    >>> message = in_python("load: ") + "there is no folder model."
+    >>> print(message)
+    load: there is no folder model.
+    >>> in_options(message)
+    'there is no folder model.'
+    """
+    return Remedy(part, option="")
+
+
 def in_options(said: str | BaseException) -> str:
     """Return a text, or an error's or a warning's, as the command line says it.
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -11,15 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import zeroshot
 import zeroshot.demo
 from zeroshot import TimmFeatures
 from zeroshot.cli import main
-from zeroshot.cli._main import _parser
+from zeroshot.cli._main import COMMANDS
+from zeroshot.cli._main import commands as group
 from zeroshot.report._classes import ABOUT_SCORES
 
 Photos = list[dict[str, Any]]
@@ -157,15 +161,16 @@ def test_the_page_says_which_command_has_which_option() -> None:
         name: {row[0] for row in cells[1:] if row[column] == "✓"}
         for column, name in enumerate(commands, start=1)
     }
-    (parsers,) = (action.choices for action in _parser()._actions if action.choices)
-    assert said == {
-        name: {
-            next(option for option in action.option_strings if option.startswith("--"))
-            for action in parser._actions
-            if action.option_strings and action.dest != "help"
+    with click.Context(group) as context:
+        options = {
+            name: {
+                next(option for option in param.opts if option.startswith("--"))
+                for param in group.get_command(context, name).params
+                if isinstance(param, click.Option)
+            }
+            for name in COMMANDS
         }
-        for name, parser in parsers.items()
-    }
+    assert said == options
 
 
 def test_version(capsys: pytest.CaptureFixture) -> None:
@@ -186,8 +191,13 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
         (["demo", "--wrong"], "--wrong"),
         (["fit", "photos"], "--output"),
         (["embed", "a.jpg"], "--output"),
-        (["embed", "a.jpg", "--output", "b.npz", "--batch-size", "0"], "at least 1, got 0"),
+        (["embed", "a.jpg", "--output", "b.npz", "--batch-size", "0"], "0 is not in the range"),
         (["similar", "cat"], "--sources"),
+        (["embed", "a.jpg", "--output", "b.npz", "--max-seconds", "inf"], "is not in the range"),
+        (["embed", "a.jpg", "--output", "b.npz", "--seed", "-1"], "is not in the range"),
+        (["models", "resnet50", "vgg"], "unexpected arguments: vgg. See 'zeroshot models --help'."),
+        (["predit", "a.jpg"], "Did you mean 'predict'?"),
+        (["predict", "a.jpg", "--sentence"], "Did you mean '--sentences'?"),
     ],
 )
 def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(
@@ -208,6 +218,61 @@ def test_the_exit_code_reaches_the_shell(command: list[str]) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert one_line(done.stderr) == "--labels names a more than once. Name each once."
+
+
+def test_without_a_command_there_is_help_on_stderr(capsys: pytest.CaptureFixture) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "name images from your labels" in err
+    assert main(["-h"]) == 0
+    assert capsys.readouterr().out == err
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("zeroshot pre", ["predict"]),
+        ("zeroshot fit --est", ["--estimator"]),
+        ("zeroshot fit --estimator e", ["eszsl", "ensemble"]),
+    ],
+)
+def test_shells_complete_commands_options_and_names(
+    words: str, completed: list[str], capsys: pytest.CaptureFixture, monkeypatch
+) -> None:
+    monkeypatch.setenv("_ZEROSHOT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert main([]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"plain,{word}" for word in completed]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_page_has_the_line_that_completes_in_a_shell(
+    shell: str, capsys: pytest.CaptureFixture, monkeypatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command_line.md").read_text("utf-8")
+    assert f"_ZEROSHOT_COMPLETE={shell}_source zeroshot" in page
+    monkeypatch.setenv("_ZEROSHOT_COMPLETE", f"{shell}_source")
+    assert main([]) == 0
+    assert "_ZEROSHOT_COMPLETE=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["predict", "--help"], ["datasets"], ["fly"]])
+def test_nothing_is_coloured(argv: list[str]) -> None:
+    """NO_COLOR asks for nothing, and there is no colour to leave out."""
+    environment = {**os.environ, "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "zeroshot", *argv], capture_output=True, env=environment, check=False
+    )
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    code = (
+        "import sys; from zeroshot.cli import main; main(['--help']);"
+        "sys.exit(bool({'tqdm', 'PIL', 'csv', 'zeroshot.cli._options'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
 def test_the_parser_loads_no_heavy_package() -> None:
@@ -291,11 +356,46 @@ def test_a_file_of_labels_in_another_encoding_exits_2_and_is_named(
     assert "UTF-8" in message
 
 
-@pytest.mark.parametrize("k", ["0", "-1", "3"])
-def test_k_out_of_bounds_exits_2(k: str, asked: dict, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("k", ["0", "-1"])
+def test_k_below_1_exits_2(k: str, asked: dict, capsys: pytest.CaptureFixture) -> None:
     assert main(["predict", "a.jpg", "--labels", "cat,dog", f"--k={k}"]) == 2
-    assert f"--k must be between 1 and the 2 labels, got {k}." in one_line(capsys.readouterr().err)
+    assert f"'--k': {k} is not in the range x>=1." in one_line(capsys.readouterr().err)
     assert not asked
+
+
+def test_k_above_the_number_of_labels_is_all_of_them(asked: dict, tmp_path: Path) -> None:
+    image = save_image(tmp_path / "a.png")
+    assert main(["predict", image, "--labels", "cat,dog,owl", "-k", "5"]) == 0
+    assert asked["k"] == 3
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["predict", "A", "--labels", "lion", "tiger", "cat"],
+        ["predict", "--labels", "lion", "tiger", "cat", "A"],
+        ["predict", "--labels", "lion", "tiger", "cat"],
+        ["similar", "okapi", "--sources", "lion", "tiger", "cat"],
+        ["fit", "A", "--output", "model", "--exclude", "lion", "tiger", "cat"],
+        ["evaluate", "model", "A", "--unseen", "lion", "tiger", "cat"],
+    ],
+)
+def test_labels_separated_by_spaces_are_told_about_commas(
+    argv: list[str], asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    image = save_image(tmp_path / "a.png")
+    assert main([image if word == "A" else word for word in argv]) == 2
+    (option,) = {"--labels", "--sources", "--exclude", "--unseen"} & set(argv)
+    assert one_line(capsys.readouterr().err) == (
+        f"{option} takes one argument. Separate labels with commas: {option} lion,tiger,cat"
+    )
+    assert not asked
+
+
+def test_a_path_that_is_not_there_is_no_label(asked: dict, tmp_path: Path) -> None:
+    image = save_image(tmp_path / "a.png")
+    assert main(["predict", image, "no-such.jpg", "--labels", "lion"]) == 0
+    assert asked["paths"] == [image, "no-such.jpg"]
 
 
 def test_k_and_device_are_passed_on(asked: dict, tmp_path: Path) -> None:
@@ -378,6 +478,63 @@ def test_an_unknown_device_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture
     message = one_line(capsys.readouterr().err)
     assert message.startswith("--device must be auto, cpu, cuda or another torch device of this")
     assert message.endswith("got 'toaster'. Leave it out to take the best that there is.")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["predict", "a.png", "--labels", "cat,dog"],
+        ["predict", "a.png", "--model", "m"],
+        ["evaluate", "m", "p"],
+        ["fit", "p", "--output", "model"],
+        ["embed", "a.png", "--output", "b.npz"],
+        ["demo"],
+    ],
+)
+def test_a_gpu_that_is_not_there_is_missed_before_anything_is_loaded(
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
+) -> None:
+    def load(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("something was loaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for name in ("load", "WordVectors", "TimmFeatures", "OpenLabelClassifier"):
+        monkeypatch.setattr(zeroshot, name, load)
+    save_image(tmp_path / "a.png")
+    save_image(tmp_path / "p" / "bus" / "a.png")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").touch()
+    assert main([*argv, "--device", "cuda"]) == 1
+    assert one_line(capsys.readouterr().err) == (
+        "--device cuda: torch finds no such GPU on this machine. Leave it out to take the best "
+        "that there is."
+    )
+
+
+def test_nobody_is_told_of_functions_nor_counts_from_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    good = save_image(tmp_path / "p" / "bus" / "a.png")
+    bad, text, empty = tmp_path / "bad.png", tmp_path / "a.txt", tmp_path / "empty"
+    bad.touch()
+    text.touch()
+    empty.mkdir()
+    new = ["--output", str(tmp_path / "new")]
+    for argv in (
+        ["predict", "no-such", "--labels", "a,b"],
+        ["predict", str(empty), "--labels", "a,b"],
+        ["predict", good, str(bad), "--labels", "cat,dog"],
+        ["predict", good, "--labels", "cat,dog", "--max-pixels", "9"],
+        ["predict", good, "--model", "no-such"],
+        ["predict", good, "--model", str(text)],
+        ["fit", str(tmp_path / "p" / "bus"), *new],
+        ["fit", str(empty), *new],
+        ["fit", str(text), *new],
+    ):
+        assert main(argv) == 1
+        said = capsys.readouterr().err
+        assert said and not re.search(r"list_images|load_image_folder|load:|position|max_p", said)
 
 
 # --- predict: formats ------------------------------------------------------------------------
@@ -493,6 +650,16 @@ def test_a_name_that_says_no_format_is_refused_before_the_work(
     assert "--output must end in one of .txt, .csv, .json, .parquet, which say what" in message
     assert message.endswith(f"got {target}. Rename it, or pass --format.")
     assert not asked and not target.parent.exists()
+
+
+def test_markup_in_a_label_is_printed_as_it_is(
+    asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    image = save_image(tmp_path / "a.png")
+    assert main(["predict", image, "--labels", "[red]x[/red],[/],:smile:"]) == 0
+    assert "[red]x[/red] 0.900  [/] 0.800  :smile: 0.700" in capsys.readouterr().out
+    assert main(["predict", image, "--labels", "[red]x[/red],[red]x[/red]"]) == 2
+    assert "--labels names [red]x[/red] more than once" in capsys.readouterr().err
 
 
 # --- errors ----------------------------------------------------------------------------------

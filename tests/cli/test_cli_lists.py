@@ -225,7 +225,8 @@ def test_similar_by_vectors_and_own_sources(tmp_path: Path, capsys) -> None:
         (["cat", "--sources", "imagenet1k"], 2, "Did you mean 'imagenet-1k'"),
         (["cat", "--sources", "a,b", "--measure", "wup_nltl"], 2, "Did you mean 'wup_nltk'"),
         (["cat", "--sources", "a,b", "--measure", "wup"], 2, "Write --measure wup_nltk for it, or"),
-        (["cat", "--sources", "dog,cow", "-k", "3"], 2, "between 1 and the 2 sources, got 3"),
+        (["cat", "--sources", "dog,cow", "-k", "0"], 2, "0 is not in the range x>=1"),
+        (["cat", "--sources", "dog,cow", "--device", "auto"], 2, "--device is for --measure"),
         (["cat", "--sources", "dog,cow", "--label-embedding", "hash"], 2, "--measure cosine"),
         (["cat", "--sources", "dog,cow", "--device", "cpu"], 2, "--device is for --measure cosine"),
         (["cat", "--sources", "dog,cow", "--batch-size=3"], 2, "--batch-size is for --measure"),
@@ -257,6 +258,11 @@ def test_similarity_is_rounded_for_people_and_exact_in_json(tmp_path: Path, caps
     assert answers[1]["similarity"] != round(answers[1]["similarity"], 6)
 
 
+def test_k_above_the_number_of_sources_is_all_of_them(capsys) -> None:
+    assert main(["similar", "cat", "--sources", "dog,cow", "-k", "5", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -274,7 +280,7 @@ def test_where_an_output_is_is_said(argv: list, tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "default"), [("similar", "(default: path)"), ("demo", "zeroshot-demo-2")]
+    ("command", "default"), [("similar", "[default: path]"), ("demo", "zeroshot-demo-2")]
 )
 def test_help_says_what_is_taken_by_default(command: str, default: str, capsys) -> None:
     assert main([command, "--help"]) == 0

@@ -838,7 +838,7 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, files: tuple[str, ..
     with pytest.raises(ValueError, match="holds the parts of a data set") as caught:
         load_image_folder(tmp_path, skip_empty=True)
     assert str(caught.value).endswith(f"Pass {str(train)!r} instead.")
-    assert in_options(caught.value) == str(caught.value)
+    assert "load_image_folder: " + in_options(caught.value) == str(caught.value)
     assert "lion" in load_image_folder(train).class_names
 
 

@@ -450,7 +450,7 @@ def test_other_variables_are_not_read(tables: Tables, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def study() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2] / "examples"))
+        patch.syspath_prepend(str(Path(__file__).parents[2] / "studies"))
         import good_bad_ugly
 
         yield good_bad_ugly

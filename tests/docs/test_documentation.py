@@ -39,7 +39,8 @@ CLASSES = [
 
 
 def load_example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    folder = "examples" if (ROOT / "examples" / f"{name}.py").exists() else "studies"
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -341,7 +342,7 @@ def test_own_photos_example_never_loses_to_no_training(data_home, capsys):
 
 @pytest.mark.data
 def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.syspath_prepend(str(ROOT / "studies"))
     example = importlib.import_module("open_labels_choice")
     monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
     figures = example.main(["--preset", "tiny"])
@@ -364,7 +365,8 @@ def test_commands_of_studies_have_scripts_options_and_presets_that_exist():
     found = 0
     for page in pages():
         text = page.read_text().replace("\\\n", " ")
-        for script, given in re.findall(r"python (examples/\w+\.py)((?: [^`|\n#]*)?)", text):
+        command = r"python ((?:examples|studies)/\w+\.py)((?: [^`|\n#]*)?)"
+        for script, given in re.findall(command, text):
             source = (ROOT / script).read_text()
             words = given.split()
             for option in [word for word in words if word.startswith("--")]:
@@ -380,7 +382,7 @@ def test_commands_of_studies_have_scripts_options_and_presets_that_exist():
 
 def test_every_example_that_is_a_command_is_run_by_a_test():
     tests = "\n".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
-    scripts = [p for p in ROOT.glob("examples/*.py") if '"__main__"' in p.read_text()]
+    scripts = [p for p in ROOT.glob("studies/*.py") if '"__main__"' in p.read_text()]
     assert len(scripts) > 15
     for script in scripts:
         name = script.stem
@@ -388,7 +390,7 @@ def test_every_example_that_is_a_command_is_run_by_a_test():
 
 
 def test_every_example_that_is_a_command_answers_help_before_any_work():
-    scripts = [p for p in ROOT.glob("examples/*.py") if '"__main__"' in p.read_text()]
+    scripts = [p for p in ROOT.glob("studies/*.py") if '"__main__"' in p.read_text()]
     for script in scripts:
         tree = ast.parse(script.read_text())
         (block,) = [node for node in tree.body if isinstance(node, ast.If)]
@@ -397,7 +399,7 @@ def test_every_example_that_is_a_command_answers_help_before_any_work():
         assert parses, f"{script.name} takes no --help"
         first = ast.unparse(block.body[0])
         assert first.startswith(("parser = ", "argparse.", "main()")), f"{script.name}: {first}"
-    command = [sys.executable, str(ROOT / "examples/open_labels.py"), "--help"]
+    command = [sys.executable, str(ROOT / "studies/open_labels.py"), "--help"]
     assert "labels.json" in subprocess.run(command, capture_output=True, text=True).stdout
 
 

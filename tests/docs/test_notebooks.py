@@ -140,6 +140,14 @@ def test_every_bar_is_one_that_a_notebook_shows_as_a_widget():
     assert progress_bar.__globals__["tqdm"] is tqdm.auto.tqdm
 
 
+@pytest.mark.parametrize("value", ["1", "yes", "0", ""])
+def test_the_environment_can_disable_every_bar(value, capsys, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", value)
+    with progress_bar(range(3), progress=True, unit="fold", desc="folds") as bar:
+        assert list(bar) == [0, 1, 2]
+    assert ("folds: 100%" in capsys.readouterr().err) is (value in ("0", ""))
+
+
 @pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), ("auto", False)])
 def test_a_bar_is_shown_on_stderr_where_it_is_asked_for(progress, shown, capsys):
     with progress_bar(range(3), progress=progress, unit="fold", desc="folds") as bar:

@@ -130,7 +130,7 @@ def test_the_page_has_no_other_figure():
 
 
 def test_the_commands_of_the_page_name_scripts_and_options_that_exist():
-    commands = re.findall(r"python (examples/\w+\.py)([^`\n]*)", PAGE.read_text())
+    commands = re.findall(r"python (studies/\w+\.py)([^`\n]*)", PAGE.read_text())
     assert len(commands) == len(TABLES)
     for script, options in commands:
         source = (ROOT / script).read_text()

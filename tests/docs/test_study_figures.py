@@ -28,7 +28,7 @@ def drawers() -> Iterator[dict[str, Draw]]:
     """What draws each picture that needs no data set, by the picture's name."""
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "examples"))
+        patch.syspath_prepend(str(ROOT / "studies"))
         import few_shot_figures
         import fine_tune_figures
         import loco_plots
@@ -63,7 +63,7 @@ def drawers() -> Iterator[dict[str, Draw]]:
             "leave_one_class_out": lambda: loco_plots.figure(recorded("leave_one_class_out")),
         }
     for name in set(sys.modules) - before:
-        if (ROOT / "examples" / f"{name}.py").exists():
+        if (ROOT / "studies" / f"{name}.py").exists():
             del sys.modules[name]
 
 

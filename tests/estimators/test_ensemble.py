@@ -328,7 +328,7 @@ def test_bad_parameters_of_its_own():
 @pytest.fixture
 def load_study(monkeypatch):
     """Import an example, which may import another."""
-    folder = Path(__file__).parents[2] / "examples"
+    folder = Path(__file__).parents[2] / "studies"
     monkeypatch.syspath_prepend(str(folder))
 
     def load(name):

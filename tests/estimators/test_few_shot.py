@@ -677,7 +677,7 @@ def test_bad_parameters_that_all_classifiers_have():
 
 @pytest.fixture(scope="module")
 def study():
-    folder = Path(__file__).parents[2] / "examples"
+    folder = Path(__file__).parents[2] / "studies"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         spec = importlib.util.spec_from_file_location(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -31,7 +30,7 @@ from zeroshot import (
 )
 from zeroshot.evaluation import Estimate, ZeroShotEvaluation, _evaluate
 from zeroshot.evaluation._figures import OF_PROBABILITIES
-from zeroshot.exceptions import MissingDependencyError, UnknownLabelError
+from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import (
     SCORERS,
     ausuc_score,
@@ -591,12 +590,6 @@ def test_no_training_is_judged_on_the_same_task(scenario):
 
 
 OF_CONFIDENCE = (*OF_PROBABILITIES, "set_coverage", "set_size", "any_of_these_auc")
-
-
-def test_a_frame_needs_pandas(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingDependencyError, match=r"scikit-zeroshot\[pandas\]"):
-        evaluate().to_frame()
 
 
 def test_it_is_a_mapping():

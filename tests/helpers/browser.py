@@ -49,12 +49,12 @@ addEventListener("load", () => {{
   const found = {{}};
   for (const frame of document.querySelectorAll("iframe")) {{
     const root = frame.contentDocument.documentElement;
-    const tables = [...root.querySelectorAll("article table:not([class])")];
+    const tables = [...root.querySelectorAll("article table.table")];
     const hidden = e => e && e.scrollWidth > e.clientWidth + 1;
     const images = [...root.querySelectorAll("article img")];
     found[frame.id] = {{
       width: root.clientWidth, scroll_width: root.scrollWidth, tables: tables.length,
-      cut: tables.filter(t => hidden(t) || hidden(t.closest(".md-typeset__scrollwrap")))
+      cut: tables.filter(t => hidden(t) || hidden(t.closest(".pst-scrollable-table-container")))
         .map(t => t.innerText),
       images: images.map(i => [i.getAttribute("src"), i.naturalWidth]),
     }};

@@ -48,17 +48,6 @@ READ_ERRORS = (
     Image.DecompressionBombError,
 )
 
-# EXIF's orientation (tag 0x0112) and what undoes it.
-_ORIENTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -136,9 +125,7 @@ def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -
     check_size(image.size, limits)
     if image.width * image.height <= LARGE_PIXELS:
         image.load()
-        rgb = _to_rgb(image, image.format)
-        turn = _ORIENTATIONS.get(_orientation(image))
-        return np.array(rgb if turn is None else rgb.transpose(turn))
+        return _turned(np.array(_to_rgb(image, image.format)), _orientation(image))
     with _one_large:
         orientation = _orientation(image)
         if min_side is not None:
@@ -184,7 +171,7 @@ def _in_strips(image: Image.Image, factor: int) -> np.ndarray:
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo EXIF's orientation; the same as `_ORIENTATIONS`, with one copy at most."""
+    """Undo EXIF's orientation, with one copy at most."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
@@ -193,7 +180,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return image.getexif().get(0x0112, 1)
+        return image.getexif().get(0x0112, 1)  # tag "Orientation"
     except READ_ERRORS:
         return 1  # the pixels are sound: unreadable metadata records no rotation
 

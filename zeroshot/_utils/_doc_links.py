@@ -12,11 +12,11 @@ class DocLinkMixin:
     --------
     >>> from zeroshot import DeViSEClassifier
     >>> DeViSEClassifier()._get_doc_link().removeprefix(SITE)
-    '/api/estimators.html#zeroshot.estimators.DeViSEClassifier'
+    '/api/generated/zeroshot.estimators.DeViSEClassifier.html'
     """
 
     _doc_link_module = "zeroshot"
-    _doc_link_template = SITE + "/api/{page}.html#zeroshot.{page}.{name}"
+    _doc_link_template = SITE + "/api/generated/zeroshot.{page}.{name}.html"
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         cls = type(self)

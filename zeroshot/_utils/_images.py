@@ -28,7 +28,7 @@ from zeroshot._utils._decoding import (
     needs_helper,
     pixels_of,
 )
-from zeroshot.exceptions import ImageReadError, Remedy
+from zeroshot.exceptions import ImageReadError, Remedy, in_python
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -170,7 +170,7 @@ def name_of(item: Any, position: int) -> str:
     if not path:
         return f"the image at position {position}"
     more = "" if len(path) <= _NAMED_LENGTH else f" and {len(path) - _NAMED_LENGTH} characters more"
-    return f"{path[:_NAMED_LENGTH]!r}{more} (position {position})"
+    return f"{path[:_NAMED_LENGTH]!r}{more}" + in_python(f" (position {position})")
 
 
 def path_of(item: Any) -> str | None:
@@ -232,13 +232,14 @@ def read_image(
                 return _read_file(file, limits, min_side)
     except READ_ERRORS as error:
         raise ImageReadError(
-            f"Cannot read {name_of(item, position)}: " + _diagnosis(item, error)
+            "Cannot read " + name_of(item, position) + ": " + _diagnosis(item, error)
         ) from error
 
 
 def memory_error(item: Any, position: int, error: MemoryError) -> ImageReadError:
     """Return what says that there was no memory for an image that was read."""
-    failed = ImageReadError(f"Cannot read {name_of(item, position)}: " + _diagnosis(item, error))
+    said = "Cannot read " + name_of(item, position) + ": " + _diagnosis(item, error)
+    failed = ImageReadError(said)
     failed.__cause__ = error
     return failed
 

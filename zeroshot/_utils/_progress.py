@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 from tqdm.auto import tqdm
 
+_DISABLED = "TQDM_DISABLE"  # set to anything but 0, and no bar is shown
 _DELAY = 3.0  # seconds of work after which a bar is worth its line
 
 
@@ -20,11 +22,13 @@ def progress_bar(
     items : iterable, optional
         What to go through.
     progress : bool or "auto"
-        "auto" shows it once the work has taken some seconds.
+        "auto" shows it once the work has taken some seconds. ``TQDM_DISABLE=1`` in the
+        environment shows none.
     unit : str
         What is counted.
     **options : object
         Others of tqdm, such as ``total`` and ``desc``.
     """
+    disable = progress is False or os.environ.get(_DISABLED, "0") not in ("", "0")
     delay = _DELAY if progress == "auto" else 0
-    return tqdm(items, unit=unit, disable=progress is False, delay=delay, **options)
+    return tqdm(items, unit=unit, disable=disable, delay=delay, **options)

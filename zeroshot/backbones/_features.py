@@ -124,7 +124,7 @@ class ImageFeatures(
 
         Returns
         -------
-        float32 ndarray of shape (n, n_features_out_)
+        float32 ndarray of shape (n, ``n_features_out_``)
             With ``on_error="skip"``, one row for each image that could be read.
 
         Raises
@@ -152,7 +152,7 @@ class ImageFeatures(
         Returns
         -------
         Bunch
-            ``features``, float32 of shape (n_read, n_features_out_); ``indices``, of shape
+            ``features``, float32 of shape (n_read, ``n_features_out_``); ``indices``, of shape
             (n_read,), the position in `X` of each row; ``errors``, a dict from the position of each
             other image to its ImageReadError. It neither raises nor warns on unreadable images,
             whatever `on_error` is.

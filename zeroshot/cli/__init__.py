@@ -1,7 +1,9 @@
 """The command line: ``zeroshot fit``, ``evaluate``, ``predict``, ``embed``, ``similar`` and more.
 
-One module a command, each with `add_parser` and a function that runs it. What is heavy is imported
-inside the latter, so that ``zeroshot --help`` loads neither torch nor scikit-learn.
+One module per command, which has the module's name: the function that runs it, under click's
+decorators for its options. The table `COMMANDS` of ``_main.py`` lists all commands. A module is
+imported when its command is run, and what is heavy inside the function: ``zeroshot --help`` loads
+neither, and ``zeroshot fit --help`` neither torch nor scikit-learn.
 """
 
 from __future__ import annotations

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from zeroshot.cli._options import refuse
-from zeroshot.cli._terminal import UsageError, check_known
+import click
+
+from zeroshot.cli._options import PATH, refuse
+from zeroshot.cli._terminal import UsageError, not_known
 from zeroshot.exceptions import UnknownLabelError
 
 SUFFIX = ".csv"
@@ -27,6 +29,11 @@ LABEL_EMBEDDINGS = {
     "hash": "HashEmbedding",
 }
 """Name to class; any other name is that of a file, or of a set, of vectors."""
+
+with_label_embedding = click.option(
+    "--label-embedding", type=PATH, metavar="NAME|FILE", show_default=DEFAULT_EMBEDDING,
+    help=f"{', '.join(LABEL_EMBEDDINGS)}, or a file: word vectors, or attributes as CSV",
+)  # fmt: skip
 
 TEXT_NETWORKS = ("sentence", "clip")
 """Those that a network computes; the others are looked up."""
@@ -49,16 +56,19 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name to class and parameters; `build_estimator` knows what else each needs."""
 
 ESTIMATORS_HELP = """estimators:
-  fewshot   what the backbone's own classifier (ImageNet's) says of names, and on top of it the
-            means of your images, as far as images left out say that these help (the default)
+  fewshot   what the backbone's own classifier (ImageNet's) says of names, and
+            on top of it the means of your images, as far as images left out
+            say that these help (the default)
   ensemble  eszsl, and what the backbone's own classifier says of names
-  ridge     closed form onto label vectors (DeViSEClassifier with squared error); the default for
-            a backbone without a classifier, and for attributes of your own
+  ridge     closed form onto label vectors (DeViSEClassifier with squared
+            error); the default for a backbone without a classifier, and for
+            attributes of your own
   eszsl     closed form, penalties chosen over classes
   devise    the published hinge rank loss
   sae, ale, sje
             as published
-  conse     label vectors weighted by the probabilities of a logistic regression
+  conse     label vectors weighted by the probabilities of a logistic
+            regression
   dummy     a control that looks at no image
 """
 
@@ -108,7 +118,8 @@ def build_embedding(
         return zeroshot.WordVectors(overrides=overrides)
     if not os.path.exists(name):
         known = [*LABEL_EMBEDDINGS, *N_WORDS]
-        check_known([name], known, option="--label-embedding", what="label embedding or file")
+        if message := not_known([name], known, what="label embedding or file"):
+            raise UsageError(f"--label-embedding: {message}")
     elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
         return read_attributes(name, overrides)
     return zeroshot.WordVectors(name, overrides=overrides)
@@ -239,7 +250,7 @@ def knows_the_heads_classes(label_embedding: str | None) -> bool:
     return name != "hash" and not name.lower().endswith(SUFFIX)
 
 
-def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None:
+def check_runs_on_device(label_embedding: str) -> None:
     """Raise if a device or batch size was given for label vectors that are looked up.
 
     Raises
@@ -249,28 +260,27 @@ def check_runs_on_device(args: argparse.Namespace, label_embedding: str) -> None
     """
     if label_embedding not in TEXT_NETWORKS:
         which = " and ".join(TEXT_NETWORKS)
-        refuse(args, ["--device", "--batch-size"], f"is for the label vectors {which}")
+        refuse(["--device", "--batch-size"], f"is for the label vectors {which}")
 
 
-def check_names(args: argparse.Namespace) -> None:
-    """Raise if the names do not stand for what there is, or not together.
+def check_names(args: SimpleNamespace) -> None:
+    """Raise if the estimator and other options do not go together.
 
     Raises
     ------
     UsageError
-        The message says what there is.
+        The message says what to do.
     """
     name = args.estimator
     if name is None:
         return
-    check_known([name], ESTIMATORS, option="--estimator", what="estimator")
     if name in WITH_HEAD and not knows_the_heads_classes(args.label_embedding):
         raise UsageError(
             f"--label-embedding {args.label_embedding} has no vectors of ImageNet's classes, by "
             f"which {name} knows names. Leave it out, or take --estimator eszsl."
         )
     if name == "dummy":
-        refuse(args, ["--calibrate"], "has no use: dummy looks at no image")
+        refuse(["--calibrate"], "has no use: dummy looks at no image")
 
 
 def read_attributes(path: str | os.PathLike, overrides: Mapping[str, str] | None = None) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import click
+
 from zeroshot.cli._images import DATASETS
-from zeroshot.cli._options import add_command, add_format, add_output
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
-from zeroshot.cli._terminal import check_known, say
+from zeroshot.cli._options import command, with_format, with_output
+from zeroshot.cli._output import Answers, Output, provenance
+from zeroshot.cli._terminal import Name, say
 
 HELP = """List the data sets that the package reads: whether they are on this machine, where they
 are or belong (the folder that ZEROSHOT_DATA names), their size, and how to get them."""
@@ -23,24 +25,17 @@ EXAMPLES = """examples:
 COLUMNS = ("dataset", "here", "n_bytes", "path", "get")
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    datasets = add_command(
-        commands, "datasets", run,
-        summary="list data sets, and how to get them", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    datasets.add_argument(
-        "--download", metavar="NAME", help=f"fetch one first: {', '.join(DATASETS)}"
-    )
-    add_output(datasets, "FILE", "instead of standard output")
-    add_format(datasets, FORMATS, FORMAT_HELP)
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.option(
+    "--download", type=Name(DATASETS, "data set"), metavar="NAME",
+    help=f"fetch one first: {', '.join(DATASETS)}",
+)  # fmt: skip
+@with_output("FILE", "instead of standard output")
+@with_format()
+def datasets(args: SimpleNamespace) -> int:
     """List them."""
     output = Output(args)
     if args.download is not None:
-        check_known([args.download], DATASETS, option="--download", what="data set")
         _download(args.download)
     output.write(Answers(COLUMNS, _rows()), provenance(args))
     return 0

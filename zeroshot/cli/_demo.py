@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from zeroshot._utils._files import atomic_folder
 from zeroshot._utils._optional import import_optional
-from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._images import in_options_each, report_unreadable
 from zeroshot.cli._options import (
-    add_command,
-    add_format,
-    add_network,
-    add_output,
+    PATH,
+    command,
     network_options,
     read_images,
+    with_format,
+    with_network,
+    with_output,
 )
 from zeroshot.cli._output import (
-    FORMATS,
     Answers,
     check_folder,
     print_answers,
@@ -39,24 +41,17 @@ EXAMPLES = """examples:
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    demo = add_command(
-        commands, "demo", run,
-        summary="run the main job on bundled data", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    demo.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER", help="further photos to name")
-    add_output(
-        demo, "DIR", "report folder (default: zeroshot-demo; where that exists, zeroshot-demo-2)"
-    )
-    add_format(demo, FORMATS, "of the figures (default: table); parquet is written into --output")
-    demo.add_argument(
-        "--json", dest="format", action="store_const", const="json", help="short for --format json"
-    )
-    add_network(demo, choice=False)
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument(
+    "images", nargs=-1, type=PATH, metavar="[IMAGE_OR_FOLDER]...", help="further photos"
+)
+@with_output(
+    "DIR", "report folder", show_default="zeroshot-demo; where that exists, zeroshot-demo-2"
+)
+@with_format(default="table", show_default=True, help="of the figures; parquet goes into --output")
+@click.option("--json", "format", flag_value="json", help="short for --format json")
+@with_network(choice=False)
+def demo(args: SimpleNamespace) -> int:
     """Run the demo, print its figures, write its report."""
     folder = _report_folder(args.output, force=args.force)
     import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
@@ -69,9 +64,10 @@ def run(args: argparse.Namespace) -> int:
     results = run_demo(
         images, backbone=TimmFeatures(**options), progress=args.progress is not False
     )
+    results["unreadable_photos"] = in_options_each(results["unreadable_photos"])
     answers = _answers(results)
     if args.format != "parquet":  # printed first: a full disk must not take the figures with it
-        print_answers(answers, args.format or "table")
+        print_answers(answers, args.format)
     from zeroshot.report import write_demo_report
     from zeroshot.report._demo import TABLE
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
-    LABEL_EMBEDDINGS,
     build_embedding,
     check_runs_on_device,
+    with_label_embedding,
 )
 from zeroshot.cli._fit import open_backbone
 from zeroshot.cli._images import extract, report_unreadable
 from zeroshot.cli._options import (
-    add_command,
-    add_format,
-    add_label_embedding,
-    add_network,
-    add_output,
-    add_seed,
+    PATH,
     check_one_stdin,
+    command,
     device_options,
     read_images,
     read_label_arguments,
     refuse,
+    with_format,
+    with_network,
+    with_output,
+    with_seed,
 )
 from zeroshot.cli._output import Answers, Output, new_file, provenance
 from zeroshot.cli._terminal import UsageError
@@ -45,27 +47,18 @@ EXAMPLES = """examples:
 FORMATS = ("npz", "csv", "json", "parquet")
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    embed = add_command(
-        commands, "embed", run,
-        summary="write features of images or vectors of labels", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    embed.add_argument(
-        "items",
-        nargs="+",
-        metavar="IMAGE_OR_FOLDER|LABEL",
-        help="or - for standard input, one a line",
-    )
-    embed.add_argument("--labels", action="store_true", help="the arguments are labels")
-    add_output(embed, "FILE", "such as features.npz, vectors.csv", required=True)
-    add_format(embed, (*FORMATS, "table"), "default: by the name of --output; no table")
-    add_label_embedding(embed, list(LABEL_EMBEDDINGS))
-    add_network(embed, choice=True)
-    add_seed(embed)
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument(
+    "items", nargs=-1, required=True, type=PATH, metavar="IMAGE_OR_FOLDER|LABEL...",
+    help="or - for standard input, one per line",
+)  # fmt: skip
+@click.option("--labels", is_flag=True, help="the arguments are labels")
+@with_output("FILE", "such as features.npz, vectors.csv", required=True)
+@with_format((*FORMATS, "table"), show_default="by the name of --output", help="no table")
+@with_label_embedding
+@with_network(choice=True)
+@with_seed
+def embed(args: SimpleNamespace) -> int:
     """Embed and write."""
     check_one_stdin(args.items)
     if args.format == "table":
@@ -77,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
     return _labels(args, output) if args.labels else _images(args, output)
 
 
-def _labels(args: argparse.Namespace, output: Output) -> int:
+def _labels(args: SimpleNamespace, output: Output) -> int:
     of_images = ("--backbone", "--weights", "--image-size", "--progress", "--seed")
-    refuse(args, of_images, "is for images, not for --labels")
+    refuse(of_images, "is for images, not for --labels")
     name = args.label_embedding or DEFAULT_EMBEDDING
-    check_runs_on_device(args, name)
+    check_runs_on_device(name)
     labels = read_label_arguments(args.items)
     embedding = build_embedding(name, running=device_options(args))
     try:
@@ -95,8 +88,8 @@ def _labels(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _images(args: argparse.Namespace, output: Output) -> int:
-    refuse(args, ["--label-embedding"], "is for labels: without --labels, images are read")
+def _images(args: SimpleNamespace, output: Output) -> int:
+    refuse(["--label-embedding"], "is for labels: without --labels, images are read")
     paths, other_files = read_images(args.items)
     backbone = open_backbone(args)
     read = extract(backbone, paths)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from zeroshot._utils._files import atomic_folder
 from zeroshot._utils._optional import import_optional
@@ -14,15 +16,17 @@ from zeroshot._utils._provenance import RECORD
 from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._no_training import WORSE
 from zeroshot.cli._options import (
-    add_command,
-    add_format,
-    add_network,
-    add_output,
-    add_seed,
+    PATH,
+    SOURCE_HELP,
+    command,
     read_labels,
+    with_format,
+    with_labels,
+    with_network,
+    with_output,
+    with_seed,
 )
 from zeroshot.cli._output import (
-    FORMATS,
     Answers,
     check_folder,
     print_answers,
@@ -50,26 +54,15 @@ COLUMNS = ("figure", "value", "low", "high", "best_constant", "random_label", "n
 JUDGED_BY = ("seen_accuracy", "unseen_accuracy")
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    evaluate = add_command(
-        commands, "evaluate", run,
-        summary="judge a saved model on a folder of images", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    evaluate.add_argument("model", metavar="MODEL", help="folder that 'zeroshot fit' wrote")
-    evaluate.add_argument(
-        "source", metavar="DIR_OR_DATASET", help="a folder a class; cifar100; tiny_imagenet"
-    )
-    evaluate.add_argument(
-        "--unseen", metavar="a,b,c|FILE", help="judge on these classes alone, and offer no others"
-    )
-    add_output(evaluate, "DIR", f"folder for a page ({PAGE}), {FIGURES} and {RECORD}")
-    add_network(evaluate, choice=False)
-    add_seed(evaluate)
-    add_format(evaluate, FORMATS, "default: table; parquet needs --output")
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument("model", type=PATH, metavar="MODEL", help="folder that 'zeroshot fit' wrote")
+@click.argument("source", type=PATH, metavar="DIR_OR_DATASET", help=SOURCE_HELP)
+@with_labels("--unseen", help="judge on these classes alone, and offer no others")
+@with_output("DIR", f"folder for a page ({PAGE}), {FIGURES} and {RECORD}")
+@with_network(choice=False)
+@with_seed
+@with_format(default="table", show_default=True)
+def evaluate(args: SimpleNamespace) -> int:
     """Judge, print the figures, and write them and the page if asked to."""
     folder = None if args.output is None else Path(args.output)
     charts = folder is not None and _checked_output(folder, force=args.force)
@@ -124,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
-            print_answers(answers, args.format or "table")
+            print_answers(answers, args.format)
     return 0
 
 
@@ -147,9 +140,7 @@ def _only(
     """Return the images of classes that the model has not learnt, of two at least."""
     import numpy as np
 
-    check_known(
-        unseen, data.class_names, option="--unseen", what=f"class of {source}", code_2=False
-    )
+    check_known(unseen, data.class_names, option="--unseen", what=f"class of {source}")
     seen = sorted(set(unseen) & set(model.seen_classes))
     if seen:
         raise ValueError(
@@ -166,7 +157,7 @@ def _judged(
     no_training: Any,
     features: Any,
     judged: LabelledImages,
-    args: argparse.Namespace,
+    args: SimpleNamespace,
 ) -> Any:
     """Return the evaluation, what it notes in terms of options."""
     from zeroshot.evaluation import evaluate_zero_shot
@@ -255,7 +246,7 @@ def _write(
     task: tuple[Any, Any, LabelledImages],
     record: dict[str, Any],
     folder: Path,
-    args: argparse.Namespace,
+    args: SimpleNamespace,
     *,
     charts: bool,
 ) -> None:

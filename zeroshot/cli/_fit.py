@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import textwrap
@@ -10,7 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from zeroshot._utils._files import atomic_folder
 from zeroshot._utils._provenance import RECORD, as_json
@@ -20,7 +22,6 @@ from zeroshot.cli._choices import (
     DEFAULT_ESTIMATOR,
     ESTIMATORS,
     ESTIMATORS_HELP,
-    LABEL_EMBEDDINGS,
     SUFFIX,
     TRAINED,
     WITH_HEAD,
@@ -32,6 +33,7 @@ from zeroshot.cli._choices import (
     has_head,
     knows_the_heads_classes,
     prior_of,
+    with_label_embedding,
 )
 from zeroshot.cli._images import (
     LabelledImages,
@@ -49,31 +51,40 @@ from zeroshot.cli._no_training import (
     verdict,
 )
 from zeroshot.cli._options import (
-    add_command,
-    add_format,
-    add_label_embedding,
-    add_network,
-    add_output,
-    add_seed,
+    PATH,
+    SOURCE_HELP,
+    command,
     device_options,
     network_options,
     read_labels,
+    with_format,
+    with_labels,
+    with_network,
+    with_output,
+    with_seed,
 )
 from zeroshot.cli._output import (
-    FORMATS,
     TEXT_FORMATS,
     Answers,
     check_folder,
     print_answers,
     provenance,
 )
-from zeroshot.cli._terminal import UsageError, check_known, did_you_mean, say, spelled_as_known
+from zeroshot.cli._terminal import (
+    Name,
+    UsageError,
+    check_known,
+    did_you_mean,
+    say,
+    spelled_as_known,
+)
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = f"""Learn from images of some classes how labels look, and save a model that names further
 classes as well. Images that cannot be read are skipped and counted. The summary has the model
 beside no training at all, on images and on classes that were left out in turn.
 
+\b
 {ESTIMATORS_HELP}"""
 
 EXAMPLES = """examples:
@@ -85,52 +96,38 @@ EXAMPLES = """examples:
 FILES = {"config.json", "arrays.safetensors", RECORD}
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    fit = add_command(
-        commands, "fit", run,
-        summary="learn from a folder of images, and save the model", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    fit.add_argument(
-        "source", metavar="DIR_OR_DATASET", help="a folder a class; cifar100; tiny_imagenet"
-    )
-    add_output(fit, "MODEL", "folder of the model", required=True)
-    fit.add_argument(
-        "--estimator",
-        metavar="NAME",
-        help=f"{', '.join(ESTIMATORS)} (default: {DEFAULT_ESTIMATOR}, or {WITHOUT_HEAD} where the "
-        "backbone has no classifier of its own)",
-    )
-    add_label_embedding(fit, list(LABEL_EMBEDDINGS))
-    fit.add_argument(
-        "--label-texts",
-        metavar="FILE",
-        help='what ambiguous labels mean, as JSON: {"crane": "crane bird"}',
-    )
-    fit.add_argument(
-        "--calibrate",
-        action="store_true",
-        help="lower the scores of learnt classes, which else win over all others, by a number "
-        "chosen on training images",
-    )
-    fit.add_argument(
-        "--exclude", metavar="a,b,c|FILE", help="classes to leave out, to be unseen later"
-    )
-    add_network(fit, choice=True)
-    add_seed(fit)
-    add_format(fit, FORMATS, "of the summary on standard output (default: table); no parquet")
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument("source", type=PATH, metavar="DIR_OR_DATASET", help=SOURCE_HELP)
+@with_output("MODEL", "folder of the model", required=True)
+@click.option(
+    "--estimator", type=Name(ESTIMATORS, "estimator"), metavar="NAME", help=", ".join(ESTIMATORS),
+    show_default=f"{DEFAULT_ESTIMATOR}, or {WITHOUT_HEAD} where the backbone has no classifier",
+)  # fmt: skip
+@with_label_embedding
+@click.option(
+    "--label-texts", type=PATH, metavar="FILE",
+    help='what ambiguous labels mean, as JSON: {"crane": "crane bird"}',
+)  # fmt: skip
+@click.option(
+    "--calibrate", is_flag=True,
+    help="lower the scores of learnt classes, which else win over all others, by a number "
+    "chosen on training images",
+)  # fmt: skip
+@with_labels("--exclude", help="classes to leave out, to be unseen later")
+@with_network(choice=True)
+@with_seed
+@with_format(default="table", show_default=True, help="of the summary; no parquet")
+def fit(args: SimpleNamespace) -> int:
     """Fit and save; print a summary."""
     check_names(args)
-    if args.format not in (None, *TEXT_FORMATS):
+    if args.format not in TEXT_FORMATS:
         raise UsageError(
             f"--format {args.format}: a summary of one line goes to standard output, and --output "
             f"is the model. Pass one of {', '.join(TEXT_FORMATS)}."
         )
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
+    running = device_options(args)
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     data = load_classes(args.source, judged=False)
     there = [*data.class_names, *data.empty_classes]
@@ -139,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate:
         _check_calibrated(data, args.source)
     texts = _label_texts(args.label_texts, there)
-    embedding = build_embedding(args.label_embedding, texts, running=device_options(args))
+    embedding = build_embedding(args.label_embedding, texts, running=running)
     if args.estimator not in (None, *WITH_HEAD):
         _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
     backbone = open_backbone(args)
@@ -174,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
         if warning := verdict(comparison, estimator):
             say(f"warning: {warning}")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    print_answers(summary.answers(), args.format or "table")
+    print_answers(summary.answers(), args.format)
     return 0
 
 
@@ -230,7 +227,7 @@ def _compared(estimator: str, needs: Needs, features: Any, labels: Any) -> list[
     )
 
 
-def open_backbone(args: argparse.Namespace) -> Any:
+def open_backbone(args: SimpleNamespace) -> Any:
     """Return the network that the options name, opened."""
     from zeroshot.backbones import TimmFeatures
 
@@ -263,7 +260,7 @@ def _without(excluded: list[str], data: LabelledImages, source: str) -> Labelled
     import numpy as np
 
     known = [*data.class_names, *data.empty_classes]
-    check_known(excluded, known, option="--exclude", what=f"class of {source}", code_2=False)
+    check_known(excluded, known, option="--exclude", what=f"class of {source}")
     data = data.where(~np.isin(data.labels, excluded))
     _check_two(data, f"{source} holds", "less those of --exclude" if excluded else "")
     return data
@@ -342,7 +339,7 @@ def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool
 
 
 def _record(
-    args: argparse.Namespace,
+    args: SimpleNamespace,
     needs: Needs,
     backbone: Any,
     read: Read,

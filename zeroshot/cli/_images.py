@@ -167,6 +167,11 @@ def _entries(images: Any, errors: Mapping[int, Exception]) -> list[dict[str, str
     return [{"path": str(images[i]), "error": in_options(error)} for i, error in errors.items()]
 
 
+def in_options_each(unreadable: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return images that could not be read, and why, as the command line says it."""
+    return [{**entry, "error": in_options(entry["error"])} for entry in unreadable]
+
+
 def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:
     """Name on stderr the images that could not be read; return the exit code of asking for them."""
     for entry in unreadable:

@@ -1,31 +1,61 @@
-"""The parser of all commands, and the way out of each: exit codes, one line an error."""
+"""The group of all commands, and the way out of each: exit codes, one line per error."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-import warnings
+from importlib import import_module
+from typing import Any
+
+import click
 
 import zeroshot
-from zeroshot.cli import (
-    _datasets,
-    _demo,
-    _embed,
-    _evaluate,
-    _fit,
-    _models,
-    _predict,
-    _similar,
-)
-from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
-from zeroshot.exceptions import ZeroShotError, in_options
 
-COMMANDS = (_demo, _fit, _evaluate, _predict, _embed, _similar, _models, _datasets)
+PROGRAM = "zeroshot"
+COMPLETION = "_ZEROSHOT_COMPLETE"  # which shell asks for completions, and for what
+COMMANDS = {
+    "demo": "run the main job on bundled data",
+    "fit": "learn from a folder of images, and save the model",
+    "evaluate": "judge a saved model on a folder of images",
+    "predict": "name images from your labels",
+    "embed": "write features of images or vectors of labels",
+    "similar": "find the classes that labels are most like",
+    "models": "list networks, and whose weights are here",
+    "datasets": "list data sets, and how to get them",
+}
+"""Name to what the command does; the module and the command in it have the same name."""
 
 EXIT_CODES = """exit codes: 0 done; 1 something failed, in one line on stderr; 2 the command line is
 wrong; 130 interrupted, nothing half done left behind. 'zeroshot COMMAND --help' shows examples.
 """
+
+
+class Commands(click.Group):
+    """Commands whose modules are imported when they are run, not for the list of all."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"zeroshot.cli._{cmd_name}"), cmd_name)
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List all without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+_unloaded: Any = dict.fromkeys(COMMANDS)  # the names alone: for the list, and for near ones
+commands = click.version_option(zeroshot.__version__, message="zeroshot %(version)s")(
+    Commands(
+        commands=_unloaded,
+        help="Zero-shot image classification.",
+        epilog=EXIT_CODES,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+)
 
 
 def run(argv: list[str]) -> int:
@@ -40,42 +70,25 @@ def run(argv: list[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    try:
-        args = _parser().parse_args(argv)
-    except SystemExit as stop:  # argparse's own way out, after help or a wrong argument
-        return int(stop.code or 0)
-    args.argv = argv
+    if instruction := os.environ.get(COMPLETION):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(commands, {}, PROGRAM, COMPLETION, instruction)
     if hasattr(sys.stdout, "reconfigure"):  # no answer is lost to a terminal of few letters
         sys.stdout.reconfigure(errors="backslashreplace")
-    with warnings.catch_warnings():
-        warnings.showwarning = warnings_shown_once()
-        try:
-            return args.run(args)
-        except UsageError as error:
-            return fail(error, code=2)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            if args.debug:
-                raise
-            if isinstance(error, (ZeroShotError, OSError, ValueError)):
-                return fail(error, code=1)
-            name = type(error).__name__
-            return fail(f"{name}: {in_options(error)} (--debug shows where it happened)", code=1)
+    try:  # not commands.main(): that ends a line on stderr after Ctrl-C, and exits
+        with commands.make_context(PROGRAM, list(argv), obj=argv) as context:
+            return commands.invoke(context)
+    except click.exceptions.Exit as stop:  # after --help and --version
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.UsageError as error:
+        from zeroshot.cli._terminal import fail
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zeroshot",
-        description="Zero-shot image classification.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"zeroshot {zeroshot.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
-    return parser
+        where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
+        return fail(error.format_message() + where, code=error.exit_code)
 
 
 def _discard_stdout() -> None:

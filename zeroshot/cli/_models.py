@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from types import SimpleNamespace
 
-from zeroshot.cli._options import add_command, add_format, add_output
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
+import click
+
+from zeroshot.cli._options import command, with_format, with_output
+from zeroshot.cli._output import Answers, Output, provenance
 from zeroshot.cli._terminal import did_you_mean
 
 HELP = """List the models of timm that weights are published for, and where their weights are:
@@ -20,21 +21,14 @@ EXAMPLES = """examples:
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    models = add_command(
-        commands, "models", run,
-        summary="list networks, and whose weights are here", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    models.add_argument(
-        "pattern", nargs="?", default="*", help="part of a name, or a pattern with * (default: all)"
-    )
-    models.add_argument("--here", action="store_true", help="those whose weights are here only")
-    add_output(models, "FILE", "instead of standard output")
-    add_format(models, FORMATS, FORMAT_HELP)
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument(
+    "pattern", default="*", metavar="[PATTERN]", help="part of a name, or a pattern with *"
+)
+@click.option("--here", is_flag=True, help="those whose weights are here only")
+@with_output("FILE", "instead of standard output")
+@with_format()
+def models(args: SimpleNamespace) -> int:
     """List them."""
     output = Output(args)
     import timm

@@ -2,135 +2,216 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
+import shlex
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from zeroshot.cli._label_files import labels_in
-from zeroshot.cli._terminal import UsageError
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
+from zeroshot.cli._label_files import labels_in
+from zeroshot.cli._output import FORMATS
+from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
+from zeroshot.exceptions import ZeroShotError, in_options
+
+Decorator = Callable[[Any], Any]
+
+SOURCE_HELP = "a folder with a folder for each class; cifar100; tiny_imagenet"
 STDIN = "-"
-BATCH_SIZE = 64
 # What is meant as the path of a list of labels: "pets.txt", "lists/pets".
 _FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
 
-def add_command(
-    commands: Any,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    *,
-    summary: str,
-    text: str,
-    examples: str,
-) -> argparse.ArgumentParser:
-    """Return the parser of a new command, with the option that all of them have."""
-    command = commands.add_parser(
-        name,
-        help=summary,
-        description=text,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+class AnyPath(click.ParamType):
+    """The type of what may be a path: shells complete it, and it is checked where it is opened."""
+
+    name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Labels(AnyPath):
+    """The type of an option that takes several labels between commas, or a file of them."""
+
+
+PATH = AnyPath()
+
+
+class Command(click.Command):
+    """A command whose function takes all its options as one namespace."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        debug = click.Option(["--debug"], is_flag=True, help="show the traceback of an error")
+        self.params.append(debug)
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run it; return its exit code."""
+        args = SimpleNamespace(**ctx.params, argv=ctx.find_root().obj)
+        self._check_rest(ctx)
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = warnings_shown_once()
+                return self.callback(args)  # type: ignore[misc]
+        except (click.UsageError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if args.debug:
+                raise
+            if isinstance(error, (ZeroShotError, OSError, ValueError)):
+                return fail(error, code=1)
+            name = type(error).__name__
+            return fail(f"{name}: {in_options(error)} (--debug shows where it happened)", code=1)
+
+    def _check_rest(self, ctx: click.Context) -> None:
+        """Raise if there are more arguments than the command takes."""
+        if not ctx.args:
+            return
+        for option in self.params:
+            if isinstance(option.type, Labels) and option.name:
+                check_commas(option.opts[-1], ctx.params[option.name], ctx.args)
+        ctx.fail(f"Got unexpected arguments: {' '.join(ctx.args)}.")
+
+
+def command(*, help: str, examples: str) -> Callable[[Any], Command]:
+    """Return a decorator that makes a command of a function."""
+    return click.command(
+        cls=Command,
+        help=help,
+        epilog="\b\n" + examples,  # \b: lines stay as they are
+        context_settings={"allow_extra_args": True},
     )
-    command.set_defaults(run=run, parser=command)
-    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return command
 
 
-def add_network(command: argparse.ArgumentParser, *, choice: bool) -> None:
+def _all(*decorators: Decorator) -> Decorator:
+    """Return one decorator for several, the first outermost: help shows options in this order."""
+    return lambda function: reduce(lambda inner, one: one(inner), reversed(decorators), function)
+
+
+def with_network(*, choice: bool) -> Decorator:
     """Add how the network runs and, with `choice`, which one it is."""
-    if choice:
-        command.add_argument(
-            "--backbone", metavar="NAME", help="model of timm (default: tf_efficientnet_lite0)"
-        )
-        command.add_argument(
-            "--weights",
-            default="auto",
-            metavar="auto|none|FILE",
-            help="of the backbone: its own, random ones, or a file's (default: auto)",
-        )
-        command.add_argument(
-            "--image-size", type=_positive, metavar="N", help="side of the network's input"
-        )
-    add_device(command, "images")
-    command.add_argument(
-        "--max-pixels",
-        type=_positive,
-        metavar="N",
-        help="width x height that an image may have (default: 89478485)",
-    )
-    command.add_argument(
-        "--max-bytes",
-        type=_positive,
-        metavar="N",
-        help="size that an image file may have (default: 268435456)",
-    )
-    command.add_argument(
-        "--max-seconds",
-        type=_positive_number,
-        metavar="S",
-        help="for decoding one AVIF or JPEG 2000 image (default: 20)",
-    )
-    command.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="progress bars on stderr (default: on work of some seconds)",
-    )
+    return _all(*(_WHICH_NETWORK if choice else ()), with_device("images"), *_READING)
 
 
-def add_device(command: argparse.ArgumentParser, what: str) -> None:
+def with_device(what: str) -> Decorator:
     """Add where a network runs, and on how much at once."""
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    command.add_argument(
-        "--batch-size", type=_positive, metavar="N", help=f"{what} at once (default: {BATCH_SIZE})"
+    return _all(
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
+        _number("--batch-size", help=f"{what} at once", default=64, show_default=True),
     )
 
 
-def add_label_embedding(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Add where label vectors come from."""
-    command.add_argument(
-        "--label-embedding",
-        metavar="NAME|FILE",
-        help=f"{', '.join(names)}, or a file: word vectors, or attributes as CSV (default: glove)",
-    )
+def _number(*names: str, help: str, **kwargs: Any) -> Decorator:
+    return click.option(*names, type=click.IntRange(1), metavar="N", help=help, **kwargs)
 
 
-def add_output(command: argparse.ArgumentParser, metavar: str, text: str, **kwargs: Any) -> None:
+_WHICH_NETWORK = (
+    click.option(
+        "--backbone", metavar="NAME", help="model of timm", show_default="tf_efficientnet_lite0"
+    ),
+    click.option(
+        "--weights", type=PATH, default="auto", show_default=True, metavar="auto|none|FILE",
+        help="of the backbone: its own, random ones, or a file's",
+    ),
+    _number("--image-size", help="side of the network's input"),
+)  # fmt: skip
+# Without a default: a saved model has limits of its own.
+_READING = (
+    _number("--max-pixels", help="width x height that an image may have", show_default="89478485"),
+    _number("--max-bytes", help="size that an image file may have", show_default="268435456"),
+    click.option(
+        "--max-seconds", type=click.FloatRange(0, float("inf"), min_open=True, max_open=True),
+        metavar="S", show_default="20", help="for decoding one AVIF or JPEG 2000 image",
+    ),
+    click.option(
+        "--progress/--no-progress", default=None, show_default="on work of some seconds",
+        help="progress bars on stderr",
+    ),
+)  # fmt: skip
+with_seed = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N",
+    help="of whatever is random",
+)  # fmt: skip
+
+
+def with_output(metavar: str, help: str, **kwargs: Any) -> Decorator:
     """Add where the output goes, and whether it may replace what is there."""
-    command.add_argument("--output", metavar=metavar, help=text, **kwargs)
-    command.add_argument("--force", action="store_true", help="replace an earlier output")
+    return _all(
+        click.option("--output", type=PATH, metavar=metavar, help=help, **kwargs),
+        click.option("--force", is_flag=True, help="replace an earlier output"),
+    )
 
 
-def add_format(command: argparse.ArgumentParser, formats: Sequence[str], text: str) -> None:
+def with_format(formats: Sequence[str] = FORMATS, **changes: Any) -> Decorator:
     """Add the format of the answers."""
-    command.add_argument("--format", choices=tuple(formats), help=text)
+    shown = {
+        "help": "parquet needs --output",
+        "show_default": "by the name of --output, or a table",
+    }
+    return click.option("--format", type=click.Choice(formats), **shown | changes)
 
 
-def add_seed(command: argparse.ArgumentParser) -> None:
-    """Add the seed of whatever is random."""
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+def with_labels(name: str, *, metavar: str = "a,b,c|FILE", **kwargs: Any) -> Decorator:
+    """Add an option that takes labels between commas, or a file of them."""
+    return click.option(name, type=Labels(), metavar=metavar, **kwargs)
 
 
-def refuse(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+def with_k(what: str) -> Decorator:
+    """Add how many answers there are at most."""
+    help = f"{what}, or all if there are fewer"
+    return _number("-k", "--k", help=help, default=5, show_default=True)
+
+
+def refuse(options: Sequence[str], why: str) -> None:
     """Raise if one of the options was given: it does not apply.
 
     Raises
     ------
     UsageError
-        It has another value than its default.
+        It was.
     """
+    context = click.get_current_context()
     for option in options:
         name = option.removeprefix("--").replace("-", "_")
-        if getattr(args, name) != args.parser.get_default(name):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{option} {why}. Leave it out.")
 
 
-def device_options(args: argparse.Namespace) -> dict[str, Any]:
+def check_commas(option: str, text: str | None, words: Sequence[str]) -> None:
+    """Raise if `words` behind an option's one label seem to be labels as well.
+
+    Raises
+    ------
+    UsageError
+        They are separated by spaces.
+    """
+    if words and text and text != STDIN and "," not in text and not os.path.isfile(text):
+        listed = shlex.quote(",".join([text, *words]))
+        raise UsageError(
+            f"{option} takes one argument. Separate labels with commas: {option} {listed}"
+        )
+
+
+def is_word(argument: str) -> bool:
+    """Tell whether an argument names no file, and does not look like the name of one."""
+    is_file = argument == STDIN or os.path.exists(argument)
+    return not is_file and not _FILE_NAME.search(argument)
+
+
+def device_options(args: SimpleNamespace) -> dict[str, Any]:
     """Return where a network runs, and on how much at once, as parameters of it.
 
     Raises
@@ -143,20 +224,24 @@ def device_options(args: argparse.Namespace) -> dict[str, Any]:
     try:
         resolve_device(args.device)
     except ValueError as error:
+        known = args.device.partition(":")[0] in ("cuda", "mps")
         raise ValueError(
-            "--device must be auto, cpu, cuda or another torch device of this machine, got "
+            f"--device {args.device}: torch finds no such GPU on this machine. Leave it out to "
+            "take the best that there is."
+            if known
+            else "--device must be auto, cpu, cuda or another torch device of this machine, got "
             f"{args.device!r}. Leave it out to take the best that there is."
         ) from error
-    return {"device": args.device, "batch_size": args.batch_size or BATCH_SIZE}
+    return {"device": args.device, "batch_size": args.batch_size}
 
 
-def network_options(args: argparse.Namespace) -> dict[str, Any]:
+def network_options(args: SimpleNamespace) -> dict[str, Any]:
     """Return how a network for images runs, as parameters of it; raise as `device_options` does."""
     progress = "auto" if args.progress is None else args.progress
     return {**device_options(args), **reading_options(args), "progress": progress}
 
 
-def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+def reading_options(args: SimpleNamespace) -> dict[str, Any]:
     """Return the limits of reading an image that the options name."""
     given = {name: getattr(args, name) for name in ("max_pixels", "max_bytes", "max_seconds")}
     return {name: value for name, value in given.items() if value is not None}
@@ -264,17 +349,3 @@ def _once(labels: list[str], option: str) -> list[str]:
     if repeated:
         raise UsageError(f"{option} names {', '.join(repeated)} more than once. Name each once.")
     return labels
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
-def _positive_number(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import os
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from zeroshot._utils._files import atomic_file, other_files, parents_of
@@ -23,7 +23,6 @@ from zeroshot.cli._terminal import UsageError, say
 
 TEXT_FORMATS = ("table", "csv", "json")
 FORMATS = (*TEXT_FORMATS, "parquet")
-FORMAT_HELP = "default: by the name of --output, or a table; parquet needs --output"
 SUFFIXES = {
     ".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet", ".npz": "npz",
 }  # fmt: skip
@@ -72,7 +71,7 @@ class Output:
         there already.
     """
 
-    def __init__(self, args: argparse.Namespace, formats: Sequence[str] = FORMATS) -> None:
+    def __init__(self, args: SimpleNamespace, formats: Sequence[str] = FORMATS) -> None:
         self.path = None if args.output is None else Path(args.output)
         if self.path is not None:
             check_file(self.path, force=args.force)
@@ -265,7 +264,7 @@ def check_parent(path: Path, kind: str) -> None:
 
 
 def provenance(
-    args: argparse.Namespace,
+    args: SimpleNamespace,
     *,
     weights: Mapping[str, str] | None = None,
     n_read: int | None = None,

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
+from types import SimpleNamespace
 from typing import Any
 
+import click
+
 from zeroshot._utils._text_tables import printable
-from zeroshot.cli._images import report_unreadable
+from zeroshot.cli._images import in_options_each, report_unreadable
 from zeroshot.cli._options import (
-    add_command,
-    add_format,
-    add_network,
-    add_output,
+    PATH,
+    check_commas,
     check_one_stdin,
+    command,
+    is_word,
     network_options,
     read_images,
     read_labels,
+    with_format,
+    with_k,
+    with_labels,
+    with_network,
+    with_output,
 )
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
+from zeroshot.cli._output import Answers, Output, provenance
 from zeroshot.cli._saved_model import SavedModel
 from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
@@ -41,40 +48,34 @@ named all the same); 2 the command line is wrong
 Photos = list[dict[str, Any]]
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    predict = add_command(
-        commands, "predict", run,
-        summary="name images from your labels", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    predict.add_argument("images", nargs="+", metavar="IMAGE_OR_FOLDER", help="or - for stdin")
-    predict.add_argument("--model", metavar="MODEL", help="folder that 'zeroshot fit' wrote")
-    predict.add_argument(
-        "--labels",
-        metavar="a,b,c|FILE",
-        help="comma-separated, or a file (one a line, JSON, CSV), or - (default: those of --model)",
-    )
-    predict.add_argument("-k", "--k", type=int, metavar="K", help="labels an image (default: 5)")
-    predict.add_argument(
-        "--sentences",
-        action="store_true",
-        help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
-    )
-    add_output(predict, "FILE", "instead of standard output")
-    add_format(predict, FORMATS, FORMAT_HELP)
-    add_network(predict, choice=False)
-
-
-def run(args: argparse.Namespace) -> int:
+@command(help=HELP, examples=EXAMPLES)
+@click.argument(
+    "images", nargs=-1, required=True, type=PATH, metavar="IMAGE_OR_FOLDER...",
+    help="or - for stdin",
+)  # fmt: skip
+@click.option("--model", type=PATH, metavar="MODEL", help="folder that 'zeroshot fit' wrote")
+@with_labels(
+    "--labels", show_default="those of --model",
+    help="separated by commas, or a file (one per line, JSON, CSV), or -",
+)  # fmt: skip
+@with_k("labels per image")
+@click.option(
+    "--sentences", is_flag=True,
+    help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
+)  # fmt: skip
+@with_output("FILE", "instead of standard output")
+@with_format()
+@with_network(choice=False)
+def predict(args: SimpleNamespace) -> int:
     """Name the images."""
     if args.model is None and args.labels is None:
         raise UsageError("predict needs --labels, or a --model, whose classes are taken.")
     if args.model is not None and args.sentences:
         raise UsageError("--sentences: a --model has label vectors of its own. Leave it out.")
     check_one_stdin(args.images, args.labels)
+    if len(args.images) > 1:
+        check_commas("--labels", args.labels, [item for item in args.images if is_word(item)])
     labels = None if args.labels is None else read_labels(args.labels)
-    if labels is not None:
-        _check_k(args.k, len(labels))
     output = Output(args)
     paths, other_files = read_images(args.images)
     if args.model is None:
@@ -94,15 +95,8 @@ def run(args: argparse.Namespace) -> int:
     return report_unreadable(unreadable, len(paths))
 
 
-def _check_k(k: int | None, n_labels: int) -> int:
-    k = min(5, n_labels) if k is None else k
-    if not 1 <= k <= n_labels:
-        raise UsageError(f"--k must be between 1 and the {n_labels} labels, got {k}.")
-    return k
-
-
 def _name_without_training(
-    args: argparse.Namespace, paths: list[str], labels: list[str]
+    args: SimpleNamespace, paths: list[str], labels: list[str]
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
     from zeroshot.backbones import TimmFeatures
     from zeroshot.demo import name_photos
@@ -112,7 +106,7 @@ def _name_without_training(
         photos, unreadable = name_photos(
             paths,
             labels,
-            _check_k(args.k, len(labels)),
+            min(args.k, len(labels)),
             sentences=args.sentences,
             backbone=backbone,
         )
@@ -121,12 +115,12 @@ def _name_without_training(
             owner="predict", remedy="Respell them in --labels, or leave them out."
         ) from error
     if args.output is None:
-        return photos, unreadable, {}  # no record is kept
-    return photos, unreadable, {str(backbone.model_name): backbone.weights_hash_}
+        return photos, in_options_each(unreadable), {}  # no record is kept
+    return photos, in_options_each(unreadable), {str(backbone.model_name): backbone.weights_hash_}
 
 
 def _name_by_model(
-    args: argparse.Namespace, paths: list[str], labels: list[str] | None
+    args: SimpleNamespace, paths: list[str], labels: list[str] | None
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
     from zeroshot._utils._pipelines import final_and_input
 
@@ -135,13 +129,12 @@ def _name_by_model(
         labels = model.classes
     else:
         labels = spelled_as_known(labels, [*map(str, model.classes)], option="--labels")
-    k = _check_k(args.k, len(labels))
     classifier = model.over(labels, option="--labels")
     read = model.read(paths)
     photos: Photos = []
     if len(read.rows):
         final, rows = final_and_input(classifier, read.features)
-        names, scores = final.predict_top_k(rows, k)
+        names, scores = final.predict_top_k(rows, min(args.k, len(labels)))
         photos = [
             {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
             for i, best, row in zip(read.rows, names, scores, strict=True)

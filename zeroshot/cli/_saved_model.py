@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from zeroshot._utils._files import sha256_of
@@ -41,13 +41,14 @@ class SavedModel:
         An option does not apply to its network.
     """
 
-    def __init__(self, folder: str | os.PathLike, args: argparse.Namespace) -> None:
+    def __init__(self, folder: str | os.PathLike, args: SimpleNamespace) -> None:
         import zeroshot
         from zeroshot import CalibratedStacking
         from zeroshot._utils._pipelines import unwrap
 
         self.folder = Path(folder).expanduser()
-        if self.folder.is_dir() and not is_model(self.folder):
+        self._options, self._limits = network_options(args), reading_options(args)
+        if self.folder.exists() and not is_model(self.folder):
             raise ValueError(
                 f"{self.folder} is no model: it holds no {CONFIG}. Name a folder that "
                 "'zeroshot fit' wrote."
@@ -65,29 +66,28 @@ class SavedModel:
         self.seen_classes = final.seen_classes_.tolist()
         self._backbone = self._find_backbone(args)
 
-    def _find_backbone(self, args: argparse.Namespace) -> Any:
+    def _find_backbone(self, args: SimpleNamespace) -> Any:
         """Return the first step where that turns images into features, None for a network."""
         from sklearn.pipeline import Pipeline
         from sklearn.utils import get_tags
 
         from zeroshot.backbones._features import ImageFeatures
 
-        options, self._limits = network_options(args), reading_options(args)
         model = self._model
         first = model[0] if isinstance(model, Pipeline) else model
         if isinstance(first, ImageFeatures):
-            return first.set_params(**options)
+            return first.set_params(**self._options)
         if get_tags(first).input_tags.two_d_array:
             raise ValueError(
                 f"{self.folder} holds a {type(first).__name__}, which takes features, not images. "
                 "Save a pipeline that begins with TimmFeatures."
             )
         why = f"is for models with a backbone, which {self.folder} has not"
-        refuse(args, ["--batch-size", "--progress"], why)
+        refuse(["--batch-size", "--progress"], why)
         if "training" in first.get_params(deep=False):
             first.set_params(training__device=args.device)
         else:
-            refuse(args, ["--device"], why)
+            refuse(["--device"], why)
         return None
 
     @property

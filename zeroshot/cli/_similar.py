@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
-    LABEL_EMBEDDINGS,
     build_embedding,
     check_runs_on_device,
+    with_label_embedding,
 )
 from zeroshot.cli._options import (
-    add_command,
-    add_device,
-    add_format,
-    add_label_embedding,
-    add_output,
+    check_commas,
     check_one_stdin,
+    command,
     device_options,
     read_label_arguments,
     read_labels,
     refuse,
+    with_device,
+    with_format,
+    with_k,
+    with_labels,
+    with_output,
 )
-from zeroshot.cli._output import FORMAT_HELP, FORMATS, Answers, Output, provenance
-from zeroshot.cli._terminal import UsageError, check_known, did_you_mean
-from zeroshot.exceptions import UnknownLabelError
+from zeroshot.cli._output import Answers, Output, provenance
+from zeroshot.cli._terminal import Name, UsageError, did_you_mean
+from zeroshot.exceptions import UnknownLabelError, in_options
 
 HELP = """Find the classes that labels are most like: by where both stand in WordNet (path, lch,
 res, jcn, lin, wup_nltk, as nltk has them) or by the cosine of their vectors."""
@@ -46,50 +50,50 @@ COSINE = "cosine"
 MEASURES = ("path", "lch", "res", "jcn", "lin", "wup_nltk", COSINE)
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command."""
-    similar = add_command(
-        commands, "similar", run,
-        summary="find the classes that labels are most like", text=HELP, examples=EXAMPLES,
-    )  # fmt: skip
-    similar.add_argument("labels", nargs="+", metavar="LABEL", help="or - for standard input")
-    similar.add_argument(
-        "--sources",
-        required=True,
-        metavar="NAME|a,b,c|FILE",
-        help=f"the classes: {', '.join(SOURCES)}, or labels of your own",
-    )
-    similar.add_argument(
-        "--measure", default="path", metavar="NAME", help=f"{', '.join(MEASURES)} (default: path)"
-    )
-    similar.add_argument("-k", "--k", type=int, metavar="N", help="classes a label (default: 5)")
-    add_label_embedding(similar, list(LABEL_EMBEDDINGS))
-    add_output(similar, "FILE", "instead of standard output")
-    add_format(similar, FORMATS, FORMAT_HELP)
-    add_device(similar, "labels")
+class Measure(Name):
+    """The type of ``--measure``: of two formulas of one name, it has one."""
 
-
-def run(args: argparse.Namespace) -> int:
-    """Find them."""
-    if args.measure == "wup":
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return what is wrong with a name."""
+        if value != "wup":
+            return super().get_invalid_choice_message(value, ctx)
         from zeroshot.similarity._wordnet import NOT_WUP
 
-        raise UsageError("--measure: " + NOT_WUP)
-    check_known([args.measure], MEASURES, option="--measure", what="measure")
+        return in_options(NOT_WUP)
+
+
+@command(help=HELP, examples=EXAMPLES)
+@click.argument(
+    "labels", nargs=-1, required=True, metavar="LABEL...", help="or - for standard input"
+)
+@with_labels(
+    "--sources", help=f"the classes: {', '.join(SOURCES)}, or labels of your own",
+    metavar="NAME|a,b,c|FILE", required=True,
+)  # fmt: skip
+@click.option(
+    "--measure", type=Measure(MEASURES, "measure"), default="path", show_default=True,
+    metavar="NAME", help=", ".join(MEASURES),
+)  # fmt: skip
+@with_k("classes per label")
+@with_label_embedding
+@with_output("FILE", "instead of standard output")
+@with_format()
+@with_device("labels")
+def similar(args: SimpleNamespace) -> int:
+    """Find them."""
     if args.measure == COSINE:
-        check_runs_on_device(args, args.label_embedding or DEFAULT_EMBEDDING)
+        check_runs_on_device(args.label_embedding or DEFAULT_EMBEDDING)
     else:
         of_vectors = ("--label-embedding", "--device", "--batch-size")
-        refuse(args, of_vectors, f"is for --measure {COSINE}")
+        refuse(of_vectors, f"is for --measure {COSINE}")
     check_one_stdin(args.labels, args.sources)
     output = Output(args)
     labels = read_label_arguments(args.labels)
     names, synsets = _sources(args.sources)
-    k = min(5, len(names)) if args.k is None else args.k
-    if not 1 <= k <= len(names):
-        raise UsageError(f"--k must be between 1 and the {len(names)} sources, got {k}.")
+    if args.sources not in SOURCES and len(args.labels) > 1:
+        check_commas("--sources", args.sources, args.labels[1:])
     similarity, matrix = _matrix(args, labels, names, synsets)
-    order = (-matrix).argsort(axis=1, kind="stable")[:, :k]
+    order = (-matrix).argsort(axis=1, kind="stable")[:, : args.k]
     found = [
         (label, rank, names[column], float(matrix[row, column]))
         for row, label in enumerate(labels)
@@ -123,7 +127,7 @@ def _check_not_misspelled(text: str) -> None:
 
 
 def _matrix(
-    args: argparse.Namespace, labels: list[str], names: list[str], synsets: dict[str, str]
+    args: SimpleNamespace, labels: list[str], names: list[str], synsets: dict[str, str]
 ) -> tuple[str, Any]:
     from zeroshot.similarity import WordNetSimilarity, WordVectorSimilarity
 

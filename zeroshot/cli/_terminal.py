@@ -9,12 +9,11 @@ from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
 
+from click import Choice, Context
+from click import UsageError as UsageError
+
 from zeroshot._utils._text_tables import printable
 from zeroshot.exceptions import in_options
-
-
-class UsageError(Exception):
-    """What was typed cannot be done; exit code 2."""
 
 
 def say(message: str) -> None:
@@ -78,23 +77,37 @@ def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str)
     return found
 
 
-def check_known(
-    names: Iterable[str], known: Iterable[str], *, option: str, what: str, code_2: bool = True
-) -> None:
-    """Raise unless all `names` are among `known`, naming those that are not, with near ones.
+def check_known(names: Iterable[str], known: Iterable[str], *, option: str, what: str) -> None:
+    """Raise unless all `names` are among `known`.
 
     Raises
     ------
-    UsageError
-        A name is unknown, of what the command line itself knows; ValueError with ``code_2=False``,
-        of what the data hold.
+    ValueError
+        The data hold no such name; those that are unknown are named, with near ones.
     """
+    if message := not_known(names, known, what=what):
+        raise ValueError(f"{option}: {message}")
+
+
+def not_known(names: Iterable[str], known: Iterable[str], *, what: str) -> str:
+    """Return which `names` are not among `known`, with near ones; nothing if all are."""
     options = dict.fromkeys(known)
     unknown = [name for name in dict.fromkeys(names) if name not in options]
     if not unknown:
-        return
+        return ""
     listed = ", ".join(map(repr, unknown[:10])) + (", ..." if len(unknown) > 10 else "")
     near = did_you_mean(unknown[0], options)
     some = f" There are {', '.join(list(options)[:12])}{', ...' if len(options) > 12 else ''}."
-    message = f"{option}: no {what} is called {listed}.{near}{some}"
-    raise UsageError(message) if code_2 else ValueError(message)
+    return f"no {what} is called {listed}.{near}{some}"
+
+
+class Name(Choice):
+    """The type of an option that takes one of several names; near ones are proposed."""
+
+    def __init__(self, known: Iterable[str], what: str) -> None:
+        super().__init__(list(known))
+        self.what = what
+
+    def get_invalid_choice_message(self, value: Any, ctx: Context | None) -> str:
+        """Return what is wrong with a name."""
+        return not_known([value], self.choices, what=self.what)

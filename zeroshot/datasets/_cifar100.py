@@ -12,7 +12,7 @@ from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import read_tar_gz
 from zeroshot.datasets._fetch import Archive, find_archive
 from zeroshot.datasets._safe_pickle import load_pickle
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, in_python
 
 ARCHIVE = Archive(
     filename="cifar-100-python.tar.gz",
@@ -185,6 +185,7 @@ def _list(
 
 def _unfit(path: str | os.PathLike, reason: str) -> IntegrityError:
     return IntegrityError(
-        f"fetch_cifar100: {os.fspath(path)} is no CIFAR-100 archive: {reason}. Remove it, and "
+        in_python("fetch_cifar100: ")
+        + f"{os.fspath(path)} is no CIFAR-100 archive: {reason}. Remove it, and "
         f"fetch it again or copy a whole one there."
     )

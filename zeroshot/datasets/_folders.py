@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from zeroshot._utils._images import read_image
-from zeroshot.exceptions import ImageReadError, LabelWarning, Remedy
+from zeroshot.exceptions import ImageReadError, LabelWarning, Remedy, in_python
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -95,19 +95,22 @@ def load_image_folder(
     >>> bunch.target.tolist(), bunch.class_names
     (['cat', 'cat', 'dog'], ['cat', 'dog'])
     """
-    owner = "load_image_folder"
-    folder = _existing_folder(directory, owner=owner)
+    owner = in_python("load_image_folder: ")
+    folder = _existing_folder(directory, owner)
     classes, strays = _class_folders(folder)
     if strays:
         raise ValueError(
-            f"{owner}: {folder} holds {len(strays)} images outside of class folders "
+            owner + f"{folder} holds {len(strays)} images outside of class folders "
             f"({_some(strays)}). Move each into a folder named after its class, as in "
             f"{folder / 'cat' / strays[0]}; "
-            f"for images without labels, use list_images."
+            + Remedy(
+                "for images without labels, use list_images.",
+                option="to name images without labels: zeroshot predict.",
+            )
         )
     if not classes:
         raise ValueError(
-            f"{owner}: {folder} is empty. Put a folder for each class in it, with the images of "
+            owner + f"{folder} is empty. Put a folder for each class in it, with the images of "
             f"that class, as in {folder / 'cat' / '1.jpg'}."
         )
     _check_not_split(folder, classes)
@@ -117,7 +120,7 @@ def load_image_folder(
     empty = [name for name, paths in images.items() if not paths]
     if empty and not (skip_empty and len(empty) < len(classes)):
         raise ValueError(
-            f"{owner}: {len(empty)} of the {len(classes)} class folders in {folder} hold no image "
+            owner + f"{len(empty)} of the {len(classes)} class folders in {folder} hold no image "
             f"({', '.join(map(repr, empty))}). Add images ({_extensions()}) or remove the folders."
         )
     labelled = [(path, name) for name in classes for path in images[name]]
@@ -125,7 +128,7 @@ def load_image_folder(
     labelled = [(path, name) for path, name in labelled if path not in errors]
     if not labelled:
         raise ValueError(
-            f"{owner}: none of the {len(errors)} images in {folder} can be read. Convert them to "
+            owner + f"none of the {len(errors)} images in {folder} can be read. Convert them to "
             "PNG or JPEG."
         )
     target = np.array([name for _, name in labelled])
@@ -187,7 +190,8 @@ def list_images(path: str | os.PathLike) -> list[str]:
     """
     if not os.path.exists(path):
         raise FileNotFoundError(
-            f"list_images: there is no file or folder {os.fspath(path)}. Check the path; it is "
+            in_python("list_images: ")
+            + f"there is no file or folder {os.fspath(path)}. Check the path; it is "
             f"taken from the folder {Path.cwd()} where it is not absolute."
         )
     if not os.path.isdir(path):
@@ -195,7 +199,8 @@ def list_images(path: str | os.PathLike) -> list[str]:
     images = _images_below(Path(path))
     if not images:
         raise ValueError(
-            f"list_images: the folder {os.fspath(path)} holds no image{_others(path)}. Name a "
+            in_python("list_images: ")
+            + f"the folder {os.fspath(path)} holds no image{_others(path)}. Name a "
             f"folder with image files ({_extensions()}), or the files themselves."
         )
     return images
@@ -221,7 +226,7 @@ def _check_not_split(folder: Path, classes: list[str]) -> None:
         return
     first = next((name for name in parts if name.lower().startswith("train")), min(parts))
     raise ValueError(
-        f"load_image_folder: {folder} holds the parts of a data set "
+        in_python("load_image_folder: ") + f"{folder} holds the parts of a data set "
         f"({', '.join(map(repr, parts))}), not classes: the folders of the classes are in these. "
         f"Pass {str(folder / first)!r} instead."
     )
@@ -247,7 +252,8 @@ def _warn_of_codes(classes: list[str]) -> None:
         )
     if said:
         warnings.warn(
-            f"load_image_folder: of {len(classes)} class folders, {' '.join(said)} "
+            in_python("load_image_folder: ")
+            + f"of {len(classes)} class folders, {' '.join(said)} "
             + Remedy(
                 "Rename them, or say what they mean by overrides= of the label embedding.",
                 option="Rename them, or say what they mean with --label-texts FILE.",
@@ -261,16 +267,16 @@ def _some(items: list[str]) -> str:
     return ", ".join(items[:N_NAMED]) + (", ..." if len(items) > N_NAMED else "")
 
 
-def _existing_folder(directory: str | os.PathLike, *, owner: str) -> Path:
+def _existing_folder(directory: str | os.PathLike, owner: str) -> Path:
     folder = Path(directory)
     if not folder.exists():
         raise FileNotFoundError(
-            f"{owner}: there is no folder {folder}. Check the path; it is taken from the folder "
+            owner + f"there is no folder {folder}. Check the path; it is taken from the folder "
             f"{Path.cwd()} where it is not absolute."
         )
     if not folder.is_dir():
         raise NotADirectoryError(
-            f"{owner}: {folder} is a file. Pass the folder that holds a folder for each class."
+            owner + f"{folder} is a file. Pass the folder that holds a folder for each class."
         )
     return folder
 

@@ -16,7 +16,7 @@ from zeroshot._utils._progress import progress_bar
 from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
 from zeroshot.datasets._fetch import Archive, find_archive
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, in_python
 
 ARCHIVE = Archive(
     filename="tiny-imagenet-200.zip",
@@ -212,6 +212,7 @@ def _lines(archive: zipfile.ZipFile, name: str) -> list[str]:
 
 def _unfit(archive: zipfile.ZipFile, reason: str) -> IntegrityError:
     return IntegrityError(
-        f"fetch_tiny_imagenet: {archive.filename} is no Tiny ImageNet archive: {reason}. Remove "
+        in_python("fetch_tiny_imagenet: ")
+        + f"{archive.filename} is no Tiny ImageNet archive: {reason}. Remove "
         f"it, and fetch it again or copy a whole one there."
     )

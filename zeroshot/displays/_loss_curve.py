@@ -118,8 +118,8 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        losses : list of history_, array-like of shape (n_folds, n_epochs), or dict of str to these
-            A history is a list with a dict an epoch. Histories may differ in length.
+        losses : list of history, array-like of shape (n_folds, n_epochs), or dict of str to these
+            A ``history_`` is a list with a dict an epoch. Histories may differ in length.
         key : str, default="loss"
             Which figure of an epoch, in histories.
         ax : Axes, optional

@@ -67,7 +67,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         label's scores less their mean, over their standard deviation, close to the normalised
         columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
         of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors. In
-        ``examples/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
+        ``studies/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
     temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``. None chooses it on held-out classes where the
         folds come in one pass over the data (the closed form without `hubness`, from ``fit``, with

@@ -182,14 +182,14 @@ class FewShotClassifier(CompositeClassifier):
     :math:`\delta_m - \rho \delta_p`, with their correlation :math:`\rho`. As
     :math:`\delta_m = \delta_\infty \sqrt{n/(n+4)}` grows with the number n of images, the prior's
     share falls. Where no class has two images, :math:`\delta_\infty = 5`. Both constants come from
-    Tiny ImageNet's training images (``examples/few_shot_prior.py --preset development``), with its
+    Tiny ImageNet's training images (``studies/few_shot_prior.py --preset development``), with its
     classes taken out of the ImageNet head that was the prior.
 
     A prior that is nearly always right is hard to improve. The weight of the means is therefore
     multiplied by a trust between 0 and 1: the one with the best mean class accuracy on training
     images left out of the means, or 0 where it does not beat the prior alone by more than a
     standard error. Where fewer than half of the classes have two images, the means are trusted if
-    the prior names less than half of the images rightly (``examples/own_photos.py`` has the trial).
+    the prior names less than half of the images rightly (``studies/own_photos.py`` has the trial).
 
     Each class's blend is a z-score again, less half of what the right class is expected to reach,
     so that classes without images compete with the others: only where the numbers of images differ

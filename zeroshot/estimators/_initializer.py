@@ -178,7 +178,7 @@ class SimilarityInitializer(
     with m of ``prior_images``, and no offset. So a class without images stands on its source rows
     alone, and one with many on its images. Where m cannot be chosen, 0.5 is taken: at one image a
     class the best of 0.25, 0.5, 1, 2 and 4 on Tiny ImageNet's training images, with the synsets
-    of its classes taken out of the source head (``examples/transfer_constants.py``).
+    of its classes taken out of the source head (``studies/transfer_constants.py``).
 
     References
     ----------

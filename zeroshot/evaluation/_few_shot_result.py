@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from zeroshot._utils._optional import import_optional
 from zeroshot._utils._validation import check_number
 from zeroshot.evaluation._result import html_table, number, text_table
 
@@ -165,20 +164,16 @@ class FewShotCurve(Mapping[str, Scores]):
         }
 
     def to_frame(self) -> Any:
-        """Return the scores as a data frame: a row a score.
+        """Return the scores as a data frame, one row per score.
 
         Returns
         -------
         pandas.DataFrame
             With the columns ``method``, ``shots``, ``draw``, ``score`` and ``control``, which says
             whether the method is one. Controls stand at every number of images.
-
-        Raises
-        ------
-        MissingDependencyError
-            pandas is not installed.
         """
-        pandas = import_optional("pandas", owner="FewShotCurve.to_frame", extra="pandas")
+        import pandas  # half a second: only where a table is made
+
         methods = [(name, by_shot, False) for name, by_shot in self.scores.items()]
         shots = self.settings["shots"]
         methods += [(name, dict.fromkeys(shots, d), True) for name, d in self.controls.items()]

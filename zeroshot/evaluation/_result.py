@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from zeroshot._utils import _text_tables
-from zeroshot._utils._optional import import_optional
 from zeroshot._utils._text_tables import Rows
 
 _CONTROLS = (
@@ -138,20 +137,16 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         }
 
     def to_frame(self) -> Any:
-        """Return the figures as a data frame: a row a figure.
+        """Return the figures as a data frame, one row per figure.
 
         Returns
         -------
         pandas.DataFrame
             With the columns ``value``, ``low``, ``high``, ``best_constant``, ``random_label`` and
             ``no_training``.
-
-        Raises
-        ------
-        MissingDependencyError
-            pandas is not installed.
         """
-        pandas = import_optional("pandas", owner="ZeroShotEvaluation.to_frame", extra="pandas")
+        import pandas  # half a second: only where a table is made
+
         rows = {name: asdict(estimate) for name, estimate in self.estimates.items()}
         return pandas.DataFrame.from_dict(rows, orient="index", dtype=float)
 

@@ -16,8 +16,8 @@ class ConcatEmbedding(LabelEmbedding):
     """Several label embeddings, each scaled to unit length, weighted, and laid side by side.
 
     With v_b the vector that embedding b gives a label, the label's vector is
-    [w_1 v_1/|v_1|, w_2 v_2/|v_2|, ...]: without the scaling, the embedding with the longest vectors
-    alone would decide what is near. A block that is all zeros stays so.
+    ``[w_1 v_1 / |v_1|, w_2 v_2 / |v_2|, ...]``. Without the scaling, the embedding with the longest
+    vectors alone would decide what is near. A block of zeros stays zero.
 
     Parameters
     ----------

@@ -14,14 +14,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as arrays_from_bytes
 from safetensors.numpy import save as arrays_to_bytes
 
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, Remedy, in_python
 
 CONFIG, ARRAYS = "config.json", "arrays.safetensors"
 FORMAT, FORMAT_VERSION = "scikit-zeroshot model", 1
 MAX_CONFIG_BYTES = 64 * 2**20
 
 _KEYS = {"format", "format_version", "versions", "arrays", "embeddings", "objects", "checksum"}
+_LOAD = in_python("load: ")
 _REMEDY = "Copy the folder again from where it was saved, or save the model again."
+_WRITTEN = Remedy(
+    "Pass the folder that zeroshot.save wrote.", option="Pass the folder that 'zeroshot fit' wrote."
+)
 
 
 def write_files(folder: Path, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -60,20 +64,18 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         A file is missing, altered, truncated, of another format, or no plain file.
     """
     if not folder.exists():
-        raise FileNotFoundError(f"load: there is no folder {folder}. Check the path.")
+        raise FileNotFoundError(_LOAD + f"there is no folder {folder}. Check the path.")
     if not folder.is_dir():
-        raise NotADirectoryError(
-            f"load: {folder} is a file. Pass the folder that zeroshot.save wrote."
-        )
+        raise NotADirectoryError(_LOAD + f"{folder} is a file. " + _WRITTEN)
     config = _read_config(folder / CONFIG)
     path, said = folder / ARRAYS, config["arrays"]
     blob = _read(path, config["arrays"]["n_bytes"])
     if len(blob) != said["n_bytes"] or _sha256(blob) != said["sha256"]:
-        raise IntegrityError(f"load: {path} is not the file that was saved. {_REMEDY}")
+        raise IntegrityError(_LOAD + f"{path} is not the file that was saved. {_REMEDY}")
     try:
         return config, arrays_from_bytes(blob)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"load: {path} holds no arrays ({error}). {_REMEDY}") from error
+        raise IntegrityError(_LOAD + f"{path} holds no arrays ({error}). {_REMEDY}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -81,21 +83,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except (RecursionError, ValueError) as error:
-        raise IntegrityError(f"load: {path} is no JSON ({error}). {_REMEDY}") from error
+        raise IntegrityError(_LOAD + f"{path} is no JSON ({error}). {_REMEDY}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise IntegrityError(
-            f"load: {path} does not describe a model. Pass a folder that zeroshot.save wrote."
-        )
+        raise IntegrityError(_LOAD + f"{path} does not describe a model. " + _WRITTEN)
     version = config.get("format_version")
     if type(version) is not int or version < FORMAT_VERSION:
-        raise IntegrityError(f"load: {path} names no known format version. {_REMEDY}")
+        raise IntegrityError(_LOAD + f"{path} names no known format version. {_REMEDY}")
     if version > FORMAT_VERSION:
         raise IntegrityError(
-            f"load: {path} is of format version {version}, and this package reads up to "
+            _LOAD + f"{path} is of format version {version}, and this package reads up to "
             f"{FORMAT_VERSION}. Upgrade it with: pip install --upgrade scikit-zeroshot"
         )
     if not _is_sound(config, text):
-        raise IntegrityError(f"load: {path} is not as it was saved. {_REMEDY}")
+        raise IntegrityError(_LOAD + f"{path} is not as it was saved. {_REMEDY}")
     return config
 
 
@@ -122,14 +122,14 @@ def _read(path: Path, limit: int) -> bytes:
     try:
         status = os.lstat(path)
     except FileNotFoundError as error:
-        raise IntegrityError(f"load: there is no {path}. {_REMEDY}") from error
+        raise IntegrityError(_LOAD + f"there is no {path}. {_REMEDY}") from error
     if not stat.S_ISREG(status.st_mode):
         raise IntegrityError(
-            f"load: {path} is a link, or no file: a model's files lie in its folder. {_REMEDY}"
+            _LOAD + f"{path} is a link, or no file: a model's files lie in its folder. {_REMEDY}"
         )
     if status.st_size > limit:
         raise IntegrityError(
-            f"load: {path} has {status.st_size:,} bytes, expected at most {limit:,}. {_REMEDY}"
+            _LOAD + f"{path} has {status.st_size:,} bytes, expected at most {limit:,}. {_REMEDY}"
         )
     return path.read_bytes()
 

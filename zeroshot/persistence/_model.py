@@ -12,7 +12,7 @@ import sklearn
 from zeroshot._utils._files import atomic_folder, other_files
 from zeroshot._utils._provenance import RECORD
 from zeroshot._version import __version__
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, in_python
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
 from zeroshot.persistence._format import ARRAYS, CONFIG, read_files, write_files
@@ -131,7 +131,9 @@ def load(folder: str | os.PathLike) -> Any:
         decoder.add_embedding(node)
     restored = [decoder.add_object(node) for node in config["objects"]]
     if not restored:
-        raise IntegrityError(f"load: {folder} holds no estimator. Save the model again.")
+        raise IntegrityError(
+            in_python("load: ") + f"{folder} holds no estimator. Save the model again."
+        )
     return restored[-1]
 
 

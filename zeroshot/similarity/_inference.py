@@ -46,7 +46,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
     temperature : float, default=4.0
         Logits are divided by it before the softmax; higher is softer. Only of ``kind="soft"``.
         4 is the best of 1, 2, 3, 4, 6 and 8 at 2, 5 and 20 images a class of Tiny ImageNet's
-        training images, by ``examples/transfer_constants.py``.
+        training images, by ``studies/transfer_constants.py``.
 
     Attributes
     ----------
