@@ -39,6 +39,7 @@ EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
   zeroshot predict photos/ --labels labels.txt --k 3 --format csv > answers.csv
   zeroshot predict --model my-model new.jpg --labels "okapi,fire engine,lion"
+  zeroshot predict photos/ --labels labels.txt --reject 0.9 --format csv
   find . -name "*.jpg" | zeroshot predict - --model my-model --output answers.parquet
 
 exit codes: 0 all images named; 1 something failed, or an image could not be read (the others are
@@ -63,6 +64,11 @@ Photos = list[dict[str, Any]]
     "--sentences", is_flag=True,
     help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
 )  # fmt: skip
+@click.option(
+    "--reject", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="ACCURACY",
+    help="answer only so many images that this share of the answers is right, such as 0.9, and "
+    "mark the others for review; scores are then probabilities",
+)  # fmt: skip
 @with_output("FILE", "instead of standard output")
 @with_format()
 @with_network(choice=False)
@@ -72,6 +78,8 @@ def predict(args: SimpleNamespace) -> int:
         raise UsageError("predict needs --labels, or a --model, whose classes are taken.")
     if args.model is not None and args.sentences:
         raise UsageError("--sentences: a --model has label vectors of its own. Leave it out.")
+    if args.reject is not None and args.sentences:
+        raise UsageError("--reject: how sure sentences are is not known. Leave one of them out.")
     check_one_stdin(args.images, args.labels)
     if len(args.images) > 1:
         check_commas("--labels", args.labels, [item for item in args.images if is_word(item)])
@@ -109,6 +117,7 @@ def _name_without_training(
             min(args.k, len(labels)),
             sentences=args.sentences,
             backbone=backbone,
+            **({} if args.reject is None else {"accuracy": args.reject}),
         )
     except UnknownLabelError as error:
         raise error.replace(
@@ -123,6 +132,7 @@ def _name_by_model(
     args: SimpleNamespace, paths: list[str], labels: list[str] | None
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
     from zeroshot._utils._pipelines import final_and_input
+    from zeroshot.demo import named
 
     model = SavedModel(args.model, args)
     if labels is None:
@@ -134,11 +144,14 @@ def _name_by_model(
     photos: Photos = []
     if len(read.rows):
         final, rows = final_and_input(classifier, read.features)
-        names, scores = final.predict_top_k(rows, min(args.k, len(labels)))
-        photos = [
-            {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
-            for i, best, row in zip(read.rows, names, scores, strict=True)
-        ]
+        if args.reject is not None and getattr(final, "confidence_", None) is None:
+            raise ValueError(
+                f"{args.model} has learnt nothing from held-out classes, which --reject needs. Fit "
+                "a model anew by 'zeroshot fit', with --estimator ridge or eszsl and four classes "
+                "or more, or leave --reject out."
+            )
+        chosen = [paths[i] for i in read.rows]
+        photos = named(chosen, final, rows, min(args.k, len(labels)), args.reject)
     return photos, read.unreadable, model.hashes
 
 
@@ -146,12 +159,17 @@ def _answers(photos: Photos) -> Answers:
     rows: list[tuple] = []
     for photo in photos:
         pairs = zip(photo["labels"], photo["scores"], strict=True)
-        rows += [(photo["path"], rank, *pair) for rank, pair in enumerate(pairs, start=1)]
+        status = [photo["status"]] if "status" in photo else []
+        rows += [(photo["path"], rank, *pair, *status) for rank, pair in enumerate(pairs, start=1)]
     lines = [_line(photo) for photo in photos]
-    return Answers(("path", "rank", "label", "score"), rows, objects=photos, lines=lines)
+    columns: tuple[str, ...] = ("path", "rank", "label", "score")
+    if any("status" in photo for photo in photos):
+        columns += ("status",)
+    return Answers(columns, rows, objects=photos, lines=lines)
 
 
-def _line(photo: dict[str, Any]) -> tuple[str, str]:
+def _line(photo: dict[str, Any]) -> tuple[str, ...]:
     pairs = zip(photo["labels"], photo["scores"], strict=True)
     text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
-    return printable(photo["path"]), text
+    status = (photo["status"],) if "status" in photo else ()
+    return printable(photo["path"]), *status, text

@@ -473,7 +473,7 @@ class CandidateClassifier(
         """Return how doubtful samples are, by the candidates' and by the seen classes' scores."""
         confidence = self._known_confidence()
         allowed = self.classes_[self._answerable()]
-        view = self._over(np.union1d(allowed, self.seen_classes_))
+        view = self._over(np.union1d(allowed, self._background()))
         scores = view._class_scores(view._validate(X))
         check_scores_finite(scores, owner=type(self).__name__)
         return confidence.doubt(
@@ -481,6 +481,10 @@ class CandidateClassifier(
             np.isin(view.classes_, self.seen_classes_),
             np.isin(view.classes_, allowed),
         )
+
+    def _background(self) -> np.ndarray:
+        """Return the labels whose scores the candidates' are weighed against in doubt."""
+        return self.seen_classes_
 
     def _over(self, labels: np.ndarray) -> Self:
         """Return a view in which all of some labels may win."""

@@ -170,6 +170,17 @@ def calibration_errors(told: Told, codes: np.ndarray, draws: Draws) -> np.ndarra
     return np.append(exact, errors)
 
 
+def curves(
+    told: Told, codes: np.ndarray, draws: Draws
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return the reliability and the risk-coverage curve of the data."""
+    weights = _sample_weights(codes, draws)
+    coverage, risk, _ = risk_coverage(told.best, told.right, weights)
+    places = np.unique(np.linspace(0, len(coverage) - 1, _GROUPS).round().astype(np.int64))
+    bins = reliability(told.best, told.right, weights, N_BINS)
+    return bins, (coverage[places], risk[places])
+
+
 def areas_under_risk(told: Told, codes: np.ndarray, draws: Draws) -> np.ndarray:
     """Return the area under the risk-coverage curve of the data and of each bootstrap sample."""
     coverage, risk, _ = risk_coverage(told.best, told.right, _sample_weights(codes, draws))

@@ -17,6 +17,7 @@ from zeroshot.evaluation._confidence import (
     areas_of_any,
     areas_under_risk,
     calibration_errors,
+    curves,
 )
 from zeroshot.evaluation._ranked import Hits, Ranked
 from zeroshot.evaluation._result import Estimate, ZeroShotEvaluation
@@ -74,6 +75,8 @@ class Figures:
         )
         self._sizes = {name: len(task.part(name)) for name in PARTS}
         self._curve: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._reliability: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._risk_coverage: tuple[np.ndarray, np.ndarray] | None = None
         self._top_1 = np.zeros(len(task.classes))
 
     def add_ranked(self, ranked: Mapping[str, Ranked], means: Mapping[str, np.ndarray]) -> None:
@@ -130,6 +133,7 @@ class Figures:
             "class_log_loss": draws @ self._class_means(told.log_losses),
             "risk_coverage_auc": areas_under_risk(told, task.codes, draws),
         }
+        self._reliability, self._risk_coverage = curves(told, task.codes, draws)
         squares, entropy = float((shares**2).sum()), -float(xlogy(shares, shares).sum())
         lost = float(1 - shares.sum()) * -np.log(LEAST_PROBABILITY)
         error = 1 - float(draws[0] @ self._class_means(told.right))
@@ -228,7 +232,14 @@ class Figures:
             "accuracy": self._top_1.tolist(),
         }
         return ZeroShotEvaluation(
-            self._estimates, self.left_out, notes, self._curve, classes, settings
+            self._estimates,
+            self.left_out,
+            notes,
+            self._curve,
+            classes,
+            settings,
+            self._reliability,
+            self._risk_coverage,
         )
 
 

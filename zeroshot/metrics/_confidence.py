@@ -106,7 +106,7 @@ def expected_calibration_error(
     """
     owner = "expected_calibration_error"
     check_number(n_bins, owner=owner, name="n_bins", at_least=1, integer=True)
-    y_true, told = _told(y_true, y_proba, labels, average, owner=owner)
+    y_true, told = checked_told(y_true, y_proba, labels, average, owner=owner)
     weights = sample_weights(y_true, average)
     confidence, accuracy, mass = reliability(told.best, told.right, weights, n_bins)
     return float(mass @ np.abs(confidence - accuracy))
@@ -160,7 +160,7 @@ def class_brier_score(y_true: Any, y_proba: Any, *, labels: Any, average: str = 
     >>> class_brier_score(["cat", "dog"], [[0.5, 0.5], [0.5, 0.5]], labels=["cat", "dog"])
     0.5
     """
-    y_true, told = _told(y_true, y_proba, labels, average, owner="class_brier_score")
+    y_true, told = checked_told(y_true, y_proba, labels, average, owner="class_brier_score")
     return averaged(y_true, told.squares, average)
 
 
@@ -192,7 +192,7 @@ def class_log_loss(y_true: Any, y_proba: Any, *, labels: Any, average: str = "ma
     >>> round(loss, 3)
     0.693
     """
-    y_true, told = _told(y_true, y_proba, labels, average, owner="class_log_loss")
+    y_true, told = checked_told(y_true, y_proba, labels, average, owner="class_log_loss")
     return averaged(y_true, told.log_losses, average)
 
 
@@ -232,7 +232,7 @@ def risk_coverage_curve(
     >>> coverage.tolist(), risk.tolist()
     ([0.5, 1.0], [0.0, 0.5])
     """
-    y_true, told = _told(y_true, y_proba, labels, average, owner="risk_coverage_curve")
+    y_true, told = checked_told(y_true, y_proba, labels, average, owner="risk_coverage_curve")
     return risk_coverage(told.best, told.right, sample_weights(y_true, average))
 
 
@@ -284,7 +284,7 @@ def risk_coverage_auc(y_true: Any, y_proba: Any, *, labels: Any, average: str = 
     >>> risk_coverage_auc(["cat", "dog"], y_proba, labels=["cat", "dog"])
     0.25
     """
-    y_true, told = _told(y_true, y_proba, labels, average, owner="risk_coverage_auc")
+    y_true, told = checked_told(y_true, y_proba, labels, average, owner="risk_coverage_auc")
     coverage, risk, _ = risk_coverage(told.best, told.right, sample_weights(y_true, average))
     return area_under_risk(coverage, risk)
 
@@ -501,7 +501,7 @@ def sample_weights(y_true: np.ndarray, average: str) -> np.ndarray:
     return 1 / (counts[codes] * len(counts))
 
 
-def _told(
+def checked_told(
     y_true: Any, y_proba: Any, labels: Any, average: str, *, owner: str
 ) -> tuple[np.ndarray, Told]:
     """Return true labels, and what the probabilities say of them, checked."""
