@@ -293,6 +293,8 @@ def test_the_page_has_the_displays_that_apply(evaluation: tuple, tmp_path: Path)
     # Neither images nor seen classes: no grid and no curve.
     assert [alt.split(",")[0].split(":")[0] for alt in alts] == [
         "Confusion matrix",
+        "How sure answers are against how many are right; the mean distance is 0.498",
+        "Share of wrong answers as fewer images are named; the area is 1.000",
         "The label vectors that the model predicts for images",
     ]
 

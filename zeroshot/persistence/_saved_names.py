@@ -21,6 +21,7 @@ INTERFACES = {
 INSIDE = {
     "BlendRule": "zeroshot.estimators._few_shot:BlendRule",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
+    "Confidence": "zeroshot.estimators._confidence:Confidence",
     "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",
     "ImageNetwork": "zeroshot.networks._image_network:ImageNetwork",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",

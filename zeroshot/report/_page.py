@@ -29,6 +29,18 @@ OF_AN_EVALUATION = {
     "nearest relatives in WordNet's tree of nouns, as a share.",
     "semantic_similarity": "How close the vectors of the k best labels are to that of the right "
     "one: their mean cosine, which is 1 for the right label itself.",
+    "expected_calibration_error": "Mean distance of the probability of the best label from the "
+    "share of these labels that is right, in ten bins of as many images. Less is better; 0 alone "
+    "says nothing, because uniform probabilities have it too.",
+    "class_brier_score": "Squared distance of the probabilities from the truth, summed over the "
+    "labels. Less is better.",
+    "class_log_loss": "Minus the logarithm of the true label's probability. Less is better.",
+    "risk_coverage_auc": "Share of wrong answers where only the surest images are named, averaged "
+    "over how many these are. Less is better.",
+    "set_coverage": "Share of the images whose set of labels holds the true one.",
+    "set_size": "How many labels are in a set. Less is better.",
+    "any_of_these_auc": "Whether images of the labels look more like any of them than other images "
+    "do: area under the ROC curve, 0.5 by chance.",
 }
 OF_THE_DEMO = {
     "top-1": "How often the first label is right.",
