@@ -45,6 +45,8 @@ from zeroshot.displays import (
     NeighborCurveDisplay,
     PredictionGridDisplay,
     RelativeLossDisplay,
+    ReliabilityDisplay,
+    RiskCoverageDisplay,
     SeenUnseenCurveDisplay,
     SimilarityBarDisplay,
 )
@@ -172,6 +174,8 @@ def with_names(names):
             rng.random(50) - 0.7, rng.random(50) - 0.6, name=names[0], control_name=names[1]
         ),
         "curve": SeenUnseenCurveDisplay(*curve(), name=names[0], chance=(0.1, 0.1)),
+        "reliability": ReliabilityDisplay([0.1, 0.5], [0.2, 0.4], [0.5, 0.5], name=names[0]),
+        "risk": RiskCoverageDisplay([0.5, 1.0], [0.1, 0.4], name=names[0]),
         "bar": SimilarityBarDisplay(
             {name: rng.random() for name in names}, {"constant": 0.3}, metric=names[0]
         ),

@@ -43,7 +43,7 @@ def test_it_is_the_similarity_classifier_with_its_similarity_chosen(labels) -> N
     )
     similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
     expected = SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
-    ours = model(labels).fit()
+    ours = model(labels, temperature=0.1).fit()
     for method in ("predict", "decision_function", "predict_proba"):
         np.testing.assert_array_equal(getattr(ours, method)(X), getattr(expected, method)(X))
     for found, known in zip(ours.predict_top_k(X, 2), expected.predict_top_k(X, 2), strict=True):
