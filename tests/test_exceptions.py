@@ -87,6 +87,11 @@ def devise(vectors: np.ndarray, **options: object) -> DeViSEClassifier:
     return DeViSEClassifier(table, loss="mse", candidates=names, **options).fit(np.eye(6), y)
 
 
+def open_labels(unknown: str, **options: object) -> zeroshot.OpenLabelClassifier:
+    head = zeroshot.SourceHead(np.eye(2), np.zeros(2), ["bear", "lion"])
+    return zeroshot.OpenLabelClassifier(head, candidates=["cat", unknown], **options).fit()
+
+
 def evaluation(rows: slice, **options: object) -> zeroshot.evaluation.ZeroShotEvaluation:
     """Judge a model that knows bear and lion of three."""
     names = ["bear", "lion", "owl"]
@@ -171,6 +176,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         "labels without a vector or ancestors": raised(
             lambda: HierarchicalEmbedding(glove).embed(["qqxyzzy"])
         ),
+        "numbers that count as words": warned(lambda: glove.embed(["crane 7"])),
+        "labels that are numbers": warned(lambda: zeroshot.SentenceEmbedding().embed(["7"])),
+        "labels that nothing knows": raised(lambda: open_labels("qqxyzzy")),
+        "labels without a letter": raised(lambda: open_labels("?!", sentences=True)),
         "labels of one vector": warned(
             lambda: devise(np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]))
         ),

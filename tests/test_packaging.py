@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.Zi
 
 def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:
     suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
-    assert suffixes <= {".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
+    assert suffixes <= {".css", ".html", ".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
 
 
 def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) -> None:
@@ -61,7 +61,7 @@ def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) 
     text = wheel.read(metadata).decode()
     assert "License-Expression: BSD-3-Clause" in text
     assert "Requires-Python: <3.14,>=3.11" in text
-    for extra in ("demo", "pandas", "plots", "test", "all"):
+    for extra in ("demo", "plots", "test", "all"):
         assert f"Provides-Extra: {extra}\n" in text
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from loaded_tool import load_tool
 
-from zeroshot import TimmFeatures
+from zeroshot import HashEmbedding, TimmFeatures, WordNetEmbedding, WordVectors
 from zeroshot.datasets import load_cifar100_features
 
 ROOT = Path(__file__).parents[1]
@@ -158,4 +158,30 @@ def test_the_structure_of_a_checkout_is_counted(tmp_path: Path) -> None:
         "upward imports": 1,
         "circles": 1,
         "crossings in a fit of DeViSE": 3,
+    }
+
+
+def test_the_coverage_of_labels_is_counted() -> None:
+    tool = load_tool("label_coverage")
+    lists = tool.label_lists()
+    assert {name: len(labels) for name, labels in lists.items()} == {
+        "AWA2": 50,
+        "CUB": 200,
+        "SUN": 100,
+        "Stanford Dogs": 120,
+        "CIFAR-100": 100,
+        "ImageNet-1k": 1000,
+        "Tiny ImageNet": 200,
+    }
+    embeddings = {"words": WordVectors(), "WordNet": WordNetEmbedding(vocabulary=["dog"])}
+    embeddings["sentences"] = HashEmbedding()
+    labels = ["killer+whale", "aquarium fish", "qqxyzzy fish", "qqxyzzy", "Boeing 747"]
+    assert tool.coverage(labels, embeddings) == {
+        "labels": 5,
+        "words": 0.8,
+        "all words": 0.6,
+        "WordNet": 0.6,
+        "whole": 0.2,
+        "sentences": 1.0,
+        "warned of": 0.4,
     }

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import sparse
 
 import zeroshot
+import zeroshot.metrics
 from zeroshot import AttributeTable
 from zeroshot._utils._validation import (
     check_labels,
@@ -189,3 +190,22 @@ def test_images_where_features_are_expected_are_told_where_they_go(name: str, ki
     model.fit(np.eye(3), ["ant", "bee", "cat"])
     with pytest.raises(TypeError, match=match):
         model.predict(IMAGES[kind])
+
+
+@pytest.mark.case
+def test_integers_of_unlike_types_compare_exactly() -> None:
+    """NumPy compares int64 with uint64 as floats, which are the same from 2**53 on."""
+    first = 2**53
+    seen = np.array([first + 1, first + 3], dtype=np.int64)
+    candidates = np.array([first, first + 1, first + 2, first + 3], dtype=np.uint64)
+    assert np.searchsorted(candidates, seen).tolist() != [1, 3]  # what is to be avoided
+    table = zeroshot.AttributeTable(np.eye(4), labels=candidates)
+    X = np.repeat(np.eye(4)[[1, 3]], 5, axis=0)
+    model = zeroshot.DeViSEClassifier(table, loss="mse", candidates=candidates)
+    model.fit(X, np.repeat(seen, 5))
+    assert model.seen_classes_.tolist() == [first + 1, first + 3]
+    assert model.unseen_classes_.tolist() == [first, first + 2]
+    true = np.array([first, first, first + 2, first + 2])
+    assert zeroshot.metrics.harmonic_mean_score(true, candidates, seen_classes=[first]) == 0.5
+    large = np.array([2**63 + 1, 2**63 + 3], dtype=np.uint64)
+    assert check_labels(large, owner="test").tolist() == [2**63 + 1, 2**63 + 3]

@@ -7,6 +7,7 @@ import logging
 import pickle
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_text_is_what_open_clip_gives(folder: Path, weights: Path) -> None:
     model, tokenize = open_clip_model(folder), open_clip.get_tokenizer(f"local-dir:{folder}")
     templates = ["a photo of a {}.", "art of the {}"]
     ours = CLIPTextEmbedding(folder, weights, templates=templates, device="cpu").embed(LABELS)
-    for row, synonyms in zip(ours, [["lawn mower"], ["okapi"], ["jersey", "t shirt"]], strict=True):
+    for row, synonyms in zip(ours, [["lawn mower"], ["okapi"], ["jersey", "T-shirt"]], strict=True):
         vectors = []
         for synonym in synonyms:
             tokens = tokenize([template.format(synonym) for template in templates])
@@ -114,6 +115,31 @@ def test_text_is_what_open_clip_gives(folder: Path, weights: Path) -> None:
             vectors.append(encoded / encoded.norm())
         mean = torch.stack(vectors).mean(dim=0)
         np.testing.assert_allclose(row, mean / mean.norm(), atol=1e-6)
+
+
+@pytest.mark.case
+def test_texts_are_taken_as_written_and_lists_averaged(folder: Path, weights: Path) -> None:
+    import open_clip
+
+    model, tokenize = open_clip_model(folder), open_clip.get_tokenizer(f"local-dir:{folder}")
+    prompts = ["a dog, running on grass.", "AT&T_1", "art of C++"]
+    ours = CLIPTextEmbedding(
+        folder, weights, templates="{}", device="cpu", overrides={"x": prompts, "y": prompts[1]}
+    )
+    with torch.inference_mode():
+        encoded = model.encode_text(tokenize(prompts), normalize=True)
+    expected = [encoded.mean(dim=0), encoded[1]]
+    for row, vector in zip(ours.embed(["x", "y"]), expected, strict=True):
+        np.testing.assert_allclose(row, vector / vector.norm(), atol=1e-6)
+
+
+def test_texts_longer_than_the_tower_reads_are_named(folder: Path, weights: Path) -> None:
+    ours = CLIPTextEmbedding(folder, weights, templates="{}", device="cpu")
+    with pytest.warns(LabelWarning, match="1 texts are longer than the model reads.*'dog dog"):
+        ours.embed(["dog " * 200, "cat"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours.embed(["a photo of a dog"])
 
 
 def test_images_are_prepared_and_embedded_as_by_open_clip(

@@ -410,13 +410,14 @@ def test_unknown_labels_are_all_named_with_near_matches(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     image = save_image(tmp_path / "a.png")
-    assert main(["predict", image, "--labels", "cat,qqxyzzy,elefantt,zzkwwv"]) == 1
+    argv = ["predict", image, "--on-unknown", "raise"]
+    assert main([*argv, "--labels", "cat,qqxyzzy,elefantt,zzkwwv"]) == 1
     out, err = capsys.readouterr()
     message = one_line(err)
     assert out == ""
     assert "3 of 4 labels ('elefantt', 'qqxyzzy', 'zzkwwv')" in message
     assert "Did you mean" in message
-    assert message.endswith("Respell them in --labels, or leave them out.")
+    assert "Respell them in --labels, or leave them out. --sentences knows any text" in message
 
 
 # --- predict: images -------------------------------------------------------------------------

@@ -119,7 +119,8 @@ def test_commands_of_the_command_line_page_run(data_home, photo_folder, capsys, 
     lines = shell_lines("docs/command_line.md")
     printed = {line: run_shell_line(line, capsys, monkeypatch) for line in lines}
     commands = {re.search(r"zeroshot (\w+)", line)[1] for line in lines}
-    assert commands == {"fit", "evaluate", "predict", "embed", "similar", "models", "datasets"}
+    learnt = {"fit", "evaluate", "predict", "embed"}
+    assert commands == {*learnt, "similar", "labels", "models", "datasets"}
     assert all(text for line, text in printed.items() if "--output" not in line)
     for output in ("features.npz", "answers.parquet", "vectors.parquet"):
         assert Path(output).is_file() and Path(f"{output}.provenance.json").is_file()
@@ -226,6 +227,23 @@ def test_every_page_with_python_has_a_test_that_runs_it():
     for page in pages():
         if "```python" in page.read_text():
             assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
+
+
+def test_python_of_the_labels_page_runs():
+    page = (ROOT / "docs/labels.md").read_text()
+    described, explained = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope = {}
+    exec(compile(described, "labels.md", "exec"), scope)
+    assert scope["prompts"]["crane"][0] == "a photo of a crane, a bird."
+    *lines, last = explained.strip().splitlines()
+    exec(compile("\n".join(lines), "labels.md", "exec"), scope)
+    table = eval(last, scope)
+    rows = [
+        f"| {row.label} | {row.read} | {'; '.join(row.found)} | {'; '.join(row.missing)} "
+        f"| {row.synset} | {row.why} |".replace("|  |", "| |")
+        for row in table.itertuples()
+    ]
+    assert all(row in page for row in rows), rows
 
 
 def test_python_of_the_networks_page_runs(tmp_path, monkeypatch):

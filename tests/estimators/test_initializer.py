@@ -219,7 +219,7 @@ def test_relations_go_by_the_overrides_of_the_similarity_too():
 def test_a_head_labelled_by_wnids_works_with_word_vectors():
     table = AttributeTable(
         RNG.uniform(size=(5, 4)),
-        ["lion", *(", ".join(synset(wnid).lemmas) for wnid in WNIDS[:4])],
+        ["lion", *(synset(wnid).lemmas[0] for wnid in WNIDS[:4])],
     )
     similarity = WordVectorSimilarity(table)
     head = SourceHead(HEAD.coef, HEAD.intercept, WNIDS)
@@ -365,10 +365,18 @@ def test_the_table_of_neighbours_can_be_read():
 
 
 def test_a_long_list_of_sources_is_cut_in_print_only():
-    head = SourceHead(np.eye(8), np.zeros(8), list("abcdefgh"))
+    head = SourceHead(np.eye(8), np.zeros(8), [f"{x}{x}" for x in "abcdefgh"])
     fitted = SimilarityInitializer(head, np.ones((1, 8)), n_neighbors=7).fit(None, ["lion"])
-    assert str(fitted.neighbors_).endswith("0.14 d | 0.14 e | and 2 more")
-    assert fitted.neighbors_[0]["sources"] == list("abcdefg")  # of equals, the earlier
+    assert str(fitted.neighbors_).endswith("0.14 dd | 0.14 ee | and 2 more")
+    assert fitted.neighbors_[0]["sources"] == [
+        "aa",
+        "bb",
+        "cc",
+        "dd",
+        "ee",
+        "ff",
+        "gg",
+    ]  # of equals, the earlier
 
 
 @pytest.mark.parametrize("extra", [{}, {"same": 5}])

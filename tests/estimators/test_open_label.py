@@ -20,7 +20,7 @@ from zeroshot import (
     save,
 )
 from zeroshot.estimators import _open_label
-from zeroshot.exceptions import UnknownLabelError
+from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
 from zeroshot.taxonomy import resolve
 
@@ -42,8 +42,8 @@ def test_it_is_the_similarity_classifier_with_its_similarity_chosen(labels) -> N
         WordVectorSimilarity(WordVectors(missing_words="ignore"), on_missing="zero"),
     )
     similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
-    expected = SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
-    ours = model(labels, temperature=0.1).fit()
+    expected = SimilarityClassifier(HEAD, similarity, candidates=labels, temperature=0.1).fit()
+    ours = model(labels).set_params(temperature=0.1).fit()
     for method in ("predict", "decision_function", "predict_proba"):
         np.testing.assert_array_equal(getattr(ours, method)(X), getattr(expected, method)(X))
     for found, known in zip(ours.predict_top_k(X, 2), expected.predict_top_k(X, 2), strict=True):
@@ -102,6 +102,52 @@ def test_a_label_that_only_wordnet_or_only_the_vectors_know_gets_an_answer() -> 
         OpenLabelClassifier(head, candidates=["dog", "qqxyzzy"]).fit()
 
 
+@pytest.mark.case
+def test_labels_that_nothing_knows_do_not_stop_the_others() -> None:
+    labels = [*LABELS, "qqxyzzy", "violin qqxyzzz", "n 7"]
+    unknown = ["n 7", "qqxyzzy", "qqxyzzz"]
+    said = r"for 2 of 8 labels \('n 7', 'qqxyzzy'\)\..*which knows any text.*'warn' goes on"
+    with pytest.raises(UnknownLabelError, match=said):
+        model(labels).fit()
+    labels[-2] = "qqxyzzz"
+    with pytest.warns(LabelWarning, match=r"for 3 of 8 labels .*'qqxyzzz'"):
+        warned = model(labels, on_unknown="warn").fit()
+    dropped = model(labels, on_unknown="drop").fit()
+    for fitted in (warned, dropped):
+        assert fitted.unknown_labels_ == unknown
+        assert fitted.classes_.tolist() == sorted(LABELS)
+        assert set(fitted.unseen_classes_) <= set(LABELS)
+        np.testing.assert_array_equal(
+            fitted.decision_function(X), model().fit().decision_function(X)
+        )
+    view = dropped.with_candidates(["piano", "qqxyzzy"])
+    assert view.classes_.tolist() == ["piano"] and view.unknown_labels_ == ["qqxyzzy"]
+    assert dropped.unknown_labels_ == unknown
+    for option in ("raise", "warn", "drop"):
+        with pytest.raises(UnknownLabelError, match="for 2 of 2 labels"):
+            model(unknown[1:], on_unknown=option).fit()
+
+
+def test_near_words_of_unknown_labels_are_named() -> None:
+    with pytest.raises(UnknownLabelError, match="for 'okapiii': 'okapi'"):
+        model([*LABELS, "okapiii"]).fit()
+
+
+def test_labels_left_out_are_saved(tmp_path: Path) -> None:
+    fitted = model([*LABELS, "qqxyzzy"], on_unknown="drop").fit()
+    save(fitted, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert loaded.unknown_labels_ == ["qqxyzzy"] and loaded.on_unknown == "drop"
+    np.testing.assert_array_equal(loaded.decision_function(X), fitted.decision_function(X))
+
+
+def test_lists_of_texts_are_averaged_and_synonyms_for_wordnet() -> None:
+    texts = {"x": ["heron", "stork"]}
+    ours = model(["x", "bus"], overrides=texts).fit()
+    other = model(["heron; stork", "bus"]).fit()
+    np.testing.assert_allclose(ours.label_vectors(["x"]), other.label_vectors(["heron; stork"]))
+
+
 def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> None:
     head = SourceHead(5 * np.eye(3), np.zeros(3), ["dog", "oboe", "truck"])
     asked = []
@@ -131,6 +177,8 @@ def test_sentences_know_what_neither_does(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (OpenLabelClassifier(None), TypeError, "head must be a SourceHead, got None"),
         (model(sentences=1), ValueError, "sentences must be"),
+        (model(on_unknown="skip"), ValueError, "on_unknown must be one of"),
+        (model(overrides={"x": []}), TypeError, "or lists of strings"),
         (model(temperature=0), ValueError, "temperature must be a number above 0"),
         (model(scenario="open"), ValueError, "scenario must be one of"),
         (model([1, 2]), ValueError, "candidates"),

@@ -22,9 +22,11 @@ from zeroshot.label_embeddings import (
     OneHotEmbedding,
     WordVectors,
 )
-from zeroshot.label_embeddings._label_text import find_words, label_words
+from zeroshot.label_embeddings._find_words import find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.persistence._label_embeddings import StoredEmbedding, restore_embedding
+from zeroshot.taxonomy._label_text import name_words
+from zeroshot.taxonomy._readings import read_label
 
 LABELS = ["cat", "dog", "lawn_mower"]
 
@@ -70,6 +72,16 @@ def test_embed_is_float32_contiguous_and_row_aligned(embedding):
     np.testing.assert_array_equal(vectors[3], vectors[0])
     for row, label in enumerate(LABELS):
         np.testing.assert_array_equal(embedding.embed([label])[0], vectors[row])
+
+
+def test_explain_says_of_each_label_what_covers_does(embedding):
+    labels = [*LABELS, "okapi", "qqxyzzy", "kitty", "cat"]
+    table = embedding.explain(labels)
+    assert table.columns.tolist() == ["label", "read", "found", "missing", "synset", "why"]
+    assert table["label"].tolist() == labels
+    assert (table["found"].str.len() > 0).tolist() == embedding.covers(labels).tolist()
+    assert all(isinstance(text, str) and text for text in table["read"])
+    assert len(embedding.explain([])) == 0
 
 
 def test_no_labels_give_no_rows(embedding):
@@ -473,7 +485,8 @@ def test_a_state_that_lacks_parts_is_refused():
     ],
 )
 def test_words_of_a_label(text, expected):
-    assert label_words(text) == expected
+    words = [name_words(name) for name in read_label(text).names]
+    assert [own for own in words if own] == expected
 
 
 @pytest.mark.parametrize(

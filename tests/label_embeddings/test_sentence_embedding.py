@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,12 @@ from zeroshot import (
 from zeroshot.exceptions import (
     DownloadError,
     IntegrityError,
+    LabelWarning,
     MissingDependencyError,
     UnknownLabelError,
 )
 from zeroshot.label_embeddings import _sentence_models
-from zeroshot.label_embeddings._prompts import average_prompts, synonym_texts
+from zeroshot.label_embeddings._prompts import average_prompts, label_texts
 from zeroshot.persistence._label_embeddings import restore_embedding
 
 if TYPE_CHECKING:  # it takes seconds to import
@@ -76,7 +78,7 @@ def unit(rows: Any) -> np.ndarray:
 
 def test_templates_and_synonyms_are_averaged_and_scaled_again(model: SentenceTransformer) -> None:
     ours = SentenceEmbedding(templates=TEMPLATES, device="cpu").embed(LABELS)
-    texts = [["pickup truck"], ["maple tree"], ["jersey", "t shirt"], ["okapi"]]
+    texts = [["pickup truck"], ["MapleTree"], ["jersey", "T-shirt"], ["okapi"]]
     for row, synonyms in zip(ours, texts, strict=True):
         ensembles = [
             unit(np.mean([unit(model.encode(t.format(text))) for t in TEMPLATES], axis=0))
@@ -99,10 +101,56 @@ def test_each_prompt_is_encoded_once() -> None:
     np.testing.assert_allclose(vectors[1], unit(vectors[0] + vectors[2]))
 
 
-def test_one_text_for_all_ways_of_writing_a_label(embedding: SentenceEmbedding) -> None:
-    vectors = embedding.embed(["lawn_mower", "lawn mower", "LawnMower", "lawn-mower"])
+def test_the_text_is_the_label_as_written(embedding: SentenceEmbedding) -> None:
+    vectors = embedding.embed(["lawn_mower", "lawn mower", " lawn+mower", "007.lawn_mower"])
     assert len(np.unique(vectors, axis=0)) == 1
-    assert synonym_texts("potter's wheel, crane (bird)") == ["potter wheel", "crane bird"]
+    assert label_texts("potter's wheel, crane (bird)") == ["potter's wheel, crane (bird)"]
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    "label",
+    ["AT&T", "C++", "C#", "McLaren", "YouTube", "jack-o'-lantern", "a dog, running on grass"],
+)
+def test_a_label_is_embedded_as_it_is_written(
+    label: str, embedding: SentenceEmbedding, model: SentenceTransformer
+) -> None:
+    expected = unit(model.encode(f"a photo of a {label}."))
+    np.testing.assert_allclose(embedding.embed([label])[0], expected, atol=1e-6)
+
+
+@pytest.mark.case
+def test_overrides_are_taken_word_for_word_and_lists_averaged(model: SentenceTransformer) -> None:
+    texts = ["a photo of a dog, running on grass.", " 118.House_Sparrow", "n02129165"]
+    prompts = [f"{kind} of the cat_1." for kind in ("a photo", "art", "a sketch")]
+    overrides = {**{f"x{i}": text for i, text in enumerate(texts)}, "cat": prompts, 3: prompts[0]}
+    ours = SentenceEmbedding(templates="{}", overrides=overrides, device="cpu")
+    for i, text in enumerate(texts):
+        np.testing.assert_allclose(ours.embed([f"x{i}"])[0], unit(model.encode(text)), atol=1e-6)
+    expected = unit(sum(unit(model.encode(prompt)) for prompt in prompts))
+    np.testing.assert_allclose(ours.embed(["cat"])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(ours.embed([3])[0], unit(model.encode(prompts[0])), atol=1e-6)
+    again = restore_embedding(json.loads(json.dumps(ours.reference())), None)
+    assert again.fingerprint() == ours.fingerprint() and dict(again.overrides) == ours.overrides
+    assert pickle.loads(pickle.dumps(ours)).overrides == ours.overrides
+    rows = ours.explain(["cat", "x1", "dog_1", "?"]).to_dict("records")
+    assert [row["why"] for row in rows] == ["word for word", "word for word", "", "has no words"]
+    assert [row["read"] for row in rows][1:] == [" 118.House_Sparrow", "dog 1", "?"]
+
+
+def test_a_text_that_is_longer_than_the_model_reads_is_named(embedding: SentenceEmbedding) -> None:
+    long = "very " * 300 + "old dog"
+    with pytest.warns(LabelWarning, match="1 texts are longer than the model reads.*old dog"):
+        embedding.embed([long, "dog"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embedding.embed(["internationalization of the " * 20])  # long, of few tokens
+
+
+def test_numbers_and_letters_are_warned_of(tiny: Path) -> None:
+    ours = SentenceEmbedding(tiny, device="cpu", overrides={"3": "3"})
+    with pytest.warns(LabelWarning, match="2 labels are numbers or single letters: '118', 'n'"):
+        ours.embed(["118", "3", "dog", "n"])
 
 
 def test_company_and_order_change_nothing_but_rounding(embedding: SentenceEmbedding) -> None:
@@ -302,13 +350,13 @@ def test_a_pickle_holds_no_network(tiny: Path, tmp_path: Path) -> None:
 def test_saved_with_a_model_by_reference(tiny: Path, tmp_path: Path) -> None:
     embedding = SentenceEmbedding(tiny, templates=TEMPLATES, device="cpu")
     X, y = np.eye(3), ["cat", "dog", "photo"]
-    model = DeViSEClassifier(embedding, loss="mse", candidates=[*y, "a"]).fit(X, y)
+    model = DeViSEClassifier(embedding, loss="mse", candidates=[*y, "of"]).fit(X, y)
     zeroshot.save(model, tmp_path / "model")
     size = sum(os.path.getsize(path) for path in (tmp_path / "model").iterdir())
     assert size < os.path.getsize(next(tiny.glob("*.safetensors"))) + 20_000
     loaded = zeroshot.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.decision_function(X), model.decision_function(X))
-    new = ["cat", "of", "photo cat"]
+    new = ["cat", "dog photo", "photo cat"]
     np.testing.assert_allclose(
         loaded.with_candidates(new).decision_function(X),
         model.with_candidates(new).decision_function(X),

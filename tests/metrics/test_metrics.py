@@ -316,7 +316,7 @@ BAD = [
     ),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(3)),
-        "label_embedding gave 3 vectors for 2 labels. It must give one vector a label",
+        "label_embedding gave 3 vectors for 2 labels. It must give one vector per label",
     ),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(2)[:, :1]),

@@ -62,6 +62,7 @@ from zeroshot.model_selection import ClassKFold
 from zeroshot.persistence import _format, _saved_names
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
+from zeroshot.persistence._label_embeddings import restore_embedding
 
 RNG = np.random.default_rng(0)
 SEEN = ["cat", "dog", "owl", "truck"]
@@ -531,13 +532,16 @@ def test_every_public_estimator_is_in_the_table():
 
 def test_every_public_label_embedding_is_in_a_table():
     missing = set(public(with_method="embed")) - set(_saved_names.EMBEDDINGS)
-    by_reference = {"WordVectors", "SentenceEmbedding", "CLIPTextEmbedding"}
-    by_reference.add("HierarchicalEmbedding")
-    assert missing == {"LabelEmbedding"} | by_reference  # an interface, and what is opened again
-    assert by_reference <= set(_saved_names.REFERENCES)
+    assert missing == {"LabelEmbedding"}  # an interface
 
 
-TABLES = [_saved_names.CLASSES, _saved_names.EMBEDDINGS, _saved_names.REFERENCES]
+@pytest.mark.parametrize("name", ["WordVectors", "SentenceEmbedding", "CLIPTextEmbedding"])
+def test_what_is_opened_again_is_never_held_by_a_file(name):
+    with pytest.raises(IntegrityError, match=f"unknown type '{name}'"):
+        restore_embedding({"type": name, "source": "anything"}, {})
+
+
+TABLES = [_saved_names.CLASSES, _saved_names.EMBEDDINGS]
 
 
 @pytest.mark.parametrize("name, home", [item for table in TABLES for item in table.items()])
@@ -553,7 +557,7 @@ def test_every_public_estimator_is_round_tripped_here():
     tested |= {"InferenceSimilarity", "SimilarityInitializer"}  # in their own tests
     tested |= {"NearestLabelClassifier", "OpenCLIPFeatures"}  # in test_clip.py
     tested |= {"SoftmaxClassifier", "FineTuneClassifier"}  # in test_image_training.py
-    tested |= {"OpenLabelClassifier"}  # in test_open_label.py
+    tested |= {"OpenLabelClassifier", "RejectOption"}  # in test_open_label.py and test_reject.py
     assert set(public(with_method="fit")) <= tested
 
 

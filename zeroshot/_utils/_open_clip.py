@@ -254,6 +254,13 @@ def tokenizer_of(model_name: Any, *, owner: str) -> Any:
         ) from error
 
 
+def n_tokens(tokenizer: Any, text: str) -> int:
+    """Return how many tokens a text has for a tokenizer of open_clip, its two ends among them."""
+    if hasattr(tokenizer, "encode"):
+        return len(tokenizer.encode(text)) + 2
+    return len(tokenizer.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+
 def text_config(model_name: Any, *, owner: str) -> str:
     """Return the configuration of the text tower, as JSON: with the weights it decides vectors."""
     open_clip = import_optional("open_clip", owner=owner, extra="text")

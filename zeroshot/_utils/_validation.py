@@ -61,7 +61,7 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
     if array.ndim != 1:
         raise ValueError(f"{owner}: {name} must be 1-D, got an array of shape {array.shape}.")
     if array.dtype.kind in "iuU":
-        return array
+        return _signed(array)
     values = array.tolist()
     if all(isinstance(value, str) for value in values):
         return np.array(values, dtype=np.str_)
@@ -74,6 +74,13 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
         f"{owner}: Unknown label type: {name} must be all strings or all integers, got {kinds} "
         f"(such as {values[0]!r})."
     )
+
+
+def _signed(labels: np.ndarray) -> np.ndarray:
+    """Return uint64 as int64 where it fits: between the two, NumPy compares rounded floats."""
+    if labels.dtype == np.uint64 and (labels <= np.iinfo(np.int64).max).all():
+        return labels.astype(np.int64)
+    return labels
 
 
 def check_no_images(X: Any, *, owner: str) -> None:

@@ -80,7 +80,7 @@ FEW_CLASSES = 4  # below this there are no two folds of two classes to choose pe
 
 def build_embedding(
     name: str | None,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     *,
     running: Mapping[str, Any],
 ) -> Any:
@@ -90,7 +90,7 @@ def build_embedding(
     ----------
     name : str or None
         Of `LABEL_EMBEDDINGS`, of a file, or of a set of word vectors.
-    overrides : mapping of str to str, optional
+    overrides : mapping of str to str or list of str, optional
         What labels mean.
     running : mapping of str to object
         ``device`` and ``batch_size`` of those that are networks.
@@ -104,14 +104,15 @@ def build_embedding(
     from zeroshot.label_embeddings._word_vector_files import N_WORDS
 
     name = DEFAULT_EMBEDDING if name is None else name
+    synonyms = None if overrides is None else {x: _joined(text) for x, text in overrides.items()}
     if name == "hash":
         if overrides is not None:
             raise UsageError("--label-texts: hash vectors know no words. Leave it out.")
         return zeroshot.HashEmbedding()
     if name == "hierarchical":
-        return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=overrides)
+        return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=synonyms)
     if name == "wordnet":
-        return zeroshot.WordNetEmbedding(300, overrides=overrides)
+        return zeroshot.WordNetEmbedding(300, overrides=synonyms)
     if name in TEXT_NETWORKS:
         return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides, **running)
     if name == DEFAULT_EMBEDDING:
@@ -123,6 +124,11 @@ def build_embedding(
     elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
         return read_attributes(name, overrides)
     return zeroshot.WordVectors(name, overrides=overrides)
+
+
+def _joined(text: str | list[str]) -> str:
+    """Return a list of texts as synonyms, for what takes one name per label."""
+    return text if isinstance(text, str) else "; ".join(text)
 
 
 class Needs(NamedTuple):
@@ -189,7 +195,7 @@ def prior_of(
     backbone: Any,
     labels: list[str],
     embedding: Any = None,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return the backbone's own classifier carried over to other labels, frozen: no training.
 
@@ -201,7 +207,7 @@ def prior_of(
         What images may show.
     embedding : LabelEmbedding, optional
         Vectors beside WordNet; the words' if None.
-    overrides : mapping of str to str, optional
+    overrides : mapping of str to str or list of str, optional
         What labels mean.
 
     Raises
@@ -283,7 +289,7 @@ def check_names(args: SimpleNamespace) -> None:
         refuse(["--calibrate"], "has no use: dummy looks at no image")
 
 
-def read_attributes(path: str | os.PathLike, overrides: Mapping[str, str] | None = None) -> Any:
+def read_attributes(path: str | os.PathLike, overrides: Mapping[str, Any] | None = None) -> Any:
     """Return the `AttributeTable` of a CSV file whose first line names its columns.
 
     Raises

@@ -15,6 +15,7 @@ from zeroshot._utils._optional import import_optional
 from zeroshot._utils._provenance import RECORD
 from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._no_training import WORSE
+from zeroshot.cli._on_unknown import of_known, with_on_unknown, without_classes
 from zeroshot.cli._options import (
     PATH,
     SOURCE_HELP,
@@ -58,6 +59,8 @@ JUDGED_BY = ("seen_accuracy", "unseen_accuracy")
 @click.argument("model", type=PATH, metavar="MODEL", help="folder that 'zeroshot fit' wrote")
 @click.argument("source", type=PATH, metavar="DIR_OR_DATASET", help=SOURCE_HELP)
 @with_labels("--unseen", help="judge on these classes alone, and offer no others")
+@with_labels("--exclude", help="classes of the folder to leave out")
+@with_on_unknown
 @with_output("DIR", f"folder for a page ({PAGE}), {FIGURES} and {RECORD}")
 @with_network(choice=False)
 @with_seed
@@ -74,13 +77,26 @@ def evaluate(args: SimpleNamespace) -> int:
             f"evaluate {shlex.join([args.source, args.model])}"
         )
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
+    excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     model = SavedModel(args.model, args)
     data = load_classes(args.source, judged=True)
+    data = _without(excluded, data, args.source)
     if unseen is not None:
         unseen = spelled_as_known(unseen, data.class_names, option="--unseen")
         data = _only(unseen, data, args.source, model)
     names = unseen or sorted({*model.classes, *data.class_names}, key=str)
-    classifier = model.over(names, option="--unseen" if unseen else args.source)
+    option = "--unseen" if unseen else args.source
+    classifier, names, unknown = of_known(
+        lambda known: model.over(known, option=option), names, args.on_unknown
+    )
+    data = without_classes(data, unknown)
+    if unseen is not None and len(names) < 2:
+        raise ValueError(
+            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one class on offer every "
+            "answer is right. Name others."
+        )
+    if not len(data.labels):
+        raise ValueError(f"{model.folder} knows no class of {args.source}. Rename the folders.")
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = model.read(data.images)
     report_unreadable(read.unreadable, len(data.labels))
@@ -91,6 +107,9 @@ def evaluate(args: SimpleNamespace) -> int:
     result = _judged(classifier, without, read.features, judged, args)
     if why:
         result.notes.append(why)
+    if unknown:
+        listed = ", ".join(map(repr, unknown))
+        result.notes.append(f"Left out, because the model does not know them: {listed}.")
     for note in _worse_than_no_training(result):
         say(f"warning: {note}")
         result.notes.append(note)
@@ -99,7 +118,7 @@ def evaluate(args: SimpleNamespace) -> int:
         result.notes.insert(0, note)
     if note := _won_by_one_kind(result, model):
         result.notes.append(note)
-    answers = _answers(result)
+    answers = _answers(result, unknown)
     try:
         if folder is not None:
             record = provenance(
@@ -110,10 +129,12 @@ def evaluate(args: SimpleNamespace) -> int:
                 other_files=data.other_files,
                 model=args.model,
                 source=args.source,
+                excluded=excluded,
+                unknown_labels=unknown,
                 **model.made_of,
             )
             task = (classifier, read.features, judged)
-            _write(result, task, record, folder, args, charts=charts)
+            _write(result, task, record, answers, folder, args, charts=charts)
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
@@ -132,6 +153,16 @@ def _checked_output(folder: Path, *, force: bool) -> bool:
         say(f"The report will be without charts. {NO_CHARTS}")
         return False
     return True
+
+
+def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
+    """Return the images of the classes that are not left out, of one at least."""
+    excluded = spelled_as_known(excluded, data.class_names, option="--exclude")
+    check_known(excluded, data.class_names, option="--exclude", what=f"class of {source}")
+    data = without_classes(data, excluded)
+    if not len(data.labels):
+        raise UsageError(f"--exclude: no class of {source} is left. Name fewer.")
+    return data
 
 
 def _only(
@@ -233,18 +264,23 @@ def _won_by_one_kind(result: Any, model: SavedModel) -> str:
     )
 
 
-def _answers(result: Any) -> Answers:
-    rows = [
+def _answers(result: Any, unknown: list[str]) -> Answers:
+    rows: list[tuple] = [
         (name, e.value, e.low, e.high, e.best_constant, e.random_label, e.no_training)
         for name, e in result.estimates.items()
     ]
-    return Answers(COLUMNS, rows, objects=result.to_dict(), text=str(result))
+    objects = result.to_dict()
+    if unknown:
+        rows.append(("unknown_labels", len(unknown), *[None] * (len(COLUMNS) - 2)))
+        objects |= {"unknown_labels": unknown}
+    return Answers(COLUMNS, rows, objects=objects, text=str(result))
 
 
 def _write(
     result: Any,
     task: tuple[Any, Any, LabelledImages],
     record: dict[str, Any],
+    answers: Answers,
     folder: Path,
     args: SimpleNamespace,
     *,
@@ -261,4 +297,4 @@ def _write(
         )  # fmt: skip
         if args.format == "parquet":
             with (new / "figures.parquet").open("wb") as file:
-                write_parquet(_answers(result), file)
+                write_parquet(answers, file)

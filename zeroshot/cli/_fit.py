@@ -1,4 +1,4 @@
-"""``zeroshot fit``: from a folder of images, a folder a class, to a saved model."""
+"""``zeroshot fit``: from a folder of images, one subfolder per class, to a saved model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,7 @@ from zeroshot.cli._no_training import (
     compare_with_no_training,
     verdict,
 )
+from zeroshot.cli._on_unknown import of_known, unknown_column, with_on_unknown, without_classes
 from zeroshot.cli._options import (
     PATH,
     SOURCE_HELP,
@@ -93,6 +95,7 @@ EXAMPLES = """examples:
   zeroshot fit cifar100 --output cifar-model --image-size 128
 """
 
+SAY_WHAT = "Say what they mean with --label-texts FILE."
 FILES = {"config.json", "arrays.safetensors", RECORD}
 
 
@@ -114,6 +117,7 @@ FILES = {"config.json", "arrays.safetensors", RECORD}
     "chosen on training images",
 )  # fmt: skip
 @with_labels("--exclude", help="classes to leave out, to be unseen later")
+@with_on_unknown
 @with_network(choice=True)
 @with_seed
 @with_format(default="table", show_default=True, help="of the summary; no parquet")
@@ -137,14 +141,23 @@ def fit(args: SimpleNamespace) -> int:
         _check_calibrated(data, args.source)
     texts = _label_texts(args.label_texts, there)
     embedding = build_embedding(args.label_embedding, texts, running=running)
+    unknown: list[str] = []
     if args.estimator not in (None, *WITH_HEAD):
-        _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
+        data, unknown = _known(args, embedding, data)
     backbone = open_backbone(args)
     estimator = args.estimator or _default_estimator(backbone, args.label_embedding)
     if args.estimator is None and estimator not in WITH_HEAD:
-        _check_known(args.label_embedding or DEFAULT_EMBEDDING, embedding, data.class_names)
+        data, unknown = _known(args, embedding, data)
     given = None if args.label_embedding is None else embedding
-    prior = _no_training(estimator, backbone, data.class_names, given, texts)
+    prior, _, unknown_to_head = of_known(
+        lambda labels: _no_training(estimator, backbone, labels, given, texts),
+        data.class_names,
+        args.on_unknown,
+        hint=SAY_WHAT,
+    )
+    unknown += unknown_to_head
+    data = without_classes(data, unknown)
+    _check_two(data, f"{args.source} holds", "counting those that are known" if unknown else "")
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = extract(backbone, data.images)
     report_unreadable(read.unreadable, len(data.labels))
@@ -164,6 +177,7 @@ def fit(args: SimpleNamespace) -> int:
         len(read.rows),
         len(read.unreadable),
         comparisons,
+        unknown,
     )
     record = _record(args, needs, backbone, read, kept, excluded) | summary.record()
     _save([backbone, *steps], folder, record, force=args.force)
@@ -192,7 +206,7 @@ def _no_training(
     backbone: Any,
     labels: list[str],
     embedding: Any,
-    texts: Mapping[str, str] | None,
+    texts: Mapping[str, Any] | None,
 ) -> Any:
     """Return what the network knows of the labels without training; None where it knows nothing.
 
@@ -242,14 +256,27 @@ def open_backbone(args: SimpleNamespace) -> Any:
     ).fit()
 
 
+def _known(
+    args: SimpleNamespace, embedding: Any, data: LabelledImages
+) -> tuple[LabelledImages, list[str]]:
+    """Return, before the long work, the images of classes that have a vector, and the others."""
+    name = args.label_embedding or DEFAULT_EMBEDDING
+    check = partial(_check_known, name, embedding)
+    hint = "" if name.lower().endswith(SUFFIX) else SAY_WHAT
+    unknown = of_known(check, data.class_names, args.on_unknown, hint=hint).unknown
+    return without_classes(data, unknown), unknown
+
+
 def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
-    """Raise, before the long work, if labels have no vector."""
+    """Raise if labels have no vector."""
     try:
         embedding.embed(labels)
     except UnknownLabelError as error:
+        lacking = [x for x, has in zip(labels, embedding.covers(labels), strict=True) if not has]
         is_table = name.lower().endswith(SUFFIX)
         mend = "Add a row for each" if is_table else "Say what they mean with --label-texts FILE"
         raise error.replace(
+            labels=lacking,  # not what --label-texts has for them
             owner=f"--label-embedding {name}",
             remedy=f"{mend}, or leave them out with --exclude.",
         ) from error
@@ -297,7 +324,7 @@ def _with_images_left(before: LabelledImages, kept: LabelledImages, source: str)
     return kept
 
 
-def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, str] | None:
+def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, Any] | None:
     """Return what labels mean, by the names of the classes."""
     if path is None:
         return None
@@ -305,14 +332,22 @@ def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, str] | No
         texts = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise UsageError(f"--label-texts: {path} is not JSON in UTF-8 ({error}).") from error
-    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
-        raise UsageError(f'--label-texts: {path} must hold {{"label": "its words"}}.')
+    if not isinstance(texts, dict) or not all(map(_is_text, texts.values())):
+        raise UsageError(
+            f'--label-texts: {path} must hold {{"label": "its words"}}, or {{"label": ["one text", '
+            '"another"]}, which are averaged.'
+        )
     names = spelled_as_known(list(texts), classes, option="--label-texts")
     for name in names:
         if name not in classes:
             near = did_you_mean(name, classes)
             say(f"warning: --label-texts: no class is called {name!r}.{near}")
-    return dict(zip(names, texts.values(), strict=True))
+    return {name: text for name, text in zip(names, texts.values(), strict=True) if name in classes}
+
+
+def _is_text(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return bool(texts) and all(isinstance(text, str) for text in texts)
 
 
 def _pipeline(steps: list[Any]) -> Any:
@@ -379,6 +414,8 @@ class Summary:
         Learnt from, and not readable.
     comparisons : list of Comparison
         On images and on classes left out.
+    unknown : list of str
+        Classes that were left out because nothing knows them.
     """
 
     model: str
@@ -388,6 +425,7 @@ class Summary:
     n_images: int
     n_skipped: int
     comparisons: list[Comparison]
+    unknown: list[str]
 
     def record(self) -> dict[str, Any]:
         """Return what the record of the model keeps of it."""
@@ -404,6 +442,7 @@ class Summary:
             "estimator": self.estimator,
             "calibration": self.calibration,
             "compared_with_no_training": compared,
+            "unknown_labels": self.unknown,
         }
 
     def answers(self) -> Answers:
@@ -421,10 +460,14 @@ class Summary:
             facts[f"{kind}_accuracy"] = found[0].model if found else None
             facts[f"{kind}_no_training"] = found[0].no_training if found else None
             facts[f"{kind}_chance"] = found[0].chance if found else None
+        objects = facts | {"classes": self.classes}
+        if self.unknown:
+            objects |= {"unknown_labels": self.unknown}
+        facts |= unknown_column(self.unknown)
         return Answers(
             tuple(facts),
             [tuple(facts.values())],
-            objects=facts | {"classes": self.classes},
+            objects=objects,
             text=self._text(),
         )
 
@@ -440,6 +483,10 @@ class Summary:
             f"images     {self.n_images:,}{skipped}",
             f"learnt     {listed}",
         ]
+        if self.unknown:
+            lines.append(
+                f"left out   {', '.join(map(printable, self.unknown))}: nothing knows them"
+            )
         if not self.comparisons:
             few = "no comparison with no training: too few classes, or images of each"
             return "\n".join([*lines, few])

@@ -127,8 +127,7 @@ def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
     if answers.text is not None:
         return f"{answers.text}\n"
     if answers.lines is not None:
-        n_cells = len(answers.lines[0]) if answers.lines else 2
-        return _aligned(answers.lines, [False] * n_cells, encoding)
+        return _aligned(answers.lines, [False] * max(map(len, answers.lines), default=0), encoding)
     return _table(answers, encoding)
 
 

@@ -9,6 +9,7 @@ import click
 
 from zeroshot._utils._text_tables import printable
 from zeroshot.cli._images import in_options_each, report_unreadable
+from zeroshot.cli._on_unknown import of_known, unknown_column, with_on_unknown
 from zeroshot.cli._options import (
     PATH,
     check_commas,
@@ -42,8 +43,8 @@ EXAMPLES = """examples:
   zeroshot predict photos/ --labels labels.txt --reject 0.9 --format csv
   find . -name "*.jpg" | zeroshot predict - --model my-model --output answers.parquet
 
-exit codes: 0 all images named; 1 something failed, or an image could not be read (the others are
-named all the same); 2 the command line is wrong
+exit codes: 0 all images named, if need be without labels that nothing knows; 1 something failed, or
+an image could not be read (the others are named all the same); 2 the command line is wrong
 """
 
 Photos = list[dict[str, Any]]
@@ -64,6 +65,7 @@ Photos = list[dict[str, Any]]
     "--sentences", is_flag=True,
     help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
 )  # fmt: skip
+@with_on_unknown
 @click.option(
     "--reject", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="ACCURACY",
     help="answer only so many images that this share of the answers is right, such as 0.9, and "
@@ -87,9 +89,9 @@ def predict(args: SimpleNamespace) -> int:
     output = Output(args)
     paths, other_files = read_images(args.images)
     if args.model is None:
-        photos, unreadable, hashes = _name_without_training(args, paths, labels or [])
+        photos, unreadable, hashes, unknown = _name_without_training(args, paths, labels or [])
     else:
-        photos, unreadable, hashes = _name_by_model(args, paths, labels)
+        photos, unreadable, hashes, unknown = _name_by_model(args, paths, labels)
     record = provenance(
         args,
         weights=hashes,
@@ -98,39 +100,45 @@ def predict(args: SimpleNamespace) -> int:
         other_files=other_files,
         model=args.model,
         labels=labels,
+        unknown_labels=unknown,
     )
-    output.write(_answers(photos), record)
+    output.write(_answers(photos, unknown), record)
     return report_unreadable(unreadable, len(paths))
 
 
 def _name_without_training(
     args: SimpleNamespace, paths: list[str], labels: list[str]
-) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
+) -> tuple[Photos, list[dict[str, str]], dict[str, str], list[str]]:
     from zeroshot.backbones import TimmFeatures
     from zeroshot.demo import name_photos
 
     backbone = TimmFeatures(**network_options(args))
-    try:
-        photos, unreadable = name_photos(
-            paths,
-            labels,
-            min(args.k, len(labels)),
-            sentences=args.sentences,
-            backbone=backbone,
-            **({} if args.reject is None else {"accuracy": args.reject}),
-        )
-    except UnknownLabelError as error:
-        raise error.replace(
-            owner="predict", remedy="Respell them in --labels, or leave them out."
-        ) from error
-    if args.output is None:
-        return photos, in_options_each(unreadable), {}  # no record is kept
-    return photos, in_options_each(unreadable), {str(backbone.model_name): backbone.weights_hash_}
+    hint = "" if args.sentences else "--sentences knows any text (extra 'text')."
+
+    def name(labels: list[str]) -> tuple[Photos, list[dict[str, str]]]:
+        try:
+            return name_photos(
+                paths,
+                labels,
+                min(args.k, len(labels)),
+                sentences=args.sentences,
+                backbone=backbone,
+                **({} if args.reject is None else {"accuracy": args.reject}),
+            )
+        except UnknownLabelError as error:
+            remedy = f"Respell them in --labels, or leave them out. {hint}"
+            raise error.replace(owner="predict", remedy=remedy.strip()) from error
+
+    (photos, unreadable), _, unknown = of_known(name, labels, args.on_unknown, hint=hint)
+    hashes = {}  # without a record nothing needs them
+    if args.output is not None:
+        hashes = {str(backbone.model_name): backbone.weights_hash_}
+    return photos, in_options_each(unreadable), hashes, unknown
 
 
 def _name_by_model(
     args: SimpleNamespace, paths: list[str], labels: list[str] | None
-) -> tuple[Photos, list[dict[str, str]], dict[str, str]]:
+) -> tuple[Photos, list[dict[str, str]], dict[str, str], list[str]]:
     from zeroshot._utils._pipelines import final_and_input
     from zeroshot.demo import named
 
@@ -139,7 +147,9 @@ def _name_by_model(
         labels = model.classes
     else:
         labels = spelled_as_known(labels, [*map(str, model.classes)], option="--labels")
-    classifier = model.over(labels, option="--labels")
+    classifier, labels, unknown = of_known(
+        lambda known: model.over(known, option="--labels"), labels, args.on_unknown
+    )
     read = model.read(paths)
     photos: Photos = []
     if len(read.rows):
@@ -152,20 +162,26 @@ def _name_by_model(
             )
         chosen = [paths[i] for i in read.rows]
         photos = named(chosen, final, rows, min(args.k, len(labels)), args.reject)
-    return photos, read.unreadable, model.hashes
+    return photos, read.unreadable, model.hashes, unknown
 
 
-def _answers(photos: Photos) -> Answers:
+def _answers(photos: Photos, unknown: list[str]) -> Answers:
     rows: list[tuple] = []
+    more = unknown_column(unknown)
     for photo in photos:
         pairs = zip(photo["labels"], photo["scores"], strict=True)
         status = [photo["status"]] if "status" in photo else []
-        rows += [(photo["path"], rank, *pair, *status) for rank, pair in enumerate(pairs, start=1)]
+        rows += [
+            (photo["path"], rank, *pair, *status, *more.values())
+            for rank, pair in enumerate(pairs, start=1)
+        ]
     lines = [_line(photo) for photo in photos]
     columns: tuple[str, ...] = ("path", "rank", "label", "score")
     if any("status" in photo for photo in photos):
         columns += ("status",)
-    return Answers(columns, rows, objects=photos, lines=lines)
+    if unknown:
+        photos = [photo | {"unknown_labels": unknown} for photo in photos]
+    return Answers((*columns, *more), rows, objects=photos, lines=lines)
 
 
 def _line(photo: dict[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
-from unicodedata import normalize
 
 from click import Choice, Context
 from click import UsageError as UsageError
@@ -61,15 +60,14 @@ def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str)
     Labels are the same whose words are, as label embeddings read them: ``school_bus`` and
     ``School Bus``, and an accent that is a letter of its own or part of one.
     """
-    from zeroshot.label_embeddings._label_text import label_words
+    from zeroshot.taxonomy._readings import same_name
 
     by_words: dict[str, list[str]] = {}
     for label in known:
-        by_words.setdefault(str(label_words(normalize("NFC", label))), []).append(label)
+        by_words.setdefault(same_name(label), []).append(label)
     found: list[str] = []
     for name in names:
-        words = label_words(normalize("NFC", name))
-        alike = by_words.get(str(words), []) if words and name not in known else []
+        alike = by_words.get(same_name(name), []) if name not in known else []
         if len(alike) == 1 and alike[0] not in (*names, *found):
             say(f"{option}: {name!r} is taken for {alike[0]!r}")
             name = alike[0]

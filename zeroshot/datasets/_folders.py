@@ -238,7 +238,8 @@ def _is_part(name: str) -> bool:
 
 def _warn_of_codes(classes: list[str]) -> None:
     """Warn of class folders that are wnids or numbers, and say what they are read as."""
-    from zeroshot.taxonomy._synset import Synset, find_identifier
+    from zeroshot.taxonomy._lemmas import find_identifier
+    from zeroshot.taxonomy._synset import Synset
 
     nodes = {name: find_identifier(name) for name in classes if _WNID.fullmatch(name)}
     wnids = [f"{name!r} as {Synset(node).name}" for name, node in nodes.items() if node is not None]

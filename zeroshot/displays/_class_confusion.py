@@ -31,6 +31,7 @@ from zeroshot.displays._drawing import (
 from zeroshot.metrics._checks import check_pair
 from zeroshot.taxonomy._graph import noun_graph
 from zeroshot.taxonomy._resolve import senses_of
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 OWNER = "ClassConfusionDisplay"
 ORDERS = ("taxonomy", "sorted", "given")
@@ -395,6 +396,7 @@ def taxonomy_order(
     (['wolf', 'lion', 'oboe', 'flute', 'qwrtz'], ['carnivore', 'woodwind'])
     """
     known = synsets or {}
+    warn_of_unmatched_keys(known, labels.tolist(), owner=owner, name="synsets")
     items = [known.get(label, label) for label in labels.tolist()]
     texts = [place for place, item in enumerate(items) if not isinstance(item, int)]
     senses = senses_of([items[place] for place in texts], owner=owner, name="labels", missing=True)

@@ -1,4 +1,4 @@
-"""From no image a class to many: class means, and a prior that knows the names."""
+"""From no image per class to many: class means, and a prior that knows the names."""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe
+from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
+from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
 from zeroshot.estimators._composite import CompositeClassifier
@@ -16,13 +17,20 @@ from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._open_label_confidence import shipped_confidence
 from zeroshot.estimators._similarity import SimilarityClassifier
-from zeroshot.exceptions import UnknownLabelError
+from zeroshot.exceptions import Remedy, UnknownLabelError, message_of
 from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
 from zeroshot.label_embeddings._base import check_overrides
+from zeroshot.label_embeddings._prompts import PromptEmbedding
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
 from zeroshot.taxonomy._resolve import has_synset
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 _OWNER = "OpenLabelClassifier"
+
+
+def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
+    """Raise unless `overrides` maps labels to texts or lists of texts, or is None."""
+    check_overrides(overrides, owner=owner, name=name, lists=True)
 
 
 class OpenLabelClassifier(CompositeClassifier):
@@ -50,8 +58,13 @@ class OpenLabelClassifier(CompositeClassifier):
     label_embedding : LabelEmbedding, optional
         Take its vectors instead; it must know the head's classes, too, as word vectors do and
         attributes of one's own classes do not.
-    overrides : mapping of str to str, optional
-        What labels mean, for WordNet and for the default vectors: ``{"crane": "crane bird"}``.
+    overrides : mapping of str to str or list of str, optional
+        What labels mean, for WordNet and for the default vectors: ``{"crane": "crane bird"}``. The
+        texts of a list are averaged, and synonyms for WordNet.
+    on_unknown : {"raise", "warn", "drop"}, default="raise"
+        What becomes of labels that neither WordNet nor the vectors know: `UnknownLabelError`; a
+        `LabelWarning`, and the other labels are the candidates; or the latter alone. Where no label
+        is known it is an error.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those that the head does not have.
     temperature : float, "auto" or None, default=None
@@ -64,6 +77,8 @@ class OpenLabelClassifier(CompositeClassifier):
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
         The vocabulary, and which of it is the head's.
+    unknown_labels_ : list of str
+        The labels that were left out.
     label_embedding_ : LabelEmbedding
         The vectors of words or sentences.
     classifier_ : SimilarityClassifier
@@ -97,7 +112,8 @@ class OpenLabelClassifier(CompositeClassifier):
         "sentences": FLAG,
         "device": DEVICE,
         "label_embedding": Maybe(Checked(check_label_embedding)),
-        "overrides": Checked(check_overrides),
+        "overrides": Checked(check_overrides_of_texts),
+        "on_unknown": OneOf("raise", "warn", "drop"),
     }
 
     def __init__(
@@ -108,7 +124,8 @@ class OpenLabelClassifier(CompositeClassifier):
         sentences: bool = False,
         device: Any = "auto",
         label_embedding: LabelEmbedding | None = None,
-        overrides: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str | Sequence[str]] | None = None,
+        on_unknown: str = "raise",
         scenario: str = "generalized",
         temperature: float | str | None = None,
     ) -> None:
@@ -118,6 +135,7 @@ class OpenLabelClassifier(CompositeClassifier):
         self.device = device
         self.label_embedding = label_embedding
         self.overrides = overrides
+        self.on_unknown = on_unknown
         self.scenario = scenario
         self.temperature = temperature
 
@@ -137,7 +155,8 @@ class OpenLabelClassifier(CompositeClassifier):
         Raises
         ------
         UnknownLabelError
-            Candidates have neither a noun synset nor a vector; all of them are named.
+            Candidates have neither a noun synset nor a vector, and ``on_unknown="raise"`` or there
+            is no other; all of them are named.
         MissingDependencyError
             The word vectors (extra ``demo``) or the sentence model (``text``) are not installed.
         TypeError
@@ -170,10 +189,26 @@ class OpenLabelClassifier(CompositeClassifier):
                 "Pass one of them."
             )
 
+    def _set_vocabulary(self, candidates: Any) -> None:
+        super()._set_vocabulary(candidates)
+        names = self.classes_.tolist()
+        called = self._in_wordnet()
+        warn_of_unmatched_keys(called, names, owner=_OWNER, name="overrides")
+        in_wordnet = [_is_noun(called.get(label, label)) for label in names]
+        known = self.label_embedding_.covers(names) | np.array(in_wordnet, dtype=bool)
+        self.unknown_labels_ = self.classes_[~known].tolist()
+        if not self.unknown_labels_:
+            return
+        error = self._unknown(names)
+        if self.on_unknown == "raise" or not known.any():
+            raise error
+        if self.on_unknown == "warn":
+            warn_caller(message_of(error))
+        super()._set_vocabulary(self.classes_[known])
+
     def _prepare_candidates(self) -> None:
-        _check_known(self.classes_, self.label_embedding_, self.overrides or {})
         by_kind = WordNetSimilarity(
-            "path", senses="nearest", on_missing="zero", overrides=self.overrides
+            "path", senses="nearest", on_missing="zero", overrides=self._in_wordnet()
         )
         by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
         similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
@@ -181,11 +216,45 @@ class OpenLabelClassifier(CompositeClassifier):
             self.head, similarity, candidates=self.classes_
         ).fit()
 
+    def _in_wordnet(self) -> dict[Any, Any]:
+        """Return what labels are called in WordNet: lists of texts are synonyms."""
+        return {
+            label: "; ".join(text) if isinstance(text, (list, tuple)) else text
+            for label, text in (self.overrides or {}).items()
+        }
+
     def _given_members(self) -> list[Any]:
         return []
 
     def _fitted_members(self) -> list[Any]:
         return [self.classifier_]
+
+    def _unknown(self, names: list[Any]) -> UnknownLabelError:
+        """Return the error that names the labels left out, and who would know them."""
+        near: Mapping[object, Sequence[str]] = {}
+        try:
+            self.label_embedding_.embed(self.unknown_labels_)
+        except UnknownLabelError as error:
+            near = error.close_matches
+        remedy = Remedy(
+            "Respell them, pass overrides={label: text}, or sentences=True, which knows any text "
+            "(extra 'text'); on_unknown='warn' goes on without them.",
+            option="Respell them, leave them out, or pass --sentences, which knows any text (extra "
+            "'text'); --on-unknown warn goes on without them.",
+        )
+        if isinstance(self.label_embedding_, PromptEmbedding):
+            remedy = Remedy(
+                "Pass overrides={label: text}; on_unknown='warn' goes on without them.",
+                option="Say what they mean; --on-unknown warn goes on without them.",
+            )
+        return UnknownLabelError(
+            self.unknown_labels_,
+            len(names),
+            owner=_OWNER,
+            remedy=remedy,
+            close_matches=near,
+            what="noun synset and no vector",
+        )
 
     def _background(self) -> np.ndarray:
         return self.classes_[:0]  # the head's own classes are a thousand
@@ -207,30 +276,5 @@ class OpenLabelClassifier(CompositeClassifier):
         return vector_scores(softened, self.classifier_.class_vectors_)
 
 
-def _check_known(labels: np.ndarray, vectors: LabelEmbedding, overrides: Mapping[str, str]) -> None:
-    """Raise unless WordNet or the vectors know each of `labels`.
-
-    Raises
-    ------
-    UnknownLabelError
-        Names those that neither knows, with what is spelled alike.
-    """
-    names = labels.tolist()
-    unknown = [
-        label
-        for label, covered in zip(names, vectors.covers(names), strict=True)
-        if not (covered or has_synset(overrides.get(label, label)))
-    ]
-    if not unknown:
-        return
-    try:
-        vectors.embed(unknown)
-    except UnknownLabelError as error:
-        raise UnknownLabelError(
-            error.labels,
-            len(names),
-            owner=_OWNER,
-            remedy="Respell them, or leave them out.",
-            close_matches=error.close_matches,
-            what="noun synset and no vector",
-        ) from error
+def _is_noun(name: Any) -> bool:
+    return isinstance(name, str) and has_synset(name)

@@ -28,6 +28,7 @@ from zeroshot.similarity._base import check_similarity, checked_matrix
 from zeroshot.similarity._wordnet import replace_names
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._resolve import nodes_of
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 SIMILARITIES = ("inference", "wordnet")
 
@@ -214,6 +215,7 @@ def name_classes(targets: np.ndarray, source: SourceHead, synsets: Any, *, owner
         A value of `synsets` or a wnid of `source` is that of no noun synset.
     """
     given = check_synsets(synsets, owner=owner)
+    warn_of_unmatched_keys(given, targets.tolist(), owner=owner, name="synsets")
     in_taxonomy = np.array([given.get(label, label) for label in targets.tolist()], dtype=object)
     if source.wnids is None:
         return Names(targets, source.labels, in_taxonomy, source.labels)

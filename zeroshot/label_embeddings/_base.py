@@ -1,4 +1,4 @@
-"""What every label embedding is: labels in, one vector a label out."""
+"""What every label embedding is: labels in, one vector per label out."""
 
 from __future__ import annotations
 
@@ -7,18 +7,35 @@ import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from zeroshot._utils._validation import check_labels
 from zeroshot.exceptions import LabelWarning
+from zeroshot.taxonomy._label_text import as_written
 
 Label = str | int
 Arrays = Mapping[str, np.ndarray]
 Restore = Callable[[Mapping[str, Any], Arrays | None], "LabelEmbedding"]
 _Self = TypeVar("_Self", bound="LabelEmbedding")
+
+
+class Texts(tuple[str, ...]):
+    """What `overrides` give for a label: texts to be taken word for word, and averaged."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a label embedding made of a label: a row of `LabelEmbedding.explain`."""
+
+    read: str
+    found: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    synset: str = ""
+    why: str = ""
 
 
 class LabelEmbedding(ABC):
@@ -40,10 +57,13 @@ class LabelEmbedding(ABC):
     True
     """
 
-    _overrides: Mapping[Label, Label] = MappingProxyType({})
+    _overrides: Mapping[Label, Any] = MappingProxyType({})
+    _takes_lists: ClassVar[bool] = False  # of texts, as values of overrides
 
-    def __init__(self, *, overrides: Mapping[Any, Label] | None = None) -> None:
-        self._overrides = check_overrides(overrides, owner=type(self).__name__)
+    def __init__(self, *, overrides: Mapping[Any, Any] | None = None) -> None:
+        self._overrides = check_overrides(
+            overrides, owner=type(self).__name__, lists=self._takes_lists
+        )
 
     @property
     @abstractmethod
@@ -67,7 +87,7 @@ class LabelEmbedding(ABC):
         """Return which of the labels have a vector, overrides already applied."""
 
     @property
-    def overrides(self) -> Mapping[Label, Label]:
+    def overrides(self) -> Mapping[Label, Any]:
         """What is embedded instead of a label, read-only."""
         return self._overrides
 
@@ -127,6 +147,55 @@ class LabelEmbedding(ABC):
         mask = np.asarray(self._covers(self._replace(distinct)), dtype=bool)
         return mask[inverse.reshape(-1)]
 
+    def explain(self, labels: Any) -> Any:
+        """Return what is made of each label, to look at before fitting.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Strings, or integers.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per label: ``label``; ``read``, the text that was looked up; ``found`` and
+            ``missing``, the words with and without a vector; ``synset``, the name of its noun
+            synset where WordNet decides the vector; and ``why``. An unknown label has nothing in
+            ``found``.
+
+        Examples
+        --------
+        >>> from zeroshot.label_embeddings import AttributeTable
+        >>> table = AttributeTable([[1, 0], [0, 1]], labels=["killer+whale", "ox"])
+        >>> print(table.explain(["killer whale", "okapi"])[["label", "read", "found", "why"]])
+                  label          read           found           why
+        0  killer whale  killer+whale  [killer+whale]   a row of it
+        1         okapi         okapi              []  no row of it
+        """
+        import pandas  # half a second: only where a table is made
+
+        given = check_labels(labels, owner=type(self).__name__)
+        rows = self._explain_labels(given)
+        columns = ["label", *(field.name for field in fields(Explained))]
+        table = [
+            {"label": label, **asdict(row), "found": [*row.found], "missing": [*row.missing]}
+            for label, row in zip(given.tolist(), rows, strict=True)
+        ]
+        return pandas.DataFrame(table, columns=columns)
+
+    def _explain_labels(self, labels: Any) -> list[Explained]:
+        """Return the rows of `explain`."""
+        given = check_labels(labels, owner=type(self).__name__)
+        return self._explain(self._replace(given))
+
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        """Return what is made of each label, overrides already applied."""
+        known = self._covers(labels).tolist() if labels else []
+        return [
+            Explained(str(label), (str(label),) if has else (), why="" if has else "unknown")
+            for label, has in zip(labels, known, strict=True)
+        ]
+
     def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a saved model keeps of this: a JSON-able dict, and arrays by name.
 
@@ -173,7 +242,21 @@ class LabelEmbedding(ABC):
         return vectors
 
     def _replace(self, labels: np.ndarray) -> list[Label]:
-        return [self._overrides.get(label, label) for label in labels.tolist()]
+        """Return what stands for each label; a key in decomposed Unicode is the same key."""
+        if not self._overrides:
+            return labels.tolist()
+        written = {_written(key): text for key, text in self._overrides.items()}
+        texts = [
+            self._overrides.get(label, written.get(_written(label))) for label in labels.tolist()
+        ]
+        return [
+            label if text is None else self._override(text)
+            for label, text in zip(labels.tolist(), texts, strict=True)
+        ]
+
+    def _override(self, text: Any) -> Any:
+        """Return what `_embed` gets for a value of `overrides`."""
+        return text
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_overrides": dict(self._overrides)}
@@ -195,15 +278,17 @@ class LabelEmbedding(ABC):
 
 
 def check_overrides(
-    overrides: Mapping[Any, Label] | None,
+    overrides: Mapping[Any, Any] | None,
     *,
     owner: str,
     name: str = "overrides",
     example: str = "{'pickup_truck': 'truck'}",
-) -> Mapping[Label, Label]:
+    lists: bool = False,
+) -> Mapping[Label, Any]:
     """Return `overrides` as a read-only mapping of str or int to str or int.
 
-    `name` and `example` are for the messages.
+    `name` and `example` are for the messages. With `lists`, a value may be a list of strings too,
+    and becomes `Texts`.
 
     Raises
     ------
@@ -217,28 +302,45 @@ def check_overrides(
             f"{owner}: {name} must be a mapping of labels to what stands for them, got "
             f"{overrides!r}. Pass {name}={example}."
         )
-    for item in overrides.items():
-        if not all(isinstance(part, (str, int, np.integer)) for part in item):
+    kinds = "strings, integers, or lists of strings" if lists else "strings or integers"
+    for old, new in overrides.items():
+        is_text = _is_label(new) or (lists and _is_list_of_texts(new))
+        if not (_is_label(old) and is_text):
             raise TypeError(
-                f"{owner}: {name} must map strings or integers to strings or integers, "
-                f"got {item[0]!r}: {item[1]!r}. Pass {name}={example}."
+                f"{owner}: {name} must map strings or integers to {kinds}, got {old!r}: {new!r}. "
+                f"Pass {name}={example}."
             )
     return MappingProxyType({_plain(old): _plain(new) for old, new in overrides.items()})
 
 
-def _plain(label: Any) -> Label:
+def _is_label(value: Any) -> bool:
+    return isinstance(value, (str, int, np.integer))
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    is_list = isinstance(value, (list, tuple)) and len(value) > 0
+    return is_list and all(isinstance(text, str) for text in value)
+
+
+def _plain(label: Any) -> Any:
+    if isinstance(label, (list, tuple)):
+        return Texts(map(str, label))
     return str(label) if isinstance(label, str) else int(label)
 
 
-def overrides_to_json(overrides: Mapping[Label, Label]) -> list[list[Label]]:
+def _written(label: Any) -> Any:
+    return as_written(label) if isinstance(label, str) else label
+
+
+def overrides_to_json(overrides: Mapping[Label, Any]) -> list[list[Any]]:
     """Return pairs in a fixed order: JSON's own objects would turn integer keys to strings."""
     return sorted(
-        ([old, new] for old, new in overrides.items()),
+        ([old, [*new] if isinstance(new, Texts) else new] for old, new in overrides.items()),
         key=lambda pair: (isinstance(pair[0], str), pair[0]),
     )
 
 
-def overrides_from_json(overrides: list[list[Label]]) -> dict[Label, Label]:
+def overrides_from_json(overrides: list[list[Any]]) -> dict[Label, Any]:
     """Undo `overrides_to_json`."""
     return {old: new for old, new in overrides}
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from zeroshot.label_embeddings._base import (
 )
 from zeroshot.label_embeddings._prompts import DEFAULT_TEMPLATES, PromptEmbedding
 
+if TYPE_CHECKING:  # it imports torch
+    from zeroshot.label_embeddings._clip_tower import TextTower
+
 _OWNER = "CLIPTextEmbedding"
 
 
@@ -32,8 +35,10 @@ class CLIPTextEmbedding(PromptEmbedding):
 
     With `OpenCLIPFeatures` of the same model and `NearestLabelClassifier` this is CLIP. A label is
     put into each of the templates, the sentences are embedded, scaled to unit length and averaged,
-    and the mean is scaled again; a list of synonyms (``"jersey, T-shirt"``) is the mean of its
-    synonyms, scaled again.
+    and the mean is scaled again. A list of synonyms that WordNet has as such
+    (``"jersey, T-shirt"``) is the mean of its synonyms, scaled again. The text is the label as it
+    is written (``"AT&T"``, ``"C++"``), with spaces for underscores and without what data sets put
+    before a name (``"118.House_Sparrow"``).
 
     Parameters
     ----------
@@ -49,8 +54,10 @@ class CLIPTextEmbedding(PromptEmbedding):
         ``"auto"`` is CUDA, else MPS, else the CPU.
     batch_size : int, default=64
         Sentences that are embedded at once.
-    overrides : mapping of label to str, optional
-        The text to embed instead of a label: ``{"crane": "crane bird"}``, or ``{0: "cat"}``.
+    overrides : mapping of label to str or list of str, optional
+        The text to embed instead of a label, word for word: ``{"crane": "crane bird"}``, or
+        ``{0: "cat"}``. A list of texts is averaged as synonyms are; with ``templates="{}"`` they
+        are whole prompts or descriptions.
 
     Raises
     ------
@@ -93,13 +100,14 @@ class CLIPTextEmbedding(PromptEmbedding):
         templates: str | Sequence[str] = DEFAULT_TEMPLATES,
         device: Any = "auto",
         batch_size: int = 64,
-        overrides: Mapping[Any, Label] | None = None,
+        overrides: Mapping[Any, Label | Sequence[str]] | None = None,
     ) -> None:
         super().__init__(templates, overrides)
         check_number(batch_size, owner=_OWNER, name="batch_size", at_least=1, integer=True)
         self._names = (_absolute(model_name), _absolute(weights))
         self._device, self._batch_size = device, batch_size
-        self._digest, self._n_dims = self._opened[1:]
+        tower = self._opened
+        self._digest, self._n_dims = tower.digest, tower.n_dims
 
     @property
     def n_dims(self) -> int:
@@ -134,22 +142,24 @@ class CLIPTextEmbedding(PromptEmbedding):
         )
 
     @cached_property
-    def _opened(self) -> tuple[Any, str, int]:
-        """Return a function from texts to vectors, a hash of all that decides them, and n_dims."""
+    def _opened(self) -> TextTower:
         from zeroshot.label_embeddings._clip_tower import open_text_tower
 
         model_name, weights = self._names
         return open_text_tower(model_name, weights, self._device, owner=_OWNER)
 
     def _encode(self, texts: list[str]) -> np.ndarray:
-        encode, digest, _ = self._opened
-        if digest != self._digest:
+        tower = self._opened
+        if tower.digest != self._digest:
             raise IntegrityError(
                 f"{_OWNER}: the weights found here for weights={self._names[1]!r} are not "
                 "those that this object was made with. Bring the same weights, or make it anew."
             )
         starts = range(0, len(texts), self._batch_size)
-        return np.concatenate([encode(texts[s : s + self._batch_size]) for s in starts])
+        return np.concatenate([tower.encode(texts[s : s + self._batch_size]) for s in starts])
+
+    def _cut_off(self, texts: list[str]) -> list[str]:
+        return self._opened.cut_off(texts)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

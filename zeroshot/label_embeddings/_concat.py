@@ -9,7 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from zeroshot._utils._arrays import unit_rows
-from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
+from zeroshot.label_embeddings._base import (
+    Arrays,
+    Explained,
+    Label,
+    LabelEmbedding,
+    Restore,
+    content_hash,
+)
 
 
 class ConcatEmbedding(LabelEmbedding):
@@ -129,8 +136,27 @@ class ConcatEmbedding(LabelEmbedding):
     def _covers(self, labels: list[Label]) -> np.ndarray:
         return np.logical_and.reduce([part.covers(labels) for part in self._embeddings])
 
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        parts = [
+            part._explain(part._replace(np.array(labels, dtype=object)))
+            for part in self._embeddings
+        ]
+        return [_merged(rows) for rows in zip(*parts, strict=True)]
+
     def __repr__(self) -> str:
         return f"ConcatEmbedding({list(self._embeddings)!r}, weights={list(self._weights)})"
+
+
+def _merged(rows: Sequence[Explained]) -> Explained:
+    """Return what the parts made of one label; nothing is found unless all of them know it."""
+    whole = all(row.found for row in rows)
+    return Explained(
+        " | ".join(dict.fromkeys(row.read for row in rows)),
+        tuple(dict.fromkeys(word for row in rows for word in row.found)) if whole else (),
+        tuple(dict.fromkeys(word for row in rows for word in row.missing)),
+        next((row.synset for row in rows if row.synset), ""),
+        ", ".join(dict.fromkeys(row.why for row in rows if row.why)),
+    )
 
 
 def _with_prefix(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:

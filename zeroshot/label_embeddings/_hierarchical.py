@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
+    Explained,
     Label,
     LabelEmbedding,
     Restore,
@@ -21,6 +23,7 @@ from zeroshot.label_embeddings._base import (
     overrides_from_json,
     overrides_to_json,
 )
+from zeroshot.label_embeddings._wordnet import explain_synset
 from zeroshot.taxonomy._distances import ancestor_pairs
 from zeroshot.taxonomy._resolve import senses_of
 from zeroshot.taxonomy._synset import Synset
@@ -167,6 +170,24 @@ class HierarchicalEmbedding(LabelEmbedding):
         reached = weights[:, self._covered_nodes(nodes)].getnnz(axis=1) > 0
         return self._base.covers(labels) | reached
 
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        base = self._base._explain(self._base._replace(np.array(labels, dtype=object)))
+        covered = self._covers(labels).tolist()
+        return [
+            replace(
+                own,
+                read=own.read if own.found or not has else by_kind.read,
+                synset=by_kind.synset,
+                why=(own.why if own.found or not has else "what it is a kind of has a vector"),
+            )
+            for own, by_kind, has in zip(
+                base, map(explain_synset, self._named(labels)), covered, strict=True
+            )
+        ]
+
+    def _named(self, labels: list[Label]) -> list[Label]:
+        return [self._synsets.get(label, label) for label in labels]
+
     def _ancestor_weights(self, labels: list[Label]) -> tuple[csr_matrix, np.ndarray]:
         """Return the weights of ancestors, (n_labels, n_nodes), and the ancestors' nodes."""
         found = [self._node(label) for label in labels]
@@ -180,7 +201,7 @@ class HierarchicalEmbedding(LabelEmbedding):
         return csr_matrix((weights, places), shape=(len(labels), len(nodes))), nodes
 
     def _node(self, label: Label) -> int | None:
-        name = self._synsets.get(label, label)
+        (name,) = self._named([label])
         if not isinstance(name, str):
             return None
         (senses,) = senses_of([name], owner=_OWNER, name="labels", missing=True)

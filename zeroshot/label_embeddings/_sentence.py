@@ -19,7 +19,11 @@ from zeroshot.label_embeddings._base import (
     overrides_from_json,
     overrides_to_json,
 )
-from zeroshot.label_embeddings._prompts import DEFAULT_TEMPLATES, PromptEmbedding
+from zeroshot.label_embeddings._prompts import (
+    DEFAULT_TEMPLATES,
+    PromptEmbedding,
+    possibly_longer,
+)
 from zeroshot.label_embeddings._sentence_models import (
     DEFAULT_MODEL,
     OWNER,
@@ -33,9 +37,10 @@ class SentenceEmbedding(PromptEmbedding):
     """Label vectors from a model of sentence-transformers, which knows any text.
 
     A label is put into each of the templates, the sentences are embedded, scaled to unit length
-    and averaged, and the mean is scaled again; a list of synonyms (``"jersey, T-shirt"``) is the
-    mean of its synonyms, scaled again. The text is what `WordVectors` sees: lower case, words apart
-    (``"pickup_truck"``, ``"MapleTree"``). The model is opened at first use.
+    and averaged, and the mean is scaled again. A list of synonyms that WordNet has as such
+    (``"jersey, T-shirt"``) is the mean of its synonyms, scaled again. The text is the label as it
+    is written (``"AT&T"``, ``"C++"``), with spaces for underscores and without what data sets put
+    before a name (``"118.House_Sparrow"``). The model is opened at first use.
 
     Parameters
     ----------
@@ -50,8 +55,10 @@ class SentenceEmbedding(PromptEmbedding):
         ``"auto"`` is CUDA, else MPS, else the CPU.
     batch_size : int, default=32
         Sentences that are embedded at once.
-    overrides : mapping of label to str, optional
-        The text to embed instead of a label: ``{"crane": "crane bird"}``, or ``{0: "cat"}``.
+    overrides : mapping of label to str or list of str, optional
+        The text to embed instead of a label, word for word: ``{"crane": "crane bird"}``, or
+        ``{0: "cat"}``. A list of texts is averaged as synonyms are; with ``templates="{}"`` they
+        are whole prompts or descriptions.
 
     Raises
     ------
@@ -90,7 +97,7 @@ class SentenceEmbedding(PromptEmbedding):
         templates: str | Sequence[str] = DEFAULT_TEMPLATES,
         device: Any = "auto",
         batch_size: int = 32,
-        overrides: Mapping[Any, Label] | None = None,
+        overrides: Mapping[Any, Label | Sequence[str]] | None = None,
     ) -> None:
         super().__init__(templates, overrides)
         check_number(batch_size, owner=OWNER, name="batch_size", at_least=1, integer=True)
@@ -123,6 +130,14 @@ class SentenceEmbedding(PromptEmbedding):
         """Return the embedding that a `reference` describes."""
         overrides = overrides_from_json(config["overrides"])
         return cls(config["model"], templates=config["templates"], overrides=overrides)
+
+    def _cut_off(self, texts: list[str]) -> list[str]:
+        longest = self._model.max_seq_length
+        doubtful = [] if longest is None else possibly_longer(texts, longest)
+        if not doubtful:
+            return []
+        tokens = self._model.tokenizer(doubtful, truncation=False, verbose=False)["input_ids"]
+        return [text for text, own in zip(doubtful, tokens, strict=True) if len(own) > longest]
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         return self._model.encode(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from zeroshot._utils._validation import check_labels, check_unique
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
+    Explained,
     Label,
     LabelEmbedding,
     Restore,
@@ -21,10 +23,14 @@ from zeroshot.label_embeddings._base import (
     overrides_to_json,
     read_only,
 )
+from zeroshot.taxonomy._readings import same_name
 
 
 class AttributeTable(LabelEmbedding):
     """Vectors from a table with one row a label, such as annotated attributes.
+
+    A label that no row has exactly so is looked up by its words: ``"killer whale"`` finds the row
+    ``"killer+whale"``, if no other has these words.
 
     Parameters
     ----------
@@ -63,7 +69,7 @@ class AttributeTable(LabelEmbedding):
         vectors, names = _check_table(table, labels)
         self._vectors = read_only(vectors)
         self._vocabulary = tuple(names.tolist())
-        self._rows = {label: row for row, label in enumerate(self._vocabulary)}
+        self._rows = RowsByLabel(self._vocabulary)
 
     @property
     def n_dims(self) -> int:
@@ -117,8 +123,59 @@ class AttributeTable(LabelEmbedding):
     def _covers(self, labels: list[Label]) -> np.ndarray:
         return np.array([label in self._rows for label in labels], dtype=bool)
 
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        return [
+            Explained(str(x), why="no row of it")
+            if x not in self._rows
+            else Explained(name := str(self._vocabulary[self._rows[x]]), (name,), why="a row of it")
+            for x in labels
+        ]
+
     def __repr__(self) -> str:
         return f"AttributeTable({len(self._vocabulary)} labels, n_dims={self.n_dims})"
+
+
+class RowsByLabel(Mapping[Label, int]):
+    """Rows by their labels, exactly so or by the words of the label if one row alone has these.
+
+    Parameters
+    ----------
+    labels : sequence of str or int
+        The labels of the rows.
+
+    Examples
+    --------
+    >>> from zeroshot.label_embeddings._tables import RowsByLabel
+    >>> rows = RowsByLabel(["killer+whale", "Ox", "ox"])
+    >>> rows["killer whale"], rows["ox"], "OX" in rows
+    (0, 2, False)
+    """
+
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self._exact = {label: row for row, label in enumerate(labels)}
+
+    @cached_property
+    def _by_words(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for label, row in self._exact.items():
+            if isinstance(label, str):
+                found.setdefault(same_name(label), []).append(row)
+        return found
+
+    def __getitem__(self, label: Label) -> int:
+        row = self._exact.get(label)
+        if row is not None:
+            return row
+        rows = self._by_words.get(same_name(label), []) if isinstance(label, str) else []
+        if len(rows) != 1:
+            raise KeyError(label)
+        return rows[0]
+
+    def __iter__(self) -> Iterator[Label]:
+        return iter(self._exact)
+
+    def __len__(self) -> int:
+        return len(self._exact)
 
 
 class OneHotEmbedding(LabelEmbedding):
@@ -230,7 +287,7 @@ def _check_table(table: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     is_frame = hasattr(table, "index") and hasattr(table, "to_numpy")
     if labels is None and not is_frame:
         raise TypeError(
-            f"{owner}: labels is needed unless table is a DataFrame. Pass labels=[...], one a row."
+            f"{owner}: labels is needed unless table is a DataFrame. Pass labels=[...], one each."
         )
     names = check_labels(table.index.to_numpy() if labels is None else labels, owner=owner)
     names = check_unique(names, owner=owner, name="labels")

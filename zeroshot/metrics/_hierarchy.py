@@ -19,6 +19,7 @@ from zeroshot.metrics._classification import (
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._distances import hops
 from zeroshot.taxonomy._resolve import senses_of
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 PASS_SYNSETS = "Pass synsets= with the wnid of each."
 
@@ -191,6 +192,7 @@ def _given_synsets(
             f"{labels[0]!r}, synsets such as {next(iter(synsets))!r}). Pass labels as they stand "
             "in y, with the wnid of each."
         )
+    warn_of_unmatched_keys(synsets, labels, owner=owner, name="synsets")
     for label, name in given.items():
         is_name = isinstance(name, (str, Synset))
         if not is_name or not senses_of([name], owner=owner, name="synsets", missing=True)[0]:

@@ -146,9 +146,12 @@ def write_demo_report(
     --------
     ``zeroshot demo --output DIR`` writes it.
 
+    >>> import tempfile
     >>> from zeroshot.report import write_demo_report
-    >>> callable(write_demo_report)
-    True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_demo_report({}, folder)
+    Traceback (most recent call last):
+    FileExistsError: write_demo_report: ... exists. Pass overwrite=True to replace a report.
     """
     check_target(folder, FILES, overwrite=overwrite, owner="write_demo_report")
     record = full_record(about)
@@ -273,7 +276,7 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return tables of the excluded classes whose error is largest and smallest."""
     order = sorted(losses, key=lambda label: losses[label]["model"])
     n = min(N_EXTREME, len(order) // 2)
-    parts = []
+    parts: list[str] = []
     for what, labels in (("largest", order[::-1][:n]), ("smallest", order[:n])):
         rows = [
             (label, *(f"{losses[label][kind]:+.1%}" for kind in ("model", "mean_predictor")))

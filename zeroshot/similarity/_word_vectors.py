@@ -17,8 +17,7 @@ from zeroshot._utils._validation import check_labels
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.taxonomy import Synset
-from zeroshot.taxonomy._resolve import nodes_of
-from zeroshot.taxonomy._synset import looks_like_identifier
+from zeroshot.taxonomy._lemmas import find_identifier, looks_like_identifier
 
 _OWNER = "WordVectorSimilarity"
 
@@ -36,8 +35,8 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
 
     Notes
     -----
-    A wnid or an nltk name is embedded as its synset's lemmas, a list of synonyms, unless the
-    embedding itself holds it: an `AttributeTable` may be labelled so, and `WordNetEmbedding` is.
+    A wnid or an nltk name is embedded as the embedding reads it: `WordNetEmbedding` as its synset,
+    an `AttributeTable` that is labelled so as its row, others as the synset's name.
 
     Cosines may be negative; where they become the weights of a convex combination, negative ones
     count as 0. A label whose vector is zero has similarity 0 to all others, and so has a source
@@ -96,8 +95,7 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
             `on_missing` is none of its options.
         """
         self._check_parameters()
-        targets, of_synsets = self._texts(targets, "targets")
-        sources, _ = self._texts(sources, "sources")
+        targets, sources = self._texts(targets, "targets"), self._texts(sources, "sources")
         columns = self.label_embedding.covers(sources)
         rows = np.ones(len(targets), dtype=bool)
         if self.on_missing == "zero":
@@ -106,50 +104,37 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
             columns[:] = True  # all are embedded, and the error names them
         cosines = np.zeros((len(targets), len(sources)))
         if rows.any() and columns.any():
-            # Words of a source's label, or of a synset, without a vector are left out of its mean.
-            quiet = np.ones(columns.sum(), dtype=bool)
-            known = self._unit(sources[columns], quiet, "sources")
-            vectors = self._unit(targets[rows], of_synsets[rows], "targets")
+            with warnings.catch_warnings():
+                # Words of a source's label without a vector are left out of its mean.
+                warnings.simplefilter("ignore", LabelWarning)
+                known = self._unit(sources[columns], "sources")
+            vectors = self._unit(targets[rows], "targets")
             cosines[np.ix_(rows, columns)] = vectors @ known.T
         return cosines
 
-    def _texts(self, labels: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is embedded for each label, and where that is a synset's lemmas."""
+    def _texts(self, labels: Any, name: str) -> np.ndarray:
+        """Return what is embedded for each label."""
         if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes)):
             labels = [label.wnid if isinstance(label, Synset) else label for label in labels]
         given = check_labels(labels, owner=_OWNER, name=name)
-        texts = given.tolist()
-        rows = [row for row, text in enumerate(texts) if self._is_foreign_identifier(text)]
-        is_synset = np.zeros(len(texts), dtype=bool)
-        if not rows:
-            return given, is_synset
-        try:
-            nodes = nodes_of([texts[row] for row in rows], owner=_OWNER, name=name)
-        except UnknownLabelError as error:
-            raise error.replace(n_labels=len(texts)) from None
-        for row, node in zip(rows, nodes.tolist(), strict=True):
-            texts[row] = ", ".join(Synset(node).lemmas)
-        is_synset[rows] = True
-        return np.array(texts), is_synset
+        named = [text for text in given.tolist() if isinstance(text, str)]
+        bad = [x for x in named if looks_like_identifier(x) and find_identifier(x) is None]
+        bad = [
+            x for x, known in zip(bad, self.label_embedding.covers(bad), strict=True) if not known
+        ]
+        if bad:
+            raise UnknownLabelError(
+                bad,
+                given.size,
+                owner=_OWNER,
+                what="noun synset",
+                name=name,
+                remedy="Give class names, or wnids of WordNet 3.0.",
+            )
+        return given
 
-    def _is_foreign_identifier(self, text: Any) -> bool:
-        """Return whether `text` names a synset that the embedding does not know as such."""
-        embedding = self.label_embedding
-        if not isinstance(text, str) or not looks_like_identifier(text):
-            return False
-        if text in embedding.overrides:
-            return False
-        # What also knows a synset that cannot be reads it as words, such as "n" and "01".
-        nowhere = text.rpartition(".")[0] + ".00" if "." in text else "n00000000"
-        return embedding.covers([text, nowhere]).tolist() != [True, False]
-
-    def _unit(self, texts: np.ndarray, quiet: np.ndarray, name: str) -> np.ndarray:
-        vectors = np.empty((len(texts), self.label_embedding.n_dims))
+    def _unit(self, texts: np.ndarray, name: str) -> np.ndarray:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", LabelWarning)
-                vectors[quiet] = self.label_embedding.embed(texts[quiet])
-            vectors[~quiet] = self.label_embedding.embed(texts[~quiet])
+            return unit_rows(self.label_embedding.embed(texts).astype(np.float64))
         except UnknownLabelError as error:
             raise error.replace(name=name) from None
-        return unit_rows(vectors)

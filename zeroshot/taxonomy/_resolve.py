@@ -2,13 +2,16 @@
 
 A class name is read so, the first rule that gives a synset being the one that counts:
 
-1. A wnid (``n02124075``) or an nltk name (``dog.n.01``) is that synset.
-2. Commas and semicolons separate synonyms, and parentheses hold a hint: ``"crane (bird)"``.
+1. A wnid (``n02124075``) or an nltk name (``dog.n.01``) is that synset, also in front of a name
+   (``n02085620-Chihuahua``).
+2. Commas and semicolons separate synonyms, and parentheses hold a hint: ``"crane (bird)"``. What
+   data sets put before a name is left out (``_readings.py``).
 3. Each synonym is looked up whole, as `synsets` does: with its plural undone, hyphens and spaces
-   exchanged, CamelCase taken apart. A synset that more of the synonyms stand for goes first, and
-   among these one whose lemmas are just these synonyms.
+   exchanged in any place, CamelCase taken apart. A synset that more of the synonyms stand for goes
+   first, and among these one whose lemmas are just these synonyms.
 4. Where no synonym is found whole, its last words are: ``"aquarium fish"`` is a fish. If the words
-   before them name a kind of it, that is meant: ``"maple tree"`` is the maple that is a tree.
+   before them name a kind of it, that is meant: ``"maple tree"`` is the maple that is a tree. A
+   number or a single letter is no such word.
 5. Of several senses, the hint or the context decides, if there is one; else the most frequent
    sense is taken. Individuals (a city, a person) come last, because a class is none: a ``"drake"``
    is a duck, not Sir Francis.
@@ -18,13 +21,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 
-from zeroshot._utils._validation import check_labels
+from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.taxonomy._distances import (
     common_ancestors,
@@ -33,15 +36,16 @@ from zeroshot.taxonomy._distances import (
     top_common,
 )
 from zeroshot.taxonomy._graph import noun_graph
-from zeroshot.taxonomy._synset import (
-    Synset,
-    find_identifier,
+from zeroshot.taxonomy._label_text import is_weak, name_words
+from zeroshot.taxonomy._lemmas import (
     find_lemma,
     looks_like_identifier,
     near_lemmas,
     near_names,
     words_of,
 )
+from zeroshot.taxonomy._readings import read_label
+from zeroshot.taxonomy._synset import Synset
 
 # Both were chosen on CIFAR-100, Tiny ImageNet and ImageNet-1k together, where the most frequent
 # sense is wrong for 161 of 1,300 names, and this for 75; with the three nearest names for 85.
@@ -52,8 +56,9 @@ RARER = 0.9
 """What a sense counts against the one that is listed before it."""
 
 
-_SYNONYM_BREAK = re.compile(r"[,;](?![^(]*\))")
 _HINT = re.compile(r"\(([^()]*)\)")
+# What SUN adds to a place; neither is a noun.
+_INSIDE_OR_OUT = frozenset({"indoor", "outdoor"})
 IDENTIFIER = "identifier"
 ONLY = "only sense"
 FREQUENT = "most frequent sense"
@@ -192,21 +197,28 @@ def resolve(labels: Any, *, context: Any = None) -> Resolution:
     """
     texts = _check_texts(labels, owner="resolve", name="labels")
     candidates = _find_all(texts, owner="resolve", name="labels")
-    chosen = [found.nodes[0] for found in candidates]
-    near: dict[int, int] = {}
-    if context is not None:
-        near = _by_context(texts, candidates, context)
-    for row, found in enumerate(candidates):
-        if found.hint and len(found.nodes) > 1:
-            hints = find_candidates(found.hint).nodes
-            if hints:
-                near[row] = int(nearest_senses([found.nodes], [hints], None)[0])
-    choices = []
-    for row, (text, found) in enumerate(zip(texts, candidates, strict=True)):
-        node = near.get(row, chosen[row])
-        rule = NEAREST if row in near else found.rule
-        choices.append(Choice(text, Synset(node), found.lemma, rule, len(found.nodes)))
-    return Resolution(choices)
+    near = {} if context is None else _by_context(texts, candidates, context)
+    return Resolution(
+        [
+            _choice(text, found, near.get(row))
+            for row, (text, found) in enumerate(zip(texts, candidates, strict=True))
+        ]
+    )
+
+
+def choose(text: str) -> Choice | None:
+    """Return what one class name is taken for without a context, or None, without a warning."""
+    found = find_candidates(text)
+    return _choice(text, found, None) if found.nodes else None
+
+
+def _choice(text: str, found: Candidates, near: int | None) -> Choice:
+    if found.hint and len(found.nodes) > 1:
+        hints = find_candidates(found.hint).nodes
+        if hints:
+            near = int(nearest_senses([found.nodes], [hints], None)[0])
+    node, rule = (found.nodes[0], found.rule) if near is None else (near, NEAREST)
+    return Choice(text, Synset(node), found.lemma, rule, len(found.nodes))
 
 
 def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
@@ -247,7 +259,7 @@ def senses_of(items: Any, *, owner: str, name: str, missing: bool = False) -> li
     for text, found in zip(texts, every, strict=True):
         known[text] = found.nodes
         if found.hint and len(found.nodes) > 1:
-            known[text] = [resolve([text])[0].synset.node]
+            known[text] = [_choice(text, found, None).synset.node]
     return [known[text] for text in texts]
 
 
@@ -291,11 +303,28 @@ def _find_all(
             remedy="Give such a label another name, or the wnid of a synset, such as 'n02084071'.",
             close_matches={text: _near(text) for text in unknown[:20]},
         )
+    _warn_of_weak({text: found for text, found in known.items() if found.nodes}, owner=owner)
     return [known[text] for text in texts]
 
 
+def _warn_of_weak(known: Mapping[str, Candidates], *, owner: str) -> None:
+    weak = [
+        f"{text!r} as {Synset(found.nodes[0]).name}"
+        for text, found in known.items()
+        if found.rule != IDENTIFIER and all(map(is_weak, name_words(text)))
+    ]
+    if weak:
+        named = ", ".join(weak[:10]) + (", ..." if len(weak) > 10 else "")
+        warn_caller(
+            f"{owner}: {len(weak)} labels are numbers or single letters, and read as such: "
+            f"{named}. Give them names, or wnids."
+        )
+
+
 def _near(text: str) -> list[str]:
-    return near_names(text) if looks_like_identifier(text) else near_lemmas(text)
+    if looks_like_identifier(text):
+        return near_names(text)
+    return near_lemmas(" ".join(read_label(text).names[:1]) or text)
 
 
 def _by_context(texts: list[str], candidates: list[Candidates], context: Any) -> dict[int, int]:
@@ -334,20 +363,25 @@ class Candidates:
 
 def find_candidates(text: str) -> Candidates:
     """Return the senses that a class name may have; none where WordNet has no such noun."""
-    if looks_like_identifier(text):
-        node = find_identifier(text)
-        return Candidates([] if node is None else [node], "", IDENTIFIER)
-    hint = " ".join(_HINT.findall(text)).strip()
-    synonyms = [part.strip() for part in _SYNONYM_BREAK.split(_HINT.sub(" ", text))]
-    synonyms = [part for part in synonyms if part]
-    found = [find_lemma(part) for part in synonyms]
+    read = read_label(text)
+    if read.node is not None:
+        return Candidates([read.node], "", IDENTIFIER)
+    hint = " ".join(hint for name in read.names for hint in _HINT.findall(name)).strip()
+    synonyms = [" ".join(_HINT.sub(" ", name).split()) for name in read.names]
+    synonyms = [_without_inside_or_out(name) for name in synonyms if name]
+    found = [find_lemma(name) for name in synonyms]
     if any(nodes for _, nodes in found):
         return _vote([pair for pair in found if pair[1]], hint)
-    for part in synonyms:
-        head = _find_head(words_of(part), hint)
+    for name in synonyms:
+        head = _find_head(words_of(name), hint)
         if head is not None:
             return head
     return Candidates([], "", "")
+
+
+def _without_inside_or_out(name: str) -> str:
+    before, _, last = name.rpartition(" ")
+    return before if before and last.lower() in _INSIDE_OR_OUT else name
 
 
 def _vote(found: list[tuple[str, list[int]]], hint: str) -> Candidates:
@@ -372,6 +406,8 @@ def _vote(found: list[tuple[str, list[int]]], hint: str) -> Candidates:
 def _find_head(words: list[str], hint: str) -> Candidates | None:
     graph = noun_graph()
     for start in range(1, len(words)):
+        if all(is_weak(word) for word in words[start:]):
+            return None
         lemma, nodes = find_lemma("_".join(words[start:]))
         if not nodes:
             continue
