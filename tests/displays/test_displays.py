@@ -183,6 +183,7 @@ def with_names(names):
 
 
 KINDS = list(with_names(["a", "b"]))
+ONE_NAME = ("curve", "relative", "reliability", "risk")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -192,7 +193,7 @@ def test_every_display_draws_any_text_as_it_stands(kind):
     shown = "\n".join(assert_readable(display.figure_))
     assert display.ax_.figure is display.figure_
     assert r"\$x_1\$ costs \$5" in shown  # escaped: no formula
-    if kind not in ("curve", "relative"):
+    if kind not in ONE_NAME:
         assert "wwww…" in shown or kind in ("map", "grid")
         assert r"a\nb\tc" in shown or kind in ("map", "neighbor")
 
@@ -262,7 +263,7 @@ def test_relations_stand_on_a_list_of_axes_or_one_on_one():
 THOUSANDS = [f"class number {i}" for i in range(3000)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("relative", "curve")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ONE_NAME])
 def test_thousands_of_names_are_thinned_out_and_the_figure_says_so(kind):
     if kind == "confusion":
         rng = np.random.default_rng(0)
