@@ -15,7 +15,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._linear import product
@@ -32,6 +31,7 @@ from zeroshot._utils._validation import (
 )
 from zeroshot.estimators._encoded_labels import check_not_encoded
 from zeroshot.estimators._input import InputMixin
+from zeroshot.estimators._unreadable_rows import accuracy, answers_for_readable_rows
 from zeroshot.label_embeddings._vocabulary import vocabulary_of
 
 MAX_SCORES = 2**24
@@ -207,6 +207,7 @@ class CandidateClassifier(
         view._prepare_candidates()
         return view
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate.
 
@@ -230,6 +231,7 @@ class CandidateClassifier(
         scores = self._masked_scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -241,13 +243,16 @@ class CandidateClassifier(
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            The best candidate of each.
+            The best candidate of each. None, and the array of objects, where a row of X is NaN
+            throughout, as ``TimmFeatures(on_error="nan")`` leaves an image that cannot be read;
+            the other methods have a row of NaN there.
         """
         best = []
         for scores in self._masked_blocks(X):
             best.append(scores.argmax(axis=1))
         return self.classes_[np.concatenate(best)]
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the scores over ``temperature``.
 
@@ -269,6 +274,7 @@ class CandidateClassifier(
         probabilities[:, allowed] = softmax(scores[:, allowed] / self.temperature, axis=1)
         return probabilities
 
+    @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Name each sample's `k` best candidates, best first.
 
@@ -320,7 +326,7 @@ class CandidateClassifier(
         Returns
         -------
         accuracy : float
-            Between 0 and 1.
+            Between 0 and 1. Rows without an answer count as wrong.
         """
         predicted = self.predict(X)
         y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
@@ -331,7 +337,7 @@ class CandidateClassifier(
                 f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
                 "Pass candidates= with the labels that may occur.",
             )
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        return accuracy(y, predicted, sample_weight)
 
     def _allowed(self) -> np.ndarray:
         """Return which columns the scenario lets win, (n_classes,) of bool."""
