@@ -95,7 +95,8 @@ class TimmFeatures(ImageFeatures):
         with NaN; the latter two warn and name them all. Classifiers of this package learn nothing
         from rows of NaN, and predict None for them; of scikit-learn's steps between,
         ``StandardScaler`` lets them through, and ``Normalizer`` raises. A row left out shifts those
-        after it: use `extract`, which says which rows were kept, before pairing features with labels.
+        after it: use `extract`, which says which rows were kept, before pairing features with
+        labels.
     max_pixels : int, default=89_478_485
         Width times height that an image may declare; beyond it, it cannot be read.
     max_bytes : int, default=268_435_456
