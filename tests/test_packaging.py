@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.Zi
 
 def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:
     suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
-    assert suffixes <= {".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
+    assert suffixes <= {".css", ".html", ".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
 
 
 def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) -> None:

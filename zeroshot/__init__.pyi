@@ -15,6 +15,7 @@ from .estimators import FewShotClassifier as FewShotClassifier
 from .estimators import FineTuneClassifier as FineTuneClassifier
 from .estimators import NearestLabelClassifier as NearestLabelClassifier
 from .estimators import OpenLabelClassifier as OpenLabelClassifier
+from .estimators import RejectOption as RejectOption
 from .estimators import SAEClassifier as SAEClassifier
 from .estimators import SimilarityClassifier as SimilarityClassifier
 from .estimators import SimilarityInitializer as SimilarityInitializer

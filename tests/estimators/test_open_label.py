@@ -42,8 +42,8 @@ def test_it_is_the_similarity_classifier_with_its_similarity_chosen(labels) -> N
         WordVectorSimilarity(WordVectors(missing_words="ignore"), on_missing="zero"),
     )
     similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
-    expected = SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
-    ours = model(labels).fit()
+    expected = SimilarityClassifier(HEAD, similarity, candidates=labels, temperature=0.1).fit()
+    ours = model(labels).set_params(temperature=0.1).fit()
     for method in ("predict", "decision_function", "predict_proba"):
         np.testing.assert_array_equal(getattr(ours, method)(X), getattr(expected, method)(X))
     for found, known in zip(ours.predict_top_k(X, 2), expected.predict_top_k(X, 2), strict=True):

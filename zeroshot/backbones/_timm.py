@@ -94,8 +94,8 @@ class TimmFeatures(ImageFeatures):
         What to do with an image that cannot be read: raise, leave its row out, or fill its row
         with NaN; the latter two warn and name them all. Classifiers of this package learn nothing
         from rows of NaN, and predict None for them; of scikit-learn's steps between,
-        ``StandardScaler`` lets them through, and ``Normalizer`` raises. A row left out shifts
-        those after it: use `extract`, which says which rows were kept, before pairing features with
+        ``StandardScaler`` lets them through, and ``Normalizer`` raises. A row left out shifts those
+        after it: use `extract`, which says which rows were kept, before pairing features with
         labels.
     max_pixels : int, default=89_478_485
         Width times height that an image may declare; beyond it, it cannot be read.

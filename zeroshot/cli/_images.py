@@ -54,7 +54,7 @@ class LabelledImages(NamedTuple):
 
 
 def load_classes(source: str, *, judged: bool) -> LabelledImages:
-    """Return the images of a folder with a folder a class, or of a data set.
+    """Return the images of a folder with one subfolder per class, or of a data set.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _load_folder(source: str) -> LabelledImages:
     if not os.path.exists(source):
         raise FileNotFoundError(
             f"there is no folder {source}, and no data set is called so."
-            f"{did_you_mean(source, DATASETS)} Pass a folder that holds a folder a class, or one "
+            f"{did_you_mean(source, DATASETS)} Pass a folder with one subfolder per class, or one "
             f"of {', '.join(DATASETS)}."
         )
     data = load_image_folder(source, skip_empty=True)

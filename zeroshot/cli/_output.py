@@ -127,7 +127,7 @@ def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
     if answers.text is not None:
         return f"{answers.text}\n"
     if answers.lines is not None:
-        return _aligned(answers.lines, [False] * 2, encoding)
+        return _aligned(answers.lines, [False] * max(map(len, answers.lines), default=0), encoding)
     return _table(answers, encoding)
 
 

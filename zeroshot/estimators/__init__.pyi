@@ -16,6 +16,7 @@ from ._nearest_label import NearestLabelClassifier as NearestLabelClassifier
 from ._open_label import OpenLabelClassifier as OpenLabelClassifier
 from ._regressor import EmbeddingRegressor as EmbeddingRegressor
 from ._regressor import EmbeddingRegressorCV as EmbeddingRegressorCV
+from ._reject import RejectOption as RejectOption
 from ._sae import SAEClassifier as SAEClassifier
 from ._similarity import SimilarityClassifier as SimilarityClassifier
 from ._softmax import SoftmaxClassifier as SoftmaxClassifier

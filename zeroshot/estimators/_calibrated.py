@@ -25,11 +25,11 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 from zeroshot._linear import ChoosesPenalties
 from zeroshot._utils._constraints import Checked, Maybe, Number, ParametersMixin, check_inner
 from zeroshot._utils._doc_links import DocLinkMixin
-from zeroshot._utils._pipelines import best_of, is_search, unwrap
+from zeroshot._utils._pipelines import best_of, final_and_input, is_search, unwrap
 from zeroshot._utils._renamed import renamed
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_number, take_rows
-from zeroshot.estimators._base import best_columns, binary_scores, row_blocks
+from zeroshot.estimators._base import best_columns, binary_scores, row_blocks, without_folds
 from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
 from zeroshot.estimators._unreadable_rows import (
     AnsweredAccuracyMixin,
@@ -281,9 +281,14 @@ class CalibratedStacking(
         return np.setdiff1d(self.classes_, self.seen_classes_)
 
     @property
-    def temperature(self) -> float:
+    def temperature_(self) -> float:
         """What scores are divided by in ``predict_proba``."""
-        return unwrap(self.estimator_).temperature
+        return unwrap(self.estimator_).temperature_
+
+    @property
+    def confidence_(self) -> Any:
+        """What the wrapped classifier learnt from held-out classes, or None."""
+        return getattr(unwrap(self.estimator_), "confidence_", None)
 
     @property
     def n_features_in_(self) -> int:
@@ -367,7 +372,11 @@ class CalibratedStacking(
 
     @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Softmax of the scores over the wrapped classifier's ``temperature``.
+        """Return the probability of each candidate.
+
+        Where the wrapped classifier chose its temperatures on held-out classes, these are its own
+        probabilities, with the offset of seen classes that makes them one distribution; else they
+        are the softmax of the scores over its ``temperature_``.
 
         Parameters
         ----------
@@ -377,9 +386,84 @@ class CalibratedStacking(
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            A ranking turned into numbers that sum to one.
+            Each row sums to one.
         """
-        return softmax(self._scores(X) / self.temperature, axis=1)
+        return self._probabilities_of(self._scores(X))
+
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return probabilities, (n_samples, n_classes), from scores."""
+        if self.confidence_ is None:
+            return softmax(scores / self.temperature_, axis=1)
+        return unwrap(self.estimator_)._probabilities_of(scores + self._lowering(scores))
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        return unwrap(self.estimator_)._sets_of(probabilities, coverage)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Return a set of labels for each sample, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        coverage : float, default=0.9
+            Probability that the set holds the true label, above 0 and below 1.
+
+        Returns
+        -------
+        sets : ndarray of bool of shape (n_samples, n_classes)
+            Columns follow ``classes_``.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        return final.predict_set(X, coverage)
+
+    def predict_any_proba(self, X: Any, none_share: float = 0.5) -> np.ndarray:
+        """Return the probability that a sample shows any of the candidates, as it does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        none_share : float, default=0.5
+            The share of samples that is expected to show none of them.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples,)
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        return final.predict_any_proba(X, none_share)
+
+    def calibrate(self, X: Any, y: Any) -> Self:
+        """Let the wrapped classifier learn confidence from samples that ``fit`` did not see.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        Returns
+        -------
+        self : object
+            The classifier; what it subtracts stays as it is.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        final.calibrate(X, y)
+        return self
+
+    def _doubt(self, X: Any) -> Any:
+        final, X = final_and_input(self.estimator_, X)
+        return final._doubt(X)
+
+    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+        final, X = final_and_input(self.estimator_, X)
+        final._learn_confidence(X, y, always=always)
 
     @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -415,9 +499,12 @@ class CalibratedStacking(
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         scores = class_scores(self.estimator_, X)
-        return scores - (self.calibration_ * np.isin(self.classes_, self.seen_classes_)).astype(
-            scores.dtype
-        )
+        return scores - self._lowering(scores)
+
+    def _lowering(self, scores: np.ndarray) -> np.ndarray:
+        """Return what is subtracted from the scores of each class, in their dtype."""
+        seen = np.isin(self.classes_, self.seen_classes_)
+        return (self.calibration_ * seen).astype(scores.dtype)
 
     def _score_blocks(self, X: Any) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""
@@ -443,6 +530,8 @@ class CalibratedStacking(
 def settled(model: Any) -> Any:
     """Return an unfitted copy of a fitted model, with the hyper-parameters that it chose.
 
+    Its own folds over the classes, which are for probabilities, are left out.
+
     Parameters
     ----------
     model : estimator, Pipeline or search object
@@ -462,7 +551,7 @@ def settled(model: Any) -> Any:
         copy = clone(model)
         copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
         return copy
-    return model.settled() if isinstance(model, ChoosesPenalties) else clone(model)
+    return without_folds(model.settled() if isinstance(model, ChoosesPenalties) else clone(model))
 
 
 def best_calibration(curves: list[Curve]) -> float:

@@ -537,7 +537,7 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
 
     Every penalty is scored on images of classes that its fold's model never saw, to the same scores
-    that fitting each anew would give; but the data are passed over twice in all.
+    that fitting each anew would give; but the data are passed over once in all.
 
     Parameters
     ----------

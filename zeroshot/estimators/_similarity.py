@@ -67,8 +67,9 @@ class SimilarityClassifier(CandidateClassifier):
         The vocabulary that ``predict`` chooses from; the seen classes if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -118,7 +119,7 @@ class SimilarityClassifier(CandidateClassifier):
         source_temperature: float = 2.0,
         candidates: Any = None,
         scenario: str = "generalized",
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.classifier = classifier
         self.similarity = similarity
@@ -160,6 +161,7 @@ class SimilarityClassifier(CandidateClassifier):
             self._set_classes(self.classifier.labels)
             self._prepare_candidates()
             self.source_ = self.classifier
+            self._no_confidence_from_names()
             return self
         X, y = self._validate_fit(X, y)
         self._set_classes(y)
@@ -172,6 +174,7 @@ class SimilarityClassifier(CandidateClassifier):
                 f"{self.seen_classes_[:10].tolist()}. For one that is fitted already, pass "
                 "FrozenEstimator(classifier)."
             )
+        self._learn_confidence(X, y)
         return self
 
     def _vocabulary_embedding(self) -> Any:

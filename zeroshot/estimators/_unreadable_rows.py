@@ -80,7 +80,8 @@ def answers_for_readable_rows(method: F) -> F:
     Returns
     -------
     callable
-        Its arrays have NaN for an image that could not be read, and those of labels None.
+        Its arrays have NaN for an image that could not be read, and those of labels None. Sets of
+        labels hold all of them.
     """
 
     @wraps(method)
@@ -148,7 +149,11 @@ def accuracy(y: Any, predicted: np.ndarray, sample_weight: Any) -> float:
 
 def _spread(answer: np.ndarray, kept: np.ndarray, n_rows: int) -> np.ndarray:
     shape = (n_rows, *answer.shape[1:])
-    is_float = answer.dtype.kind == "f"
-    spread = np.full(shape, np.nan, answer.dtype) if is_float else np.full(shape, None, object)
+    if answer.dtype.kind == "b":  # sets of labels: none can be left out
+        spread = np.ones(shape, dtype=bool)
+    elif answer.dtype.kind == "f":
+        spread = np.full(shape, np.nan, answer.dtype)
+    else:
+        spread = np.full(shape, None, object)
     spread[kept] = answer[: len(kept)]
     return spread

@@ -21,10 +21,12 @@ INTERFACES = {
 INSIDE = {
     "BlendRule": "zeroshot.estimators._few_shot:BlendRule",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
+    "Confidence": "zeroshot.estimators._confidence:Confidence",
     "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",
     "ImageNetwork": "zeroshot.networks._image_network:ImageNetwork",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",
     "RowSums": "zeroshot._linear:RowSums",
+    "Taxonomy": "zeroshot.taxonomy:Taxonomy",
 }
 """What stands inside the package's own estimators."""
 
