@@ -1,4 +1,8 @@
-"""Classifiers that choose among candidate labels: labels in, scores over a vocabulary out."""
+"""The interface of all zero-shot classifiers: one score per candidate label.
+
+A subclass computes scores (`_class_scores`). `CandidateClassifier` turns them into labels, the best
+k labels, probabilities, and predictions among other candidates.
+"""
 
 from __future__ import annotations
 
