@@ -1,4 +1,4 @@
-"""Normal equations of ridge regression: made once, then solved for any number of penalties."""
+"""Normal equations of ridge regression, made once and solved for any number of penalties."""
 
 from __future__ import annotations
 

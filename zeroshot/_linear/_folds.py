@@ -1,4 +1,4 @@
-"""Training sets of folds, from sums over all rows.
+"""Training sets of folds, from sums over all rows less the rows left out.
 
 With Z the rows (and a column of ones, which centres them), A = Z'Z + penalty, M the sums of rows
 of each class, F the rows left out and K those kept, the weights of a fold are

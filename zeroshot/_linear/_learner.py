@@ -1,4 +1,4 @@
-"""The protocol of estimators that learn from sums over rows."""
+"""The interface of estimators that learn from sums over rows."""
 
 from __future__ import annotations
 

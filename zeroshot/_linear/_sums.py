@@ -1,4 +1,4 @@
-"""Sums over rows and their targets: all that least squares needs to know of a data set.
+"""Sums over rows and their targets: all that least squares needs from a data set.
 
 They add. The sums over two sets of rows give those over both, in any order, and those over some of
 the rows can be taken away again: one object serves ``fit``, ``partial_fit``, folds in one pass, and

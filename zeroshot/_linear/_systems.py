@@ -1,4 +1,4 @@
-"""Linear systems: the samples of ``fit`` as far as least squares knows them.
+"""Linear systems: the samples of ``fit``, as rows or as sums, with a ridge solver.
 
 What a system was made of (all rows, batches that came one after another, or all rows less those
 that a fold leaves out) does not matter to the estimator that solves it.

@@ -1,4 +1,4 @@
-"""Calibrated stacking: what is subtracted from the scores of seen classes."""
+"""Calibrated stacking: a constant subtracted from the scores of seen classes."""
 
 from __future__ import annotations
 

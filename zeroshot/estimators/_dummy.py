@@ -1,4 +1,4 @@
-"""Predictors that look at no image: the controls beside every result."""
+"""Controls that look at no image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several zero-shot classifiers, their scores brought to one scale and added."""
+"""Ensemble of zero-shot classifiers: scores on one scale, added."""
 
 from __future__ import annotations
 

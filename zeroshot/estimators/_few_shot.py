@@ -1,4 +1,4 @@
-"""From no image per class to many: class means, and a prior that knows the names."""
+"""Few-shot classification: class means blended with a prior from class names."""
 
 from __future__ import annotations
 

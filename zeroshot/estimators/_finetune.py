@@ -1,4 +1,4 @@
-"""A pretrained network, trained further on new classes from a chosen stage on."""
+"""Fine-tuning of a pretrained network on new classes, from a chosen stage on."""
 
 from __future__ import annotations
 

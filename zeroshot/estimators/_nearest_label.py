@@ -1,4 +1,4 @@
-"""The nearest label, for features that lie in the label vectors' own space."""
+"""Nearest label, for features in the space of the label vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images named from an open list of labels, by a pretrained network's own classifier."""
+"""Open-label classification by a pretrained network's own classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reject option: answers, or says that it does not know."""
+"""Reject option: an answer, or "unknown" if the classifier is not sure enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes scored by how similar they are to what a classifier sees."""
+"""Classification by similarity to the classes of another classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that classify images, and one trained to by cross-entropy."""
+"""Softmax classifier trained on images, and the base class of image classifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label vectors averaged with those of what the labels are kinds of."""
+"""Label vectors averaged with those of hypernyms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentence vectors as label vectors."""
+"""Label vectors from sentence models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label vectors that stand in a table: attributes, and one-hot vectors."""
+"""Label vectors from a table: attributes, and one-hot vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half a million words that open in a millisecond: a blob of text and a sorted hash table."""
+"""Vocabulary of half a million words that opens in a millisecond."""
 
 from __future__ import annotations
 

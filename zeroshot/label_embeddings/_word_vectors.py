@@ -1,4 +1,4 @@
-"""Word vectors as label vectors."""
+"""Label vectors from word vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label vectors from WordNet: what a thing is a kind of."""
+"""Label vectors from WordNet's hypernyms."""
 
 from __future__ import annotations
 

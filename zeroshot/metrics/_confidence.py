@@ -1,4 +1,4 @@
-"""Metrics of probabilities, of what is answered and what is not, and of sets of labels."""
+"""Metrics of probabilities, of rejection, and of sets of labels."""
 
 from __future__ import annotations
 

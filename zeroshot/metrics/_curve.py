@@ -1,4 +1,4 @@
-"""The seen-unseen curve: accuracies as seen classes are held back more and more."""
+"""The seen-unseen curve: accuracies as the scores of seen classes are lowered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics in the raw space of label vectors: no centring, no unit length."""
+"""Metrics in the raw space of label vectors, without centring or scaling."""
 
 from __future__ import annotations
 

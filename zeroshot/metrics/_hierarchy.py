@@ -1,4 +1,4 @@
-"""Precision of the best labels by their nearness to the true one in WordNet."""
+"""Hierarchical precision: how near the best labels are to the true one in WordNet."""
 
 from __future__ import annotations
 
