@@ -93,7 +93,7 @@ def test_one_version_everywhere() -> None:
 
 def test_the_test_extra_brings_the_demo_and_everything_here_skips_for_no_package() -> None:
     extras = PROJECT["optional-dependencies"]
-    for extra in ("demo", "docs", "text"):
+    for extra in ("demo", "docs", "heif", "text"):
         assert f"scikit-zeroshot[{extra}]" in extras["test"]
     assert "scikit-zeroshot[plots]" in extras["demo"]
     named = {re.split(r"[\[<>=]", item)[0] for items in extras.values() for item in items}

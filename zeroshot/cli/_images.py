@@ -111,12 +111,15 @@ def _load_folder(source: str) -> LabelledImages:
 
 def report_endings(others: Sequence[str], n_images: int) -> dict[str, int]:
     """Say on stderr how many files were not read for their endings; return how many have which."""
+    from zeroshot.datasets._folders import heif_hint
+
     endings = Counter(os.path.splitext(path)[1] for path in others)
     if endings:
         named = [ending or "none" for ending, _ in endings.most_common(N_ENDINGS)]
         more = ", ..." if len(endings) > N_ENDINGS else ""
         files = f"{len(others):,} of {n_images + len(others):,} files"
-        say(f"{files} were not read for their endings ({', '.join(named)}{more})")
+        told = f"{files} were not read for their endings ({', '.join(named)}{more})"
+        say(told + heif_hint(endings))
     return dict(endings)
 
 

@@ -21,7 +21,6 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -49,6 +48,7 @@ from zeroshot.estimators._held_out import (
     scored_blocks,
 )
 from zeroshot.estimators._input import InputMixin
+from zeroshot.estimators._unreadable_rows import accuracy, answers_for_readable_rows
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings._vocabulary import vocabulary_of
 
@@ -235,6 +235,7 @@ class CandidateClassifier(
         view._prepare_candidates()
         return view
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate.
 
@@ -258,6 +259,7 @@ class CandidateClassifier(
         scores = self._masked_scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -269,13 +271,16 @@ class CandidateClassifier(
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            The best candidate of each.
+            The best candidate of each. None, and the array of objects, where a row of X is NaN
+            throughout, as ``TimmFeatures(on_error="nan")`` leaves an image that cannot be read;
+            the other methods have a row of NaN there.
         """
         best = []
         for scores in self._masked_blocks(X):
             best.append(scores.argmax(axis=1))
         return self.classes_[np.concatenate(best)]
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each candidate.
 
@@ -297,6 +302,7 @@ class CandidateClassifier(
         """
         return self._probabilities_of(self._masked_scores(X))
 
+    @answers_for_readable_rows
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Return a set of labels for each sample that holds the true one with a given probability.
 
@@ -348,6 +354,7 @@ class CandidateClassifier(
         sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
         return sets
 
+    @answers_for_readable_rows
     def predict_any_proba(self, X: Any, none_share: float = 0.5) -> np.ndarray:
         """Return the probability that a sample shows any of the candidates at all.
 
@@ -580,6 +587,7 @@ class CandidateClassifier(
                 "images of labels that the model was not trained on."
             )
 
+    @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Name each sample's `k` best candidates, best first.
 
@@ -631,7 +639,7 @@ class CandidateClassifier(
         Returns
         -------
         accuracy : float
-            Between 0 and 1.
+            Between 0 and 1. Rows without an answer count as wrong.
         """
         predicted = self.predict(X)
         y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
@@ -642,7 +650,7 @@ class CandidateClassifier(
                 f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
                 "Pass candidates= with the labels that may occur.",
             )
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        return accuracy(y, predicted, sample_weight)
 
     def _allowed(self) -> np.ndarray:
         """Return which columns the scenario lets win, (n_classes,) of bool."""

@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
-    ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -32,7 +31,13 @@ from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._base import best_columns, binary_scores, row_blocks, without_folds
 from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
-from zeroshot.exceptions import LabelWarning
+from zeroshot.estimators._unreadable_rows import (
+    AnsweredAccuracyMixin,
+    answers_for_readable_rows,
+    named,
+    without_unreadable,
+)
+from zeroshot.exceptions import LabelWarning, UnreadableImageWarning
 from zeroshot.metrics._classification import check_k, check_scores, harmonic_mean
 from zeroshot.metrics._curve import BreakPoints, part_shares
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
@@ -81,7 +86,7 @@ class CalibratedStacking(
     MetaEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    ClassifierMixin,
+    AnsweredAccuracyMixin,
     BaseEstimator,
 ):
     """Zero-shot classifier whose scores of seen classes are lowered by one number.
@@ -188,6 +193,7 @@ class CalibratedStacking(
         """
         self._check_parameters()
         owner = type(self).__name__
+        X, y = without_unreadable(X, y, owner=owner)
         self.estimator_ = clone(self.estimator).fit(X, y)
         if not hasattr(unwrap(self.estimator_), "seen_classes_"):
             raise _no_zero_shot_classifier(self.estimator, owner=owner)
@@ -310,6 +316,7 @@ class CalibratedStacking(
         check_is_fitted(self)
         return unwrap(self.estimator_).label_vectors(labels)
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Predict the label vector of each sample, as the wrapped classifier does.
 
@@ -326,6 +333,7 @@ class CalibratedStacking(
         check_is_fitted(self)
         return np.asarray(self.estimator_.transform(X))
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate: f_c(x) - calibration·1[c seen].
 
@@ -343,6 +351,7 @@ class CalibratedStacking(
         scores = self._scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -356,9 +365,12 @@ class CalibratedStacking(
         labels : ndarray of shape (n_samples,)
             The best candidate of each.
         """
-        best = [scores.argmax(axis=1) for scores in self._score_blocks(X)]
-        return self.classes_[np.concatenate(best)]
+        best = [
+            named(self.classes_, scores.argmax(axis=1), scores) for scores in self._score_blocks(X)
+        ]
+        return np.concatenate(best)
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each candidate.
 
@@ -453,6 +465,7 @@ class CalibratedStacking(
         final, X = final_and_input(self.estimator_, X)
         final._learn_confidence(X, y, always=always)
 
+    @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Name each sample's `k` best candidates, best first.
 
@@ -478,9 +491,10 @@ class CalibratedStacking(
         best, values = [], []
         for scores in self._score_blocks(X):
             check_k(k, scores, owner=type(self).__name__)
-            best.append(best_columns(scores, k))
-            values.append(np.take_along_axis(scores, best[-1], axis=1))
-        return self.classes_[np.concatenate(best)], np.concatenate(values)
+            columns = best_columns(np.nan_to_num(scores), k)
+            best.append(named(self.classes_, columns, scores))
+            values.append(np.take_along_axis(scores, columns, axis=1))
+        return np.concatenate(best), np.concatenate(values)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -579,7 +593,8 @@ def fold_curve(
 ) -> Curve:
     """Fit `estimator` on some rows, and return its curve on others, among all the labels of y."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LabelWarning)  # given by the fit on all rows
+        for given in (LabelWarning, UnreadableImageWarning):  # by the fit on all rows
+            warnings.simplefilter("ignore", given)
         model = with_candidates(estimator.fit(take_rows(X, train), y[train]), np.unique(y))
     return held_out_curve(model, take_rows(X, test), y[test], owner=owner)
 
@@ -593,6 +608,10 @@ def held_out_curve(model: Any, X: Any, y: np.ndarray, *, owner: str) -> Curve:
         All samples are of classes that it was trained on, or none; or a score is NaN or infinite.
     """
     final = unwrap(model)
+    scores = class_scores(model, X)
+    answered = ~np.isnan(scores).all(axis=1)  # not so for images that could not be read
+    if answered.any():
+        scores, y = scores[answered], y[answered]
     is_seen = np.isin(y, final.seen_classes_)
     if is_seen.all() or not is_seen.any():
         raise ValueError(
@@ -601,7 +620,7 @@ def held_out_curve(model: Any, X: Any, y: np.ndarray, *, owner: str) -> Curve:
             "cv=GeneralizedClassKFold(), for a fitted estimator held-out samples of both kinds, or "
             "calibration as a number."
         )
-    scores = check_scores(class_scores(model, X), len(final.classes_), owner=owner)
+    scores = check_scores(scores, len(final.classes_), owner=owner)
     points = BreakPoints.of(y, scores, final.classes_, final.seen_classes_, owner=owner)
     return points.curve(part_shares(y, is_seen, "macro"))
 
@@ -612,4 +631,6 @@ def class_scores(classifier: Any, X: Any) -> np.ndarray:
     With two classes the first column is 0, because ``decision_function`` gives their difference.
     """
     scores = np.asarray(classifier.decision_function(X))
-    return np.column_stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores
+    if scores.ndim == 1:
+        scores = np.column_stack([np.where(np.isnan(scores), np.nan, 0), scores])
+    return scores

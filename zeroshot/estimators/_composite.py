@@ -16,6 +16,7 @@ from zeroshot._utils._constraints import check_inner
 from zeroshot._utils._pipelines import is_search, unwrap
 from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.estimators._base import CandidateClassifier, without_folds
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.model_selection import with_candidates
 
@@ -72,6 +73,7 @@ class CompositeClassifier(CandidateClassifier):
             "WordVectors().embed(labels)."
         )
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the scores of all candidates, for the next step of a pipeline.
 

@@ -36,6 +36,7 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding, OneHotEmbedding
 
@@ -222,6 +223,7 @@ class EmbeddingClassifier(CandidateClassifier):
             check_labels(labels, owner=type(self).__name__, name="labels")
         )
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Predict the label vector of each sample.
 

@@ -25,6 +25,7 @@ from zeroshot.estimators._composite import (
     thawed,
     view_over,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 
 _OWNER = "FewShotClassifier"
 BATCH = 2048
@@ -434,6 +435,7 @@ class FewShotClassifier(CompositeClassifier):
     def _mean_scores(self, X: np.ndarray) -> np.ndarray:
         return (X - self.center_.astype(X.dtype)) @ self.coef_.T.astype(X.dtype)
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the scores over ``temperature``; with no image, what the prior says itself.
 

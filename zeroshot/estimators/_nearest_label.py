@@ -17,6 +17,7 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.label_embeddings import LabelEmbedding
 
 _OWNER = "NearestLabelClassifier"
@@ -197,6 +198,7 @@ class NearestLabelClassifier(CandidateClassifier):
         check_is_fitted(self)
         return self.label_space_.raw_vectors(check_labels(labels, owner=_OWNER, name="labels"))
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the features at unit length.
 

@@ -20,6 +20,7 @@ from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import check_share
 from zeroshot.estimators._calibrated import check_wrapped
 from zeroshot.estimators._confidence import right_probability
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.model_selection import with_candidates
 
 _OWNER = "RejectOption"
@@ -323,7 +324,7 @@ class RejectOption(
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Labels of ``classes_``, and `reject_label`.
+            Labels of ``classes_``, and `reject_label`, also for an image that could not be read.
 
         Warns
         -----
@@ -370,7 +371,7 @@ class RejectOption(
         """
         check_is_fitted(self)
         final, inner = final_and_input(self.classifier_, X)
-        return right_probability(final._doubt(inner), float(self.none_share))
+        return _right_probability(final, inner, float(self.none_share))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each candidate, as the wrapped classifier does.
@@ -481,3 +482,8 @@ def _copied(model: Any) -> Any:
     """Return a model that shares what a fitted one has learnt, but can be calibrated apart."""
     final = unwrap(model)
     return with_candidates(model, final.classes_) if hasattr(final, "with_candidates") else model
+
+
+@answers_for_readable_rows
+def _right_probability(final: Any, X: Any, none_share: float) -> np.ndarray:
+    return right_probability(final._doubt(X), none_share)

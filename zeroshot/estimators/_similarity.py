@@ -16,6 +16,7 @@ from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._conse import check_classifier, new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._source_similarity import Names, measure
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity._mixture import standardized
 
@@ -229,6 +230,7 @@ class SimilarityClassifier(CandidateClassifier):
         check_is_fitted(self)
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the classifier's probabilities, to the power of 1 / ``source_temperature``.
 
