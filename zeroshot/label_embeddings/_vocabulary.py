@@ -212,7 +212,7 @@ def vocabulary_words(
     alphabetic : bool, default=False
         Keep words of letters only, with underscores between them.
     min_length : int, default=1
-        Keep words of so many characters at least.
+        Keep words of at least this many characters.
 
     Returns
     -------
