@@ -1,4 +1,4 @@
-"""The errors and warnings that are this package's own."""
+"""Errors and warnings of this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of arrays that several parts need."""
+"""Array functions that several parts need."""
 
 from __future__ import annotations
 

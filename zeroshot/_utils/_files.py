@@ -1,4 +1,4 @@
-"""Files that are whole or absent: hashing, and writing that cannot be seen half done."""
+"""Atomic writes and hashes of files and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of a network: of a pip package, timm's cache or hub, or a file of one's own."""
+"""Sources of a network's weights: a pip package, timm's cache or hub, or a local file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain names that the command line knows, and the classes that they stand for."""
+"""Plain names on the command line, and their classes."""
 
 from __future__ import annotations
 

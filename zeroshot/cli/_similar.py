@@ -1,4 +1,4 @@
-"""``zeroshot similar``: the classes that labels are most like."""
+"""``zeroshot similar``: the source classes most similar to given labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several zero-shot classifiers, their scores brought to one scale and added."""
+"""Ensemble of zero-shot classifiers: scores on one scale, added."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         f_c(x) = \sum_m \frac{w_m}{\sum_k w_k}
         \frac{f^m_c(x) - \frac{1}{|A|} \sum_{a \in A} f^m_a(x)}{\sigma_m}.
 
-    Neither the order of the images scored nor their company changes a score. A spread taken from
-    each image alone would leave two candidates with nothing but the signs of their members' votes.
+    Scores do not depend on the other images that are scored. With a spread taken from each image
+    alone, only the signs of the members' votes would count if there are two candidates.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         and wrapped in scikit-learn's ``FrozenEstimator``. A `ConSEClassifier` of a `SourceHead`
         needs no images. ``"drop"`` in place of an estimator leaves it out.
     weights : sequence of float of shape (n_estimators,), optional
-        Of the z-scores, not negative; equal if None.
+        Weights of the z-scores, not negative; equal if None.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from, and that all members share; the labels of
         ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``. The members' own
-        scenarios play no part.
+        scenarios are ignored.
     temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``; None is 1.0. "auto" chooses it on held-out
         classes, which costs up to five further fits.

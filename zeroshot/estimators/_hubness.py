@@ -1,4 +1,4 @@
-"""Corrections against hubs: labels that win far more images than they should."""
+"""Corrections against hubs: labels that win far too many images."""
 
 from __future__ import annotations
 

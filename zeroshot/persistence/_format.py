@@ -1,4 +1,8 @@
-"""The two files of a saved model, and the checks that they must pass."""
+"""The two files of a saved model, ``config.json`` and ``arrays.safetensors``, and their checks.
+
+`write_files` writes both. `_encode` makes their content from an estimator, and `_decode` makes an
+estimator from it again.
+"""
 
 from __future__ import annotations
 

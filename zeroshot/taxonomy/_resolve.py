@@ -1,4 +1,4 @@
-"""Class names to synsets, with the choice that was made for each.
+"""Class names to synsets, with the reason for each choice.
 
 A class name is read so, the first rule that gives a synset being the one that counts:
 
