@@ -81,6 +81,8 @@ class WordNetEmbedding(LabelEmbedding):
     array([0.88, 0.48, 0.08, 0.48], dtype=float32)
     """
 
+    _by_synset = True
+
     def __init__(
         self,
         n_dims: int | None = None,
