@@ -61,7 +61,7 @@ def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) 
     text = wheel.read(metadata).decode()
     assert "License-Expression: BSD-3-Clause" in text
     assert "Requires-Python: <3.14,>=3.11" in text
-    for extra in ("demo", "pandas", "plots", "test", "all"):
+    for extra in ("demo", "plots", "test", "all"):
         assert f"Provides-Extra: {extra}\n" in text
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 

@@ -74,11 +74,13 @@ def run_demo(
 
     Examples
     --------
-    ``zeroshot demo --json`` prints what this returns.
+    ``zeroshot demo --json`` prints what this returns. What is missing is found before the work:
 
+    >>> from zeroshot import TimmFeatures
     >>> from zeroshot.demo import run_demo
-    >>> callable(run_demo)
-    True
+    >>> run_demo(backbone=TimmFeatures(weights="no-such-file.safetensors"))
+    Traceback (most recent call last):
+    FileNotFoundError: TimmFeatures: weights names 'no-such-file.safetensors', and ...
     """
     start = time.perf_counter()
     backbone = TimmFeatures() if backbone is None else backbone

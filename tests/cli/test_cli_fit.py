@@ -333,7 +333,8 @@ def test_a_source_that_is_not_there(tmp_path: Path, capsys, monkeypatch) -> None
 
 def test_labels_without_a_vector_are_named_before_the_work(tmp_path: Path, capsys) -> None:
     photos = save_photos(tmp_path / "photos", ("bus", "elefantt"), 1)
-    error = error_of(["fit", str(photos), "--output", str(tmp_path / "model")], capsys, code=1)
+    argv = ["fit", str(photos), "--output", str(tmp_path / "model"), "--on-unknown", "raise"]
+    error = error_of(argv, capsys, code=1)
     assert "'elefantt'" in error and "Did you mean" in error
 
 
@@ -515,8 +516,8 @@ def test_attributes_in_a_csv_name_classes_never_seen(photos: Path, tmp_path: Pat
     image = str(photos / "sea" / "0.png")
     assert main(["predict", image, "--model", str(folder), "--labels", "rose,sea", "-k", "1"]) == 0
     assert capsys.readouterr().out.split()[1] in ("rose", "sea")
-    error = error_of(["predict", image, "--model", str(folder), "--labels", "sea,sky"], capsys, 1)
-    assert "'sky'" in error
+    argv = ["predict", image, "--model", str(folder), "--labels", "sea,sky"]
+    assert "'sky'" in error_of([*argv, "--on-unknown", "raise"], capsys, 1)
 
 
 def test_vectors_that_embed_wrote_are_read_as_attributes(photos: Path, tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def test_embed_is_float32_contiguous_and_row_aligned(embedding):
         np.testing.assert_array_equal(embedding.embed([label])[0], vectors[row])
 
 
+def test_explain_says_of_each_label_what_covers_does(embedding):
+    labels = [*LABELS, "okapi", "qqxyzzy", "kitty", "cat"]
+    table = embedding.explain(labels)
+    assert table.columns.tolist() == ["label", "read", "found", "missing", "synset", "why"]
+    assert table["label"].tolist() == labels
+    assert (table["found"].str.len() > 0).tolist() == embedding.covers(labels).tolist()
+    assert all(isinstance(text, str) and text for text in table["read"])
+    assert len(embedding.explain([])) == 0
+
+
 def test_no_labels_give_no_rows(embedding):
     assert embedding.embed([]).shape == (0, embedding.n_dims)
     assert embedding.covers([]).shape == (0,)

@@ -44,7 +44,9 @@ from zeroshot import (
     ESZSLClassifierCV,
     FewShotClassifier,
     HashEmbedding,
+    HeadRegressionClassifier,
     LabelEmbedding,
+    PrototypeRegressionClassifier,
     SAEClassifier,
     SimilarityClassifier,
     SJEClassifier,
@@ -62,6 +64,7 @@ from zeroshot.model_selection import ClassKFold
 from zeroshot.persistence import _format, _saved_names
 from zeroshot.persistence._decode import Decoder
 from zeroshot.persistence._encode import Encoder
+from zeroshot.persistence._label_embeddings import restore_embedding
 
 RNG = np.random.default_rng(0)
 SEEN = ["cat", "dog", "owl", "truck"]
@@ -156,6 +159,8 @@ ESTIMATORS = {
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),
     "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
+    "head regression": HeadRegressionClassifier(head(), [HASH, TABLE], candidates=ALL),
+    "prototypes": PrototypeRegressionClassifier(TABLE, hubness="csls", candidates=ALL),
     "ensemble": EnsembleZeroShotClassifier(
         [
             ("map", make_pipeline(StandardScaler(), DeViSEClassifier(HASH, loss="mse"))),
@@ -531,13 +536,16 @@ def test_every_public_estimator_is_in_the_table():
 
 def test_every_public_label_embedding_is_in_a_table():
     missing = set(public(with_method="embed")) - set(_saved_names.EMBEDDINGS)
-    by_reference = {"WordVectors", "SentenceEmbedding", "CLIPTextEmbedding"}
-    by_reference.add("HierarchicalEmbedding")
-    assert missing == {"LabelEmbedding"} | by_reference  # an interface, and what is opened again
-    assert by_reference <= set(_saved_names.REFERENCES)
+    assert missing == {"LabelEmbedding"}  # an interface
 
 
-TABLES = [_saved_names.CLASSES, _saved_names.EMBEDDINGS, _saved_names.REFERENCES]
+@pytest.mark.parametrize("name", ["WordVectors", "SentenceEmbedding", "CLIPTextEmbedding"])
+def test_what_is_opened_again_is_never_held_by_a_file(name):
+    with pytest.raises(IntegrityError, match=f"unknown type '{name}'"):
+        restore_embedding({"type": name, "source": "anything"}, {})
+
+
+TABLES = [_saved_names.CLASSES, _saved_names.EMBEDDINGS]
 
 
 @pytest.mark.parametrize("name, home", [item for table in TABLES for item in table.items()])

@@ -53,6 +53,8 @@ def words() -> WordVectors:
         ("3D_printer", "3D printer", ["3D printer"]),
         ("3-piece suit", "3-piece suit", ["piece suit"]),
         ("7 dwarfs", "7 dwarfs", ["7 dwarfs"]),
+        ("0-day exploit", "0-day exploit", ["day exploit"]),
+        ("b/w photo", "b/w photo", ["b/w photo"]),
         ("2.5 inch disk", "2.5 inch disk", ["2.5 inch disk"]),
         ("C++", "C++", ["C++"]),
         ("AT&T", "AT&T", ["AT&T"]),

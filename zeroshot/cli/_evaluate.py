@@ -90,6 +90,11 @@ def evaluate(args: SimpleNamespace) -> int:
         lambda known: model.over(known, option=option), names, args.on_unknown
     )
     data = without_classes(data, unknown)
+    if unseen is not None and len(names) < 2:
+        raise ValueError(
+            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one class on offer every "
+            "answer is right. Name others."
+        )
     if not len(data.labels):
         raise ValueError(f"{model.folder} knows no class of {args.source}. Rename the folders.")
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")

@@ -342,7 +342,7 @@ def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, Any] | No
         if name not in classes:
             near = did_you_mean(name, classes)
             say(f"warning: --label-texts: no class is called {name!r}.{near}")
-    return dict(zip(names, texts.values(), strict=True))
+    return {name: text for name, text in zip(names, texts.values(), strict=True) if name in classes}
 
 
 def _is_text(value: Any) -> bool:

@@ -108,7 +108,9 @@ class ClassKernel(Saved):
         owner : str
             For messages.
         """
-        by_synset = isinstance(measure, WordNetSimilarity) or getattr(measure, "_by_synset", False)
+        by_synset = getattr(measure, "_by_synset", False)
+        if isinstance(measure, WordNetSimilarity):
+            by_synset = measure.taxonomy is None  # another one has identifiers of its own
         names = wnids if by_synset and wnids is not None else labels
         offset = vectors = None
         with warnings.catch_warnings():

@@ -26,6 +26,7 @@ from zeroshot.label_embeddings._find_words import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.label_embeddings._word_vector_files import open_source
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
+from zeroshot.taxonomy._label_text import is_weak
 from zeroshot.taxonomy._readings import code_of, text_of
 
 _REMEMBERED_LABELS = 10_000
@@ -278,7 +279,7 @@ class WordVectors(LabelEmbedding):
     def _close_matches(self, labels: list[Label]) -> dict[object, list[str]]:
         matches: dict[object, list[str]] = {}
         for label in labels:
-            words = [word for synonym in self._find(label) for word in synonym.missing]
+            words = [w for synonym in self._find(label) for w in synonym.missing if not is_weak(w)]
             near = [match for word in words for match in self.vocabulary.close_matches(word)]
             matches[label] = list(dict.fromkeys(near))[:3]
         return matches

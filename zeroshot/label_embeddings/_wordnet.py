@@ -23,8 +23,9 @@ from zeroshot.label_embeddings._base import (
     overrides_to_json,
     read_only,
 )
+from zeroshot.taxonomy import Taxonomy
 from zeroshot.taxonomy._distances import ancestor_pairs, information_gains
-from zeroshot.taxonomy._graph import noun_graph
+from zeroshot.taxonomy._graph import NounGraph, using
 from zeroshot.taxonomy._readings import code_of, read_label
 from zeroshot.taxonomy._resolve import choose, has_synset, nodes_of
 
@@ -52,6 +53,8 @@ class WordNetEmbedding(LabelEmbedding):
     overrides : mapping of label to str, optional
         The wnid, nltk name or other name to embed instead of a label, for example
         ``class_synsets("cifar100")``. Other names are taken for their most frequent sense.
+    taxonomy : Taxonomy, optional
+        Where labels are looked up; WordNet 3.0 if None.
 
     Raises
     ------
@@ -81,16 +84,22 @@ class WordNetEmbedding(LabelEmbedding):
     array([0.88, 0.48, 0.08, 0.48], dtype=float32)
     """
 
-    _by_synset = True
-
     def __init__(
         self,
         n_dims: int | None = None,
         *,
         vocabulary: Any = None,
         overrides: Mapping[Any, Label] | None = None,
+        taxonomy: Taxonomy | None = None,
     ) -> None:
         super().__init__(overrides=overrides)
+        if taxonomy is not None and not isinstance(taxonomy, Taxonomy):
+            raise TypeError(
+                f"{_OWNER}: taxonomy must be a Taxonomy, got {taxonomy!r}. Pass "
+                "Taxonomy.from_nltk(reader), for example."
+            )
+        self._taxonomy = Taxonomy() if taxonomy is None else taxonomy
+        self._by_synset = taxonomy is None  # another one has identifiers of its own
         if n_dims is not None:
             check_number(n_dims, owner=_OWNER, name="n_dims", at_least=1, integer=True)
             n_dims = int(n_dims)  # JSON knows no integers of numpy
@@ -98,7 +107,7 @@ class WordNetEmbedding(LabelEmbedding):
         self._vocabulary = None if vocabulary is None else self._check_vocabulary(vocabulary)
         self._columns = self._find_columns()
         if n_dims is not None:
-            n_rows = len(noun_graph()) if self._vocabulary is None else len(self._vocabulary)
+            n_rows = len(self._graph) if self._vocabulary is None else len(self._vocabulary)
             limit = min(n_rows, len(self._columns)) - 1
             if n_dims > limit:
                 raise ValueError(
@@ -122,16 +131,23 @@ class WordNetEmbedding(LabelEmbedding):
         """What each dimension stands for, as nltk names it; None after a decomposition."""
         if self._rank is not None:
             return None
-        return [noun_graph().name(node) for node in self._columns.tolist()]
+        return [self._graph.name(node) for node in self._columns.tolist()]
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of what determines the vectors."""
         state = ["WordNetEmbedding", 1, self._rank, overrides_to_json(self._overrides)]
-        offsets = noun_graph().offsets[self._columns]
+        if self._graph is not Taxonomy().graph:
+            state.append(self._taxonomy.fingerprint())
+        offsets = self._graph.offsets[self._columns]
         return content_hash(*state, offsets, *([] if self._rank is None else [self._basis]))
 
-    def reference(self) -> dict[str, Any]:
-        """Return a JSON-able description from which this can be opened again."""
+    def reference(self) -> dict[str, Any] | None:
+        """Return a JSON-able description from which this can be opened again.
+
+        None with a taxonomy of one's own: a saved model then keeps the rows of its labels.
+        """
+        if self._graph is not Taxonomy().graph:
+            return None
         return {
             "type": "WordNetEmbedding",
             "n_dims": self._rank,
@@ -141,7 +157,10 @@ class WordNetEmbedding(LabelEmbedding):
 
     def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the parameters, and the basis, which is not the same everywhere."""
-        return self.reference(), {} if self.basis is None else {"basis": self.basis}
+        reference = self.reference()
+        if reference is None:
+            return super().to_config(labels)
+        return reference, {} if self.basis is None else {"basis": self.basis}
 
     @classmethod
     def from_config(
@@ -192,13 +211,20 @@ class WordNetEmbedding(LabelEmbedding):
         labels = check_labels(vocabulary, owner=_OWNER, name="vocabulary")
         return tuple(check_unique(labels, owner=_OWNER, name="vocabulary").tolist())
 
+    @property
+    def _graph(self) -> NounGraph:
+        return self._taxonomy.graph
+
     def _find_columns(self) -> np.ndarray:
         nodes = self._vocabulary_nodes()
-        return np.unique(ancestor_pairs(nodes)[1]) if self._vocabulary is not None else nodes
+        if self._vocabulary is None:
+            return nodes
+        with using(self._graph):
+            return np.unique(ancestor_pairs(nodes)[1])
 
     def _vocabulary_nodes(self) -> np.ndarray:
         if self._vocabulary is None:
-            return np.arange(len(noun_graph()))
+            return np.arange(len(self._graph))
         return self._nodes(self._replace(np.array(self._vocabulary)), name="vocabulary")
 
     @cached_property
@@ -212,10 +238,11 @@ class WordNetEmbedding(LabelEmbedding):
         return read_only(np.ascontiguousarray(basis, dtype=np.float32))
 
     def _indicators(self, nodes: np.ndarray) -> csr_matrix:
-        rows, above, _ = ancestor_pairs(nodes)
-        place = np.minimum(np.searchsorted(self._columns, above), len(self._columns) - 1)
-        known = self._columns[place] == above
-        weights = np.sqrt(information_gains(above[known]))
+        with using(self._graph):
+            rows, above, _ = ancestor_pairs(nodes)
+            place = np.minimum(np.searchsorted(self._columns, above), len(self._columns) - 1)
+            known = self._columns[place] == above
+            weights = np.sqrt(information_gains(above[known]))
         shape = (len(nodes), len(self._columns))
         return csr_matrix((weights, (rows[known], place[known])), shape=shape)
 
@@ -226,10 +253,12 @@ class WordNetEmbedding(LabelEmbedding):
         return indicators @ self._basis.astype(np.float64)
 
     def _covers(self, labels: list[Label]) -> np.ndarray:
-        return np.array([isinstance(label, str) and has_synset(label) for label in labels])
+        with using(self._graph):
+            return np.array([isinstance(label, str) and has_synset(label) for label in labels])
 
     def _explain(self, labels: list[Label]) -> list[Explained]:
-        return [explain_synset(label) for label in labels]
+        with using(self._graph):
+            return [explain_synset(label) for label in labels]
 
     def _nodes(self, labels: list[Label], *, name: str) -> np.ndarray:
         numbers = [label for label in labels if not isinstance(label, str)]
@@ -241,7 +270,8 @@ class WordNetEmbedding(LabelEmbedding):
                 what="noun synset",
                 remedy="Numbers name nothing: pass overrides={0: 'n02084071', ...} or class names.",
             )
-        return nodes_of(labels, owner=_OWNER, name=name)
+        with using(self._graph):
+            return nodes_of(labels, owner=_OWNER, name=name)
 
     def __repr__(self) -> str:
         size = "" if self._vocabulary is None else f", {len(self._vocabulary)} labels"

@@ -11,7 +11,7 @@ from zeroshot._utils._renamed import translated
 from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._base import Arrays, Label, Restore, read_only
-from zeroshot.persistence._saved_names import EMBEDDINGS, REFERENCES, find_class
+from zeroshot.persistence._saved_names import EMBEDDINGS, find_class
 
 
 class StoredEmbedding(LabelEmbedding):
@@ -174,13 +174,15 @@ def restore_embedding(config: Mapping[str, Any], arrays: Arrays | None) -> Label
     IntegrityError
         The type is unknown, or the description is not whole.
     """
-    table, name = REFERENCES if arrays is None else EMBEDDINGS, config.get("type", "")
-    if name not in table:
+    name = config.get("type", "")
+    cls = find_class(EMBEDDINGS[name]) if name in EMBEDDINGS else None
+    # One that is kept as the rows of its labels is opened when a further label is asked for, and
+    # never because a file claims to hold it.
+    if cls is None or (arrays is not None and cls.to_config is LabelEmbedding.to_config):
         raise IntegrityError(
             f"A saved label embedding is of unknown type {name!r}, expected one of "
-            f"{', '.join(table)}. Install the version of scikit-zeroshot that saved it."
+            f"{', '.join(EMBEDDINGS)}. Install the version of scikit-zeroshot that saved it."
         )
-    cls = find_class(table[name])
     config = translated(cls, config)
     if arrays is None:
         try:

@@ -146,9 +146,12 @@ def write_demo_report(
     --------
     ``zeroshot demo --output DIR`` writes it.
 
+    >>> import tempfile
     >>> from zeroshot.report import write_demo_report
-    >>> callable(write_demo_report)
-    True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_demo_report({}, folder)
+    Traceback (most recent call last):
+    FileExistsError: write_demo_report: ... exists. Pass overwrite=True to replace a report.
     """
     check_target(folder, FILES, overwrite=overwrite, owner="write_demo_report")
     record = full_record(about)

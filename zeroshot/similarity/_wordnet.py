@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from zeroshot._utils._constraints import Checked, Maybe, OneOf, ParametersMixin
+from zeroshot._utils._constraints import Checked, Instance, Maybe, OneOf, ParametersMixin
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._renamed import revalued
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot.exceptions import Remedy
-from zeroshot.taxonomy import Synset
+from zeroshot.taxonomy import Synset, Taxonomy
 from zeroshot.taxonomy._distances import (
     FAR,
     common_ancestors,
@@ -23,7 +23,7 @@ from zeroshot.taxonomy._distances import (
     shortest_paths,
     top_common,
 )
-from zeroshot.taxonomy._graph import noun_graph
+from zeroshot.taxonomy._graph import noun_graph, using
 from zeroshot.taxonomy._resolve import senses_of
 
 
@@ -115,7 +115,7 @@ def check_counts(content: Any, *, owner: str, name: str) -> None:
 
 @revalued(measure={"wup": "wup_nltk"})
 class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
-    r"""Similarity of nouns by their places in WordNet 3.0.
+    r"""Similarity of nouns by their places in WordNet 3.0, or in another taxonomy.
 
     With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way
     :math:`d(a, b)` between them through a common ancestor, and the information content IC:
@@ -147,6 +147,8 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
     on_missing : {"raise", "zero"}, default="raise"
         What becomes of a label that has no noun synset: `UnknownLabelError`, or similarity 0 to
         everything.
+    taxonomy : Taxonomy, optional
+        Where labels are looked up; WordNet 3.0 if None.
 
     See Also
     --------
@@ -182,6 +184,9 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         "overrides": Maybe(Checked(check_names)),
         "senses": OneOf("first", "nearest"),
         "on_missing": OneOf("raise", "zero"),
+        "taxonomy": Maybe(
+            Instance(Taxonomy, what="a Taxonomy", remedy="Pass Taxonomy.from_nltk(reader).")
+        ),
     }
 
     def __init__(
@@ -192,12 +197,14 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         overrides: Mapping[str, str] | None = None,
         senses: str = "first",
         on_missing: str = "raise",
+        taxonomy: Taxonomy | None = None,
     ) -> None:
         self.measure = measure
         self.information_content = information_content
         self.overrides = overrides
         self.senses = senses
         self.on_missing = on_missing
+        self.taxonomy = taxonomy
 
     def matrix(self, targets: Any, sources: Any) -> np.ndarray:
         """Return the similarity of each target to each source.
@@ -228,14 +235,15 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
             raise ValueError("WordNetSimilarity: measure=" + NOT_WUP)
         self._check_parameters()
         counts = (self.information_content or {}).get("n")
-        rows, columns = self._senses(targets, "targets"), self._senses(sources, "sources")
-        result = np.zeros((len(rows), len(columns)))
-        known_rows, known_columns = ([i for i, s in enumerate(x) if s] for x in (rows, columns))
-        if known_rows and known_columns:
-            known = self._of_senses(
-                [rows[i] for i in known_rows], [columns[i] for i in known_columns], counts
-            )
-            result[np.ix_(known_rows, known_columns)] = known
+        with using(None if self.taxonomy is None else self.taxonomy.graph):
+            rows, columns = self._senses(targets, "targets"), self._senses(sources, "sources")
+            result = np.zeros((len(rows), len(columns)))
+            known_rows, known_columns = ([i for i, s in enumerate(x) if s] for x in (rows, columns))
+            if known_rows and known_columns:
+                known = self._of_senses(
+                    [rows[i] for i in known_rows], [columns[i] for i in known_columns], counts
+                )
+                result[np.ix_(known_rows, known_columns)] = known
         return result
 
     def _of_senses(

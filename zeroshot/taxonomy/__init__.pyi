@@ -7,3 +7,4 @@ from ._resolve import resolve as resolve
 from ._synset import Synset as Synset
 from ._synset import synset as synset
 from ._synset import synsets as synsets
+from ._taxonomy import Taxonomy as Taxonomy

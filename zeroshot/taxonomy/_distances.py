@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 
@@ -190,8 +189,9 @@ def hops(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray) -> np.ndarr
 
 def _spread(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray, found: np.ndarray) -> None:
     """Fill `found`, (n_nodes, n_targets), hop by hop from all nodes at once."""
-    starts, neighbours = _adjacency()
-    n = len(noun_graph())
+    graph = noun_graph()
+    starts, neighbours = graph.adjacency
+    n = len(graph)
     met = np.zeros((len(nodes), n), dtype=bool)
     mark = np.empty(met.size, dtype=np.int32)
     rows, front = np.arange(len(nodes)), np.asarray(nodes)
@@ -210,18 +210,6 @@ def _spread(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray, found: n
         keys = keys[mark[keys] == np.arange(len(keys))]
         rows, front = keys // n, keys % n
         hop += 1
-
-
-@cache
-def _adjacency() -> tuple[np.ndarray, np.ndarray]:
-    """Where each synset's neighbours start, and the neighbours: hypernyms and hyponyms."""
-    graph = noun_graph()
-    below = np.repeat(np.arange(len(graph)), np.diff(graph.parent_starts))
-    ends = np.concatenate([below, graph.parents])
-    order = np.argsort(ends, kind="stable")
-    counts = np.bincount(ends, minlength=len(graph))
-    neighbours = np.concatenate([graph.parents, below])[order]
-    return np.concatenate([[0], np.cumsum(counts)]), neighbours
 
 
 def intrinsic_information(nodes: np.ndarray) -> np.ndarray:

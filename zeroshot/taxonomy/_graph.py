@@ -1,8 +1,12 @@
-"""The arrays of the WordNet 3.0 noun graph, read once and shared."""
+"""A noun graph as arrays: that of WordNet 3.0, read once and shared, or another in its place."""
 
 from __future__ import annotations
 
 import bisect
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -10,9 +14,9 @@ from importlib.resources import files
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NounGraph:
-    """The noun synsets of WordNet 3.0, numbered in the order of their offsets.
+    """Noun synsets, numbered in the order of their offsets.
 
     Attributes
     ----------
@@ -36,6 +40,8 @@ class NounGraph:
         Which sense of each of these lemmas the synset is, from 1.
     lemma_text, case_text, exception_text : ndarray of uint8
         What `lemmas`, `lemma_cases` and `exceptions` are read from when first asked for.
+    title : str
+        What messages call it.
     """
 
     offsets: np.ndarray
@@ -51,6 +57,7 @@ class NounGraph:
     lemma_text: np.ndarray
     case_text: np.ndarray
     exception_text: np.ndarray
+    title: str = "WordNet 3.0"
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -70,7 +77,7 @@ class NounGraph:
         """Irregular plurals, and what they are plurals of."""
         lines = self.exception_text.tobytes().decode("utf-8").split("\n")
         # Where a plural stands there twice, the last line counts, as for nltk.
-        return {line.split()[0]: line.split()[1:] for line in lines}
+        return {line.split()[0]: line.split()[1:] for line in lines if line}
 
     @cached_property
     def _senses(self) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +93,30 @@ class NounGraph:
         order = np.argsort(self.parents, kind="stable")
         below = np.repeat(np.arange(len(self)), np.diff(self.parent_starts))[order]
         return _starts(np.bincount(self.parents, minlength=len(self))), below
+
+    @cached_property
+    def adjacency(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each synset's neighbours start, and the neighbours: hypernyms and hyponyms."""
+        below = np.repeat(np.arange(len(self)), np.diff(self.parent_starts))
+        ends = np.concatenate([below, self.parents])
+        order = np.argsort(ends, kind="stable")
+        neighbours = np.concatenate([self.parents, below])[order]
+        return _starts(np.bincount(ends, minlength=len(self))), neighbours
+
+    @cached_property
+    def lemmas_by_letters(self) -> dict[str, list[str]]:
+        """The lemmas that hold more than letters and digits, by these alone.
+
+        Possessives stand there with their *'s* and without: CUB has a ``"Clark_Nutcracker"``.
+        """
+        compounds = [lemma for lemma in self.lemmas if not lemma.isalnum()]
+        found: dict[str, list[str]] = {}
+        for lemma in compounds:
+            found.setdefault(re.sub("[^0-9a-z]", "", lemma), []).append(lemma)
+        for lemma in compounds:
+            if "'s" in lemma:
+                found.setdefault(re.sub("'s|[^0-9a-z]", "", lemma), [lemma])
+        return found
 
     def node_at(self, offset: int) -> int:
         """Return the number of the synset at an offset, or -1."""
@@ -117,11 +148,34 @@ def _starts(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-@cache
+_IN_USE: ContextVar[NounGraph | None] = ContextVar("noun graph in use", default=None)
+
+
 def noun_graph() -> NounGraph:
-    """Return the graph, read at the first call (about a tenth of a second)."""
+    """Return the graph in use: WordNet 3.0 unless `using` says otherwise."""
+    chosen = _IN_USE.get()
+    return wordnet_graph() if chosen is None else chosen
+
+
+@contextmanager
+def using(graph: NounGraph | None) -> Iterator[None]:
+    """Look everything up in `graph` inside the block, in this thread alone; None is WordNet 3.0."""
+    token = _IN_USE.set(graph)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
+
+
+@cache
+def wordnet_graph() -> NounGraph:
+    """Return the graph of WordNet 3.0, read at the first call (about a tenth of a second)."""
     with files("zeroshot.taxonomy").joinpath("data/noun_graph.npz").open("rb") as file:
-        stored = dict(np.load(file, allow_pickle=False))
+        return graph_of(dict(np.load(file, allow_pickle=False)))
+
+
+def graph_of(stored: Mapping[str, np.ndarray], title: str = "WordNet 3.0") -> NounGraph:
+    """Return the graph of arrays as `zeroshot.taxonomy._build` makes them."""
     n_instance = stored["n_instance_hypernyms"]
     graph = NounGraph(
         offsets=stored["offsets"],
@@ -137,6 +191,7 @@ def noun_graph() -> NounGraph:
         lemma_text=stored["lemmas"],
         case_text=stored["cases"],
         exception_text=stored["exceptions"],
+        title=title,
     )
     for value in vars(graph).values():
         if isinstance(value, np.ndarray):

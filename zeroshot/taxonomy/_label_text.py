@@ -32,7 +32,7 @@ _MARKS = "\ufeff\u200b\u200e\u200f"
 _LETTER = r"[^\W\d_]"
 _WNID_IN_FRONT = re.compile(r"(n\d{8})[\s_.\-]+(?=\S)(.+)", re.DOTALL)
 # "118.House_Sparrow" and "007_apple": no name begins so. "12_apple" and "3-piece suit" do.
-_CODE_NUMBER = re.compile(rf"(?:\d+\.|0\d*[._\-\s])[\s_\-]*(?={_LETTER})")
+_CODE_NUMBER = re.compile(rf"(?:\d+\.|0\d+[._\-\s])[\s_\-]*(?={_LETTER})")
 _NUMBER_IN_FRONT = re.compile(rf"\d+[._\-]+\s*(?={_LETTER})")
 _LETTER_IN_FRONT = re.compile(r"/?([a-z])/(?=\1)", re.IGNORECASE)
 _PLUS = re.compile(rf"(?<={_LETTER}{_LETTER})\+(?={_LETTER}{_LETTER})")

@@ -6,7 +6,6 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
 
 from zeroshot.taxonomy._graph import noun_graph
 from zeroshot.taxonomy._label_text import humps
@@ -159,7 +158,8 @@ def _same_letters(text: str) -> str:
     if len(wanted) < _SHORTEST:
         return ""
     singulars = [wanted[: -len(old)] + new for old, new in _ENDINGS if wanted.endswith(old)]
-    graph, by_letters, gaps = noun_graph(), _lemmas_by_letters(), _gaps(text)
+    graph, gaps = noun_graph(), _gaps(text)
+    by_letters = graph.lemmas_by_letters
     for key in (wanted, *singulars):
         if key in by_letters:
             return max(by_letters[key], key=lambda x: (_gaps(x) == gaps, len(graph.senses(x))))
@@ -168,22 +168,6 @@ def _same_letters(text: str) -> str:
 
 def _gaps(text: str) -> int:
     return len(re.split(r"[\s_-]+", text))
-
-
-@cache
-def _lemmas_by_letters() -> dict[str, list[str]]:
-    """Return the lemmas that hold more than letters and digits, by these alone.
-
-    Possessives stand there with their *'s* and without: CUB has a ``"Clark_Nutcracker"``.
-    """
-    compounds = [lemma for lemma in noun_graph().lemmas if not lemma.isalnum()]
-    found: dict[str, list[str]] = {}
-    for lemma in compounds:
-        found.setdefault(re.sub("[^0-9a-z]", "", lemma), []).append(lemma)
-    for lemma in compounds:
-        if "'s" in lemma:
-            found.setdefault(re.sub("'s|[^0-9a-z]", "", lemma), [lemma])
-    return found
 
 
 def _letters(text: str) -> str:

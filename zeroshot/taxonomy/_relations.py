@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zeroshot.taxonomy._distances import ancestor_pairs
+from zeroshot.taxonomy._graph import using
 from zeroshot.taxonomy._resolve import nodes_of
 from zeroshot.taxonomy._synset import Synset
+
+if TYPE_CHECKING:
+    from zeroshot.taxonomy._taxonomy import Taxonomy
 
 RELATIONS = ("same", "included", "inclusive", "disjoint")
 
 
-def relation(target: str | Synset, sources: Any) -> str:
+def relation(target: str | Synset, sources: Any, *, taxonomy: Taxonomy | None = None) -> str:
     """Return how a synset stands to a set of synsets.
 
     Parameters
@@ -22,6 +26,8 @@ def relation(target: str | Synset, sources: Any) -> str:
         A wnid, an nltk name, a class name, or a synset.
     sources : array-like of shape (n_sources,)
         Of the same kinds.
+    taxonomy : Taxonomy, optional
+        Where they are looked up; WordNet 3.0 if None.
 
     Returns
     -------
@@ -50,10 +56,10 @@ def relation(target: str | Synset, sources: Any) -> str:
     >>> [relation(t, sources) for t in ("beagle.n.01", "lion.n.01", "dog.n.01", "oak.n.02")]
     ['same', 'included', 'inclusive', 'disjoint']
     """
-    return str(relations([target], sources)[0])
+    return str(relations([target], sources, taxonomy=taxonomy)[0])
 
 
-def relations(targets: Any, sources: Any) -> np.ndarray:
+def relations(targets: Any, sources: Any, *, taxonomy: Taxonomy | None = None) -> np.ndarray:
     """Return the `relation` of each target to the sources.
 
     Parameters
@@ -62,6 +68,8 @@ def relations(targets: Any, sources: Any) -> np.ndarray:
         Wnids, nltk names, class names or synsets.
     sources : array-like of shape (n_sources,)
         Of the same kinds.
+    taxonomy : Taxonomy, optional
+        Where they are looked up; WordNet 3.0 if None.
 
     Returns
     -------
@@ -79,14 +87,16 @@ def relations(targets: Any, sources: Any) -> np.ndarray:
     >>> relations(["cat", "oak"], ["tabby.n.01"]).tolist()
     ['inclusive', 'disjoint']
     """
-    wanted = nodes_of(targets, owner="relations", name="targets")
-    given = nodes_of(sources, owner="relations", name="sources")
-    if not given.size:
-        raise ValueError("relations: sources is empty. Name at least one class.")
-    rows, above, distances = ancestor_pairs(wanted)
+    with using(None if taxonomy is None else taxonomy.graph):
+        wanted = nodes_of(targets, owner="relations", name="targets")
+        given = nodes_of(sources, owner="relations", name="sources")
+        if not given.size:
+            raise ValueError("relations: sources is empty. Name at least one class.")
+        rows, above, distances = ancestor_pairs(wanted)
+        of_sources = ancestor_pairs(given)[1]
     included = np.zeros(len(wanted), dtype=bool)
     included[rows[(distances > 0) & np.isin(above, given)]] = True
-    inclusive = np.isin(wanted, ancestor_pairs(given)[1])
+    inclusive = np.isin(wanted, of_sources)
     return np.select(
         [np.isin(wanted, given), included, inclusive], RELATIONS[:3], default=RELATIONS[3]
     )

@@ -8,15 +8,15 @@ import numpy as np
 
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.taxonomy._distances import FAR, ancestor_pairs, distance_table, shortest_paths
-from zeroshot.taxonomy._graph import noun_graph, spelled
+from zeroshot.taxonomy._graph import NounGraph, noun_graph, spelled, using, wordnet_graph
 from zeroshot.taxonomy._lemmas import find_identifier, find_lemma, near_lemmas, near_names
 
 
 class Synset:
-    """A noun synset of WordNet 3.0; get one from `synset`, `synsets` or `resolve`.
+    """A noun synset; get one from `synset`, `synsets` or `resolve`, or from a `Taxonomy`.
 
-    Synsets are equal when they are the same node, and are hashable. Instance hypernyms count as
-    hypernyms everywhere, as in nltk's similarity measures.
+    Synsets are equal when they are the same node of the same graph, and are hashable. Instance
+    hypernyms count as hypernyms everywhere, as in nltk's similarity measures.
 
     Parameters
     ----------
@@ -35,25 +35,28 @@ class Synset:
     2
     """
 
-    __slots__ = ("node",)
+    __slots__ = ("_graph", "node")
 
     node: int
+    _graph: NounGraph
 
     def __init__(self, node: int) -> None:
-        n_synsets = len(noun_graph())
+        graph = noun_graph()
+        n_synsets = len(graph)
         if not 0 <= node < n_synsets:
             raise ValueError(
                 f"Synset: node must be from 0 to {n_synsets - 1}, got {node!r}. Use synset(wnid)."
             )
         object.__setattr__(self, "node", int(node))
+        object.__setattr__(self, "_graph", graph)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("A Synset cannot be changed.")
 
     @property
     def offset(self) -> int:
-        """Where the synset stands in WordNet's own file."""
-        return int(noun_graph().offsets[self.node])
+        """Its number in the taxonomy's source: in WordNet's own file, the place where it stands."""
+        return int(self._graph.offsets[self.node])
 
     @property
     def wnid(self) -> str:
@@ -63,12 +66,12 @@ class Synset:
     @property
     def name(self) -> str:
         """The name that nltk uses, such as ``"dog.n.01"``."""
-        return noun_graph().name(self.node)
+        return self._graph.name(self.node)
 
     @property
     def lemmas(self) -> tuple[str, ...]:
         """The words for it, as WordNet writes them, with underscores for spaces."""
-        graph = noun_graph()
+        graph = self._graph
         places = range(*graph.lemma_starts[self.node : self.node + 2].tolist())
         return tuple(
             spelled(graph.lemmas[graph.synset_lemmas[k]], graph.lemma_cases[k]) for k in places
@@ -77,41 +80,41 @@ class Synset:
     @property
     def hypernyms(self) -> tuple[Synset, ...]:
         """What it is a kind of, or an instance of."""
-        graph = noun_graph()
-        first, last = graph.parent_starts[self.node : self.node + 2]
-        return tuple(map(Synset, graph.parents[first:last].tolist()))
+        first, last = self._graph.parent_starts[self.node : self.node + 2]
+        return tuple(self._all(self._graph.parents[first:last]))
 
     @property
     def hyponyms(self) -> tuple[Synset, ...]:
         """The kinds and instances of it."""
-        starts, below = noun_graph().children
-        return tuple(map(Synset, below[starts[self.node] : starts[self.node + 1]].tolist()))
+        starts, below = self._graph.children
+        return tuple(self._all(below[starts[self.node] : starts[self.node + 1]]))
 
     @property
     def is_instance(self) -> bool:
         """Whether it is an individual, such as a city or a person, and no kind of thing."""
-        return bool(noun_graph().n_instance_hypernyms[self.node])
+        return bool(self._graph.n_instance_hypernyms[self.node])
 
     @property
     def min_depth(self) -> int:
         """Edges on the shortest way to the root."""
-        return int(noun_graph().min_depths[self.node])
+        return int(self._graph.min_depths[self.node])
 
     @property
     def max_depth(self) -> int:
         """Edges on the longest way to the root."""
-        return int(noun_graph().max_depths[self.node])
+        return int(self._graph.max_depths[self.node])
 
     @property
     def ancestors(self) -> frozenset[Synset]:
         """All synsets above it, without itself."""
-        above = ancestor_pairs(np.array([self.node]))[1]
-        return frozenset(map(Synset, above[1:].tolist()))
+        with using(self._graph):
+            above = ancestor_pairs(np.array([self.node]))[1]
+        return frozenset(self._all(above[1:]))
 
     @property
     def n_descendants(self) -> int:
         """How many synsets lie below it."""
-        return int(noun_graph().n_descendants[self.node])
+        return int(self._graph.n_descendants[self.node])
 
     def distance(self, other: Synset) -> int:
         """Return the edges on the shortest way to another synset, up and down again.
@@ -130,15 +133,20 @@ class Synset:
             raise TypeError(
                 f"Synset.distance: other must be a Synset, got {other!r}. Use synset({other!r})."
             )
-        columns = np.sort(ancestor_pairs(np.array([self.node]))[1])
-        tables = [distance_table(np.array([node]), columns) for node in (self.node, other.node)]
+        if other._graph is not self._graph:
+            raise ValueError(f"{self!r} and {other!r} are of two taxonomies. Take both from one.")
+        with using(self._graph):
+            columns = np.sort(ancestor_pairs(np.array([self.node]))[1])
+            tables = [distance_table(np.array([node]), columns) for node in (self.node, other.node)]
         length = int(shortest_paths(*tables)[0, 0])
         if length >= FAR:
             raise ValueError(f"{self!r} and {other!r} have no ancestor in common.")
         return length
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Synset) and self.node == other.node
+        if not isinstance(other, Synset):
+            return False
+        return self.node == other.node and self._graph is other._graph
 
     def __hash__(self) -> int:
         return hash((Synset, self.node))
@@ -147,7 +155,19 @@ class Synset:
         return self.name < other.name
 
     def __reduce__(self) -> tuple:
-        return synset, (self.wnid,)
+        if self._graph is wordnet_graph():
+            return synset, (self.wnid,)
+        raise TypeError(f"{self!r} is of a taxonomy of its own, and is not pickled: keep its name.")
+
+    def __copy__(self) -> Synset:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Synset:
+        return self
+
+    def _all(self, nodes: np.ndarray) -> list[Synset]:
+        with using(self._graph):
+            return [Synset(node) for node in nodes.tolist()]
 
     def __repr__(self) -> str:
         return f"Synset({self.name!r})"
@@ -186,7 +206,7 @@ def synset(identifier: str | Synset) -> Synset:
         raise UnknownLabelError(
             [identifier],
             1,
-            owner="WordNet 3.0",
+            owner=noun_graph().title,
             what="noun synset",
             remedy="Give a wnid such as 'n02084071' or a name such as 'dog.n.01'; look words up "
             "with synsets().",
@@ -224,7 +244,7 @@ def synsets(lemma: str) -> list[Synset]:
         raise UnknownLabelError(
             [lemma],
             1,
-            owner="WordNet 3.0",
+            owner=noun_graph().title,
             what="noun synset",
             remedy="Use another word for it, or a wnid with synset().",
             close_matches={lemma: near_lemmas(lemma)},

@@ -1,0 +1,288 @@
+"""A taxonomy as an object: WordNet 3.0, what a reader of nltk reads, or a graph of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from zeroshot._utils._saving import Config, check_names
+from zeroshot.exceptions import IntegrityError
+from zeroshot.taxonomy import _relations, _resolve, _synset
+from zeroshot.taxonomy._build import Entry, graph_arrays, senses_in_order, with_one_root
+from zeroshot.taxonomy._graph import NounGraph, graph_of, using, wordnet_graph
+from zeroshot.taxonomy._resolve import Resolution
+from zeroshot.taxonomy._synset import Synset
+
+_ARRAYS = (
+    "offsets", "lemmas", "n_lemmas", "synset_lemmas", "sense_numbers", "cases", "n_hypernyms",
+    "n_instance_hypernyms", "parents", "min_depths", "max_depths", "n_descendants", "exceptions",
+)  # fmt: skip
+
+
+class Taxonomy:
+    """Kinds of things: synsets of words, each below what it is a kind of.
+
+    ``Taxonomy()`` is WordNet 3.0 as the package ships it, which everything uses unless it is given
+    another as ``taxonomy=``. Others come from `from_nltk` and `from_hypernyms`. A taxonomy never
+    changes: cloning and copying it return the object itself.
+
+    See Also
+    --------
+    zeroshot.WordNetSimilarity, zeroshot.WordNetEmbedding, zeroshot.taxonomy.relation
+
+    Examples
+    --------
+    >>> from zeroshot import WordNetSimilarity
+    >>> from zeroshot.taxonomy import Taxonomy
+    >>> animals = Taxonomy.from_hypernyms({"okapi": "mammal", "bear": "mammal", "emu": "bird",
+    ...                                    "mammal": "animal", "bird": "animal"})
+    >>> animals.synset("okapi.n.01").hypernyms
+    (Synset('mammal.n.01'),)
+    >>> WordNetSimilarity(taxonomy=animals).matrix(["okapi"], ["okapi", "bear", "emu"]).round(2)
+    array([[1.  , 0.33, 0.2 ]])
+    >>> Taxonomy().relation("lion", ["feline"])
+    'included'
+    """
+
+    def __init__(self) -> None:
+        self._graph = wordnet_graph()
+
+    @classmethod
+    def from_nltk(cls, reader: Any, *, lang: str = "eng") -> Taxonomy:
+        """Return the nouns of a WordNet that nltk reads.
+
+        Parameters
+        ----------
+        reader : nltk.corpus.reader.WordNetCorpusReader
+            Such as ``nltk.corpus.wordnet`` (3.0), ``nltk.corpus.wordnet31``, or one that was made
+            for files of one's own.
+        lang : str, default="eng"
+            The language of the lemmas: for others, the reader needs the Open Multilingual Wordnet.
+            Synsets without a lemma in the language keep their English name.
+
+        Returns
+        -------
+        Taxonomy
+            Of some 80,000 synsets, which takes some seconds to read.
+
+        Raises
+        ------
+        ValueError
+            The reader has no nouns in this language.
+        """
+        entries, found = [], False
+        for each in reader.all_synsets("n"):
+            words = [str(lemma) for lemma in each.lemma_names(lang)]
+            found = found or bool(words)
+            kinds = [above.offset() for above in each.hypernyms()]
+            instances = [above.offset() for above in each.instance_hypernyms()]
+            entries.append(Entry(each.offset(), words or [each.name()], kinds, instances))
+        if not found:
+            raise ValueError(f"Taxonomy.from_nltk: the reader has no nouns in lang={lang!r}.")
+        senses = senses_in_order(entries)
+        if lang == "eng":  # its index has them by frequency
+            for lemma, offsets in senses.items():
+                if len(offsets) > 1:
+                    order = [s.offset() for s in reader.synsets(lemma, "n")]
+                    rank = {offset: place for place, offset in enumerate(order)}
+                    offsets.sort(key=lambda offset: rank.get(offset, len(rank)))
+        return cls._of(graph_arrays(entries, senses), f"WordNet {reader.get_version()}, {lang}")
+
+    @classmethod
+    def from_hypernyms(
+        cls,
+        hypernyms: Mapping[str, str | Iterable[str]],
+        *,
+        lemmas: Mapping[str, Iterable[str]] | None = None,
+    ) -> Taxonomy:
+        """Return a taxonomy of one's own.
+
+        Parameters
+        ----------
+        hypernyms : mapping of str to str or iterable of str
+            What each thing is a kind of. Things without one stand at the top; if there are several
+            of them, one more, ``"entity"``, is put above all.
+        lemmas : mapping of str to iterable of str, optional
+            Further words for a thing.
+
+        Raises
+        ------
+        TypeError
+            `hypernyms` is no mapping.
+        ValueError
+            It is empty, a thing is above itself, or `lemmas` names a thing that is not there.
+
+        Examples
+        --------
+        >>> from zeroshot.taxonomy import Taxonomy
+        >>> parts = Taxonomy.from_hypernyms({"M6 bolt": "bolt", "bolt": "fastener",
+        ...                                  "rivet": "fastener"}, lemmas={"bolt": ["screw"]})
+        >>> parts.relation("screw", ["fastener"]), parts.resolve(["m6 bolt"])[0].synset.min_depth
+        ('included', 2)
+        """
+        if not isinstance(hypernyms, Mapping):
+            raise TypeError(
+                "Taxonomy.from_hypernyms: hypernyms must be a dict such as {'okapi': 'mammal'}, "
+                f"got {type(hypernyms).__name__}."
+            )
+        above = {
+            thing: [kinds] if isinstance(kinds, str) else list(kinds)
+            for thing, kinds in hypernyms.items()
+        }
+        things = list(dict.fromkeys([*above, *chain.from_iterable(above.values())]))
+        if strange := [thing for thing in lemmas or {} if thing not in things]:
+            raise ValueError(
+                f"Taxonomy.from_hypernyms: lemmas has {strange[0]!r}, which hypernyms does not. "
+                "Put it below something."
+            )
+        number = {thing: place for place, thing in enumerate(things, start=1)}
+        entries = with_one_root(
+            [
+                Entry(
+                    number[thing],
+                    [_lemma(word) for word in (thing, *(lemmas or {}).get(thing, ()))],
+                    [number[kind] for kind in above.get(thing, ())],
+                )
+                for thing in things
+            ]
+        )
+        return cls._of(graph_arrays(entries, senses_in_order(entries)), "the given taxonomy")
+
+    @classmethod
+    def _of(cls, arrays: Mapping[str, np.ndarray], title: str) -> Taxonomy:
+        made = cls.__new__(cls)
+        made._graph = graph_of(arrays, title)
+        return made
+
+    @property
+    def graph(self) -> NounGraph:
+        """The arrays."""
+        return self._graph
+
+    def __len__(self) -> int:
+        return len(self._graph)
+
+    def synset(self, identifier: str | Synset) -> Synset:
+        """Return the synset with a wnid or a name such as ``"dog.n.01"``, as `synset` does."""
+        with using(self._graph):
+            return _synset.synset(identifier)
+
+    def synsets(self, lemma: str) -> list[Synset]:
+        """Return the senses of a word, the most frequent first, as `synsets` does."""
+        with using(self._graph):
+            return _synset.synsets(lemma)
+
+    def resolve(self, labels: Any, *, context: Any = None) -> Resolution:
+        """Return the synsets that class names stand for, and why, as `resolve` does."""
+        with using(self._graph):
+            return _resolve.resolve(labels, context=context)
+
+    def relation(self, target: str | Synset, sources: Any) -> str:
+        """Return how a synset stands to a set of synsets, as `relation` does."""
+        return _relations.relation(target, sources, taxonomy=self)
+
+    def relations(self, targets: Any, sources: Any) -> np.ndarray:
+        """Return the relation of each target to the sources, as `relations` does."""
+        return _relations.relations(targets, sources, taxonomy=self)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all synsets, words and edges."""
+        digest = hashlib.sha256()
+        for name, array in self._arrays().items():
+            digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        graph = self._graph
+        kinds = np.diff(graph.parent_starts) - graph.n_instance_hypernyms
+        own = {
+            "lemmas": graph.lemma_text,
+            "n_lemmas": np.diff(graph.lemma_starts).astype(np.uint8),
+            "cases": graph.case_text,
+            "n_hypernyms": kinds.astype(np.uint8),
+            "exceptions": graph.exception_text,
+        }
+        return {name: own[name] if name in own else getattr(graph, name) for name in _ARRAYS}
+
+    def to_config(self) -> Config:
+        """Return what `from_config` makes an equal taxonomy of: nothing for WordNet 3.0."""
+        if self._graph is wordnet_graph():
+            return Config({}, {})
+        return Config({}, {"title": self._graph.title, **self._arrays()})
+
+    @classmethod
+    def from_config(cls, config: Config) -> Taxonomy:
+        """Return the taxonomy that `to_config` described.
+
+        Raises
+        ------
+        IntegrityError
+            The arrays are not all there, or do not fit together.
+        """
+        if not config.params and not config.attributes:
+            return cls()
+        check_names(cls, {*config.params, *config.attributes} - {"title", *_ARRAYS})
+        arrays: dict[str, Any] = {name: config.attributes.get(name) for name in _ARRAYS}
+        _check_arrays(arrays)
+        return cls._of(arrays, str(config.attributes.get("title")))
+
+    def __reduce__(self) -> tuple:
+        return (Taxonomy, ()) if self._graph is wordnet_graph() else (_again, (self.to_config(),))
+
+    def __copy__(self) -> Taxonomy:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Taxonomy:
+        return self
+
+    def __sklearn_clone__(self) -> Taxonomy:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Taxonomy):
+            return False
+        return self._graph is other._graph or self.fingerprint() == other.fingerprint()
+
+    def __hash__(self) -> int:
+        return hash((Taxonomy, len(self)))
+
+    def __repr__(self) -> str:
+        return f"<Taxonomy of {len(self):,} synsets: {self._graph.title}>"
+
+
+def _again(config: Config) -> Taxonomy:
+    return Taxonomy.from_config(config)
+
+
+def _lemma(word: str) -> str:
+    return "_".join(word.split())
+
+
+def _check_arrays(arrays: Mapping[str, Any]) -> None:
+    """Raise where arrays from a file cannot be a graph."""
+    bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if bad:
+        raise IntegrityError(f"A saved taxonomy lacks {bad[0]!r}. Save the model again.")
+    n = len(arrays["offsets"])
+    one_each = (
+        "n_lemmas", "n_hypernyms", "n_instance_hypernyms", "min_depths", "max_depths",
+        "n_descendants",
+    )  # fmt: skip
+    n_parents = int(arrays["n_hypernyms"].sum()) + int(arrays["n_instance_hypernyms"].sum())
+    n_words = arrays["lemmas"].tobytes().count(b"\n") + 1
+    fits = (
+        all(arrays[name].shape == (n,) for name in one_each)
+        and arrays["parents"].shape == (n_parents,)
+        and arrays["synset_lemmas"].shape == (int(arrays["n_lemmas"].sum()),)
+        and arrays["sense_numbers"].shape == arrays["synset_lemmas"].shape
+        and bool((np.diff(arrays["offsets"]) > 0).all())
+        and bool(((arrays["parents"] >= 0) & (arrays["parents"] < n)).all())
+        and bool(((arrays["synset_lemmas"] >= 0) & (arrays["synset_lemmas"] < n_words)).all())
+    )
+    if not fits:
+        raise IntegrityError("The arrays of a saved taxonomy do not fit together. Save it again.")
