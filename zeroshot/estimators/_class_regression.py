@@ -117,8 +117,11 @@ class ClassKernel(Saved):
             # The source classes' labels are nothing that the user can mend.
             warnings.simplefilter("ignore", LabelWarning)
             if isinstance(measure, LabelEmbedding):
-                places = np.flatnonzero(measure.covers(names))
-                raw = measure.embed(names[places]).astype(np.float64)
+                try:
+                    places, raw = np.arange(len(names)), measure.embed(names).astype(np.float64)
+                except UnknownLabelError:
+                    places = np.flatnonzero(measure.covers(names))
+                    raw = measure.embed(names[places]).astype(np.float64)
                 if len(places):
                     offset = raw.mean(axis=0)
                     vectors = centered_unit_rows(raw, offset)

@@ -14,7 +14,7 @@ from zeroshot.estimators._class_regression_classifier import ClassRegressionClas
 from zeroshot.label_embeddings import GlossEmbedding
 from zeroshot.similarity import WordNetSimilarity
 from zeroshot.similarity._wordnet import check_names, replace_names
-from zeroshot.taxonomy._readings import read_label, same_name
+from zeroshot.taxonomy._readings import read_label
 from zeroshot.taxonomy._resolve import choose
 
 _OWNER = "HeadRegressionClassifier"
@@ -233,7 +233,7 @@ def rows_of_head(labels: Iterable[Any], head: SourceHead) -> list[list[int]]:
     for row, label in enumerate(head.labels.tolist()):
         exact.setdefault(label, []).append(row)
         if isinstance(label, str):
-            for name in {same_name(name) for name in read_label(label).names}:
+            for name in {_folded(name) for name in read_label(label).names}:
                 by_name.setdefault(name, []).append(row)
     if head.wnids is not None:
         for row, wnid in enumerate(head.wnids.tolist()):
@@ -242,9 +242,14 @@ def rows_of_head(labels: Iterable[Any], head: SourceHead) -> list[list[int]]:
     for label in labels:
         rows = exact.get(label, [])
         if not rows and isinstance(label, str):
-            rows = by_name.get(same_name(label), [])
+            rows = by_name.get(_folded(read_label(label).text), [])
             if not rows and by_synset:
                 choice = choose(label)
                 rows = [] if choice is None else by_synset.get(choice.synset.wnid, [])
         found.append(rows)
     return found
+
+
+def _folded(name: str) -> str:
+    """Return what is equal for two spellings of a name that differ in case, spaces or signs."""
+    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
