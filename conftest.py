@@ -30,6 +30,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several work
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# Files with few and long tests: they come first, so that no process is left alone with one.
+_LONG = ("tests/studies", "tests/docs", "tests/test_end_to_end.py", "tests/networks", "tests/cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next(
+            (i for i, start in enumerate(_LONG) if item.nodeid.startswith(start)), len(_LONG)
+        )
+
+    items.sort(key=place)
+
+
 def _is_local(address: object) -> bool:
     """Whether `address` is on this machine: loopback, or a Unix socket's path."""
     if not isinstance(address, tuple):

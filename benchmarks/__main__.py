@@ -22,6 +22,7 @@ NAMES = (
     "terminal",
     "class_splits",
     "closed_forms",
+    "confidence",
     "nearest_labels",
     "open_vocabulary",
     "word_vectors",

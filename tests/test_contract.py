@@ -98,6 +98,10 @@ ELSEWHERE = {
         "it needs a SourceHead, and answers with words that WordNet or word vectors know",
         "estimators/test_open_label.py",
     ),
+    "RejectOption": (
+        "it holds classes out, of which there must be four, and its reject_label is a string",
+        "estimators/test_reject.py",
+    ),
     "SimilarityInitializer": (
         "it needs a SourceHead, and takes only features of that head's network",
         "estimators/test_initializer.py",

@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.Zi
 
 def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:
     suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
-    assert suffixes <= {".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
+    assert suffixes <= {".css", ".html", ".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
 
 
 def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) -> None:
@@ -93,7 +93,7 @@ def test_one_version_everywhere() -> None:
 
 def test_the_test_extra_brings_the_demo_and_everything_here_skips_for_no_package() -> None:
     extras = PROJECT["optional-dependencies"]
-    for extra in ("demo", "docs", "text"):
+    for extra in ("demo", "docs", "heif", "text"):
         assert f"scikit-zeroshot[{extra}]" in extras["test"]
     assert "scikit-zeroshot[plots]" in extras["demo"]
     named = {re.split(r"[\[<>=]", item)[0] for items in extras.values() for item in items}

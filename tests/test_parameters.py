@@ -40,6 +40,7 @@ from zeroshot import (
     OpenCLIPFeatures,
     OpenLabelClassifier,
     PrototypeRegressionClassifier,
+    RejectOption,
     SAEClassifier,
     SimilarityClassifier,
     SimilarityInitializer,
@@ -141,6 +142,7 @@ USES = [
     (HeadRegressionClassifier(HEAD, TABLE), fit),
     (PrototypeRegressionClassifier(TABLE), fit),
     (CalibratedStacking(DeViSEClassifier(TABLE)), fit),
+    (RejectOption(DeViSEClassifier(TABLE), coverage=0.5), fit),
     (EmbeddingRegressor(TABLE), fit),
     (EmbeddingRegressor(TABLE, network=NETWORK), fit),
     (EmbeddingRegressorCV(TABLE), fit),
@@ -171,6 +173,7 @@ NOT_LABELS = ["vocabulry", 3, [], ["cat", "cat"], ["cat", 1], iter(["cat"])]
 NOT_SHARES = [0, 0.0, 1.5, np.nan, True, "half"]
 REFUSED = {
     "_base.check_candidates": NOT_LABELS,
+    "_base.check_share": [0, 1, -0.2, np.nan, "0.9", True],
     "_validation.check_label_list": NOT_LABELS,
     "_base.check_overrides": [3, {"cat": 1.5}],
     "_open_label.check_overrides_of_texts": [3, {"cat": 1.5}, {"cat": []}],
@@ -203,6 +206,7 @@ REFUSED = {
     "_penalty_search.check_cv_parameter": ["5", 2.5, True, ClassKFold],
     "_penalty_search.check_penalties": ["12", 1.0, [], [1.0, np.nan], [True], [-1]],
     "_penalty_search.check_scoring_parameter": ["acuracy", 3, ["accuracy"]],
+    "_reject._check_reject_label": [1.5, None, True],
     "_similarity._check_similarity": [object(), WordNetSimilarity, np.eye(3)],
     "_split._check_size": NOT_SHARES,
     "_split._check_test_classes": ["cat", 3, [], ["cat", "cat"], ["cat", ["dog"]]],

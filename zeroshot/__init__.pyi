@@ -17,6 +17,7 @@ from .estimators import HeadRegressionClassifier as HeadRegressionClassifier
 from .estimators import NearestLabelClassifier as NearestLabelClassifier
 from .estimators import OpenLabelClassifier as OpenLabelClassifier
 from .estimators import PrototypeRegressionClassifier as PrototypeRegressionClassifier
+from .estimators import RejectOption as RejectOption
 from .estimators import SAEClassifier as SAEClassifier
 from .estimators import SimilarityClassifier as SimilarityClassifier
 from .estimators import SimilarityInitializer as SimilarityInitializer

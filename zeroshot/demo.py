@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
@@ -23,6 +24,7 @@ from zeroshot.estimators import (
     DummyZeroShotClassifier,
     EmbeddingRegressor,
     OpenLabelClassifier,
+    RejectOption,
 )
 from zeroshot.exceptions import message_of
 from zeroshot.label_embeddings import WordVectors
@@ -261,6 +263,7 @@ def name_photos(
     sentences: bool = False,
     device: str = "auto",
     backbone: TimmFeatures | None = None,
+    accuracy: float | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Name what is on photos, from an open list of labels, without any training.
 
@@ -278,11 +281,14 @@ def name_photos(
         Where the network runs.
     backbone : TimmFeatures, optional
         The network, to be fitted here; `device` is then its own. The default one if None.
+    accuracy : float, optional
+        Tell which photos to answer so that this share of the answers is right.
 
     Returns
     -------
     photos : list of dict
-        With ``path``, ``labels`` (best first) and ``scores``.
+        With ``path``, ``labels`` (best first) and ``scores``; with `accuracy` these are
+        probabilities, and ``status`` is "answered" or "review".
     unreadable : list of dict
         With ``path`` and ``error``, for each file that cannot be read.
 
@@ -301,12 +307,42 @@ def name_photos(
     unreadable = [{"path": paths[i], "error": message_of(e)} for i, e in extracted.errors.items()]
     if not len(extracted.indices):
         return [], unreadable
-    names, scores = model.predict_top_k(extracted.features, k)
-    photos = [
-        {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
-        for i, best, row in zip(extracted.indices, names, scores, strict=True)
+    chosen = [paths[i] for i in extracted.indices]
+    return named(chosen, model, extracted.features, k, accuracy), unreadable
+
+
+def named(
+    paths: Sequence[str], model: Any, X: Any, k: int, accuracy: float | None
+) -> list[dict[str, Any]]:
+    """Return the best labels of images as `name_photos` does.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Of the images.
+    model : classifier
+        Fitted.
+    X : array-like of shape (n_images, n_features), or list of images
+        Its input.
+    k : int
+        Labels to give for each.
+    accuracy : float or None
+        As in `name_photos`.
+    """
+    if accuracy is None:
+        labels, scores = model.predict_top_k(X, k)
+        status: list[dict[str, str]] = [{} for _ in paths]
+    else:
+        reject = RejectOption(FrozenEstimator(model), accuracy=accuracy).fit()
+        scores = reject.predict_proba(X)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        labels, scores = reject.classes_[best], np.take_along_axis(scores, best, axis=1)
+        status = [{"status": "answered" if sure else "review"} for sure in reject.answers(X)]
+    rows = zip(paths, labels, scores, status, strict=True)
+    return [
+        {"path": path, "labels": best.tolist(), "scores": [round(float(s), 6) for s in row], **more}
+        for path, best, row, more in rows
     ]
-    return photos, unreadable
 
 
 def everyday_labels() -> list[str]:

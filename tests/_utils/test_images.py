@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
-from zeroshot._utils import _images
+from zeroshot._utils import _decoder_process, _images
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._images import check_images, quiet_pillow, read_image
 from zeroshot.exceptions import ImageReadError, in_options
@@ -126,10 +127,14 @@ def test_16_bit_gray_is_scaled_not_clipped(tmp_path: Path) -> None:
     assert read_image(Image.fromarray(values))[0, :, 1].tolist() == [0, 3, 128, 255]
 
 
-@pytest.mark.parametrize("mode", ["I", "F", "LAB"])
-def test_modes_without_a_range_are_refused(mode: str) -> None:
-    with pytest.raises(ImageReadError, match=rf"mode '{mode}'.*Convert it to 8 bits"):
-        read_image(Image.new(mode, (4, 4)))
+def test_modes_without_a_range_are_refused() -> None:
+    """Those of numbers are read as arrays are: floats of 0 to 1, and else a remedy that fits."""
+    with pytest.raises(ImageReadError, match=r"mode 'LAB'.*PIL\.ImageCms"):
+        read_image(Image.new("LAB", (4, 4)))
+    assert read_image(Image.new("F", (4, 4), 1.0)).min() == 255
+    for mode in ("I", "F"):
+        with pytest.raises(ImageReadError, match=r"Write np.asarray\(image\).astype\(np.uint8\)"):
+            read_image(Image.new(mode, (4, 4), 7))
 
 
 def test_first_frame_of_an_animation_and_current_frame_of_a_pil_image(tmp_path: Path) -> None:
@@ -291,24 +296,25 @@ def test_kinds_of_lists_that_are_taken(tmp_path: Path) -> None:
         ("photo.jpg", TypeError, r"single path.*\[image\]"),
         (Path("photo.jpg"), TypeError, r"single path.*load_image_folder"),
         (Image.new("RGB", (4, 4)), TypeError, r"single PIL image.*\[image\]"),
-        (_pixels(), ValueError, r"single image.*X\[np\.newaxis\]"),
+        (b"content", TypeError, r"single image.*\[image\]"),
+        (
+            _pixels(),
+            ValueError,
+            r"X\[np\.newaxis\] for a single image, or X\[\.\.\., np\.newaxis\]",
+        ),
+        (torch.zeros(3, 8, 8), ValueError, r"X\[None\] for a single image, or X\[:, None\]"),
         ([], ValueError, "X is empty.*at least one"),
         (np.zeros((0, 8, 8, 3), np.uint8), ValueError, "X is empty"),
-        (np.zeros((2, 8, 8, 3), np.float32), ValueError, "uint8 pixels, got float32.*astype"),
-        (np.zeros((2, 8, 8, 3), np.int64), ValueError, "uint8 pixels, got int64"),
-        (np.zeros((2, 3, 8, 8), np.uint8), ValueError, r"\(2, 3, 8, 8\).*transpose"),
-        (np.zeros((2, 8, 8), np.uint8), ValueError, r"np\.repeat"),
-        (np.zeros((2, 8, 8, 4), np.uint8), ValueError, r"\(n, height, width, 3\)"),
-        (np.zeros((2, 0, 8, 3), np.uint8), ValueError, r"\(2, 0, 8, 3\)"),
-        (np.array([["a.jpg"], ["b.jpg"]]), ValueError, r"shape \(2, 1\)"),
-        (np.zeros((4, 5)), ValueError, r"\(n, height, width, 3\)"),
+        (np.zeros((2, 8, 8), np.uint8), ValueError, r"X\[\.\.\., np\.newaxis\] for n gray images"),
+        (np.array([["a.jpg", "b.jpg"]]), ValueError, r"shape \(1, 2\).*X\[:, 0\]"),
+        (np.array([b"content"]), TypeError, r"\|S7, which drops zero bytes.*list of bytes"),
+        (np.zeros((4, 5)), ValueError, r"\(n, height, width, 3\).*Features are no images"),
+        (np.zeros(4), ValueError, "Features are no images"),
+        (pd.DataFrame({"a": ["x"], "b": [1]}), ValueError, r"2 columns \('a', 'b'\).*X\['path'\]"),
         ((p for p in ["a.jpg"]), TypeError, r"generator.*list\(X\)"),
-        ({"a.jpg": 1}, TypeError, r"dict.*list\(X\)"),
+        ({"a.jpg": 1}, TypeError, r"dict.*list\(X\) if its keys are paths"),
+        ({"image": ["a.jpg"], "label": [1]}, TypeError, r"dict\. Pass X\['image'\]"),
         (None, TypeError, "NoneType"),
-        (["a.jpg", 3], TypeError, r"X\[1\] is int.*path"),
-        (["a.jpg", None], TypeError, r"X\[1\] is NoneType"),
-        ([np.zeros((8, 8, 3))], ValueError, r"X\[0\].*float64.*astype"),
-        ([np.zeros((8, 8), np.uint8)], ValueError, r"X\[0\] must have shape \(height, width, 3\)"),
     ],
 )
 def test_what_is_no_list_of_images_is_refused(X, error, says: str) -> None:
@@ -317,7 +323,96 @@ def test_what_is_no_list_of_images_is_refused(X, error, says: str) -> None:
     assert str(caught.value).startswith("TimmFeatures: ")
 
 
-def test_torch_tensors_are_refused_with_the_remedy() -> None:
-    torch = pytest.importorskip("torch")
-    with pytest.raises(TypeError, match=r"torch tensor.*transpose"):
-        check_images(torch.zeros(2, 3, 8, 8), owner="TimmFeatures")
+def _file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.case
+def test_bytes_columns_and_rows_of_data_sets_are_read(tmp_path: Path) -> None:
+    path, pixels = tmp_path / "a.png", _pixels()
+    content = _file(pixels)
+    path.write_bytes(content)
+    rows = [
+        {"image": Image.fromarray(pixels), "label": 3},
+        {"img": {"bytes": content, "path": None}},
+        {"image": {"bytes": None, "path": str(path)}},
+        {"bytes": content, "path": "name inside an archive.png"},
+        {"path": path},
+    ]
+    frame = pd.DataFrame({"path": [str(path)]})
+    columns = [frame, frame["path"], frame["path"].astype("string"), frame.to_numpy()]
+    lists = [[content], [bytearray(content)], [memoryview(content)], [path], rows, *columns]
+    for X in lists:
+        for position, item in enumerate(check_images(X, owner="test")):
+            np.testing.assert_array_equal(read_image(item, position), pixels)
+
+
+@pytest.mark.case
+@pytest.mark.usefixtures("no_helpers")
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG2000", "WEBP"])
+def test_bytes_go_through_the_limits_of_files(kind: str) -> None:
+    content = _file(_pixels(40, 60), kind)
+    assert read_image(content).shape == (40, 60, 3)
+    with pytest.raises(ImageReadError, match="60 x 40 pixels, and the limit is 100"):
+        read_image(content, limits=Limits(max_pixels=100))
+    with pytest.raises(ImageReadError, match="the limit is 10. "):
+        read_image(content, limits=Limits(max_bytes=10))
+    assert (len(_decoder_process._idle) == 1) == (kind != "WEBP")
+
+
+@pytest.fixture
+def no_helpers():
+    _decoder_process.close_helpers()
+    yield
+    _decoder_process.close_helpers()
+
+
+@pytest.mark.case
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        (3, "not an image, but int. Pass its path"),
+        (None, "missing. Leave it out, and its label"),
+        (float("nan"), "missing"),
+        (pd.NA, "missing"),
+        ({"image": None}, "missing"),
+        ((Image.new("L", (2, 2)), 1), r"\[image for image, label in X\]"),
+        ([[1, 2]], r"np\.array\(image, dtype=np\.uint8\)"),
+        ({"pixels": 3, "y": 1}, r"dict with 'pixels', 'y'.*\[row\[key\] for row in X\]"),
+        (b"folder/a.png", r"content of an image.*os\.fsdecode\(path\)"),
+        (b"", "zero bytes"),
+        (_file(_pixels())[:70], "damaged or truncated"),
+        ({"bytes": _file(_pixels())[:70], "path": "in/zip.png"}, "'in/zip.png'.*damaged"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else type(value).__name__,
+)
+def test_an_element_that_is_no_image_is_one_error_among_others(item, says: str) -> None:
+    with pytest.raises(ImageReadError, match=says) as caught:
+        read_image(item, position=4)
+    assert "position 4" in str(caught.value)
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("kind", ["png", "jpg", "avif"])
+def test_closed_pil_images_say_so(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"photo.{kind}"
+    Image.fromarray(_pixels()).save(path)
+    with Image.open(path) as ended:
+        pass
+    with Image.open(path) as loaded:
+        loaded.load()
+    closed = Image.open(path)
+    closed.load()
+    closed.close()
+    file = open(path, "rb")
+    of_file = Image.open(file)
+    file.close()
+    empty = Image.new("RGB", (2, 2))
+    empty.close()
+    expected = [ended, closed, empty] if kind == "avif" else [ended, closed, of_file, empty]
+    for image in expected:
+        with pytest.raises(ImageReadError, match=r"closed before.*image\.load\(\).*its path"):
+            read_image(image)
+    assert read_image(loaded).shape == (20, 30, 3)

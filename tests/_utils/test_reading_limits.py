@@ -365,6 +365,53 @@ def test_an_88_megapixel_jpeg_costs_less_than_600_megabytes(
 # ---- the helper process ----------------------------------------------------------------------
 
 
+def _heic(path: Path, image: Image.Image, **options: object) -> Path:
+    """Save an image as HEIC, without a word to Pillow about the format."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(image).save(path, **options)
+    return path
+
+
+@pytest.mark.case
+@pytest.mark.usefixtures("no_helpers")
+def test_heic_is_decoded_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _heic(tmp_path / "a.heic", photo(), quality=-1, chroma=444)
+    monkeypatch.setattr("zeroshot._utils._images.decode", lambda *a: pytest.fail("decoded here"))
+    known = set(Image.OPEN)
+    expected = np.asarray(photo()).astype(int)
+    for item in (path, path.read_bytes(), {"image": {"bytes": None, "path": str(path)}}):
+        assert abs(read_image(item) - expected).max() <= 2  # YCbCr and back
+    assert set(Image.OPEN) == known, "this process has no further decoder"
+    assert len(_decoder_process._idle) == 1
+    (tmp_path / "b.heic").write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ImageReadError, match=r"b\.heic"):
+        read_image(tmp_path / "b.heic")
+    with pytest.raises(ImageReadError, match="128 x 96 pixels, and the limit is 100"):
+        read_image(path, limits=Limits(max_pixels=100))
+    _heic(tmp_path / "c.heic", photo(900, 1200))
+    with pytest.raises(ImageReadError, match=r"more than 0.0001 seconds.*larger max_seconds"):
+        read_image(tmp_path / "c.heic", limits=Limits(max_seconds=1e-4))
+
+
+@pytest.mark.case
+def test_heic_is_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = _heic(tmp_path / "a.heic", photo(), exif=exif.tobytes(), quality=-1, chroma=444)
+    photo().save(tmp_path / "a.png", exif=exif)
+    expected = read_image(tmp_path / "a.png").astype(int)
+    assert expected.shape == (128, 96, 3)
+    assert abs(read_image(path) - expected).max() <= 2
+
+
+@pytest.mark.case
+def test_heic_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeroshot._utils._decoding.reads_heif", lambda: False)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + b"\0" * 99)
+    with pytest.raises(ImageReadError, match=r"HEIC.*pip install 'scikit-zeroshot\[heif\]'"):
+        read_image(tmp_path / "a.heic")
+
+
 @pytest.mark.parametrize(("suffix", "kind"), [("jp2", "JPEG2000"), ("avif", "AVIF")])
 @pytest.mark.usefixtures("no_helpers")
 def test_jpeg_2000_and_avif_are_decoded_apart(

@@ -383,8 +383,8 @@ def test_empty_and_wrong_input(fitted: TimmFeatures) -> None:
     for method in (fitted.transform, fitted.logits, fitted.extract):
         with pytest.raises(ValueError, match="X is empty"):
             method([])
-        with pytest.raises(ValueError, match="uint8 pixels"):
-            method(np.zeros((1, 8, 8, 3)))
+        with pytest.raises(ValueError, match="Features are no images"):
+            method(np.zeros((8, 8)))
 
 
 def test_unreadable_image_warning_survives_a_pickle() -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding, OpenLabelClassifier, Training, WordVectors
 from zeroshot.cli import main
-from zeroshot.datasets._folders import IMAGE_EXTENSIONS
+from zeroshot.datasets._folders import HEIF_EXTENSIONS, IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
 from zeroshot.networks import TinyImageNetCNN
 from zeroshot.report import _charts
@@ -265,7 +265,7 @@ def test_folders_without_an_image_and_files_with_other_endings(
     photos = save_photos(tmp_path / "photos", ("bus", "lion"), 2)
     for name in ("rose", "sea"):
         (photos / name).mkdir()
-    for name in ("bus/1.HEIC", "sea/1.HEIC", "lion/README"):
+    for name in ("bus/1.PSD", "sea/1.PSD", "lion/README"):
         (photos / name).touch()
     folder, report = tmp_path / "model", tmp_path / "report"
     argv = ["fit", str(photos), "--output", str(folder), *TINY, *HASH, "--exclude", "sea"]
@@ -273,19 +273,22 @@ def test_folders_without_an_image_and_files_with_other_endings(
     assert main(["evaluate", str(folder), str(photos), "--output", str(report)]) == 0
     err = capsys.readouterr().err
     assert err.count("warning: class folders without an image are left out: 'rose', 'sea'") == 2
-    assert err.count("3 of 7 files were not read for their endings (.HEIC, none)") == 2
+    assert err.count("3 of 7 files were not read for their endings (.PSD, none)") == 2
     for output in (folder, report):
         record = json.loads((output / "provenance.json").read_text("ascii"))
         assert record["images"]["read"] == 4
-        assert record["images"]["other_files"] == {".HEIC": 2, "": 1}
+        assert record["images"]["other_files"] == {".PSD": 2, "": 1}
     page = (report / "index.html").read_text("utf-8")
-    assert "4 images; files with other endings were not (.HEIC: 2, none: 1)" in page
+    assert "4 images; files with other endings were not (.PSD: 2, none: 1)" in page
 
 
 def test_the_page_has_the_endings_that_are_read() -> None:
     page = (Path(__file__).parents[2] / "docs" / "command_line.md").read_text("utf-8")
     *first, last = sorted(ending.removeprefix(".") for ending in IMAGE_EXTENSIONS)
-    assert f"that end in {', '.join(first)} or {last}," in " ".join(page.split())
+    text = " ".join(page.split())
+    assert f"that end in {', '.join(first)} or {last}," in text
+    *first, last = sorted(ending.removeprefix(".") for ending in HEIF_EXTENSIONS)
+    assert f"those that end in {', '.join(first)} or {last} where pillow-heif is" in text
 
 
 @pytest.mark.parametrize(("names", "exclude"), [(("bus",), []), (("bus", "sea"), ["sea"])])

@@ -501,7 +501,10 @@ def test_labels_as_people_write_them_stay_whole(tmp_path: Path) -> None:
 
 @pytest.mark.case
 @pytest.mark.parametrize("command", ["predict", "embed"])
-def test_files_of_other_kinds_are_counted(command: str, tmp_path: Path, capsys) -> None:
+def test_files_of_other_kinds_are_counted(
+    command: str, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeroshot.datasets._folders.reads_heif", lambda: False)
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (32, 32), "red").save(photos / "1.png")
@@ -515,5 +518,6 @@ def test_files_of_other_kinds_are_counted(command: str, tmp_path: Path, capsys) 
     assert main([command, str(photos), *options[command], "--output", str(output)]) == 0
     said = capsys.readouterr().err
     assert "3 of 4 files were not read for their endings (.heic, .HEIC, .psd)" in said
+    assert "HEIC is read with pillow-heif: pip install 'scikit-zeroshot[heif]'" in said
     record = json.loads((tmp_path / "answers.json.provenance.json").read_text("utf-8"))
     assert record["images"]["other_files"] == {".heic": 1, ".HEIC": 1, ".psd": 1}

@@ -731,7 +731,7 @@ def test_class_folders_may_be_links(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_left_out_if_asked_for(tmp_path: Path) -> None:
-    make_files(tmp_path, "cat/broken.jpg", "dog/b.png", "eel/broken.png", "dog/photo.HEIC")
+    make_files(tmp_path, "cat/broken.jpg", "dog/b.png", "eel/broken.png", "dog/photo.PSD")
     Image.new("RGB", (4, 4)).save(tmp_path / "cat" / "a.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "dog" / "b.png")
     bunch = load_image_folder(tmp_path, skip_unreadable=True)
@@ -740,7 +740,7 @@ def test_what_cannot_be_read_is_left_out_if_asked_for(tmp_path: Path) -> None:
     broken = [str(tmp_path / "cat/broken.jpg"), str(tmp_path / "eel/broken.png")]
     assert list(bunch.errors) == broken
     assert all("Cannot read" in str(error) for error in bunch.errors.values())
-    assert bunch.other_files == [str(tmp_path / "dog/photo.HEIC")]
+    assert bunch.other_files == [str(tmp_path / "dog/photo.PSD")]
     whole = load_image_folder(tmp_path)
     assert len(whole.paths) == 4 and whole.errors == {}
     for name in ("cat/a.png", "dog/b.png"):
@@ -871,7 +871,29 @@ def test_class_folders_that_are_codes_are_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.case
-def test_a_folder_of_other_files_says_which(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeroshot.datasets._folders.reads_heif", lambda: False)
     make_files(tmp_path, "a.heic", "b.heic", "c/d.PSD")
-    with pytest.raises(ValueError, match=r"holds no image, only files with .*\(.PSD, .heic\)"):
+    with pytest.raises(ValueError, match=r"no image, only files with .*\(.PSD, .heic\)") as caught:
         list_images(tmp_path)
+    assert "pip install 'scikit-zeroshot[heif]'. Name" in str(caught.value)
+    monkeypatch.setattr("zeroshot.datasets._folders.reads_heif", lambda: True)
+    assert len(list_images(tmp_path)) == 2
+    with pytest.raises(ValueError, match=r"only files with other endings \(.PSD\)\. Name"):
+        list_images(tmp_path / "c")
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("installed", [True, False])
+def test_heic_is_listed_where_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    monkeypatch.setattr("zeroshot.datasets._folders.reads_heif", lambda: installed)
+    make_files(tmp_path, "cat/a.jpg", "cat/b.HEIC", "cat/c.jp2", "labels.csv", "cat/notes.psd")
+    bunch = load_image_folder(tmp_path)
+    names = [Path(path).name for path in bunch.paths]
+    others = [Path(path).name for path in bunch.other_files]
+    assert names == (["a.jpg", "b.HEIC", "c.jp2"] if installed else ["a.jpg", "c.jp2"])
+    assert others == ["labels.csv", *([] if installed else ["b.HEIC"]), "notes.psd"]

@@ -45,6 +45,8 @@ from zeroshot.displays import (
     NeighborCurveDisplay,
     PredictionGridDisplay,
     RelativeLossDisplay,
+    ReliabilityDisplay,
+    RiskCoverageDisplay,
     SeenUnseenCurveDisplay,
     SimilarityBarDisplay,
 )
@@ -172,6 +174,8 @@ def with_names(names):
             rng.random(50) - 0.7, rng.random(50) - 0.6, name=names[0], control_name=names[1]
         ),
         "curve": SeenUnseenCurveDisplay(*curve(), name=names[0], chance=(0.1, 0.1)),
+        "reliability": ReliabilityDisplay([0.1, 0.5], [0.2, 0.4], [0.5, 0.5], name=names[0]),
+        "risk": RiskCoverageDisplay([0.5, 1.0], [0.1, 0.4], name=names[0]),
         "bar": SimilarityBarDisplay(
             {name: rng.random() for name in names}, {"constant": 0.3}, metric=names[0]
         ),
@@ -179,6 +183,7 @@ def with_names(names):
 
 
 KINDS = list(with_names(["a", "b"]))
+ONE_NAME = ("curve", "relative", "reliability", "risk")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -188,7 +193,7 @@ def test_every_display_draws_any_text_as_it_stands(kind):
     shown = "\n".join(assert_readable(display.figure_))
     assert display.ax_.figure is display.figure_
     assert r"\$x_1\$ costs \$5" in shown  # escaped: no formula
-    if kind not in ("curve", "relative"):
+    if kind not in ONE_NAME:
         assert "wwww…" in shown or kind in ("map", "grid")
         assert r"a\nb\tc" in shown or kind in ("map", "neighbor")
 
@@ -258,7 +263,7 @@ def test_relations_stand_on_a_list_of_axes_or_one_on_one():
 THOUSANDS = [f"class number {i}" for i in range(3000)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("relative", "curve")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ONE_NAME])
 def test_thousands_of_names_are_thinned_out_and_the_figure_says_so(kind):
     if kind == "confusion":
         rng = np.random.default_rng(0)

@@ -229,6 +229,40 @@ def test_every_page_with_python_has_a_test_that_runs_it():
             assert re.search(rf'"(docs/)?{page.name}"\)\.read_text\(\)', tests), page.name
 
 
+def test_python_of_the_confidence_page_runs(capsys):
+    page = (ROOT / "docs/confidence.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "confidence.md", "exec"), scope)
+    before, after = re.findall(r"calibration error (0\.\d+)", capsys.readouterr().out)[:2]
+    assert float(after) < 0.5 * float(before)
+
+
+def test_figures_of_the_confidence_page_are_those_of_its_study():
+    page = (ROOT / "docs/confidence.md").read_text()
+    study = json.loads((ROOT / "docs/results/confidence.json").read_text())
+    assert study["command"] in page
+    for name, found in study["figures"].items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
+        means, more = found["means_over_splits"], found["any_of_these_less_by_probability"]
+        for value in (
+            *(
+                found[part][side]["ece"]
+                for part in ("unseen", "generalized")
+                for side in ("ours", "plain")
+            ),
+            found["unseen"]["ours"]["ece_simulated"],
+            means["set_coverage"],
+            means["reject_0_accuracy"],
+            means["reject_0_coverage"],
+            means["any_of_these"],
+            means["any_of_these_by_probability"],
+            *(more[end] for end in ("value", "low", "high")),
+        ):
+            assert f"{value:.3f}" in row, (name, value)
+
+
 def test_python_of_the_labels_page_runs():
     page = (ROOT / "docs/labels.md").read_text()
     described, explained = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

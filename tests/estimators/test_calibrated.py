@@ -47,7 +47,7 @@ IS_SEEN = np.isin(NAMES, NAMES[:14])
 
 
 def devise(embedding=TABLE, **changes):
-    settings = {"loss": "mse", "alpha": 3.0, "candidates": NAMES, **changes}
+    settings = {"loss": "mse", "alpha": 3.0, "candidates": NAMES, "temperature": 0.1, **changes}
     return DeViSEClassifier(embedding, **settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
 from zeroshot import (
@@ -189,7 +190,7 @@ def with_a_large_row(features=X):
 def test_eszsl_is_not_misled_by_large_rows_that_a_fold_leaves_out():
     spread = [1e-3, 1.0, 1e3, 1e6]  # some leave the equations singular, but for rounding
     search = GridSearchCV(
-        eszsl(),
+        eszsl(temperature=0.1),  # no folds: their sums are added up in another order
         {"alpha_features": spread, "alpha_labels": SPREAD},
         cv=FOLDS,
         scoring=SCORERS["mean_class_accuracy"],
@@ -235,14 +236,18 @@ def test_a_feature_that_only_the_rows_left_out_have_costs_nothing(monkeypatch):
     search.fit(rare, Y)
     sums_of = RowSums.of.__func__
 
-    def of_all_rows(cls, *args, rows=None, **options):
-        assert rows is None, "a fold's own rows were summed up"
-        return sums_of(cls, *args, **options)
+    summed = []
 
-    monkeypatch.setattr(RowSums, "of", classmethod(of_all_rows))
+    def of_left_out_rows(cls, *args, rows, **options):
+        summed.append(len(rows))
+        return sums_of(cls, *args, rows=rows, **options)
+
+    monkeypatch.setattr(RowSums, "of", classmethod(of_left_out_rows))
     monkeypatch.setattr(_systems, "SystemOfRows", None)  # not called
-    ours = ESZSLClassifierCV(TABLE, alphas_features=SPREAD, alphas_labels=SPREAD, cv=FOLDS)
+    grid = {"alphas_features": SPREAD, "alphas_labels": SPREAD}
+    ours = ESZSLClassifierCV(TABLE, **grid, cv=FOLDS, temperature=0.1)
     assert_same_search(ours.fit(rare, Y), search)
+    assert sum(summed) == len(X)  # no fold's own rows beside
 
 
 @pytest.mark.parametrize("hubness", ["zscore", "csls"])
@@ -434,8 +439,8 @@ def test_duplicate_vectors_are_reported_once(recwarn):
     assert "['class i', 'class j']" in str(told[0].message)
 
 
-def test_a_pass_is_made_over_all_rows_and_one_over_those_left_out(monkeypatch):
-    """Not over the training rows of each fold, which are four times as many."""
+def test_each_row_is_summed_up_once(monkeypatch):
+    """Not the training rows of each fold, which are four times as many."""
     summed = []
     original = _sums.blocks
 
@@ -445,8 +450,14 @@ def test_a_pass_is_made_over_all_rows_and_one_over_those_left_out(monkeypatch):
             yield part, Z
 
     monkeypatch.setattr(_sums, "blocks", counting)
-    ESZSLClassifierCV(TABLE, cv=FOLDS).fit(X, Y)
-    assert sum(summed) == 2 * len(X)
+    ESZSLClassifierCV(TABLE, cv=FOLDS, temperature=0.1).fit(X, Y)
+    assert sum(summed) == len(X)
+
+
+def test_sums_that_memory_has_no_room_for_are_taken_fold_by_fold():
+    ours = ESZSLClassifierCV(TABLE, cv=FOLDS).fit(X, Y)
+    with config_context(working_memory=1e-6):
+        assert_same_scores(ours, ESZSLClassifierCV(TABLE, cv=FOLDS).fit(X, Y))
 
 
 @pytest.mark.parametrize("n_classes", [4, 5, 9])

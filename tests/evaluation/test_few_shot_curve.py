@@ -206,7 +206,7 @@ def test_names_alone_score_at_zero_images_and_others_leave_the_place_empty() -> 
     assert np.all(result["prior"][0] > result.controls["most frequent label"])
     assert list(result.left_out) == ["logistic"]
     assert "logistic has no score at 0 images: it is not fitted from names" in str(result)
-    assert "images a class       0  " in str(result)
+    assert "images per class     0  " in str(result)
     with pytest.raises(ValueError, match="no estimator can be fitted from class names alone"):
         few_shot_curve(LOGISTIC, X, Y, shots=(0, 1))
 
@@ -243,7 +243,7 @@ def test_the_table_has_every_mean_beside_the_controls(result: FewShotCurve) -> N
     lines = str(result).splitlines()
     assert lines[0] == "accuracy of 4 classes, 4 draws, 39 test images"
     assert [line[:20].strip() for line in lines[1:6]] == [
-        "images a class", "logistic", "nearest", "most frequent label", "random labels",
+        "images per class", "logistic", "nearest", "most frequent label", "random labels",
     ]  # fmt: skip
     draws = result["logistic"][5]
     assert f"{draws.mean():.3f} ± {draws.std():.3f}" in lines[2]
@@ -314,8 +314,8 @@ NOT_FINITE[7, 2] = np.nan
         ({"X": NOT_FINITE}, ValueError,
          r"NaN or infinity in 1 of 59 rows \(first in row 7\), which 'logistic' does not take"),
         ({"shots": (1, 1)}, ValueError, "shots must be distinct"),
-        ({"shots": ()}, ValueError, "shots must be distinct .* at least one above 0"),
-        ({"shots": (0,)}, ValueError, "at least one above 0, got \\[0\\]"),
+        ({"shots": ()}, ValueError, "shots must be distinct .* and one above 0"),
+        ({"shots": (0,)}, ValueError, "and one above 0, got \\[0\\]"),
         ({"shots": (-1, 2)}, ValueError, "each of shots must be an integer of at least 0, got -1"),
         ({"shots": (1.5,)}, ValueError, "each of shots must be an integer of at least 0, got 1.5"),
         ({"shots": (True,)}, ValueError, "each of shots must be an integer"),
@@ -372,7 +372,7 @@ def test_a_failing_fit_says_which_it_was() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         few_shot_curve({"mine": Failing(ZeroDivisionError())}, X, Y, shots=(2,), cv=1)
     assert caught.value.__notes__ == [
-        "few_shot_curve: this was 'mine', trained on 2 images a class."
+        "few_shot_curve: this was 'mine', trained on 2 images per class."
     ]
     with pytest.raises(NotFittedError):
         few_shot_curve(FrozenEstimator(LogisticRegression()), X, Y, shots=(1,), cv=1)

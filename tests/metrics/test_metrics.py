@@ -30,6 +30,7 @@ from zeroshot.metrics import (
     relative_loss,
     semantic_similarity_score,
 )
+from zeroshot.metrics._scorers import OF_PROBABILITIES
 from zeroshot.model_selection import (
     ClassKFold,
     ClassShuffleSplit,
@@ -315,7 +316,7 @@ BAD = [
     ),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(3)),
-        "label_embedding gave 3 vectors for 2 labels. It must give one vector a label",
+        "label_embedding gave 3 vectors for 2 labels. It must give one vector per label",
     ),
     (
         lambda: semantic_similarity_score(["a"], [["b"]], lambda labels: np.eye(2)[:, :1]),
@@ -448,7 +449,8 @@ def wrapped(model):
 
 
 def test_every_scorer_is_listed_and_tested():
-    assert list(SCORERS) == CLASSIFIER_SCORERS + REGRESSOR_SCORERS
+    confidence = [name for name in SCORERS if name in OF_PROBABILITIES]  # test_confidence.py
+    assert list(SCORERS) == CLASSIFIER_SCORERS + REGRESSOR_SCORERS + confidence
     assert isinstance(SCORERS, dict)
 
 

@@ -561,7 +561,7 @@ def test_every_public_estimator_is_round_tripped_here():
     tested |= {"InferenceSimilarity", "SimilarityInitializer"}  # in their own tests
     tested |= {"NearestLabelClassifier", "OpenCLIPFeatures"}  # in test_clip.py
     tested |= {"SoftmaxClassifier", "FineTuneClassifier"}  # in test_image_training.py
-    tested |= {"OpenLabelClassifier"}  # in test_open_label.py
+    tested |= {"OpenLabelClassifier", "RejectOption"}  # in test_open_label.py and test_reject.py
     assert set(public(with_method="fit")) <= tested
 
 

@@ -293,6 +293,8 @@ def test_the_page_has_the_displays_that_apply(evaluation: tuple, tmp_path: Path)
     # Neither images nor seen classes: no grid and no curve.
     assert [alt.split(",")[0].split(":")[0] for alt in alts] == [
         "Confusion matrix",
+        "How sure answers are against how many are right; the mean distance is 0.498",
+        "Share of wrong answers as fewer images are named; the area is 1.000",
         "The label vectors that the model predicts for images",
     ]
 
@@ -519,7 +521,7 @@ def test_whatever_names_hold_is_shown_and_does_nothing(tmp_path: Path) -> None:
 def test_the_pages_fetch_nothing(evaluation: tuple, tmp_path: Path) -> None:
     demo = write_demo_report(demo_results(save_images(tmp_path / "p", 2)), tmp_path / "report")
     for text in (read(evaluation[0]), read(demo)):
-        assert "default-src &#x27;none&#x27;; img-src data:; style-src" in text
+        assert "default-src &#39;none&#39;; img-src data:; style-src" in text
         assert "http:" not in text and "https:" not in text
         sources = re.findall(r'(?:src|srcset|href)="([^"]{0,11})', text)
         assert len(sources) > 4 and set(sources) == {"data:image/"}

@@ -16,6 +16,7 @@ from zeroshot._linear._systems import (
     RidgeSolution,
     SystemOfRows,
     SystemOfSums,
+    fit_in_memory,
     fold_systems,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "blocks",
     "cholesky",
     "class_sums",
+    "fit_in_memory",
     "fold_systems",
     "inverse_or_zero",
     "product",

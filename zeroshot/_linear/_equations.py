@@ -39,7 +39,9 @@ class NormalEquations:
     rows: np.ndarray | None = None
 
     @classmethod
-    def of_rows(cls, X: np.ndarray, targets: Any, *, center: bool) -> NormalEquations:
+    def of_rows(
+        cls, X: np.ndarray, targets: Any, *, center: bool, products: np.ndarray | None = None
+    ) -> NormalEquations:
         """Return the equations of few rows X, one for each row.
 
         Parameters
@@ -50,10 +52,17 @@ class NormalEquations:
             Such as `one_hot` gives.
         center : bool
             Whether to subtract the mean of the features.
+        products : ndarray of shape (n_samples, n_samples), optional
+            Inner products of the rows about any origin, where they are known and `center` is true.
         """
         mean = X.mean(axis=0, dtype=np.float64) if center else np.zeros(X.shape[1])
         rows = np.subtract(X, mean, dtype=np.float64, order="C")
-        return cls(blas.dsyrk(1.0, rows.T, trans=1, lower=1), targets, mean, rows)
+        if products is None:
+            gram = blas.dsyrk(1.0, rows.T, trans=1, lower=1)
+        else:  # about the rows' own mean
+            means = products.mean(axis=0)
+            gram = np.asfortranarray(products - means - means[:, None] + means.mean())
+        return cls(gram, targets, mean, rows)
 
     @classmethod
     def of_sums(cls, sums: RowSums, *, center: bool) -> NormalEquations:

@@ -7,7 +7,7 @@ machines that merge what each of them has seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ LEAST_MARGIN = 1e-8
 
 _SAMPLE = 1000
 """Rows that the origin is taken from."""
+
+Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -178,15 +180,33 @@ class RowSums(Saved):
             one, two = one.with_classes(other.classes), two.with_classes(self.classes)
         elif self.target_origin is not None:
             two = two._about_targets(self.target_origin)
-        gram = one.gram + two.gram
+        return one._combined(two, 1)
+
+    def less(self, other: RowSums) -> RowSums:
+        """Return the sums without the rows of `other`, which are among these.
+
+        Parameters
+        ----------
+        other : RowSums
+            About the same origin, of the same targets.
+        """
+        return self._combined(other, -1)
+
+    def _combined(self, other: RowSums, sign: int) -> RowSums:
+        """Return the sums with the rows of sums about the same origin (`sign` 1), or without (-1).
+
+        What was once as large as the rows taken away has lost as many digits.
+        """
+        gram = self.gram + sign * other.gram
+        larger = self.magnitude + other.magnitude if sign > 0 else self.magnitude
         return replace(
-            one,
-            n_rows=one.n_rows + two.n_rows,
-            total=one.total + two.total,
+            self,
+            n_rows=self.n_rows + sign * other.n_rows,
+            total=self.total + sign * other.total,
             gram=gram,
-            cross=one.cross + two.cross,
-            target_total=one.target_total + two.target_total,
-            magnitude=np.maximum(one.magnitude + two.magnitude, gram.diagonal()),
+            cross=self.cross + sign * other.cross,
+            target_total=self.target_total + sign * other.target_total,
+            magnitude=np.maximum(larger, gram.diagonal()),
         )
 
     def with_classes(self, labels: np.ndarray) -> RowSums:
@@ -302,6 +322,48 @@ class RowSums(Saved):
                 f"RowSums: targets were {self.kind}, and now are {kind}. Add and merge targets of "
                 "one kind."
             )
+
+
+def training_sums(
+    X: Any, y: np.ndarray, folds: Sequence[Fold], *, origin: np.ndarray | None = None
+) -> Iterator[RowSums]:
+    """Yield the sums over the training rows of each fold, and last those over all rows.
+
+    Each row is summed up once: rows that the same folds leave out are summed up together, and sums
+    are added and subtracted. One sum for each fold is in memory.
+
+    Parameters
+    ----------
+    X, y, origin
+        As in `RowSums.of`.
+    folds : sequence of (train, test)
+        Row numbers; none twice in one training set. At most 62 folds.
+    """
+    codes, classes = _coded(y, None)
+    if origin is None:
+        origin = near_mean(X)
+    left_out_of = np.zeros(len(X), dtype=np.int64)
+    for fold, (train, _) in enumerate(folds):
+        left_out, _ = left_out_rows(train, len(X))
+        left_out_of[left_out] |= 1 << fold
+    whole: Any = None
+    without: list[RowSums | None] = [None] * len(folds)
+    for kind in np.unique(left_out_of):
+        rows = np.flatnonzero(left_out_of == kind)
+        sums = RowSums.of(X, codes, classes=classes, rows=rows, origin=origin)
+        if whole is not None and whole.target_origin is not None:
+            sums = sums._about_targets(whole.target_origin)
+        whole = _added(whole, sums)
+        for fold in range(len(folds)):
+            if kind >> fold & 1:
+                without[fold] = _added(without[fold], sums)
+    for left_out_sums in without:
+        yield whole if left_out_sums is None else whole.less(left_out_sums)
+    yield whole
+
+
+def _added(sums: RowSums | None, more: RowSums) -> RowSums:
+    return more if sums is None else sums._combined(more, 1)
 
 
 def target_kind(y: np.ndarray) -> str:

@@ -1,10 +1,10 @@
 """Helper processes that decode the images whose decoders cannot be trusted with this one.
 
-A decoder of AVIF or JPEG 2000 may run for minutes, or ask for gigabytes, on a file of some bytes;
-and nothing ends a thread. A helper is started when the first such image is read, decodes one image
-at a time, serves all later ones, and is ended when it takes too long. It is a new interpreter, not
-a fork: a process forked after threads have run may hang. It leaves when its input ends, which it
-does when this process ends, however that comes about.
+A decoder of AVIF, HEIC or JPEG 2000 may run for minutes, or ask for gigabytes, on a file of some
+bytes; and nothing ends a thread. A helper is started when the first such image is read, decodes one
+image at a time, serves all later ones, and is ended when it takes too long. It is a new
+interpreter, not a fork: a process forked after threads have run may hang. It leaves when its input
+ends, which it does when this process ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from zeroshot._utils._decoding import FORMATS, READ_ERRORS, Limits, decode, rebuilt
+from zeroshot._utils._decoding import FORMATS, READ_ERRORS, Limits, decode, reads_heif, rebuilt
 
 _BYTES_PER_PIXEL = 10  # more than a decoder needs for an image of 8 bits a channel
 _LEAST_MEMORY = 2**28
@@ -60,7 +60,8 @@ class Helper:
         one of READ_ERRORS
             What decoding raised there.
         """
-        size = os.fstat(file.fileno()).st_size
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         request = {
             "size": size,
             "max_pixels": limits.max_pixels,
@@ -170,6 +171,10 @@ def serve() -> None:
     sys.stdout = sys.stderr  # nothing that is printed may stand among the answers
     Image.MAX_IMAGE_PIXELS = None  # the limit comes with each question
     Image.init()
+    if reads_heif():
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     _answer(answers, {})
     questions.readline()
     while line := questions.readline():
@@ -189,7 +194,8 @@ def serve() -> None:
 
 
 def _decode(content: bytes, limits: Limits, min_side: int | None) -> np.ndarray:
-    formats = tuple(name for name in FORMATS if name in Image.OPEN)  # an old Pillow has no AVIF
+    # An old Pillow has no AVIF, and HEIF comes with a package of its own.
+    formats = tuple(name for name in FORMATS if name in Image.OPEN)
     try:
         return decode(BytesIO(content), limits, min_side, formats)
     except READ_ERRORS:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 import struct
 import subprocess
 import threading
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from zeroshot._utils._pixel_arrays import NotPixelsError, rgb_pixels
+
 # The only decoders that are ever asked. Pillow has more, and some start another program on what
 # they are given: EPS starts Ghostscript.
 IN_PROCESS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-IN_HELPER = ("AVIF", "JPEG2000")
+IN_HELPER = ("AVIF", "JPEG2000", "HEIF")
 """Formats whose decoders may run for minutes or ask for gigabytes: a helper process has them."""
 FORMATS = (*IN_PROCESS, *IN_HELPER)
+_HEIC = frozenset(
+    b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+)
 
 LARGE_PIXELS = 2**24
 """Above it, one image is decoded at a time, and brought down to what is needed meanwhile."""
@@ -60,7 +67,7 @@ class Limits:
     max_bytes : int
         Size of a file.
     max_seconds : float
-        How long the helper process may decode one image (AVIF and JPEG 2000).
+        How long the helper process may decode one image (AVIF, HEIC and JPEG 2000).
     """
 
     max_pixels: int = 89_478_485
@@ -80,9 +87,28 @@ class TooMuchHereError(Exception):
     """An image that the helper process has to decode, as its memory is limited."""
 
 
+class NoDecoderError(ValueError):
+    """An image whose decoder is a package that is not installed."""
+
+
 def needs_helper(head: bytes) -> bool:
-    """Return whether a file that begins so is AVIF or JPEG 2000."""
+    """Return whether a file that begins so is AVIF, HEIC or JPEG 2000."""
     return head[4:8] in (b"ftyp", b"jP  ") or head.startswith(b"\xff\x4f\xff\x51")
+
+
+def check_decoder(head: bytes) -> None:
+    """Raise if a file that begins so is HEIC, which nothing here decodes."""
+    if head[4:12] in _HEIC and not reads_heif():
+        raise NoDecoderError(
+            "it is a HEIC image, for which the package 'pillow-heif' is not installed. Install it "
+            "with: pip install 'scikit-zeroshot[heif]', or convert it to JPEG."
+        )
+
+
+@cache
+def reads_heif() -> bool:
+    """Return whether HEIC images are read: pillow-heif is installed."""
+    return importlib.util.find_spec("pillow_heif") is not None
 
 
 def decode(
@@ -194,9 +220,12 @@ def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
         # such PNG files in mode I.
         gray = np.array(image).astype(np.uint16) >> 8
         return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F", "LAB"):
-        raise ValueError(
-            f"its pixels are of mode {image.mode!r}, for which there is no agreed way to 8-bit RGB"
+    if image.mode in ("I", "F"):
+        return Image.fromarray(rgb_pixels(np.asarray(image), called="np.asarray(image)"))
+    if image.mode == "LAB":
+        raise NotPixelsError(
+            "its pixels are of mode 'LAB', which Pillow converts by color profiles alone. Convert "
+            "it with PIL.ImageCms first."
         )
     if image.has_transparency_data:
         straight = image.convert("LA") if image.mode == "La" else image
@@ -209,7 +238,7 @@ def rebuilt(kind: str, message: str) -> BaseException:
     """Return an error that the helper process met, from its name and its text."""
     known: dict[str, Any] = {
         error.__name__: error
-        for error in (TooManyPixelsError, UnidentifiedImageError, *READ_ERRORS)
+        for error in (TooManyPixelsError, NotPixelsError, UnidentifiedImageError, *READ_ERRORS)
     }
     known |= {"error": OSError, "_ArrayMemoryError": MemoryError, "ValueError": ValueError}
     return known.get(kind, OSError)(message)

@@ -9,7 +9,7 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,16 @@ from zeroshot._utils._decoding import (
     IN_PROCESS,
     READ_ERRORS,
     Limits,
+    NoDecoderError,
     TooManyBytesError,
     TooManyPixelsError,
     TooMuchHereError,
+    check_decoder,
     decode,
     needs_helper,
     pixels_of,
 )
+from zeroshot._utils._pixel_arrays import NotPixelsError, is_tensor, rgb_pixels
 from zeroshot.exceptions import ImageReadError, Remedy, in_python
 
 _KINDS = {
@@ -43,10 +46,10 @@ _DEFAULT_LIMITS = Limits()
 _EXPECTED = (
     "a list of image paths, a list of PIL images, or a uint8 array of shape (n, height, width, 3)"
 )
-_PIXEL_REMEDY = (
-    "Scale it to 0..255 and convert it: np.clip(image, 0, 255).astype(np.uint8); a tensor or "
-    "array with channels first also needs .transpose(0, 2, 3, 1)"
-)
+_PATH_LENGTH = 4096  # what is longer is no path
+
+_ROW_KEYS = ("image", "img", "path")
+"""Where a row of a data set has its image; Hugging Face's data sets use the first two."""
 
 _load_lock = threading.Lock()
 # One entry of warnings.filters: ignore whatever a module of Pillow's warns of. The comment in the
@@ -87,81 +90,103 @@ class quiet_pillow:
 
 
 def check_images(X: Any, *, owner: str) -> Sequence[Any] | np.ndarray:
-    """Return `X` as a sequence of images, none of them read, or say what is wrong with it.
+    """Return `X` as a sequence of images, none of them read, or say why it is not one.
+
+    What an element is, `read_image` finds out: an element that is not an image is one error among
+    readable images, as a damaged file is.
 
     Parameters
     ----------
-    X : list of path or PIL image, or uint8 ndarray of shape (n, height, width, 3)
-        Also tuples, 1-D arrays and pandas Series of paths, and lists of uint8 arrays of shape
-        (height, width, 3).
+    X : list of images, array of shape (n, height, width, channels), or a column of paths
+        A list of whatever `read_image` takes, a tuple, a 1-D array, a pandas Series or a frame of
+        one column; or an array or tensor of n images.
     owner : str
         Who asks, for the messages.
 
     Returns
     -------
     sequence of length n
-        The array itself, or a list.
+        A uint8 array of shape (n, height, width, 3) itself, or a list.
 
     Raises
     ------
     TypeError
-        `X` is a single image or path, no sequence, or holds something else than images.
+        `X` is a single image or path, or not a sequence.
     ValueError
-        `X` is empty, or an array of the wrong shape or dtype.
+        `X` is empty, has several columns, or is an array of another shape.
     """
-    if isinstance(X, (str, bytes, os.PathLike, Image.Image)):
-        kind = "PIL image" if isinstance(X, Image.Image) else "path"
+    if isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)):
+        kind = "path" if isinstance(X, (str, os.PathLike)) else "image"
+        if isinstance(X, Image.Image):
+            kind = "PIL image"
         raise TypeError(
             f"{owner}: X must be {_EXPECTED}, got a single {kind}. Write [image] for one image; "
             "for a folder, list its files with sorted(folder.glob('*.jpg')) or use "
             "load_image_folder."
         )
+    if isinstance(X, Mapping):
+        named = next((name for name in _ROW_KEYS if name in X), None)
+        remedy = f"Pass X[{named!r}]" if named else "Pass list(X) if its keys are paths"
+        raise TypeError(f"{owner}: X must be {_EXPECTED}, got {type(X).__name__}. {remedy}.")
     if hasattr(X, "to_numpy"):
+        columns = getattr(X, "columns", None)
         X = X.to_numpy()
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "OU":
-        _check_pixels(X, 4, owner=owner, what="X")
-    elif not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, dict):
+        if columns is not None:
+            X = _one_column(X, columns, owner)
+    elif not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
         raise TypeError(f"{owner}: X must be {_EXPECTED}, got {type(X).__name__}. Pass list(X).")
-    elif hasattr(X, "detach"):
-        raise TypeError(f"{owner}: X must be {_EXPECTED}, got a torch tensor. {_PIXEL_REMEDY}.")
-    elif isinstance(X, np.ndarray) and X.ndim != 1:
-        raise ValueError(f"{owner}: X must be {_EXPECTED}, got an array of shape {X.shape}.")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS":
+        X = X[:, 0] if X.ndim == 2 and X.shape[1] == 1 else X
+        _check_column(X, owner)
+    elif is_tensor(X) or hasattr(X, "__array__"):
+        _check_stack(X, owner)
     if len(X) == 0:
         raise ValueError(f"{owner}: X is empty. Pass at least one image.")
-    if isinstance(X, np.ndarray) and X.dtype == np.uint8:
+    if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.shape[-1] == 3 and X.size:
         return X
-    return [_check_item(item, position, owner) for position, item in enumerate(X)]
+    return list(X)
 
 
-def _check_item(item: Any, position: int, owner: str) -> Any:
-    if isinstance(item, (str, os.PathLike, Image.Image)):
-        return item
-    if isinstance(item, np.ndarray):
-        _check_pixels(item, 3, owner=owner, what=f"X[{position}]")
-        return item
-    raise TypeError(
-        f"{owner}: X must be {_EXPECTED}, but X[{position}] is {type(item).__name__}. "
-        "Pass its path, or Image.fromarray(array)."
+def _one_column(X: np.ndarray, columns: Any, owner: str) -> np.ndarray:
+    if X.shape[1] != 1:
+        named = [str(name) for name in columns]
+        listed = ", ".join(map(repr, named[:10])) + (", ..." if len(named) > 10 else "")
+        raise ValueError(
+            f"{owner}: X must be one column of images or paths, got {len(named)} columns "
+            f"({listed}). Pass one of them, such as X['path']; in a ColumnTransformer, name it "
+            "there."
+        )
+    return X[:, 0]
+
+
+def _check_column(X: np.ndarray, owner: str) -> None:
+    """Raise unless an array of paths, or of objects, has one dimension and loses nothing."""
+    if X.dtype.kind == "S":
+        raise TypeError(
+            f"{owner}: X is an array of dtype {X.dtype}, which drops zero bytes at the end of an "
+            "image. Pass a list of bytes, or np.array(images, dtype=object)."
+        )
+    if X.ndim != 1:
+        raise ValueError(
+            f"{owner}: X must be {_EXPECTED}, got an array of shape {X.shape}. Pass one column of "
+            "it: X[:, 0]."
+        )
+
+
+def _check_stack(X: Any, owner: str) -> None:
+    """Raise unless an array or tensor has the shape of n images."""
+    shape = tuple(X.shape)
+    if len(shape) == 4:
+        return
+    remedy = f"Features are no images: pass them to the estimator itself, not to {owner}."
+    if len(shape) == 3:
+        new = "None" if is_tensor(X) else "np.newaxis"
+        gray = f"X[:, {new}]" if is_tensor(X) else f"X[..., {new}]"
+        remedy = f"Write X[{new}] for a single image, or {gray} for n gray images."
+    raise ValueError(
+        f"{owner}: X must have shape (n, height, width, 3), or 1 or 4 channels, got {shape}. "
+        f"{remedy}"
     )
-
-
-def _check_pixels(array: np.ndarray, ndim: int, *, owner: str, what: str) -> None:
-    shape = ("n, " if ndim == 4 else "") + "height, width, 3"
-    if array.ndim == ndim - 1 == 3 and array.shape[-1] == 3:
-        raise ValueError(
-            f"{owner}: {what} must have shape ({shape}), got a single image of shape "
-            f"{array.shape}. Write X[np.newaxis]."
-        )
-    if array.ndim != ndim or array.shape[-1] != 3 or 0 in array.shape[-3:]:
-        raise ValueError(
-            f"{owner}: {what} must have shape ({shape}), got {array.shape}. Repeat the channel of "
-            "gray images: np.repeat(X[..., np.newaxis], 3, axis=-1); move channels that stand "
-            "first: X.transpose(0, 2, 3, 1)."
-        )
-    if array.dtype != np.uint8:
-        raise ValueError(
-            f"{owner}: {what} must hold uint8 pixels, got {array.dtype}. {_PIXEL_REMEDY}."
-        )
 
 
 def name_of(item: Any, position: int) -> str:
@@ -175,8 +200,25 @@ def name_of(item: Any, position: int) -> str:
 
 def path_of(item: Any) -> str | None:
     """Return the path that an image is, or was opened from, if any."""
+    if isinstance(item, Mapping):
+        inner = _of_row(item)
+        return path_of(item.get("path") if inner is None or is_content(inner) else inner)
     path = getattr(item, "filename", None) if isinstance(item, Image.Image) else item
     return os.fspath(path) or None if isinstance(path, (str, os.PathLike)) else None
+
+
+def is_content(item: Any) -> bool:
+    """Return whether an image is the content of a file."""
+    return isinstance(item, (bytes, bytearray, memoryview))
+
+
+def _of_row(row: Mapping[Any, Any]) -> Any:
+    """Return the image of a row, or of a cell, of a data set of Hugging Face; None without one."""
+    if row.get("bytes") is not None:
+        return row["bytes"]
+    if "path" in row and "bytes" in row:
+        return row["path"]
+    return next((row[name] for name in _ROW_KEYS if name in row), None)
 
 
 def read_image(
@@ -190,13 +232,15 @@ def read_image(
 
     Transparency is composited on white, 16-bit gray is scaled to 8 bits, EXIF rotation is
     undone, and of an animation the first frame is taken (of a PIL image, its current one).
-    Formats are told from content: JPEG, PNG, GIF, WebP, BMP, TIFF, PBM, PGM, PPM, AVIF and
-    JPEG 2000; no other decoder is asked.
+    Formats are told from content: JPEG, PNG, GIF, WebP, BMP, TIFF, PBM, PGM, PPM, AVIF,
+    JPEG 2000 and, with pillow-heif, HEIC; no other decoder is asked.
 
     Parameters
     ----------
-    item : path, PIL image, or uint8 array of shape (height, width, 3)
-        The image; it is not changed.
+    item : path, PIL image, array, tensor, bytes, or dict
+        The image; it is not changed. Of arrays and tensors see `rgb_pixels`. Bytes are a file's
+        content. A dict is a row of a data set of Hugging Face, with ``"image"``, or the cell of
+        one, with ``"bytes"`` and ``"path"``.
     position : int, default=0
         Where it stands in the user's list, for the message.
     limits : Limits, optional
@@ -222,18 +266,57 @@ def read_image(
     >>> read_image(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).tolist()
     [[[255, 255, 255]]]
     """
-    if isinstance(item, np.ndarray):
-        return item
     try:
         with quiet_pillow():
-            if isinstance(item, Image.Image):
-                return _read_open(item, limits)
-            with _open_file(item, limits) as file:
-                return _read_file(file, limits, min_side)
+            return _read(item, limits, min_side)
     except READ_ERRORS as error:
         raise ImageReadError(
             "Cannot read " + name_of(item, position) + ": " + _diagnosis(item, error)
         ) from error
+
+
+def _read(item: Any, limits: Limits, min_side: int | None) -> np.ndarray:
+    """Return the pixels of whatever is taken as an image."""
+    if isinstance(item, Image.Image):
+        return _read_open(item, limits)
+    if isinstance(item, (str, os.PathLike)):
+        with _open_file(item, limits) as file:
+            return _read_file(file, limits, min_side)
+    if is_content(item):
+        content = bytes(item)
+        _check_bytes(len(content), limits)
+        stream: Any = io.BytesIO(content)
+        return _read_file(io.BufferedReader(stream), limits, min_side)
+    if isinstance(item, Mapping) and item.keys() & {"bytes", *_ROW_KEYS}:
+        return _read(_of_row(item), limits, min_side)
+    if is_tensor(item) or hasattr(item, "__array__"):
+        return rgb_pixels(item)
+    raise NotPixelsError(_no_image(item))
+
+
+def _no_image(item: Any) -> str:
+    """Return what is wrong with an object that nothing takes for an image, and the remedy."""
+    if _is_missing(item):
+        return "the value is missing. Leave it out, and its label."
+    if isinstance(item, Mapping):
+        keys = ", ".join(repr(key) for key in [*item][:10])
+        return (
+            f"it is a dict with {keys or 'nothing in it'}, and not with an 'image', 'img', 'path' "
+            "or 'bytes'. Pass the images themselves: [row[key] for row in X]."
+        )
+    remedy = "Pass its path, its pixels as an array, or a PIL image."
+    if isinstance(item, tuple) and len(item) == 2:
+        remedy = "If it is an image and its label, pass the images: [image for image, label in X]."
+    elif isinstance(item, (list, tuple)):
+        remedy = "If it holds pixels, pass np.array(image, dtype=np.uint8)."
+    return f"it is not an image, but {type(item).__name__}. {remedy}"
+
+
+def _is_missing(item: Any) -> bool:
+    """Return whether an object is what pandas has for nothing: None, NaN, NA."""
+    if item is None or isinstance(item, float):
+        return True
+    return type(item).__name__ in ("NAType", "NaTType")
 
 
 def memory_error(item: Any, position: int, error: MemoryError) -> ImageReadError:
@@ -249,11 +332,29 @@ def _read_open(image: Image.Image, limits: Limits) -> np.ndarray:
     if isinstance(image, ImageFile.ImageFile) and image.format not in (*FORMATS, "MPO"):
         raise UnidentifiedImageError(f"its format is {image.format}")
     with _load_lock:  # Pillow decodes on first use, and one image may stand twice in the list
+        if _is_closed(image):
+            raise NotPixelsError(
+                "it was closed before it was read, as by the end of its with block. Call "
+                "image.load() in the block, or pass its path."
+            )
         return pixels_of(image, limits)
 
 
+def _is_closed(image: Image.Image) -> bool:
+    """Return whether a PIL image has neither pixels nor an open file to read them from."""
+    held = image.__dict__.get("_im", image.__dict__.get("im"))
+    try:
+        _ = None if held is None else held.size
+    except ValueError:  # Pillow puts an object there that raises on every use
+        return True
+    file = getattr(image, "fp", None)
+    return bool(getattr(image, "tile", None)) and (file is None or getattr(file, "closed", False))
+
+
 def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) -> np.ndarray:
-    if not needs_helper(file.peek(16)):
+    head = file.peek(16)
+    check_decoder(head)
+    if not needs_helper(head):
         try:
             return decode(file, limits, min_side)
         except Image.DecompressionBombError as error:
@@ -290,9 +391,13 @@ def _without_blocking(path: str, flags: int) -> int:
 def _check_file(about: os.stat_result, limits: Limits) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise _NotAFileError(_KINDS.get(stat.S_IFMT(about.st_mode), "something else"))
-    if about.st_size > limits.max_bytes:
+    _check_bytes(about.st_size, limits)
+
+
+def _check_bytes(size: int, limits: Limits) -> None:
+    if size > limits.max_bytes:
         raise TooManyBytesError(
-            f"the file has {about.st_size:,} bytes, and the limit is {limits.max_bytes:,}"
+            f"the file has {size:,} bytes, and the limit is {limits.max_bytes:,}"
         )
 
 
@@ -302,6 +407,8 @@ class _NotAFileError(OSError):
 
 def _diagnosis(item: Any, error: BaseException) -> str:
     """Return what is wrong with an image, and the remedy."""
+    if isinstance(error, (NotPixelsError, NoDecoderError)):
+        return str(error)
     if isinstance(error, TooManyPixelsError):
         return f"{error}. Make it smaller first, or, if you trust it, " + Remedy(
             "pass a larger max_pixels.", option="pass a larger --max-pixels."
@@ -334,20 +441,23 @@ def _diagnosis(item: Any, error: BaseException) -> str:
         return f"there can be no such file ({error.strerror}). Check the path."
     if isinstance(error, PermissionError):
         return "permission denied. Make the file readable for this user."
-    if isinstance(item, (str, os.PathLike)) and _is_empty(item):
+    if _is_empty(item):
         return "the file is empty (zero bytes). Fetch it again, or leave it out."
     if isinstance(error, UnidentifiedImageError):
         known = ", ".join((*IN_PROCESS, *IN_HELPER)).replace("PPM", "PBM, PGM, PPM")
         named = f" ({error})" if str(error).startswith("its format") else ""
+        if is_content(item) and len(item) < _PATH_LENGTH and b"\0" not in bytes(item):
+            known += ". If the bytes are a path, pass os.fsdecode(path)"
+            return f"it is not the content of an image of {known}."
         return f"it is not an image of {known}{named}. Leave it out, or convert it to PNG or JPEG."
-    if isinstance(error, ValueError) and "mode" in str(error):
-        return f"{error}. Convert it to 8 bits a channel first."
     detail = str(error).strip()[:_NAMED_LENGTH] or type(error).__name__
     return f"it is damaged or truncated ({detail}). Fetch it again, or leave it out."
 
 
-def _is_empty(path: str | os.PathLike) -> bool:
+def _is_empty(item: Any) -> bool:
+    if is_content(item):
+        return len(item) == 0
     try:
-        return os.stat(path).st_size == 0
+        return isinstance(item, (str, os.PathLike)) and os.stat(item).st_size == 0
     except (OSError, ValueError):
         return False

@@ -18,12 +18,37 @@ def aligned(rows: Rows) -> str:
               value
     hit_at_1  0.5
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(terminal_width, column)) for column in zip(*rows, strict=True)]
     lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def terminal_width(text: str) -> int:
+    """Return how many cells of a terminal a line takes: two for a wide letter, none for an accent.
+
+    Examples
+    --------
+    >>> from zeroshot._utils._text_tables import terminal_width
+    >>> [terminal_width(text) for text in ("cat", "猫", "café")]
+    [3, 2, 4]
+    """
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me") else 2 if _is_wide(char) else 1
+        for char in text
+    )
+
+
+def _is_wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in ("W", "F")
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """Return a line with spaces behind it, or before it, so that it takes `width` cells."""
+    spaces = " " * (width - terminal_width(text))
+    return spaces + text if right else text + spaces
 
 
 def html_table(rows: Rows, *, caption: str = "") -> str:

@@ -120,7 +120,8 @@ class ImageFeatures(
         Parameters
         ----------
         X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
-            The images.
+            The images; also arrays, tensors, bytes, columns and rows of data sets, as
+            `TimmFeatures` says.
 
         Returns
         -------
@@ -147,7 +148,8 @@ class ImageFeatures(
         Parameters
         ----------
         X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
-            The images.
+            The images; also arrays, tensors, bytes, columns and rows of data sets, as
+            `TimmFeatures` says.
 
         Returns
         -------

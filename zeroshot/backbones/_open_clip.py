@@ -63,8 +63,8 @@ class OpenCLIPFeatures(ImageFeatures):
     max_bytes : int, default=268_435_456
         Size that an image file may have.
     max_seconds : float, default=20.0
-        How long decoding one AVIF or JPEG 2000 image may take. A helper process decodes these, and
-        is ended then.
+        How long decoding one AVIF, HEIC or JPEG 2000 image may take. A helper process decodes
+        these, and is ended then.
     progress : bool or "auto", default="auto"
         Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
     random_state : int, RandomState instance or None, default=None

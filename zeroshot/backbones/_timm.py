@@ -45,7 +45,11 @@ def _check_image_size(image_size: Any, *, owner: str, name: str) -> None:
 class TimmFeatures(ImageFeatures):
     """Features of a pretrained network: its penultimate layer's, or those of any other layer.
 
-    Images are read by Pillow in a few threads (upright by their EXIF data, transparency
+    Images are paths, PIL images, files' contents as bytes, arrays or tensors of pixels (uint8,
+    bool, or floats of 0 to 1; 1, 3 or 4 channels), or rows of data sets of Hugging Face. X is a
+    list or a column of them, a frame of one column, or an array (n, height, width, channels).
+
+    They are read by Pillow in a few threads (upright by their EXIF data, transparency
     composited on white, 16-bit gray scaled), brought to the network's input by timm's own
     evaluation geometry, and run through the network in batches. Images with a side below the
     input's are not shrunk to its margin: their middle square is enlarged to the input, all those
@@ -88,15 +92,18 @@ class TimmFeatures(ImageFeatures):
         calling thread.
     on_error : {"raise", "skip", "nan"}, default="raise"
         What to do with an image that cannot be read: raise, leave its row out, or fill its row
-        with NaN; the latter two warn and name them all. A row left out shifts those after it: use
-        `extract`, which says which rows were kept, before pairing features with labels.
+        with NaN; the latter two warn and name them all. Classifiers of this package learn nothing
+        from rows of NaN, and predict None for them; of scikit-learn's steps between,
+        ``StandardScaler`` lets them through, and ``Normalizer`` raises. A row left out shifts those
+        after it: use `extract`, which says which rows were kept, before pairing features with
+        labels.
     max_pixels : int, default=89_478_485
         Width times height that an image may declare; beyond it, it cannot be read.
     max_bytes : int, default=268_435_456
         Size that an image file may have.
     max_seconds : float, default=20.0
-        How long decoding one AVIF or JPEG 2000 image may take. A helper process decodes these, and
-        is ended then.
+        How long decoding one AVIF, HEIC or JPEG 2000 image may take. A helper process decodes
+        these, and is ended then.
     progress : bool or "auto", default="auto"
         Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
     random_state : int, RandomState instance or None, default=None
@@ -208,7 +215,8 @@ class TimmFeatures(ImageFeatures):
         Parameters
         ----------
         X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
-            The images.
+            The images; also arrays, tensors, bytes, columns and rows of data sets, as
+            `TimmFeatures` says.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""``zeroshot fit``: from a folder of images, a folder a class, to a saved model."""
+"""``zeroshot fit``: from a folder of images, one subfolder per class, to a saved model."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class LabelledImages(NamedTuple):
 
 
 def load_classes(source: str, *, judged: bool) -> LabelledImages:
-    """Return the images of a folder with a folder a class, or of a data set.
+    """Return the images of a folder with one subfolder per class, or of a data set.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _load_folder(source: str) -> LabelledImages:
     if not os.path.exists(source):
         raise FileNotFoundError(
             f"there is no folder {source}, and no data set is called so."
-            f"{did_you_mean(source, DATASETS)} Pass a folder that holds a folder a class, or one "
+            f"{did_you_mean(source, DATASETS)} Pass a folder with one subfolder per class, or one "
             f"of {', '.join(DATASETS)}."
         )
     data = load_image_folder(source, skip_empty=True)
@@ -111,12 +111,15 @@ def _load_folder(source: str) -> LabelledImages:
 
 def report_endings(others: Sequence[str], n_images: int) -> dict[str, int]:
     """Say on stderr how many files were not read for their endings; return how many have which."""
+    from zeroshot.datasets._folders import heif_hint
+
     endings = Counter(os.path.splitext(path)[1] for path in others)
     if endings:
         named = [ending or "none" for ending, _ in endings.most_common(N_ENDINGS)]
         more = ", ..." if len(endings) > N_ENDINGS else ""
         files = f"{len(others):,} of {n_images + len(others):,} files"
-        say(f"{files} were not read for their endings ({', '.join(named)}{more})")
+        told = f"{files} were not read for their endings ({', '.join(named)}{more})"
+        say(told + heif_hint(endings))
     return dict(endings)
 
 

@@ -134,7 +134,7 @@ _READING = (
     _number("--max-bytes", help="size that an image file may have", show_default="268435456"),
     click.option(
         "--max-seconds", type=click.FloatRange(0, float("inf"), min_open=True, max_open=True),
-        metavar="S", show_default="20", help="for decoding one AVIF or JPEG 2000 image",
+        metavar="S", show_default="20", help="for decoding one AVIF, HEIC or JPEG 2000 image",
     ),
     click.option(
         "--progress/--no-progress", default=None, show_default="on work of some seconds",

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from zeroshot._utils._files import atomic_file, other_files, parents_of
 from zeroshot._utils._optional import import_optional
 from zeroshot._utils._provenance import RECORD, as_json, made_now
-from zeroshot._utils._text_tables import printable
+from zeroshot._utils._text_tables import padded, printable, terminal_width
 from zeroshot.cli._terminal import UsageError, say
 
 TEXT_FORMATS = ("table", "csv", "json")
@@ -127,7 +127,7 @@ def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
     if answers.text is not None:
         return f"{answers.text}\n"
     if answers.lines is not None:
-        return _aligned(answers.lines, [False] * 2, encoding)
+        return _aligned(answers.lines, [False] * max(map(len, answers.lines), default=0), encoding)
     return _table(answers, encoding)
 
 
@@ -148,11 +148,11 @@ def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool], encoding: s
     cells = [
         [cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row] for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(terminal_width, column)) for column in zip(*cells, strict=True)]
     lines = []
     for row in cells:
         parts = [
-            cell.rjust(width) if right else cell.ljust(width)
+            padded(cell, width, right=right)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
         lines.append("  ".join(parts).rstrip())

@@ -40,6 +40,7 @@ EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"
   zeroshot predict photos/ --labels labels.txt --k 3 --format csv > answers.csv
   zeroshot predict --model my-model new.jpg --labels "okapi,fire engine,lion"
+  zeroshot predict photos/ --labels labels.txt --reject 0.9 --format csv
   find . -name "*.jpg" | zeroshot predict - --model my-model --output answers.parquet
 
 exit codes: 0 all images named, if need be without labels that nothing knows; 1 something failed, or
@@ -65,6 +66,11 @@ Photos = list[dict[str, Any]]
     help="compare labels as sentences, not word by word: for phrases (extra 'text'; slower)",
 )  # fmt: skip
 @with_on_unknown
+@click.option(
+    "--reject", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="ACCURACY",
+    help="answer only so many images that this share of the answers is right, such as 0.9, and "
+    "mark the others for review; scores are then probabilities",
+)  # fmt: skip
 @with_output("FILE", "instead of standard output")
 @with_format()
 @with_network(choice=False)
@@ -74,6 +80,8 @@ def predict(args: SimpleNamespace) -> int:
         raise UsageError("predict needs --labels, or a --model, whose classes are taken.")
     if args.model is not None and args.sentences:
         raise UsageError("--sentences: a --model has label vectors of its own. Leave it out.")
+    if args.reject is not None and args.sentences:
+        raise UsageError("--reject: how sure sentences are is not known. Leave one of them out.")
     check_one_stdin(args.images, args.labels)
     if len(args.images) > 1:
         check_commas("--labels", args.labels, [item for item in args.images if is_word(item)])
@@ -115,6 +123,7 @@ def _name_without_training(
                 min(args.k, len(labels)),
                 sentences=args.sentences,
                 backbone=backbone,
+                **({} if args.reject is None else {"accuracy": args.reject}),
             )
         except UnknownLabelError as error:
             remedy = f"Respell them in --labels, or leave them out. {hint}"
@@ -131,6 +140,7 @@ def _name_by_model(
     args: SimpleNamespace, paths: list[str], labels: list[str] | None
 ) -> tuple[Photos, list[dict[str, str]], dict[str, str], list[str]]:
     from zeroshot._utils._pipelines import final_and_input
+    from zeroshot.demo import named
 
     model = SavedModel(args.model, args)
     if labels is None:
@@ -144,11 +154,14 @@ def _name_by_model(
     photos: Photos = []
     if len(read.rows):
         final, rows = final_and_input(classifier, read.features)
-        names, scores = final.predict_top_k(rows, min(args.k, len(labels)))
-        photos = [
-            {"path": paths[i], "labels": best.tolist(), "scores": [round(float(s), 6) for s in row]}
-            for i, best, row in zip(read.rows, names, scores, strict=True)
-        ]
+        if args.reject is not None and getattr(final, "confidence_", None) is None:
+            raise ValueError(
+                f"{args.model} has learnt nothing from held-out classes, which --reject needs. Fit "
+                "a model anew by 'zeroshot fit', with --estimator ridge or eszsl and four classes "
+                "or more, or leave --reject out."
+            )
+        chosen = [paths[i] for i in read.rows]
+        photos = named(chosen, final, rows, min(args.k, len(labels)), args.reject)
     return photos, read.unreadable, model.hashes, unknown
 
 
@@ -157,16 +170,22 @@ def _answers(photos: Photos, unknown: list[str]) -> Answers:
     more = unknown_column(unknown)
     for photo in photos:
         pairs = zip(photo["labels"], photo["scores"], strict=True)
+        status = [photo["status"]] if "status" in photo else []
         rows += [
-            (photo["path"], rank, *pair, *more.values()) for rank, pair in enumerate(pairs, start=1)
+            (photo["path"], rank, *pair, *status, *more.values())
+            for rank, pair in enumerate(pairs, start=1)
         ]
     lines = [_line(photo) for photo in photos]
+    columns: tuple[str, ...] = ("path", "rank", "label", "score")
+    if any("status" in photo for photo in photos):
+        columns += ("status",)
     if unknown:
         photos = [photo | {"unknown_labels": unknown} for photo in photos]
-    return Answers(("path", "rank", "label", "score", *more), rows, objects=photos, lines=lines)
+    return Answers((*columns, *more), rows, objects=photos, lines=lines)
 
 
-def _line(photo: dict[str, Any]) -> tuple[str, str]:
+def _line(photo: dict[str, Any]) -> tuple[str, ...]:
     pairs = zip(photo["labels"], photo["scores"], strict=True)
     text = "  ".join(f"{printable(str(label))} {score:z.3f}" for label, score in pairs)
-    return printable(photo["path"]), text
+    status = (photo["status"],) if "status" in photo else ()
+    return printable(photo["path"]), *status, text

@@ -30,7 +30,7 @@ def load_cifar100_features(*, subset: str = "all", return_X_y: bool = False) -> 
     Parameters
     ----------
     subset : {"all", "train", "test"}, default="all"
-        40 training images a class, 10 test images a class, or both, training first.
+        40 training images per class, 10 test images per class, or both, training first.
     return_X_y : bool, default=False
         Return ``(data, target)`` only.
 

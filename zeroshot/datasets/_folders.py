@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from zeroshot._utils._decoding import reads_heif
 from zeroshot._utils._images import read_image
 from zeroshot.exceptions import ImageReadError, LabelWarning, Remedy, in_python
 
@@ -34,6 +36,8 @@ IMAGE_EXTENSIONS = frozenset(
         ".webp",
     }
 )
+HEIF_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
+"""Images as well where pillow-heif is installed."""
 N_NAMED = 5  # how many stray files, or classes, a message names
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _WNID = re.compile(r"n\d{8}")
@@ -44,10 +48,10 @@ def load_image_folder(
 ) -> Bunch:
     """List the images of a folder that holds a folder for each class.
 
-    Images are known by their extension (``.jpg``, ``.png``, ...; in any case) and may lie at any
-    depth in their class's folder. Hidden files and folders are ignored. Nothing is opened, unless
-    `skip_unreadable` is true: else a damaged image is found by what reads it, such as
-    `zeroshot.TimmFeatures`.
+    Images are known by their extension (``.jpg``, ``.png``, ...; in any case; ``.heic`` where
+    pillow-heif is installed) and may lie at any depth in their class's folder. Hidden files and
+    folders are ignored. Nothing is opened, unless `skip_unreadable` is true: else a damaged image
+    is found by what reads it, such as `zeroshot.TimmFeatures`.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def load_image_folder(
     """
     owner = in_python("load_image_folder: ")
     folder = _existing_folder(directory, owner)
-    classes, strays = _class_folders(folder)
+    classes, strays, others = _class_folders(folder)
     if strays:
         raise ValueError(
             owner + f"{folder} holds {len(strays)} images outside of class folders "
@@ -138,7 +142,10 @@ def load_image_folder(
         class_names=np.unique(target).tolist(),
         errors=errors,
         empty_classes=empty,
-        other_files=[path for name in classes for path in files[name] if not _is_image(path)],
+        other_files=[
+            *(str(folder / name) for name in others),
+            *(path for name in classes for path in files[name] if not _is_image(path)),
+        ],
     )
 
 
@@ -215,7 +222,8 @@ def list_other_files(path: str | os.PathLike) -> list[str]:
 
 def _others(path: str | os.PathLike) -> str:
     endings = {os.path.splitext(found)[1] or "none" for found in list_other_files(path)}
-    return f", only files with other endings ({_some(sorted(endings))})" if endings else ""
+    named = f", only files with other endings ({_some(sorted(endings))})" if endings else ""
+    return named + heif_hint(endings)
 
 
 def _check_not_split(folder: Path, classes: list[str]) -> None:
@@ -282,12 +290,13 @@ def _existing_folder(directory: str | os.PathLike, owner: str) -> Path:
     return folder
 
 
-def _class_folders(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of the folders in `folder`, and those of the images beside them."""
+def _class_folders(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the folders in `folder`, of the images and of other files beside them."""
     entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry.name))
     classes = [entry.name for entry in entries if entry.is_dir()]
-    strays = [entry.name for entry in entries if entry.is_file() and _is_image(entry.name)]
-    return classes, strays
+    files = [entry.name for entry in entries if entry.is_file()]
+    strays = [name for name in files if _is_image(name)]
+    return classes, strays, [name for name in files if not _is_image(name)]
 
 
 def _images_below(folder: Path) -> list[str]:
@@ -309,7 +318,8 @@ def _raise(error: OSError) -> None:
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS
+    ending = os.path.splitext(name)[1].lower()
+    return ending in IMAGE_EXTENSIONS or (ending in HEIF_EXTENSIONS and reads_heif())
 
 
 def _is_hidden(name: str) -> bool:
@@ -317,4 +327,11 @@ def _is_hidden(name: str) -> bool:
 
 
 def _extensions() -> str:
-    return ", ".join(sorted(IMAGE_EXTENSIONS))
+    return ", ".join(sorted(IMAGE_EXTENSIONS | (HEIF_EXTENSIONS if reads_heif() else set())))
+
+
+def heif_hint(endings: Iterable[str]) -> str:
+    """Return what reads the files of these endings that were not read, if that is known."""
+    if not any(ending.lower() in HEIF_EXTENSIONS for ending in endings):
+        return ""
+    return ". HEIC is read with pillow-heif: pip install 'scikit-zeroshot[heif]'"

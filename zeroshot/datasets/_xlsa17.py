@@ -231,7 +231,7 @@ def _numbered(values: np.ndarray, variable: str, what: str, n_known: int) -> np.
 
 
 def _features(features: np.ndarray, n_labels: int) -> np.ndarray:
-    """Return the features with an image a row; the file has an image a column."""
+    """Return the features with one image per row; the file has an image a column."""
     if features.ndim != 2 or features.shape[1] != n_labels or not features.size:
         raise _Refused(
             f"features must have the shape (n_features, n_images) with one image for each of the "

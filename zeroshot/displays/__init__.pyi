@@ -5,5 +5,7 @@ from ._loss_curve import LossCurveDisplay as LossCurveDisplay
 from ._neighbor_curve import NeighborCurveDisplay as NeighborCurveDisplay
 from ._prediction_grid import PredictionGridDisplay as PredictionGridDisplay
 from ._relative_loss import RelativeLossDisplay as RelativeLossDisplay
+from ._reliability import ReliabilityDisplay as ReliabilityDisplay
+from ._risk_coverage import RiskCoverageDisplay as RiskCoverageDisplay
 from ._seen_unseen_curve import SeenUnseenCurveDisplay as SeenUnseenCurveDisplay
 from ._similarity_bar import SimilarityBarDisplay as SimilarityBarDisplay

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._utils._pipelines import final_and_input
+from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot._utils._validation import check_number
 from zeroshot.metrics._checks import check_finite
 
@@ -33,6 +33,41 @@ def check_series(values: Any, *, owner: str, name: str, length: int | None = Non
             "are of what they belong to, in the same order."
         )
     return array
+
+
+def check_shares(values: np.ndarray, *, owner: str, name: str) -> None:
+    """Raise unless all numbers are between 0 and 1, but for rounding.
+
+    Raises
+    ------
+    ValueError
+        Some is not.
+    """
+    if values.min() < -1e-9 or values.max() > 1 + 1e-9:
+        raise ValueError(
+            f"{owner}: {name} must be between 0 and 1, got {values.min():g} to {values.max():g}. "
+            "Divide percentages by 100."
+        )
+
+
+def probable(estimator: Any, *, owner: str) -> Any:
+    """Return the final estimator inside `estimator`, which has probabilities of classes.
+
+    Raises
+    ------
+    TypeError
+        It has none.
+    NotFittedError
+        It is not fitted.
+    """
+    final = unwrap(estimator)
+    check_is_fitted(final)
+    if not (hasattr(final, "predict_proba") and hasattr(final, "classes_")):
+        raise TypeError(
+            f"{owner}: {type(final).__name__} has no predict_proba or no classes_. Pass a "
+            "classifier such as DeViSEClassifier."
+        )
+    return final
 
 
 def check_matrix(

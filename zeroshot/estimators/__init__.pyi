@@ -20,6 +20,7 @@ from ._prototype_regression import (
 )
 from ._regressor import EmbeddingRegressor as EmbeddingRegressor
 from ._regressor import EmbeddingRegressorCV as EmbeddingRegressorCV
+from ._reject import RejectOption as RejectOption
 from ._sae import SAEClassifier as SAEClassifier
 from ._similarity import SimilarityClassifier as SimilarityClassifier
 from ._softmax import SoftmaxClassifier as SoftmaxClassifier

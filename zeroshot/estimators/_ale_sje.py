@@ -37,7 +37,7 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
         center: bool = True,
         gamma: float | None = None,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
         training: Training | None = None,
         random_state: Any = None,
     ) -> None:
@@ -99,8 +99,9 @@ class ALEClassifier(RankingClassifier):
     hubness : {"zscore", "csls"}, optional
         Correct scores against hubs, the labels that are near to every image, by what the images of
         ``fit`` score: as in `DeViSEClassifier`.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
     training : Training, optional
         How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
         of 20. The paper has no weight decay, and stops early instead; this default was chosen by
@@ -179,8 +180,9 @@ class SJEClassifier(RankingClassifier):
     hubness : {"zscore", "csls"}, optional
         Correct scores against hubs, the labels that are near to every image, by what the images of
         ``fit`` score: as in `DeViSEClassifier`.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
     training : Training, optional
         How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
         of 20. The paper has no weight decay, and stops early instead; this default was chosen by

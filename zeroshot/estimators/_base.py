@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -14,12 +15,13 @@ from sklearn.base import (
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
-from sklearn.metrics import accuracy_score
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._linear import product
-from zeroshot._utils._constraints import Checked, Number, OneOf
+from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import (
@@ -28,10 +30,22 @@ from zeroshot._utils._validation import (
     check_number,
     check_same_kind,
     check_unique,
+    take_rows,
     warn_caller,
 )
+from zeroshot.estimators._confidence import Confidence, Doubt, any_probability
 from zeroshot.estimators._encoded_labels import check_not_encoded
+from zeroshot.estimators._held_out import (
+    LEAST_CLASSES,
+    Block,
+    ClassFold,
+    class_folds,
+    refitted_scores,
+    scored_blocks,
+)
 from zeroshot.estimators._input import InputMixin
+from zeroshot.estimators._unreadable_rows import accuracy, answers_for_readable_rows
+from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings._vocabulary import vocabulary_of
 
 MAX_SCORES = 2**24
@@ -66,7 +80,8 @@ class CandidateClassifier(
     """Interface of the zero-shot classifiers: one score for each candidate label.
 
     A subclass has the parameters ``candidates``, ``scenario`` and ``temperature``. Its ``fit``
-    calls `_set_classes` and `_prepare_candidates`, and it scores in `_class_scores`. Everything
+    calls `_set_classes` and `_prepare_candidates`, and last `_learn_confidence`; it scores in
+    `_class_scores`. Everything
     else follows from the scores, here and once: labels, the best k, probabilities, and views over
     other candidates.
 
@@ -82,6 +97,11 @@ class CandidateClassifier(
         The sorted labels of ``fit``.
     unseen_classes_ : ndarray of shape (n_unseen,)
         The labels of ``classes_`` that ``fit`` did not see.
+    temperature_ : float
+        What scores are divided by in ``predict_proba``.
+    confidence_ : Confidence or None
+        What was learnt from held-out classes: temperatures, ``n_candidates`` that competed, and
+        what thresholds and sets of labels are taken from. Views share it.
 
     Examples
     --------
@@ -93,12 +113,16 @@ class CandidateClassifier(
 
     candidates: Any
     scenario: str
-    temperature: float
+    temperature: float | str | None
+    confidence_: Confidence | None
+
+    _default_temperature: ClassVar[float] = 0.1
+    """What scores are divided by where nothing was learnt from held-out classes."""
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "candidates": Checked(check_candidates),
         "scenario": OneOf("generalized", "unseen"),
-        "temperature": Number(above=0),
+        "temperature": Maybe(OrAuto(Number(above=0))),
     }
 
     @abstractmethod
@@ -207,6 +231,7 @@ class CandidateClassifier(
         view._prepare_candidates()
         return view
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate.
 
@@ -230,6 +255,7 @@ class CandidateClassifier(
         scores = self._masked_scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -241,17 +267,24 @@ class CandidateClassifier(
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            The best candidate of each.
+            The best candidate of each. None, and the array of objects, where a row of X is NaN
+            throughout, as ``TimmFeatures(on_error="nan")`` leaves an image that cannot be read;
+            the other methods have a row of NaN there.
         """
         best = []
         for scores in self._masked_blocks(X):
             best.append(scores.argmax(axis=1))
         return self.classes_[np.concatenate(best)]
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Softmax of the scores over ``temperature``.
+        """Return the probability of each candidate.
 
-        A ranking turned into numbers that sum to one, not a calibrated probability.
+        Where ``temperature`` was chosen on held-out classes, these are calibrated. Under the
+        generalized scenario seen and unseen classes then have temperatures of their own, and an
+        offset lowers seen classes: the most probable label may differ from that of ``predict``,
+        which goes by the scores. Otherwise probabilities are the softmax of the scores over
+        ``temperature_``: a ranking turned into numbers that sum to one.
 
         Parameters
         ----------
@@ -263,12 +296,294 @@ class CandidateClassifier(
         probabilities : ndarray of shape (n_samples, n_classes)
             Zero for seen classes with ``scenario="unseen"``.
         """
-        scores = self._masked_scores(X)
+        return self._probabilities_of(self._masked_scores(X))
+
+    @answers_for_readable_rows
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Return a set of labels for each sample that holds the true one with a given probability.
+
+        A label is in the set if its probability reaches a threshold, which split conformal
+        prediction takes from held-out classes. The most probable label always is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        coverage : float, default=0.9
+            Probability, above 0 and below 1, that the set holds the true label: for a sample of a
+            class that is drawn like the held-out classes. It is not promised for each class, nor
+            for each sample, nor where the true label is not among the candidates. Sets from the
+            folds of ``fit`` come near to it, because the final model has learnt from more classes
+            than those of the folds; `calibrate` on classes that the model never saw guarantees it
+            for as many candidates. More than K / (K + 1), with K held-out classes, takes all
+            labels.
+
+        Returns
+        -------
+        sets : ndarray of bool of shape (n_samples, n_classes)
+            Columns follow ``classes_``; what scikit-learn's multilabel metrics take.
+
+        Raises
+        ------
+        ValueError
+            `coverage` is not between 0 and 1, or the classifier has learnt nothing from held-out
+            classes.
+        """
+        owner = type(self).__name__
+        check_share(coverage, owner=owner, name="coverage")
+        self._known_confidence()
+        self._warn_of_other_candidates()
+        probabilities = self.predict_proba(X)
+        check_scores_finite(probabilities, owner=owner)
+        return self._sets_of(probabilities, coverage)
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        """Return sets of labels, (n_samples, n_classes), from probabilities."""
+        confidence = self._known_confidence()
+        seen = member_mask(self.classes_, self.seen_classes_)
+        limits = np.where(
+            seen,
+            confidence.set_threshold(coverage, seen=True),
+            confidence.set_threshold(coverage, seen=False),
+        )
+        sets = (probabilities >= limits * (1 - 1e-6)) & self._allowed()
+        sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
+        return sets
+
+    @answers_for_readable_rows
+    def predict_any_proba(self, X: Any, none_share: float = 0.5) -> np.ndarray:
+        """Return the probability that a sample shows any of the candidates at all.
+
+        It weighs how large the candidates' scores are beside those of the seen classes, as learnt
+        on held-out samples whose own class was taken out of the candidates.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        none_share : float, default=0.5
+            The share of samples that is expected to show none of them, at least 0 and below 1. It
+            shifts all probabilities, and changes no order.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples,)
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            The classifier has learnt nothing from held-out classes.
+        """
+        check_number(none_share, owner=type(self).__name__, name="none_share", at_least=0)
+        return any_probability(self._doubt(X).evidence, none_share)
+
+    @property
+    def temperature_(self) -> float:
+        """What scores are divided by: those of unseen classes, where kinds differ."""
+        confidence = self._confidence
+        if confidence is not None:
+            return confidence.temperature
+        given = self.temperature
+        return float(given) if isinstance(given, (int, float)) else self._default_temperature
+
+    def calibrate(self, X: Any, y: Any) -> Self:
+        """Learn temperature, thresholds and sets of labels from samples that ``fit`` did not see.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Their labels: of at least two classes that the classifier has not seen, and under the
+            generalized scenario, for the temperature of seen classes, of these as well. They
+            compete with each other; with all candidates, if they are among these.
+
+        Returns
+        -------
+        self : object
+            The classifier, with a new ``confidence_``. What ``fit`` learnt stays as it is.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than two such classes, labels are of another type, or a score is NaN.
+        """
+        check_is_fitted(self)
+        owner = type(self).__name__
+        X, y = _checked_samples(self, X, y)
+        check_same_kind(y, self.classes_, owner=owner, names=("y", "candidates"))
+        generalized = self.scenario == "generalized"
+        labels = np.unique(y)
+        held_out = np.setdiff1d(labels, self.seen_classes_)
+        of_seen = np.isin(y, self.seen_classes_)
+        enough = len(held_out) >= 2 or (generalized and not len(held_out) and len(labels) >= 2)
+        if not enough:
+            raise ValueError(
+                f"{owner}: calibrate needs samples of at least two classes that fit did not see, "
+                f"and y has {len(held_out)}. Pass samples of further classes."
+            )
+        if not generalized:
+            X, y = take_rows(X, np.flatnonzero(~of_seen)), y[~of_seen]
+        rivals = held_out
+        if np.isin(held_out, self.classes_).all():
+            rivals = np.setdiff1d(self.classes_, self.seen_classes_)
+        columns = np.union1d(rivals, self.seen_classes_) if len(self.seen_classes_) else rivals
+        codes = np.searchsorted(columns, y)
+        scores = self._over(columns)._class_scores(X)
+        check_scores_finite(scores, owner=owner)
+        is_seen = np.isin(columns, self.seen_classes_)
+        self.confidence_ = self._learnt_from([Block(scores, is_seen, codes, codes)])
+        return self
+
+    @property
+    def _confidence(self) -> Confidence | None:
+        """What was learnt from held-out classes; None where nothing was."""
+        return getattr(self, "confidence_", None)
+
+    def _known_confidence(self) -> Confidence:
+        check_is_fitted(self)
+        confidence = self._confidence
+        if confidence is None:
+            raise ValueError(
+                f"{type(self).__name__}: nothing is known of held-out classes. Fit with "
+                "temperature='auto', or call calibrate(X, y) with samples of classes that fit did "
+                "not see."
+            )
+        return confidence
+
+    def _warn_of_other_candidates(self) -> None:
+        """Warn where far more or far fewer candidates compete than in the folds."""
+        confidence, n_candidates = self._known_confidence(), int(self._allowed().sum())
+        if not confidence.n_candidates / 2 <= n_candidates <= 2 * confidence.n_candidates:
+            warn_caller(
+                f"{type(self).__name__}: {n_candidates} candidates compete, and confidence was "
+                f"learnt with {confidence.n_candidates}. Call calibrate(X, y) with as many."
+            )
+
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return probabilities, (n_samples, n_classes), from scores of all columns."""
         allowed = self._allowed()
         probabilities = np.zeros_like(scores)
-        probabilities[:, allowed] = softmax(scores[:, allowed] / self.temperature, axis=1)
+        probabilities[:, allowed] = self._probabilities(scores[:, allowed], allowed)
         return probabilities
 
+    def _probabilities(self, scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the columns that may win, from their scores."""
+        confidence = self._confidence
+        if confidence is None:
+            return softmax(scores / self.temperature_, axis=1)
+        is_seen = member_mask(self.classes_, self.seen_classes_)[allowed]
+        return confidence.probabilities(scores, is_seen)
+
+    def _doubt(self, X: Any) -> Doubt:
+        """Return how doubtful samples are, by the candidates' and by the seen classes' scores."""
+        confidence = self._known_confidence()
+        allowed = self.classes_[self._answerable()]
+        view = self._over(np.union1d(allowed, self._background()))
+        scores = view._class_scores(view._validate(X))
+        check_scores_finite(scores, owner=type(self).__name__)
+        return confidence.doubt(
+            scores,
+            np.isin(view.classes_, self.seen_classes_),
+            np.isin(view.classes_, allowed),
+        )
+
+    def _background(self) -> np.ndarray:
+        """Return the labels whose scores the candidates' are weighed against in doubt."""
+        return self.seen_classes_
+
+    def _over(self, labels: np.ndarray) -> Self:
+        """Return a view in which all of some labels may win."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelWarning)  # given for the candidates already
+            view = self.with_candidates(labels)
+        view.scenario = "generalized"
+        return view
+
+    def _learnt_from(self, blocks: list[Block]) -> Confidence:
+        given, unseen, seen = self.temperature, len(self.unseen_classes_), len(self.seen_classes_)
+        return Confidence.of_blocks(
+            blocks,
+            unseen_only=self.scenario == "unseen",
+            unseen_share=unseen / (unseen + seen) if unseen and seen else None,
+            temperature=float(given) if isinstance(given, (int, float)) else None,
+        )
+
+    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+        """Learn from held-out classes, each fold by a copy that is fitted anew.
+
+        That costs up to five further fits: it is done for ``temperature="auto"``, or `always`.
+        """
+        if self.temperature != "auto" and not always:
+            self.confidence_ = None
+            return
+        folds = self._folds(y)
+        codes = np.searchsorted(self.seen_classes_, y)
+        settled = self._for_folds()
+        blocks = scored_blocks(
+            codes, folds, lambda fold: refitted_scores(lambda: clone(settled), X, y, fold)
+        )
+        for block in blocks:
+            check_scores_finite(block.scores, owner=type(self).__name__)
+        self.confidence_ = self._learnt_from(blocks)
+
+    def _folds(self, y: np.ndarray) -> list[ClassFold]:
+        """Return folds over the seen classes, with as many candidates as there will be.
+
+        Raises
+        ------
+        ValueError
+            There are too few classes.
+        """
+        seen = self.seen_classes_
+        unseen_too = self._scores_unseen()
+        if len(seen) < (LEAST_CLASSES if unseen_too else 2):
+            raise ValueError(
+                f"{type(self).__name__}: temperature='auto' holds classes out, and needs at least "
+                f"{LEAST_CLASSES}; y has {len(seen)}. Pass samples of more classes, or temperature "
+                "as a number."
+            )
+        return class_folds(
+            np.searchsorted(seen, y),
+            len(self.unseen_classes_),
+            seen_too=self.scenario == "generalized" or not unseen_too,
+            unseen_too=unseen_too,
+        )
+
+    def _scores_unseen(self) -> bool:
+        """Tell whether the classifier, with its parameters, can score labels that it never saw."""
+        return True
+
+    def _for_folds(self) -> Any:
+        """Return an unfitted copy that is fitted in folds, over all seen classes."""
+        return clone(self).set_params(**self._params_of_folds())
+
+    def _params_of_folds(self) -> dict[str, Any]:
+        params = {
+            "candidates": self.seen_classes_ if self._scores_unseen() else None,
+            "scenario": "generalized",
+            "temperature": self._default_temperature,
+        }
+        return {name: value for name, value in params.items() if name in self.get_params()}
+
+    def _no_confidence_from_names(self) -> None:
+        """Forget what was known of held-out classes, where there are no images to learn it from.
+
+        Raises
+        ------
+        ValueError
+            It was asked for.
+        """
+        self.confidence_ = None
+        if self.temperature == "auto":
+            raise ValueError(
+                f"{type(self).__name__}: temperature='auto' holds classes out, and fit had no "
+                "images of any. Pass temperature=None, and call calibrate(X, y) after fit with "
+                "images of labels that the model was not trained on."
+            )
+
+    @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Name each sample's `k` best candidates, best first.
 
@@ -320,7 +635,7 @@ class CandidateClassifier(
         Returns
         -------
         accuracy : float
-            Between 0 and 1.
+            Between 0 and 1. Rows without an answer count as wrong.
         """
         predicted = self.predict(X)
         y = check_labels(column_or_1d(y), owner=type(self).__name__, name="y")
@@ -331,7 +646,7 @@ class CandidateClassifier(
                 f"{len(self.classes_)} candidates, so that every answer counts as wrong. "
                 "Pass candidates= with the labels that may occur.",
             )
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        return accuracy(y, predicted, sample_weight)
 
     def _allowed(self) -> np.ndarray:
         """Return which columns the scenario lets win, (n_classes,) of bool."""
@@ -373,6 +688,50 @@ class CandidateClassifier(
                 "means nothing. Pass further candidates, or scenario='generalized'.",
             )
         return allowed
+
+
+def without_folds(classifier: Any) -> Any:
+    """Return an unfitted classifier with a temperature that takes no folds to choose."""
+    if isinstance(classifier, CandidateClassifier) and classifier.temperature in (None, "auto"):
+        classifier.set_params(temperature=classifier._default_temperature)
+    return classifier
+
+
+def check_share(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless `value` is a number above 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    check_number(value, owner=owner, name=name, above=0)
+    if value >= 1:
+        raise ValueError(f"{owner}: {name} must be above 0 and below 1, got {value!r}.")
+
+
+def check_scores_finite(scores: np.ndarray, *, owner: str) -> None:
+    """Raise where a score is NaN or infinite.
+
+    Raises
+    ------
+    ValueError
+        One is.
+    """
+    broken = ~np.isfinite(scores).all(axis=1)
+    if broken.any():
+        raise ValueError(
+            f"{owner}: scores of {broken.sum()} of {len(scores)} samples are NaN or infinite "
+            f"(first: row {int(broken.argmax())}). Leave these samples out, or mend the classifier."
+        )
+
+
+def _checked_samples(model: CandidateClassifier, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    """Return samples for `calibrate`, as many of X as of y."""
+    y = check_labels(column_or_1d(y), owner=type(model).__name__, name="y")
+    X = model._validate(X)
+    check_consistent_length(X, y)
+    return X, y
 
 
 def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:

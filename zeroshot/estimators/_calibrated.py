@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
-    ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -26,13 +25,19 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 from zeroshot._linear import ChoosesPenalties
 from zeroshot._utils._constraints import Checked, Maybe, Number, ParametersMixin, check_inner
 from zeroshot._utils._doc_links import DocLinkMixin
-from zeroshot._utils._pipelines import best_of, is_search, unwrap
+from zeroshot._utils._pipelines import best_of, final_and_input, is_search, unwrap
 from zeroshot._utils._renamed import renamed
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_number, take_rows
-from zeroshot.estimators._base import best_columns, binary_scores, row_blocks
+from zeroshot.estimators._base import best_columns, binary_scores, row_blocks, without_folds
 from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
-from zeroshot.exceptions import LabelWarning
+from zeroshot.estimators._unreadable_rows import (
+    AnsweredAccuracyMixin,
+    answers_for_readable_rows,
+    named,
+    without_unreadable,
+)
+from zeroshot.exceptions import LabelWarning, UnreadableImageWarning
 from zeroshot.metrics._classification import check_k, check_scores, harmonic_mean
 from zeroshot.metrics._curve import BreakPoints, part_shares
 from zeroshot.model_selection import GeneralizedClassKFold, with_candidates
@@ -81,7 +86,7 @@ class CalibratedStacking(
     MetaEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    ClassifierMixin,
+    AnsweredAccuracyMixin,
     BaseEstimator,
 ):
     """Zero-shot classifier whose scores of seen classes are lowered by one number.
@@ -188,6 +193,7 @@ class CalibratedStacking(
         """
         self._check_parameters()
         owner = type(self).__name__
+        X, y = without_unreadable(X, y, owner=owner)
         self.estimator_ = clone(self.estimator).fit(X, y)
         if not hasattr(unwrap(self.estimator_), "seen_classes_"):
             raise _no_zero_shot_classifier(self.estimator, owner=owner)
@@ -275,9 +281,14 @@ class CalibratedStacking(
         return np.setdiff1d(self.classes_, self.seen_classes_)
 
     @property
-    def temperature(self) -> float:
+    def temperature_(self) -> float:
         """What scores are divided by in ``predict_proba``."""
-        return unwrap(self.estimator_).temperature
+        return unwrap(self.estimator_).temperature_
+
+    @property
+    def confidence_(self) -> Any:
+        """What the wrapped classifier learnt from held-out classes, or None."""
+        return getattr(unwrap(self.estimator_), "confidence_", None)
 
     @property
     def n_features_in_(self) -> int:
@@ -305,6 +316,7 @@ class CalibratedStacking(
         check_is_fitted(self)
         return unwrap(self.estimator_).label_vectors(labels)
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Predict the label vector of each sample, as the wrapped classifier does.
 
@@ -321,6 +333,7 @@ class CalibratedStacking(
         check_is_fitted(self)
         return np.asarray(self.estimator_.transform(X))
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate: f_c(x) - calibration·1[c seen].
 
@@ -338,6 +351,7 @@ class CalibratedStacking(
         scores = self._scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -351,11 +365,18 @@ class CalibratedStacking(
         labels : ndarray of shape (n_samples,)
             The best candidate of each.
         """
-        best = [scores.argmax(axis=1) for scores in self._score_blocks(X)]
-        return self.classes_[np.concatenate(best)]
+        best = [
+            named(self.classes_, scores.argmax(axis=1), scores) for scores in self._score_blocks(X)
+        ]
+        return np.concatenate(best)
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Softmax of the scores over the wrapped classifier's ``temperature``.
+        """Return the probability of each candidate.
+
+        Where the wrapped classifier chose its temperatures on held-out classes, these are its own
+        probabilities, with the offset of seen classes that makes them one distribution; else they
+        are the softmax of the scores over its ``temperature_``.
 
         Parameters
         ----------
@@ -365,10 +386,86 @@ class CalibratedStacking(
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            A ranking turned into numbers that sum to one.
+            Each row sums to one.
         """
-        return softmax(self._scores(X) / self.temperature, axis=1)
+        return self._probabilities_of(self._scores(X))
 
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return probabilities, (n_samples, n_classes), from scores."""
+        if self.confidence_ is None:
+            return softmax(scores / self.temperature_, axis=1)
+        return unwrap(self.estimator_)._probabilities_of(scores + self._lowering(scores))
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        return unwrap(self.estimator_)._sets_of(probabilities, coverage)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Return a set of labels for each sample, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        coverage : float, default=0.9
+            Probability that the set holds the true label, above 0 and below 1.
+
+        Returns
+        -------
+        sets : ndarray of bool of shape (n_samples, n_classes)
+            Columns follow ``classes_``.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        return final.predict_set(X, coverage)
+
+    def predict_any_proba(self, X: Any, none_share: float = 0.5) -> np.ndarray:
+        """Return the probability that a sample shows any of the candidates, as it does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        none_share : float, default=0.5
+            The share of samples that is expected to show none of them.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples,)
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        return final.predict_any_proba(X, none_share)
+
+    def calibrate(self, X: Any, y: Any) -> Self:
+        """Let the wrapped classifier learn confidence from samples that ``fit`` did not see.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        Returns
+        -------
+        self : object
+            The classifier; what it subtracts stays as it is.
+        """
+        check_is_fitted(self)
+        final, X = final_and_input(self.estimator_, X)
+        final.calibrate(X, y)
+        return self
+
+    def _doubt(self, X: Any) -> Any:
+        final, X = final_and_input(self.estimator_, X)
+        return final._doubt(X)
+
+    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+        final, X = final_and_input(self.estimator_, X)
+        final._learn_confidence(X, y, always=always)
+
+    @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Name each sample's `k` best candidates, best first.
 
@@ -394,16 +491,20 @@ class CalibratedStacking(
         best, values = [], []
         for scores in self._score_blocks(X):
             check_k(k, scores, owner=type(self).__name__)
-            best.append(best_columns(scores, k))
-            values.append(np.take_along_axis(scores, best[-1], axis=1))
-        return self.classes_[np.concatenate(best)], np.concatenate(values)
+            columns = best_columns(np.nan_to_num(scores), k)
+            best.append(named(self.classes_, columns, scores))
+            values.append(np.take_along_axis(scores, columns, axis=1))
+        return np.concatenate(best), np.concatenate(values)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         scores = class_scores(self.estimator_, X)
-        return scores - (self.calibration_ * np.isin(self.classes_, self.seen_classes_)).astype(
-            scores.dtype
-        )
+        return scores - self._lowering(scores)
+
+    def _lowering(self, scores: np.ndarray) -> np.ndarray:
+        """Return what is subtracted from the scores of each class, in their dtype."""
+        seen = np.isin(self.classes_, self.seen_classes_)
+        return (self.calibration_ * seen).astype(scores.dtype)
 
     def _score_blocks(self, X: Any) -> Iterator[np.ndarray]:
         """Yield the scores of a few rows at a time: those of all may be larger than memory."""
@@ -429,6 +530,8 @@ class CalibratedStacking(
 def settled(model: Any) -> Any:
     """Return an unfitted copy of a fitted model, with the hyper-parameters that it chose.
 
+    Its own folds over the classes, which are for probabilities, are left out.
+
     Parameters
     ----------
     model : estimator, Pipeline or search object
@@ -448,7 +551,7 @@ def settled(model: Any) -> Any:
         copy = clone(model)
         copy.steps[-1] = (copy.steps[-1][0], settled(model.steps[-1][1]))
         return copy
-    return model.settled() if isinstance(model, ChoosesPenalties) else clone(model)
+    return without_folds(model.settled() if isinstance(model, ChoosesPenalties) else clone(model))
 
 
 def best_calibration(curves: list[Curve]) -> float:
@@ -490,7 +593,8 @@ def fold_curve(
 ) -> Curve:
     """Fit `estimator` on some rows, and return its curve on others, among all the labels of y."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LabelWarning)  # given by the fit on all rows
+        for given in (LabelWarning, UnreadableImageWarning):  # by the fit on all rows
+            warnings.simplefilter("ignore", given)
         model = with_candidates(estimator.fit(take_rows(X, train), y[train]), np.unique(y))
     return held_out_curve(model, take_rows(X, test), y[test], owner=owner)
 
@@ -504,6 +608,10 @@ def held_out_curve(model: Any, X: Any, y: np.ndarray, *, owner: str) -> Curve:
         All samples are of classes that it was trained on, or none; or a score is NaN or infinite.
     """
     final = unwrap(model)
+    scores = class_scores(model, X)
+    answered = ~np.isnan(scores).all(axis=1)  # not so for images that could not be read
+    if answered.any():
+        scores, y = scores[answered], y[answered]
     is_seen = np.isin(y, final.seen_classes_)
     if is_seen.all() or not is_seen.any():
         raise ValueError(
@@ -512,7 +620,7 @@ def held_out_curve(model: Any, X: Any, y: np.ndarray, *, owner: str) -> Curve:
             "cv=GeneralizedClassKFold(), for a fitted estimator held-out samples of both kinds, or "
             "calibration as a number."
         )
-    scores = check_scores(class_scores(model, X), len(final.classes_), owner=owner)
+    scores = check_scores(scores, len(final.classes_), owner=owner)
     points = BreakPoints.of(y, scores, final.classes_, final.seen_classes_, owner=owner)
     return points.curve(part_shares(y, is_seen, "macro"))
 
@@ -523,4 +631,6 @@ def class_scores(classifier: Any, X: Any) -> np.ndarray:
     With two classes the first column is 0, because ``decision_function`` gives their difference.
     """
     scores = np.asarray(classifier.decision_function(X))
-    return np.column_stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores
+    if scores.ndim == 1:
+        scores = np.column_stack([np.where(np.isnan(scores), np.nan, 0), scores])
+    return scores

@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._utils._constraints import check_inner
 from zeroshot._utils._pipelines import is_search, unwrap
 from zeroshot._utils._validation import check_labels, check_same_kind
-from zeroshot.estimators._base import CandidateClassifier
+from zeroshot.estimators._base import CandidateClassifier, without_folds
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.model_selection import with_candidates
 
@@ -72,6 +73,7 @@ class CompositeClassifier(CandidateClassifier):
             "WordVectors().embed(labels)."
         )
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the scores of all candidates, for the next step of a pipeline.
 
@@ -133,6 +135,7 @@ def unfitted_copy(member: Any, candidates: Any) -> Any:
         final = final.steps[-1][1] if isinstance(final, Pipeline) else final.estimator
     if candidates is not None and "candidates" in getattr(final, "get_params", dict)():
         final.set_params(candidates=candidates)
+    without_folds(final)  # of members, the scores count
     return copied
 
 

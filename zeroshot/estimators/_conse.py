@@ -66,8 +66,9 @@ class ConSEClassifier(EmbeddingClassifier):
         columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
         of ``fit``, of which a `SourceHead` sees none, and keep n_dims squared floats, or at most
         4,096 vectors.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -125,7 +126,7 @@ class ConSEClassifier(EmbeddingClassifier):
         scenario: str = "generalized",
         center: bool = True,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.classifier = classifier
         self.label_embedding = label_embedding
@@ -175,6 +176,7 @@ class ConSEClassifier(EmbeddingClassifier):
             positions, seen_vectors = self._place_seen(labels)
         self._prepare_candidates()
         self._set_source(self.classifier, np.flatnonzero(covered), seen_vectors[positions])
+        self._no_confidence_from_names()
         return self
 
     def _check_combination(self) -> None:

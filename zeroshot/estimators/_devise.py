@@ -68,8 +68,11 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
         of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors. In
         ``studies/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``. None chooses it on held-out classes where the
+        folds come in one pass over the data (the closed form without `hubness`, from ``fit``, with
+        at least four seen classes), and is 0.1 elsewhere. "auto" always chooses it, which elsewhere
+        costs up to five further fits.
     training : Training, optional
         How a perceptron or a network is trained. Defaults here: 20 epochs, and for features a
         learning rate of 1e-2 and a weight decay of 10, for a network 1e-3 and 1e-4.
@@ -158,7 +161,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         center: bool = True,
         gamma: float | None = None,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
         training: Training | None = None,
         random_state: Any = None,
         network: Any = None,

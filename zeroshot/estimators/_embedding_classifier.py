@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -9,10 +11,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._linear import LearnsFromSums, LinearSystem, SystemOfRows, SystemOfSums
+from zeroshot._linear import (
+    LearnsFromSums,
+    LinearSystem,
+    RowSums,
+    SystemOfRows,
+    SystemOfSums,
+    fit_in_memory,
+    fold_systems,
+)
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number, OneOf
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
+from zeroshot.estimators._held_out import (
+    LEAST_CLASSES,
+    MOST_FOLDS,
+    ClassFold,
+    scored_blocks,
+)
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction
 from zeroshot.estimators._label_space import (
@@ -20,7 +36,9 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
-from zeroshot.label_embeddings import LabelEmbedding, OneHotEmbedding
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
+from zeroshot.exceptions import LabelWarning
+from zeroshot.label_embeddings import AttributeTable, LabelEmbedding, OneHotEmbedding
 
 
 class EmbeddingClassifier(CandidateClassifier):
@@ -111,7 +129,11 @@ class EmbeddingClassifier(CandidateClassifier):
                 "samples of at least two classes."
             )
         self._fit_hubness(X)
+        self._learn_confidence(X, y)
         return self
+
+    def _scores_unseen(self) -> bool:
+        return self.label_embedding is not None
 
     def _check_combination(self) -> None:
         super()._check_combination()
@@ -201,6 +223,7 @@ class EmbeddingClassifier(CandidateClassifier):
             check_labels(labels, owner=type(self).__name__, name="labels")
         )
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Predict the label vector of each sample.
 
@@ -245,16 +268,60 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self._is_closed_form() and self.hubness is None
 
+    def _take_sums(self, trial: Self, sums: RowSums) -> Self:
+        trial.confidence_ = None  # of sums, no class can be left out
+        return super()._take_sums(trial, sums)
+
     def _check_sums(self) -> bool:
         """Tell that there are ``partial_fit`` and ``merge``."""
         return True
 
+    _folds_are_cheap = True
+    """Whether a fold, once its sums are known, costs little beside them."""
+
     def _learn(self, X: Any, y: np.ndarray) -> None:
         self._forget_sums()
-        if self._is_closed_form():
-            self.fit_from_sums(SystemOfRows(X, y))
-        else:
+        self.confidence_ = None
+        if not self._is_closed_form():
             self._learn_rows(X, y)
+        elif self._folds_in_one_pass(X, y):
+            self._learn_with_folds(X, y)
+        else:
+            self.fit_from_sums(SystemOfRows(X, y))
+
+    def _folds_in_one_pass(self, X: np.ndarray, y: np.ndarray) -> bool:
+        """Tell whether folds over the classes are wanted, and come from the sums of one pass."""
+        wanted = self.temperature == "auto" or (self.temperature is None and self._folds_are_cheap)
+        if not wanted or self.label_embedding is None or not self.learns_from_sums():
+            return False
+        return len(np.unique(y)) >= LEAST_CLASSES and fit_in_memory(MOST_FOLDS, X.shape[1])
+
+    def _learn_with_folds(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Learn from all rows, and from folds over the classes what scores of new classes mean."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelWarning)  # given by the fit to all rows, below
+            self._place_seen(y)
+        folds, codes = self._folds(y), np.searchsorted(self.seen_classes_, y)
+        # Looked up once, not in every fold.
+        raw = self.label_space_.raw_vectors(self.seen_classes_)
+        template = copy.copy(self)
+        template.label_embedding = AttributeTable(raw, labels=self.seen_classes_)
+        template.candidates, template.scenario = self.seen_classes_, "generalized"
+        pairs = [(fold.train, fold.test) for fold in folds]
+        systems = fold_systems(X, y, pairs, center=True, penalty=None)
+
+        def scores(fold: ClassFold) -> np.ndarray:
+            model = copy.copy(template)
+            model.fit_from_sums(next(systems))
+            return model._class_scores(X[fold.test])
+
+        blocks = scored_blocks(codes, folds, scores)
+        self.fit_from_sums(next(systems))
+        self.confidence_ = self._learnt_from(blocks)
+
+    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+        if self._confidence is None:
+            super()._learn_confidence(X, y, always=always)
 
     def _learn_rows(self, X: Any, y: np.ndarray) -> None:
         """Learn from X and the labels y where there is no closed form."""

@@ -82,8 +82,9 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``. The members' own
         scenarios play no part.
-    temperature : float, default=1.0
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 1.0. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -127,6 +128,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
     ['zebra']
     """
 
+    _default_temperature = 1.0
+
     _constraints: ClassVar[Mapping[str, Any]] = {
         "estimators": Checked(_check_estimators),
         "weights": Maybe(Checked(_check_weights)),
@@ -139,7 +142,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         weights: Sequence[float] | None = None,
         candidates: Any = None,
         scenario: str = "generalized",
-        temperature: float = 1.0,
+        temperature: float | str | None = None,
     ) -> None:
         self.estimators = estimators
         self.weights = weights
@@ -215,6 +218,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         ]
         self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
         self._prepare_candidates()
+        self._learn_confidence(X, y)
         return self
 
     def _members(self) -> tuple[list[str], list[Any], np.ndarray]:

@@ -151,8 +151,11 @@ class ESZSLClassifier(ClosedFormClassifier):
     hubness : {"zscore", "csls"}, optional
         Correct scores against hubs, the labels that are near to every image, by what the images of
         ``fit`` score: as in `DeViSEClassifier`.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``. None chooses it on held-out classes where the
+        folds come in one pass over the data (the closed form without `hubness`, from ``fit``, with
+        at least four seen classes), and is 0.1 elsewhere. "auto" always chooses it, which elsewhere
+        costs up to five further fits.
 
     Attributes
     ----------
@@ -206,7 +209,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         center: bool = True,
         gamma: float | None = None,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.label_embedding = label_embedding
         self.alpha_features = alpha_features
@@ -249,7 +252,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     Every point of the grid is scored on images of classes that its fold's model never saw, each
     fold with the mean of the features, the centre of the label space, and the kernel of its own
     seen classes: to the same scores that fitting every point anew would give (in float64, whatever
-    the features are in). But the data are passed over twice in all, unless some are so
+    the features are in). But the data are passed over once in all, unless some are so
     large beside the others that a fold has to be summed up by itself.
 
     Parameters
@@ -288,8 +291,11 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         Correct scores against hubs, the labels that are near to every image, by what the images of
         ``fit`` score: as in `DeViSEClassifier`. In each fold by its training rows, which takes a
         pass over them.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``. None chooses it on held-out classes where the
+        folds come in one pass over the data (the closed form without `hubness`, from ``fit``, with
+        at least four seen classes), and is 0.1 elsewhere. "auto" always chooses it, which elsewhere
+        costs up to five further fits.
 
     Attributes
     ----------
@@ -359,7 +365,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         center: bool = True,
         gamma: float | None = None,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.label_embedding = label_embedding
         self.alphas_features = alphas_features
@@ -449,6 +455,19 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         self.coef_, self.intercept_ = solve_eszsl(
             system, factors, self.alpha_features_, self.alpha_labels_, center=self.center_features
         )
+
+    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+        """Learn from folds of the classifier with the penalties chosen, which are cheap."""
+        self.confidence_ = None
+        if self.temperature in (None, "auto") or always:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LabelWarning)  # given by the fit itself
+                self.confidence_ = self.settled().fit(X, y).confidence_
+        if self.confidence_ is None:
+            super()._learn_confidence(X, y, always=always)
+
+    def _for_folds(self) -> Any:
+        return self.settled().set_params(**self._params_of_folds())
 
     def settled(self) -> ESZSLClassifier:
         """Return an unfitted classifier with the penalties that ``fit`` chose.

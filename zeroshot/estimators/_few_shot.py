@@ -1,4 +1,4 @@
-"""From no image a class to many: class means, and a prior that knows the names."""
+"""From no image per class to many: class means, and a prior that knows the names."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from zeroshot.estimators._composite import (
     thawed,
     view_over,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 
 _OWNER = "FewShotClassifier"
 BATCH = 2048
@@ -138,8 +139,9 @@ class FewShotClassifier(CompositeClassifier):
         of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those without an image.
-    temperature : float, default=1.0
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 1.0. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -223,6 +225,8 @@ class FewShotClassifier(CompositeClassifier):
     prior_: Any
     blend_: BlendRule | None
 
+    _default_temperature = 1.0
+
     _constraints: ClassVar[Mapping[str, Any]] = {
         "prior": Maybe(Checked(check_member)),
         "prior_images": OrAuto(Number(at_least=0)),
@@ -235,7 +239,7 @@ class FewShotClassifier(CompositeClassifier):
         prior_images: float | str = "auto",
         candidates: Any = None,
         scenario: str = "generalized",
-        temperature: float = 1.0,
+        temperature: float | str | None = None,
     ) -> None:
         self.prior = prior
         self.prior_images = prior_images
@@ -279,7 +283,12 @@ class FewShotClassifier(CompositeClassifier):
                 "images go into candidates=."
             )
         X, y = self._validate_fit(X, y)
-        return self._fit_images(X, self._set_classes(y))
+        self._fit_images(X, self._set_classes(y))
+        self._learn_confidence(X, y)
+        return self
+
+    def _scores_unseen(self) -> bool:
+        return self.prior is not None
 
     def _fit_names(self) -> Self:
         if self.candidates is None or self.prior is None:
@@ -295,6 +304,7 @@ class FewShotClassifier(CompositeClassifier):
         self._fit_prior()
         if hasattr(self.prior_, "n_features_in_"):
             self.n_features_in_ = self.prior_.n_features_in_
+        self._no_confidence_from_names()
         return self
 
     def _fit_images(self, X: np.ndarray, positions: np.ndarray) -> Self:
@@ -425,10 +435,11 @@ class FewShotClassifier(CompositeClassifier):
     def _mean_scores(self, X: np.ndarray) -> np.ndarray:
         return (X - self.center_.astype(X.dtype)) @ self.coef_.T.astype(X.dtype)
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the scores over ``temperature``; with no image, what the prior says itself.
 
-        A ranking turned into numbers that sum to one, not a calibrated probability.
+        They are calibrated where ``temperature`` was chosen on held-out classes.
 
         Parameters
         ----------
@@ -442,7 +453,7 @@ class FewShotClassifier(CompositeClassifier):
         """
         check_is_fitted(self)
         own = getattr(self.prior_, "predict_proba", None)
-        if own is None or len(self.seen_classes_):
+        if own is None or len(self.seen_classes_) or self._confidence is not None:
             return super().predict_proba(X)
         if not np.array_equal(self.prior_.classes_, self.classes_):
             return super().predict_proba(X)

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
-    ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
@@ -57,6 +56,7 @@ from zeroshot.estimators._transferred_head import (
     neighbor_table,
     relations_of,
 )
+from zeroshot.estimators._unreadable_rows import AnsweredAccuracyMixin, answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
 
 MAX_FOLDS = 5
@@ -83,7 +83,7 @@ class SimilarityInitializer(
     SavedEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    ClassifierMixin,
+    AnsweredAccuracyMixin,
     BaseEstimator,
 ):
     r"""Linear head for new classes that works before the first gradient step.
@@ -292,6 +292,7 @@ class SimilarityInitializer(
         check_is_fitted(self)
         return neighbor_table(self.classes_, self.relations_, self.weights_, self.source.labels)
 
+    @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every target class.
 
@@ -309,6 +310,7 @@ class SimilarityInitializer(
         scores = self._scores(X)
         return binary_scores(scores)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample.
 
@@ -325,6 +327,7 @@ class SimilarityInitializer(
         scores = self._scores(X)
         return self.classes_[scores.argmax(axis=1)]
 
+    @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the softmax of the scores: a ranking, not calibrated probabilities.
 
@@ -340,6 +343,7 @@ class SimilarityInitializer(
         """
         return softmax(self._scores(X), axis=1)
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the scores of all target classes, for the next step of a pipeline.
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from zeroshot._utils._constraints import ParametersMixin
 from zeroshot._utils._images import check_images
 from zeroshot._utils._validation import check_labels, check_missing_labels, check_no_images
+from zeroshot.estimators._unreadable_rows import without_unreadable
 
 _DTYPES = [np.float64, np.float32]
 
@@ -31,6 +32,7 @@ class InputMixin(ParametersMixin):
         """Return X, and y as an array, as many of the one as of the other."""
         if self.network is None:
             check_no_images(X, owner=type(self).__name__)
+            X, y = without_unreadable(X, y, owner=type(self).__name__)
             return validate_data(self, X, y, dtype=_DTYPES, **params)
         y = validate_data(self, "no_validation", y, **params)
         X = check_images(X, owner=type(self).__name__)

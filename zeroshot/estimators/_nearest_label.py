@@ -17,6 +17,7 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.label_embeddings import LabelEmbedding
 
 _OWNER = "NearestLabelClassifier"
@@ -40,7 +41,7 @@ class NearestLabelClassifier(CandidateClassifier):
     center : bool, default=False
         Subtract the mean of the seen classes' label vectors before scaling them to unit length.
         Features are not centred.
-    temperature : float, default=0.01
+    temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``: CLIP's own scale is 100.
 
     Attributes
@@ -68,6 +69,8 @@ class NearestLabelClassifier(CandidateClassifier):
     ['zebra', 'horse']
     """
 
+    _default_temperature = 0.01
+
     _constraints: ClassVar[Mapping[str, Any]] = {
         "label_embedding": Checked(check_label_embedding),
         "center": FLAG,
@@ -80,7 +83,7 @@ class NearestLabelClassifier(CandidateClassifier):
         candidates: Any = None,
         scenario: str = "generalized",
         center: bool = False,
-        temperature: float = 0.01,
+        temperature: float | str | None = None,
     ) -> None:
         self.label_embedding = label_embedding
         self.candidates = candidates
@@ -132,6 +135,10 @@ class NearestLabelClassifier(CandidateClassifier):
                 f"{_OWNER}: center=True, but fit was given no labels, so that there is no mean of "
                 "seen classes to subtract. Pass y=, the seen classes, or center=False."
             )
+        if X is None or y is None:
+            self._no_confidence_from_names()
+        else:
+            self._learn_confidence(X, np.asarray(y))
         return self
 
     def _check_fit(self, X: Any, y: Any, embedding: LabelEmbedding) -> np.ndarray:
@@ -191,6 +198,7 @@ class NearestLabelClassifier(CandidateClassifier):
         check_is_fitted(self)
         return self.label_space_.raw_vectors(check_labels(labels, owner=_OWNER, name="labels"))
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the features at unit length.
 

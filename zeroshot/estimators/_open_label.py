@@ -12,8 +12,11 @@ from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
 from zeroshot.estimators._composite import CompositeClassifier
+from zeroshot.estimators._confidence import Confidence
 from zeroshot.estimators._head_regression import HeadRegressionClassifier
+from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot.estimators._open_label_confidence import shipped_confidence
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import Remedy, UnknownLabelError, message_of
 from zeroshot.label_embeddings import (
@@ -84,8 +87,11 @@ class OpenLabelClassifier(CompositeClassifier):
         is known it is an error.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those that the head does not have.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``. None is what fits photos of classes that were
+        hidden from the default network, which ships with the package, as do thresholds and sets
+        for it: with another network, vectors or photos, call `calibrate`. "auto" is refused,
+        because ``fit`` has no images.
 
     Attributes
     ----------
@@ -146,7 +152,7 @@ class OpenLabelClassifier(CompositeClassifier):
         overrides: Mapping[str, str | Sequence[str]] | None = None,
         on_unknown: str = "raise",
         scenario: str = "generalized",
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.head = head
         self.candidates = candidates
@@ -201,6 +207,9 @@ class OpenLabelClassifier(CompositeClassifier):
             candidates=self.classes_.tolist(),
         ).fit()
         self._prepare_candidates()
+        self._no_confidence_from_names()
+        if self.temperature is None and not self.sentences and self.label_embedding is None:
+            self.confidence_ = shipped_confidence()
         return self
 
     def _path(self) -> WordNetSimilarity:
@@ -290,6 +299,21 @@ class OpenLabelClassifier(CompositeClassifier):
             close_matches=near,
             what="noun synset and no vector",
         )
+
+    def _background(self) -> np.ndarray:
+        return self.classes_[:0]  # the head's own classes are a thousand
+
+    def _learnt_from(self, blocks: list[Block]) -> Confidence:
+        # All candidates are alike: none was trained on under its own name.
+        columns = [
+            block._replace(
+                scores=block.scores[:, ~block.is_seen],
+                is_seen=block.is_seen[~block.is_seen],
+                true=np.cumsum(~block.is_seen)[block.true] - 1,
+            )
+            for block in blocks
+        ]
+        return super()._learnt_from(columns)
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         softened = np.asarray(self.classifier_.transform(X))

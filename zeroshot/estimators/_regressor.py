@@ -47,6 +47,7 @@ from zeroshot.estimators._penalty_search import (
     score_of,
     search_results,
 )
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._fit_network import fit_network, run_network
 from zeroshot.networks._perceptron import (
@@ -136,6 +137,7 @@ class VectorRegressor(
             raise ValueError(f"{owner}: 2-D y must hold numbers. Pass labels as a 1-D array.")
         return X, y.astype(np.float64)
 
+    @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
         """Predict the vector (or the numbers) of each sample.
 
@@ -152,6 +154,7 @@ class VectorRegressor(
         vectors = self._vectors(X)
         return vectors[:, 0] if self._y_ndim == 1 else vectors
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Predict the vector of each sample, always 2-D, for the next step of a pipeline.
 
@@ -534,7 +537,7 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
 
     Every penalty is scored on images of classes that its fold's model never saw, to the same scores
-    that fitting each anew would give; but the data are passed over twice in all.
+    that fitting each anew would give; but the data are passed over once in all.
 
     Parameters
     ----------

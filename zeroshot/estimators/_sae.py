@@ -80,8 +80,9 @@ class SAEClassifier(ClosedFormClassifier):
     hubness : {"zscore", "csls"}, optional
         Correct scores against hubs, the labels that are near to every image, by what the images of
         ``fit`` score: as in `DeViSEClassifier`, with ``direction="encode"`` only.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -130,7 +131,7 @@ class SAEClassifier(ClosedFormClassifier):
         center: bool = True,
         gamma: float | None = None,
         hubness: str | None = None,
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.label_embedding = label_embedding
         self.encoder_weight = encoder_weight
@@ -142,6 +143,8 @@ class SAEClassifier(ClosedFormClassifier):
         self.gamma = gamma
         self.hubness = hubness
         self.temperature = temperature
+
+    _folds_are_cheap = False  # each solves a Sylvester equation of its own
 
     def fit_from_sums(self, system: LinearSystem) -> Self:
         """Do what ``fit`` does, given a system in place of the samples.

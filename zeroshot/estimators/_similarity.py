@@ -16,6 +16,7 @@ from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._conse import check_classifier, new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._source_similarity import Names, measure
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.similarity._mixture import standardized
 
@@ -66,8 +67,9 @@ class SimilarityClassifier(CandidateClassifier):
         The vocabulary that ``predict`` chooses from; the seen classes if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen.
-    temperature : float, default=0.1
-        Scores are divided by it in ``predict_proba``.
+    temperature : float, "auto" or None, default=None
+        Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
+        classes, which costs up to five further fits.
 
     Attributes
     ----------
@@ -117,7 +119,7 @@ class SimilarityClassifier(CandidateClassifier):
         source_temperature: float = 2.0,
         candidates: Any = None,
         scenario: str = "generalized",
-        temperature: float = 0.1,
+        temperature: float | str | None = None,
     ) -> None:
         self.classifier = classifier
         self.similarity = similarity
@@ -159,6 +161,7 @@ class SimilarityClassifier(CandidateClassifier):
             self._set_classes(self.classifier.labels)
             self._prepare_candidates()
             self.source_ = self.classifier
+            self._no_confidence_from_names()
             return self
         X, y = self._validate_fit(X, y)
         self._set_classes(y)
@@ -171,6 +174,7 @@ class SimilarityClassifier(CandidateClassifier):
                 f"{self.seen_classes_[:10].tolist()}. For one that is fitted already, pass "
                 "FrozenEstimator(classifier)."
             )
+        self._learn_confidence(X, y)
         return self
 
     def _vocabulary_embedding(self) -> Any:
@@ -226,6 +230,7 @@ class SimilarityClassifier(CandidateClassifier):
         check_is_fitted(self)
         return self._similarities(check_labels(labels, owner=_OWNER, name="labels"))
 
+    @answers_for_readable_rows
     def transform(self, X: Any) -> np.ndarray:
         """Return the classifier's probabilities, to the power of 1 / ``source_temperature``.
 

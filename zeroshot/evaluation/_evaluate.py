@@ -25,6 +25,8 @@ from zeroshot._utils._validation import (
     check_same_kind,
     take_rows,
 )
+from zeroshot.estimators._base import check_share
+from zeroshot.evaluation._confidence import Asking
 from zeroshot.evaluation._figures import Figures, Task
 from zeroshot.evaluation._ranked import (
     HierarchicalPrecision,
@@ -53,6 +55,7 @@ def evaluate_zero_shot(
     semantic_similarity_at: Iterable[int] = (3,),
     label_embedding: Any = None,
     synsets: Mapping[Any, Any] | None = None,
+    set_coverage: float = 0.9,
     no_training: Any = None,
     average: str = "macro",
     n_bootstrap: int = 1000,
@@ -83,6 +86,8 @@ def evaluate_zero_shot(
         Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
         labels are looked up as class names, the most frequent sense of each: ``"tiger"`` is a
         person then. ``notes`` of the result say how many had several.
+    set_coverage : float, default=0.9
+        The coverage that sets of labels are asked for, above 0 and below 1.
     no_training : classifier, Pipeline or FrozenEstimator, optional
         A further control: a classifier with ``with_candidates`` that was trained on no image of the
         labels, such as an `OpenLabelClassifier`. It takes the same X, and its figures stand beside.
@@ -139,10 +144,9 @@ def evaluate_zero_shot(
     """
     check_option(average, AVERAGES, owner=OWNER, name="average")
     random_state = _check_random_state(random_state)
+    check_share(set_coverage, owner=OWNER, name="set_coverage")
     check_number(n_bootstrap, owner=OWNER, name="n_bootstrap", at_least=0, integer=True)
-    check_number(level, owner=OWNER, name="level", above=0)
-    if level >= 1:
-        raise ValueError(f"{OWNER}: level must be a number above 0 and below 1, got {level!r}.")
+    check_share(level, owner=OWNER, name="level")
     wanted = {
         "hit": _check_ks(hit_at, "hit_at"),
         "hierarchical_precision": _check_ks(hierarchical_precision_at, "hierarchical_precision_at"),
@@ -160,10 +164,12 @@ def evaluate_zero_shot(
         label_embedding = getattr(final, "label_vectors", None)
     ranked, figures.left_out = _applicable(wanted, task, label_embedding, synsets, given=given)
     figures.notes = list(dict.fromkeys(figure.note for figure in ranked.values() if figure.note))
-    means, points = _count(itertools.chain([first], blocks), task, top_1 | ranked)
+    asking = Asking(estimator, final, X, y, task.labels, task.offered, float(set_coverage))
+    means, points = _count(itertools.chain([first], blocks), task, top_1 | ranked, asking)
     figures.add_ranked(top_1, means)
     figures.add_parts(means["mean_class_accuracy"], points)
     figures.add_ranked(ranked, means)
+    figures.add_confidence(asking, float(set_coverage))
     result = figures.result(type(final).__name__)
     if no_training is None:
         return result
@@ -316,13 +322,17 @@ def _score_blocks(
 
 
 def _count(
-    blocks: Iterable[tuple[slice, np.ndarray]], task: Task, ranked: Mapping[str, Ranked]
+    blocks: Iterable[tuple[slice, np.ndarray]],
+    task: Task,
+    ranked: Mapping[str, Ranked],
+    asking: Asking,
 ) -> tuple[dict[str, np.ndarray], BreakPoints | None]:
     """Return the class means of the figures, and the break points where there are both parts."""
     k_max = max(figure.k for figure in ranked.values())
     sums = {name: np.zeros(len(task.classes)) for name in ranked}
     points = []
     for rows, columns in blocks:
+        asking.add(rows, columns)
         scores, codes = columns[:, task.offered], task.codes[rows]
         top = np.argsort(-scores, axis=1, kind="stable")[:, :k_max]
         for name, figure in ranked.items():

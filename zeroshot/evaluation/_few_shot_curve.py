@@ -1,4 +1,4 @@
-"""Scores of estimators by the number of training images a class."""
+"""Scores of estimators by the number of training images per class."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def few_shot_curve(
     Returns
     -------
     FewShotCurve, or dict of str to FewShotCurve
-        A mapping from names to scores by images a class, which prints as a table, beside two
+        A mapping from names to scores by images per class, which prints as a table, beside two
         predictors that look at no image: one that always gives the most frequent of the test
         labels, and one that draws labels at random. With several scorers, one such
         result a scorer.
@@ -123,7 +123,7 @@ def few_shot_curve(
     >>> result = few_shot_curve(models, X[:100], y[:100], shots=(1, 5), cv=3, random_state=0)
     >>> print(result)
     accuracy of 10 classes, 3 draws, 50 test images
-    images a class        1              5
+    images per class        1              5
     class mean            ... ± ...  ... ± ...
     logistic              ... ± ...  ... ± ...
     most frequent label  0.100 ± 0.000  0.100 ± 0.000
@@ -188,9 +188,9 @@ def _fit_and_score(
     estimator: Any, name: str, X: Any, y: np.ndarray, draw: Draw, shot: int, scorers: Scorers
 ) -> dict[str, float]:
     rows = draw.rows(shot)
-    with _noted(f"{name!r}, trained on {shot} images a class"):
+    with _noted(f"{name!r}, trained on {shot} images per class"):
         with warnings.catch_warnings():
-            # One image a class is what is asked for here, not regression by mistake.
+            # One image per class is what is asked for here, not regression by mistake.
             warnings.filterwarnings("ignore", "The number of unique classes")
             fitted = clone(estimator).fit(take_rows(X, rows), y[rows])
         return _scores(fitted, X, y, draw, scorers)
@@ -304,7 +304,7 @@ def _pairs(estimators: Any) -> list[tuple[Any, Any]]:
 
 
 def check_shots(shots: Any) -> list[int]:
-    """Return the numbers of images a class, fewest first.
+    """Return the numbers of images per class, fewest first.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def check_shots(shots: Any) -> list[int]:
     """
     if not np.iterable(shots) or isinstance(shots, (str, bytes)):
         raise TypeError(
-            f"{OWNER}: shots must be a list of numbers of images a class, got {shots!r}. Write "
+            f"{OWNER}: shots must be a list of numbers of images per class, got {shots!r}. Write "
             f"({str(shots).strip() or 1},)."
         )
     numbers = list(shots)
@@ -323,7 +323,7 @@ def check_shots(shots: Any) -> list[int]:
         check_number(shot, owner=OWNER, name="each of shots", at_least=0, integer=True)
     if len(set(numbers)) < len(numbers) or not any(numbers):
         raise ValueError(
-            f"{OWNER}: shots must be distinct numbers of images a class, at least one above 0, got "
+            f"{OWNER}: shots must be distinct numbers of images per class, and one above 0, got "
             f"{numbers!r}."
         )
     return sorted(int(shot) for shot in numbers)
@@ -492,7 +492,7 @@ def draws_of(
         check_number(cv, owner=owner, name="cv", at_least=1, integer=True)
         everything = np.arange(len(y))
         where, wanted = "X", most + 1
-        remedy = "one more image a class than are drawn: those not drawn are for testing"
+        remedy = "one more image per class than are drawn: those not drawn are for testing"
         sources = ((everything, None) for _ in range(int(cv)))
     else:
         where, wanted = "the training part of split {}", most

@@ -1,4 +1,4 @@
-"""Scores by number of training images a class: printed, compared, exported."""
+"""Scores by number of training images per class: printed, compared, exported."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Difference:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FewShotCurve(Mapping[str, Scores]):
-    """What `few_shot_curve` returns: a mapping from names of methods to scores by images a class.
+    """What `few_shot_curve` returns: a mapping from names of methods to scores by images per class.
 
     ``print`` shows a table, as a notebook does.
 
     Attributes
     ----------
     scores : dict of str to dict of int to ndarray of shape (n_draws,)
-        For each method, its scores at each number of images a class. The same place is the same
+        For each method, its scores at each number of images per class. The same place is the same
         draw for every method.
     controls : dict of str to ndarray of shape (n_draws,)
         Scores of what looks at no image, by draw.
@@ -77,7 +77,7 @@ class FewShotCurve(Mapping[str, Scores]):
     >>> curve = FewShotCurve(scores, {"chance": np.full(2, 0.25)}, {}, settings)
     >>> print(curve)
     accuracy of 4 classes, 2 draws, 8 test images
-    images a class  1
+    images per class  1
     svm             0.600 ± 0.100
     class mean      0.450 ± 0.050
     chance          0.250 ± 0.000
@@ -203,7 +203,7 @@ class FewShotCurve(Mapping[str, Scores]):
 
     def _rows(self) -> list[list[str]]:
         shots = self.settings["shots"]
-        rows = [["images a class", *map(str, shots)]]
+        rows = [["images per class", *map(str, shots)]]
         for name, by_shot in self.scores.items():
             rows.append([name, *(_cell(by_shot.get(shot)) for shot in shots)])
         for name, draws in self.controls.items():

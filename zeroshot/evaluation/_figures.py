@@ -7,14 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import xlogy
 from sklearn.utils import check_random_state
 
+from zeroshot.evaluation._confidence import (
+    NO_HELD_OUT_CLASSES,
+    NO_PROBABILITIES,
+    Asking,
+    areas_of_any,
+    areas_under_risk,
+    calibration_errors,
+    curves,
+)
 from zeroshot.evaluation._ranked import Hits, Ranked
 from zeroshot.evaluation._result import Estimate, ZeroShotEvaluation
 from zeroshot.metrics._classification import harmonic_mean, missing_part
+from zeroshot.metrics._confidence import LEAST_PROBABILITY
 from zeroshot.metrics._curve import BreakPoints, nothing_offered, part_shares
 
 PARTS = ("seen", "unseen")
+OF_PROBABILITIES = (
+    "expected_calibration_error",
+    "class_brier_score",
+    "class_log_loss",
+    "risk_coverage_auc",
+)
 MIN_CLASSES = 5  # fewer say nothing of others: an interval over two that are alike has no width
 DECIMALS = 12  # behind which a mean of shares is rounding error
 
@@ -58,6 +75,8 @@ class Figures:
         )
         self._sizes = {name: len(task.part(name)) for name in PARTS}
         self._curve: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._reliability: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._risk_coverage: tuple[np.ndarray, np.ndarray] | None = None
         self._top_1 = np.zeros(len(task.classes))
 
     def add_ranked(self, ranked: Mapping[str, Ranked], means: Mapping[str, np.ndarray]) -> None:
@@ -93,6 +112,61 @@ class Figures:
         is_seen = self._task.is_seen[self._task.codes]
         seen, unseen, calibration = points.curve(part_shares(self._task.y, is_seen, self._average))
         self._curve = np.round(seen, DECIMALS), np.round(unseen, DECIMALS), calibration
+
+    def add_confidence(self, asking: Asking, set_coverage: float) -> None:
+        """Add figures of probabilities, of sets of labels, and of being any of the labels."""
+        asked, task = asking.result(), self._task
+        of_sets = ("set_coverage", "set_size")
+        if asked is None:
+            names = (*OF_PROBABILITIES, *of_sets, "any_of_these_auc")
+            self.left_out |= dict.fromkeys(names, NO_PROBABILITIES)
+            return
+        everything = np.arange(len(task.classes))
+        draws = self._resampling.shares(everything, self._average)
+        shares = np.zeros(len(task.labels))  # of the best distribution that is always the same
+        known = np.isin(task.classes, task.labels)
+        shares[np.searchsorted(task.labels, task.classes[known])] = draws[0, known]
+        n, told = len(task.labels), asked.told
+        found = {
+            "expected_calibration_error": calibration_errors(told, task.codes, draws),
+            "class_brier_score": draws @ self._class_means(told.squares),
+            "class_log_loss": draws @ self._class_means(told.log_losses),
+            "risk_coverage_auc": areas_under_risk(told, task.codes, draws),
+        }
+        self._reliability, self._risk_coverage = curves(told, task.codes, draws)
+        squares, entropy = float((shares**2).sum()), -float(xlogy(shares, shares).sum())
+        lost = float(1 - shares.sum()) * -np.log(LEAST_PROBABILITY)
+        error = 1 - float(draws[0] @ self._class_means(told.right))
+        uniform = np.log(n) * float(shares.sum()) + lost
+        controls = {
+            "expected_calibration_error": (0.0, 0.0),
+            "class_brier_score": (1 - squares, 1 + 1 / n - 2 * float(shares.sum()) / n),
+            "class_log_loss": (entropy + lost, uniform),
+            "risk_coverage_auc": (float(1 - shares.max(initial=0)), error),
+        }
+        for name, values in found.items():
+            self._add(name, values, controls[name], len(everything))
+        if asked.in_set is None or asked.set_sizes is None:
+            self.left_out |= dict.fromkeys(of_sets, NO_HELD_OUT_CLASSES)
+        else:
+            held, sizes = (self._class_means(each) for each in (asked.in_set, asked.set_sizes))
+            size = float(draws[0] @ sizes)
+            best = np.sort(shares)[::-1][: max(1, round(size))].sum()
+            blind = float(best), size / n * float(shares.sum())
+            self._add("set_coverage", draws @ held, blind, len(everything))
+            blind_size = set_coverage * n, set_coverage * n
+            self._add("set_size", draws @ sizes, blind_size, len(everything))
+        if asked.known is None:
+            if asking.lacks_labels:  # else there is nothing to be told apart
+                self.left_out["any_of_these_auc"] = NO_HELD_OUT_CLASSES
+        else:
+            areas = areas_of_any(asked.known, task.y, task.labels, self._average, task.codes, draws)
+            self._add("any_of_these_auc", areas, (0.5, 0.5), len(everything))
+
+    def _class_means(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of each class, (n_classes,), of values of the samples."""
+        task = self._task
+        return np.bincount(task.codes, values, minlength=len(task.classes)) / task.counts
 
     def _areas(self, points: BreakPoints) -> np.ndarray:
         task = self._task
@@ -158,7 +232,14 @@ class Figures:
             "accuracy": self._top_1.tolist(),
         }
         return ZeroShotEvaluation(
-            self._estimates, self.left_out, notes, self._curve, classes, settings
+            self._estimates,
+            self.left_out,
+            notes,
+            self._curve,
+            classes,
+            settings,
+            self._reliability,
+            self._risk_coverage,
         )
 
 

@@ -17,6 +17,11 @@ _CONTROLS = (
     "Best constant: the best answer that is the same for every image. Random label: the mean of "
     "all answers. Neither looks at an image."
 )
+_CONFIDENCE = (
+    "Of probabilities and sets of labels, the best constant gives every image the shares of the "
+    "classes, or the most frequent labels; the random label stands for uniform probabilities, "
+    "rejection at random, and sets of as many labels drawn at random."
+)
 _NO_TRAINING = (
     "No training: the network's own classifier, carried over to the labels by their names."
 )
@@ -78,6 +83,12 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
     settings : dict
         ``model``, ``n_samples``, ``n_seen_classes``, ``n_unseen_classes``, ``n_on_offer``,
         ``average``, ``n_bootstrap`` and ``level``.
+    reliability : tuple of ndarray, or None
+        Mean probability, accuracy and mass of ten bins, as `zeroshot.displays.ReliabilityDisplay`
+        takes them.
+    risk_coverage : tuple of ndarray, or None
+        Coverage and risk, at most 1,000 points, as `zeroshot.displays.RiskCoverageDisplay` takes
+        them.
 
     Examples
     --------
@@ -97,6 +108,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
     curve: tuple[np.ndarray, np.ndarray, np.ndarray] | None
     classes: dict[str, list]
     settings: dict[str, Any]
+    reliability: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    risk_coverage: tuple[np.ndarray, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> Estimate:
         if name in self.left_out:
@@ -115,8 +128,9 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         Returns
         -------
         dict
-            With the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve`` and
-            ``classes``. The first calibration of the curve, which is -inf, is None.
+            With the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve``,
+            ``reliability``, ``risk_coverage`` and ``classes``. The first calibration of the curve,
+            which is -inf, is None.
         """
         curve = None
         if self.curve is not None:
@@ -128,6 +142,8 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
             "left_out": dict(self.left_out),
             "notes": list(self.notes),
             "curve": curve,
+            "reliability": _named(self.reliability, ("confidence", "accuracy", "mass")),
+            "risk_coverage": _named(self.risk_coverage, ("coverage", "risk")),
             "classes": {name: list(values) for name, values in self.classes.items()},
         }
 
@@ -153,6 +169,15 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
 
     def _repr_html_(self) -> str:
         return html_table(heading(self), figure_rows(self), remarks(self))
+
+
+def _named(
+    arrays: tuple[np.ndarray, ...] | None, names: tuple[str, ...]
+) -> dict[str, list[float]] | None:
+    """Return arrays by their names, as lists."""
+    if arrays is None:
+        return None
+    return {name: values.tolist() for name, values in zip(names, arrays, strict=True)}
 
 
 def heading(result: ZeroShotEvaluation) -> str:
@@ -184,7 +209,9 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
     counted = "class" if result.settings["average"] == "macro" else "sample"
     compared = any(e.no_training is not None for e in result.estimates.values())
     controls = f"{_CONTROLS} {_NO_TRAINING}" if compared else _CONTROLS
-    lines = [f"Each {counted} counts once. {controls}", *result.notes]
+    lines = [f"Each {counted} counts once. {controls}"]
+    lines += [_CONFIDENCE] if "class_brier_score" in result else []
+    lines += result.notes
     reasons = dict.fromkeys(result.left_out.values())
     for why in reasons:
         names = (name for name, reason in result.left_out.items() if reason == why)

@@ -1,4 +1,4 @@
-"""Label embeddings: labels in, one vector a label out.
+"""Label embeddings: labels in, one vector per label out.
 
 Every one of them is a `LabelEmbedding`: ``embed(labels)`` gives float32 vectors of shape
 (n_labels, n_dims), the same for the same labels always.

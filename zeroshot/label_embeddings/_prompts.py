@@ -139,7 +139,7 @@ def prompts_of(texts: list[list[str]], templates: Sequence[str]) -> list[str]:
 def average_prompts(
     encode: Callable[[list[str]], np.ndarray], texts: list[list[str]], templates: Sequence[str]
 ) -> np.ndarray:
-    r"""Return one unit vector a label: :math:`u(\sum_s u(\sum_t u(\mathrm{encode}(t(s)))))`.
+    r"""Return one unit vector per label: :math:`u(\sum_s u(\sum_t u(\mathrm{encode}(t(s)))))`.
 
     With u scaling to unit length, the sums run over the label's synonyms s and the templates t
     (Radford et al. 2021, section 3.1.4, for the latter). Each prompt is encoded once.

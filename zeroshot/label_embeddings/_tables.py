@@ -287,7 +287,7 @@ def _check_table(table: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     is_frame = hasattr(table, "index") and hasattr(table, "to_numpy")
     if labels is None and not is_frame:
         raise TypeError(
-            f"{owner}: labels is needed unless table is a DataFrame. Pass labels=[...], one a row."
+            f"{owner}: labels is needed unless table is a DataFrame. Pass labels=[...], one each."
         )
     names = check_labels(table.index.to_numpy() if labels is None else labels, owner=owner)
     names = check_unique(names, owner=owner, name="labels")

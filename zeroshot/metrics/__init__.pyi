@@ -1,6 +1,16 @@
 from ._classification import harmonic_mean_score as harmonic_mean_score
 from ._classification import hit_at_k_score as hit_at_k_score
 from ._classification import mean_class_accuracy as mean_class_accuracy
+from ._confidence import answered_accuracy_score as answered_accuracy_score
+from ._confidence import answered_share_score as answered_share_score
+from ._confidence import any_of_these_auc as any_of_these_auc
+from ._confidence import class_brier_score as class_brier_score
+from ._confidence import class_log_loss as class_log_loss
+from ._confidence import expected_calibration_error as expected_calibration_error
+from ._confidence import risk_coverage_auc as risk_coverage_auc
+from ._confidence import risk_coverage_curve as risk_coverage_curve
+from ._confidence import set_coverage_score as set_coverage_score
+from ._confidence import set_size_score as set_size_score
 from ._curve import ausuc_score as ausuc_score
 from ._curve import seen_unseen_curve as seen_unseen_curve
 from ._embedding import class_relative_losses as class_relative_losses

@@ -47,8 +47,8 @@ def semantic_similarity_score(
     TypeError
         `label_embedding` neither embeds nor is callable.
     ValueError
-        `y_top` is not 2-D, lengths differ, `label_embedding` does not give one vector a label, or a
-        label's vector is zero.
+        `y_top` is not 2-D, lengths differ, a label's vector is zero, or `label_embedding` does not
+        return one vector per label.
 
     References
     ----------
@@ -132,13 +132,13 @@ def unit_vectors(
     Raises
     ------
     ValueError
-        `embed` does not give one finite vector a label.
+        `embed` does not give one finite vector per label.
     """
     vectors = check_vectors(embed(labels), owner=owner, name="vectors of label_embedding")
     if len(vectors) != len(labels):
         raise ValueError(
             f"{owner}: label_embedding gave {len(vectors)} vectors for {len(labels)} labels. It "
-            "must give one vector a label, in the order of the labels."
+            "must give one vector per label, in the order of the labels."
         )
     unit = unit_rows(vectors)
     return unit, labels[~unit.any(axis=1)].tolist()

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._pipelines import final_and_input, raw_label_vectors, unwrap
@@ -23,6 +23,15 @@ from zeroshot.metrics._classification import (
     hit_at_k,
     part_accuracy,
     top_k_labels,
+)
+from zeroshot.metrics._confidence import (
+    any_of_these_auc,
+    class_brier_score,
+    class_log_loss,
+    expected_calibration_error,
+    risk_coverage_auc,
+    set_coverage_score,
+    set_size_score,
 )
 from zeroshot.metrics._curve import area_under_curve
 from zeroshot.metrics._embedding import (
@@ -71,7 +80,8 @@ class Scorer:
 
         ``"hit_at_k"`` and ``"ausuc"`` take ``average``, ``"hierarchical_precision_at_k"`` also
         ``synsets``, and ``"semantic_similarity_at_k"`` also ``label_embedding``, which is that of
-        the estimator by default. The others have no options.
+        the estimator by default. Those of probabilities take ``average``, and those of sets of
+        labels also ``coverage``. The others have no options.
 
         Parameters
         ----------
@@ -303,6 +313,63 @@ def _neg_relative_loss(name: str, estimator: Any, X: Any, y: Any) -> float:
     return -float(np.mean(losses_by_class(y_true, y_pred, "zero", None, labels, owner=owner)[1]))
 
 
+_PROBABILITIES = "Score a classifier with predict_proba, such as DeViSEClassifier."
+_SETS = "Score a zero-shot classifier with predict_set, such as DeViSEClassifier."
+
+
+_METRICS: dict[str, Callable[..., float]] = {
+    "neg_expected_calibration_error": expected_calibration_error,
+    "neg_class_brier_score": class_brier_score,
+    "neg_class_log_loss": class_log_loss,
+    "neg_risk_coverage_auc": risk_coverage_auc,
+}
+
+
+def _neg_of_probabilities(
+    name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro"
+) -> float:
+    final = _require(estimator, ("classes_", "predict_proba"), name, remedy=_PROBABILITIES)
+    probabilities = estimator.predict_proba(X)
+    return -_METRICS[name](y, probabilities, labels=final.classes_, average=average)
+
+
+def _any_of_these(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
+    _require(estimator, ("classes_", "predict_any_proba"), name, remedy=_SETS)
+    final, X = final_and_input(estimator, X)
+    return any_of_these_auc(y, final.predict_any_proba(X), labels=final.classes_, average=average)
+
+
+def _set_coverage(
+    name: str, estimator: Any, X: Any, y: Any, *, coverage: float = 0.9, average: str = "macro"
+) -> float:
+    _require(estimator, ("classes_", "predict_set"), name, remedy=_SETS)
+    final, X = final_and_input(estimator, X)
+    sets = final.predict_set(X, coverage)
+    return set_coverage_score(y, sets, labels=final.classes_, average=average)
+
+
+def _neg_set_size(
+    name: str, estimator: Any, X: Any, y: Any, *, coverage: float = 0.9, average: str = "macro"
+) -> float:
+    _require(estimator, ("classes_", "predict_set"), name, remedy=_SETS)
+    final, X = final_and_input(estimator, X)
+    return -set_size_score(y, final.predict_set(X, coverage), average=average)
+
+
+def needs_probabilities(scoring: Any) -> bool:
+    """Tell whether a scorer, or one of several, asks for probabilities or what is made of them."""
+    if isinstance(scoring, Scorer):
+        return scoring.name in OF_PROBABILITIES
+    if isinstance(scoring, str):
+        known = scoring in get_scorer_names()
+        return scoring in OF_PROBABILITIES or (known and needs_probabilities(get_scorer(scoring)))
+    if isinstance(scoring, Mapping):
+        return any(map(needs_probabilities, scoring.values()))
+    if isinstance(scoring, (list, tuple, set)):
+        return any(map(needs_probabilities, scoring))
+    return "predict_proba" in str(getattr(scoring, "_response_method", ""))
+
+
 def named_scorer(scoring: Any, *, owner: str) -> Any:
     """Return the scorer of `SCORERS` for its name; scikit-learn's names, and others, as they are.
 
@@ -340,6 +407,16 @@ SCORERS = {
         "semantic_similarity_at_3": _semantic_similarity_at_k,
         "neg_embedding_mse": _neg_embedding_mse,
         "neg_relative_loss": _neg_relative_loss,
+        "neg_expected_calibration_error": _neg_of_probabilities,
+        "neg_class_brier_score": _neg_of_probabilities,
+        "neg_class_log_loss": _neg_of_probabilities,
+        "neg_risk_coverage_auc": _neg_of_probabilities,
+        "any_of_these_auc": _any_of_these,
+        "set_coverage": _set_coverage,
+        "neg_set_size": _neg_set_size,
     }.items()
 }
 """Name to `Scorer`: what ``cross_validate`` and ``GridSearchCV`` take as ``scoring``."""
+
+OF_PROBABILITIES = frozenset([*_METRICS, "any_of_these_auc", "set_coverage", "neg_set_size"])
+"""Names of the scorers that read what was learnt from held-out classes."""

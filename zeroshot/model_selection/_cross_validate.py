@@ -16,7 +16,7 @@ from sklearn.utils import check_consistent_length, get_tags
 
 from zeroshot._linear import blocks
 from zeroshot.metrics import SCORERS
-from zeroshot.metrics._scorers import named_scorer
+from zeroshot.metrics._scorers import named_scorer, needs_probabilities
 from zeroshot.model_selection._one_pass import (
     OnePass,
     refitting_is_cheaper,
@@ -105,6 +105,10 @@ def cross_validate_classes(
     of float64 and a block of 8 MB are in memory, where d is the number of features. Where the
     matrices exceed scikit-learn's ``working_memory``, folds are fitted anew.
 
+    Estimators that are returned have not learnt from held-out classes: ``temperature_`` is the
+    default, and ``predict_set`` needs ``calibrate``. Scorers of probabilities, by name, have each
+    fold fitted anew instead.
+
     Results are equal to within rounding. One case rounds differently: a ``StandardScaler`` leaves
     float32 features in float32 when it is fitted anew, while one pass scales them in float64.
 
@@ -133,6 +137,8 @@ def cross_validate_classes(
         "return_indices": return_indices,
     }
     reason = why_not(estimator, X, y)
+    if reason is None and needs_probabilities(scoring):
+        reason = _why_not_probabilities(estimator)
     if reason:
         _check_finite(estimator, X)
         warnings.warn(
@@ -171,6 +177,16 @@ def _in_one_pass(
             stacklevel=3,
         )
     return results
+
+
+def _why_not_probabilities(estimator: Any) -> str | None:
+    """Return why probabilities cannot come from sums over classes, or None if they can."""
+    if getattr(steps_of(estimator)[-1], "temperature", 1.0) not in (None, "auto"):
+        return None
+    return (
+        "scoring asks for probabilities, whose temperature is chosen on rows (a number for "
+        "temperature spares that)"
+    )
 
 
 def _check_estimator(estimator: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ class Pixels:
             return digest.hexdigest()
         for position, item in enumerate(self.images):
             path = path_of(item)
-            if path is None:
+            if path is None or isinstance(item, Mapping):  # whose path may lie in an archive
                 digest.update(self.read(item, position).tobytes())
             else:
                 about = os.stat(path)

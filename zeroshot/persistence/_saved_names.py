@@ -23,6 +23,7 @@ INSIDE = {
     "ClassKernel": "zeroshot.estimators._class_regression:ClassKernel",
     "ClassRegression": "zeroshot.estimators._class_regression:ClassRegression",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
+    "Confidence": "zeroshot.estimators._confidence:Confidence",
     "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",
     "ImageNetwork": "zeroshot.networks._image_network:ImageNetwork",
     "LabelSpace": "zeroshot.estimators._label_space:LabelSpace",

@@ -13,6 +13,8 @@ from zeroshot.displays import (
     ClassConfusionDisplay,
     EmbeddingMapDisplay,
     PredictionGridDisplay,
+    ReliabilityDisplay,
+    RiskCoverageDisplay,
     SeenUnseenCurveDisplay,
 )
 from zeroshot.displays._drawing import SMALL
@@ -61,6 +63,36 @@ def curve(result: ZeroShotEvaluation) -> str:
         alt=f"Accuracy on seen against unseen classes; the area under the curve is {area:.3f}",
         caption="Accuracy on seen against unseen classes, as a number is subtracted from the "
         "scores of seen ones. The area under the curve is the figure that no such number changes.",
+        legend_columns=2,
+    )
+
+
+def reliability(result: ZeroShotEvaluation) -> str:
+    """Return the chart of how sure answers are and how many are right, or nothing without any."""
+    if result.reliability is None:
+        return ""
+    error = result["expected_calibration_error"].value
+    return chart(
+        lambda ax: ReliabilityDisplay.from_evaluation(result, ax=ax),
+        lambda width: 0.6 * width if width == WIDE else 1.15 * width,
+        alt=f"How sure answers are against how many are right; the mean distance is {error:.3f}",
+        caption="How sure answers are, in ten bins of as many images, and how many of them are "
+        "right. On the dotted line both are the same.",
+        legend_columns=2,
+    )
+
+
+def risk_coverage(result: ZeroShotEvaluation) -> str:
+    """Return the chart of the surest answers and how many are wrong, or nothing without any."""
+    if result.risk_coverage is None:
+        return ""
+    area = result["risk_coverage_auc"].value
+    return chart(
+        lambda ax: RiskCoverageDisplay.from_evaluation(result, ax=ax),
+        lambda width: 0.6 * width if width == WIDE else 1.15 * width,
+        alt=f"Share of wrong answers as fewer images are named; the area is {area:.3f}",
+        caption="How many answers are wrong where only the surest images are named, from none to "
+        "all of them. Left to chance it would be the dotted line.",
         legend_columns=2,
     )
 

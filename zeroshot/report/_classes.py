@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot.report._page import joined, name, section, text
+from zeroshot.report._page import PARTS, section
 from zeroshot.report._pictures import thumbnail
 
 N_CLASSES, N_EXAMPLES, N_NAMES = 3, 6, 3
@@ -57,18 +57,14 @@ def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -
         f"{N_EXAMPLES} images at most are shown: wrong answers first among the worst classes, and "
         "as they come among the best. "
     )
-    parts = [
-        "<p>By the share of a class's images whose first label is right. "
-        f"{'' if answers.images is None else examples}"
-        f"All of them are in <code>{text(source)}</code>.</p>"
+    intro = "By the share of a class's images whose first label is right. "
+    groups = [
+        (title, [_one(classes, p, answers, wrong_first=title == "Worst") for p in places])
+        for title, places in (("Worst", worst), ("Best", best))
+        if places
     ]
-    for title, places in (("Worst", worst), ("Best", best)):
-        if places:
-            shown = joined(
-                _one(classes, place, answers, wrong_first=title == "Worst") for place in places
-            )
-            parts.append(f"<h3>{title}</h3>\n{shown}")
-    return section("Worst and best classes", *parts)
+    shown = PARTS.worst_and_best(intro + examples * (answers.images is not None), source, groups)
+    return section("Worst and best classes", shown)
 
 
 def _extremes(accuracy: np.ndarray) -> tuple[list[int], list[int]]:
@@ -90,42 +86,26 @@ def _one(classes: dict[str, list], place: int, answers: Answers, *, wrong_first:
     label = classes["label"][place]
     rows = np.flatnonzero(answers.y == label)
     right = answers.labels[rows, 0] == label
-    kind = "seen in training" if classes["seen"][place] else "unseen"
-    line = (
-        f"{right.sum():,} of {len(rows):,} right ({classes['accuracy'][place]:.0%}), {kind}"
-        f"{_taken_for(answers.labels[rows[~right], 0].tolist())}"
+    taken_for = Counter(answers.labels[rows[~right], 0].tolist()).most_common(N_NAMES)
+    examples = None
+    if answers.images is not None:
+        shown = rows[np.argsort(right, kind="stable")] if wrong_first else rows
+        examples = [_example(answers, row) for row in shown[:N_EXAMPLES].tolist()]
+    return PARTS.one_class(
+        label,
+        f"{right.sum():,}",
+        f"{len(rows):,}",
+        f"{classes['accuracy'][place]:.0%}",
+        "seen in training" if classes["seen"][place] else "unseen",
+        [(wrong, f"{count:,}") for wrong, count in taken_for],
+        examples,
     )
-    about = f'<h4>{name(label)}</h4>\n<p class="soft">{line}</p>'
-    if answers.images is None:
-        return about
-    shown = rows[np.argsort(right, kind="stable")] if wrong_first else rows
-    examples = "\n".join(_example(answers, row) for row in shown[:N_EXAMPLES].tolist())
-    return f'{about}\n<div class="examples">\n{examples}\n</div>'
-
-
-def _taken_for(wrong: list) -> str:
-    """Return in words what a class is taken for most often, as HTML."""
-    named = Counter(wrong).most_common(N_NAMES)
-    words = ", ".join(f"{name(label)} ({count:,})" for label, count in named)
-    return f"; taken for {words}" if words else ""
 
 
 def _example(answers: Answers, row: int) -> str:
-    label, image, file = answers.y[row], answers.images[row], ""
+    label, image = answers.y[row], answers.images[row]
     picture = thumbnail(image, alt=f"Image of {label}, named {answers.labels[row, 0]}")
-    if isinstance(image, (str, os.PathLike)):
-        file = f'<span class="file">{name(os.path.basename(image))}</span>'
+    file = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
     pairs = zip(answers.labels[row].tolist(), answers.scores[row].tolist(), strict=True)
-    return f"<figure>{picture}<figcaption>{named(pairs, truth=label)}{file}</figcaption></figure>"
-
-
-def named(pairs: Any, *, truth: Any = None) -> str:
-    """Return labels and scores as a list, the true one ticked."""
-    items = []
-    for label, score in pairs:
-        right = truth is not None and label == truth
-        tick, kind = ("✓ ", ' class="right"') if right else ("", "")
-        items.append(
-            f"<li{kind}><span>{tick}{name(label)}</span> <span>{text(f'{score:z.2f}')}</span></li>"
-        )
-    return f"<ol>{''.join(items)}</ol>"
+    named = [(answer, f"{score:z.2f}", answer == label) for answer, score in pairs]
+    return PARTS.example(picture, named, file)

@@ -276,7 +276,7 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return tables of the excluded classes whose error is largest and smallest."""
     order = sorted(losses, key=lambda label: losses[label]["model"])
     n = min(N_EXTREME, len(order) // 2)
-    parts = []
+    parts: list[str] = []
     for what, labels in (("largest", order[::-1][:n]), ("smallest", order[:n])):
         rows = [
             (label, *(f"{losses[label][kind]:+.1%}" for kind in ("model", "mean_predictor")))

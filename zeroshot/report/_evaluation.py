@@ -133,6 +133,8 @@ def write_evaluation_report(
             charts_of.sample(answers, final.seen_classes_, seed),
             charts_of.confusion(answers, synsets),
             charts_of.curve(result),
+            charts_of.reliability(result),
+            charts_of.risk_coverage(result),
             charts_of.embedding_map(estimator, X, y, seed),
         ]
     shown = _page(result, record, answers, drawn)

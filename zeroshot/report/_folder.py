@@ -9,7 +9,7 @@ from typing import Any
 
 from zeroshot._utils._files import atomic_folder, other_files
 from zeroshot._utils._provenance import RECORD, as_json, made_now
-from zeroshot.report._page import joined, pairs, paragraph, section, table
+from zeroshot.report._page import pairs, paragraph, section, table
 
 MAX_LISTED = 100
 HEAD = {"command": "Command", "model": "Model", "source": "Data", "date": "Date"}
@@ -97,7 +97,7 @@ def unreadable_images(entries: Sequence[Mapping[str, str]], n_images: int) -> st
     if len(entries) > MAX_LISTED:
         left = len(entries) - MAX_LISTED
         parts.append(paragraph(f"The other {left:,} are named in provenance.json."))
-    return section("Images that could not be read", joined(parts))
+    return section("Images that could not be read", *parts)
 
 
 def _plain(value: Any) -> str:

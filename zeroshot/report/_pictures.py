@@ -13,7 +13,7 @@ from PIL import Image
 from zeroshot._utils._images import read_image
 from zeroshot._utils._optional import import_optional
 from zeroshot.exceptions import ImageReadError
-from zeroshot.report._page import name, text
+from zeroshot.report._page import PARTS
 
 # Widths in inches: of the text on a desktop and on a phone, at which a browser shows the letters
 # about as large as they are drawn.
@@ -73,12 +73,8 @@ def chart(
             _legend_below(ax, legend_columns)
             _legend_below(other_ax, 1)
         wide_picture, narrow_picture = _png(figure, 130), _png(other, 180)
-    return (
-        '<figure class="chart">\n<picture>'
-        f'<source media="(max-width: 40rem)" srcset="{narrow_picture}">'
-        f'<img alt="{text(alt)}" src="{wide_picture}"></picture>\n'
-        f"<figcaption>{text(caption)}{text(f' ({note})' if note else '')}</figcaption>\n</figure>"
-    )
+    said = f"{caption} ({note})" if note else caption
+    return PARTS.figure(alt, said, wide_picture, narrow_picture)
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -110,11 +106,11 @@ def thumbnail(image: Any, *, alt: str) -> str:
     try:
         picture = Image.fromarray(read_image(image, min_side=THUMBNAIL))
     except ImageReadError:
-        return f'<p class="soft">The image cannot be read: {name(alt)}</p>'
+        return PARTS.unreadable(alt)
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=82)
-    return f'<img alt="{text(alt)}" src="{_uri(buffer.getvalue(), "jpeg")}">'
+    return PARTS.image(alt, _uri(buffer.getvalue(), "jpeg"))
 
 
 def _uri(content: bytes, kind: str) -> str:

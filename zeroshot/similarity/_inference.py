@@ -45,7 +45,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         Whether an image counts for its best output, or for all by their probabilities.
     temperature : float, default=4.0
         Logits are divided by it before the softmax; higher is softer. Only of ``kind="soft"``.
-        4 is the best of 1, 2, 3, 4, 6 and 8 at 2, 5 and 20 images a class of Tiny ImageNet's
+        4 is the best of 1, 2, 3, 4, 6 and 8 at 2, 5 and 20 images per class of Tiny ImageNet's
         training images, by ``studies/transfer_constants.py``.
 
     Attributes

@@ -1,0 +1,234 @@
+"""How sure the answers are against how many of them are right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot._utils._validation import check_number
+from zeroshot.displays._checks import check_series, check_shares, probable
+from zeroshot.displays._drawing import (
+    GREY,
+    add_legend,
+    add_note,
+    axes_or_new,
+    bare,
+    curve_style,
+    literal,
+)
+from zeroshot.metrics._confidence import N_BINS, checked_told, reliability, sample_weights
+
+if TYPE_CHECKING:
+    from zeroshot.evaluation._result import ZeroShotEvaluation
+
+OWNER = "ReliabilityDisplay"
+DRAWN = "reliability"
+
+
+class ReliabilityDisplay:
+    """Reliability diagram: bins of equal mass, and the diagonal of perfect calibration.
+
+    Parameters
+    ----------
+    confidence, accuracy : array-like of shape (n_bins,)
+        Mean probability of the best label in each bin, and the share of these labels that is right.
+    mass : array-like of shape (n_bins,)
+        Share of the samples in each bin.
+    name : str, default="model"
+        In the legend.
+
+    Attributes
+    ----------
+    confidence, accuracy, mass : ndarray of shape (n_bins,)
+        As given.
+    error : float
+        The expected calibration error.
+    ax_ : Axes
+        Where it is drawn.
+    figure_ : Figure
+        The figure of it.
+
+    See Also
+    --------
+    zeroshot.metrics.expected_calibration_error : The figure in the legend.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot
+    >>> from zeroshot.displays import ReliabilityDisplay
+    >>> y_proba = [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]]
+    >>> display = ReliabilityDisplay.from_predictions(
+    ...     ["cat", "cat", "dog", "dog"], y_proba, labels=["cat", "dog"], n_bins=2
+    ... )
+    >>> display.accuracy.tolist(), round(display.error, 3)
+    ([0.5, 1.0], 0.15)
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def __init__(self, confidence: Any, accuracy: Any, mass: Any, *, name: str = "model") -> None:
+        self.confidence = check_series(confidence, owner=OWNER, name="confidence")
+        n_bins = len(self.confidence)
+        self.accuracy = check_series(accuracy, owner=OWNER, name="accuracy", length=n_bins)
+        self.mass = check_series(mass, owner=OWNER, name="mass", length=n_bins)
+        for part in ("confidence", "accuracy", "mass"):
+            check_shares(getattr(self, part), owner=OWNER, name=part)
+        self.name = name
+        gaps = np.abs(self.confidence - self.accuracy)
+        self.error = float(self.mass @ gaps / self.mass.sum())
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        average: str = "macro",
+        name: str | None = None,
+        ax: Any = None,
+    ) -> ReliabilityDisplay:
+        """Draw the reliability of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier, Pipeline or search object
+            Fitted, with ``predict_proba`` and ``classes_``.
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        average : {"macro", "micro"}, default="macro"
+            Whether each class of y counts once, or each sample.
+        name : str, optional
+            In the legend; the class of `estimator` if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            `estimator` has no probabilities.
+        ValueError
+            As `from_predictions`.
+        """
+        final = probable(estimator, owner=OWNER)
+        return cls.from_predictions(
+            y,
+            estimator.predict_proba(X),
+            labels=final.classes_,
+            average=average,
+            name=name or type(final).__name__,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_proba: Any,
+        *,
+        labels: Any,
+        n_bins: int = N_BINS,
+        average: str = "macro",
+        name: str = "model",
+        ax: Any = None,
+    ) -> ReliabilityDisplay:
+        """Draw the reliability of probabilities.
+
+        Parameters
+        ----------
+        y_true, y_proba, labels, n_bins, average
+            As in `zeroshot.metrics.expected_calibration_error`.
+        name : str, default="model"
+            In the legend.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `zeroshot.metrics.expected_calibration_error`.
+        """
+        check_number(n_bins, owner=OWNER, name="n_bins", at_least=1, integer=True)
+        y_true, told = checked_told(y_true, y_proba, labels, average, owner=OWNER)
+        weights = sample_weights(y_true, average)
+        return cls(*reliability(told.best, told.right, weights, n_bins), name=name).plot(ax)
+
+    @classmethod
+    def from_evaluation(
+        cls, result: ZeroShotEvaluation, *, name: str | None = None, ax: Any = None
+    ) -> ReliabilityDisplay:
+        """Draw the reliability that `zeroshot.evaluate_zero_shot` has measured.
+
+        Parameters
+        ----------
+        result : ZeroShotEvaluation
+            Of a classifier with probabilities.
+        name : str, optional
+            In the legend; the class of the evaluated classifier if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            `result` has no probabilities.
+        """
+        if result.reliability is None:
+            why = result.left_out.get("expected_calibration_error")
+            raise ValueError(f"{OWNER}: this evaluation has no probabilities: {why}")
+        return cls(*result.reliability, name=name or result.settings["model"]).plot(ax)
+
+    def plot(self, ax: Any = None) -> ReliabilityDisplay:
+        """Draw the bins; on axes that have some already, beside them.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        """
+        self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
+        drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())
+        if not drawn:
+            self.ax_.plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
+        label = f"{literal(self.name)}: error {self.error:.3f}"
+        style = curve_style(drawn) | {"marker": "o", "markersize": 5}
+        (line,) = self.ax_.plot(self.confidence, self.accuracy, label=label, **style)
+        line.set_gid(DRAWN)
+        add_legend(self.ax_, *self.ax_.get_legend_handles_labels(), outside=ax is None)
+        self.ax_.set(xlabel="mean probability of the best label", ylabel="share that is right")
+        self.ax_.set(xlim=(0, 1), ylim=(0, 1))
+        add_note(self.ax_, "Each point stands for as many samples")
+        bare(self.ax_)
+        return self

@@ -1,0 +1,233 @@
+"""How many answers are wrong as fewer of them are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot.displays._checks import check_series, check_shares, probable
+from zeroshot.displays._drawing import (
+    GREY,
+    add_legend,
+    add_note,
+    axes_or_new,
+    bare,
+    curve_style,
+    literal,
+)
+from zeroshot.metrics import risk_coverage_curve
+from zeroshot.metrics._confidence import area_under_risk
+
+if TYPE_CHECKING:
+    from zeroshot.evaluation._result import ZeroShotEvaluation
+
+OWNER = "RiskCoverageDisplay"
+DRAWN = "risk-coverage curve"
+
+
+class RiskCoverageDisplay:
+    """The risk-coverage curve, its area, and the line of rejection at random.
+
+    Parameters
+    ----------
+    coverage, risk : array-like of shape (n_points,)
+        Share of the samples that is answered, ascending, and share of these answers that is wrong,
+        as `zeroshot.metrics.risk_coverage_curve` gives them.
+    name : str, default="model"
+        In the legend.
+
+    Attributes
+    ----------
+    coverage, risk : ndarray of shape (n_points,)
+        As given.
+    area : float
+        Area under the curve.
+    ax_ : Axes
+        Where it is drawn.
+    figure_ : Figure
+        The figure of it.
+
+    See Also
+    --------
+    zeroshot.RejectOption : Chooses a point of such a curve on held-out classes.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot
+    >>> from zeroshot.displays import RiskCoverageDisplay
+    >>> display = RiskCoverageDisplay.from_predictions(
+    ...     ["cat", "dog"], [[0.9, 0.1], [0.6, 0.4]], labels=["cat", "dog"]
+    ... )
+    >>> display.area
+    0.25
+    >>> matplotlib.pyplot.close(display.figure_)
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def __init__(self, coverage: Any, risk: Any, *, name: str = "model") -> None:
+        self.coverage = check_series(coverage, owner=OWNER, name="coverage")
+        n_points = len(self.coverage)
+        self.risk = check_series(risk, owner=OWNER, name="risk", length=n_points)
+        for part in ("coverage", "risk"):
+            check_shares(getattr(self, part), owner=OWNER, name=part)
+        if (np.diff(self.coverage) < 0).any():
+            raise ValueError(
+                f"{OWNER}: coverage must be ascending. Pass the arrays of risk_coverage_curve()."
+            )
+        self.name = name
+        self.area = area_under_risk(self.coverage, self.risk)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        average: str = "macro",
+        name: str | None = None,
+        ax: Any = None,
+    ) -> RiskCoverageDisplay:
+        """Draw the curve of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier, Pipeline or search object
+            Fitted, with ``predict_proba`` and ``classes_``.
+        X : array-like or list of length n_samples
+            Input of `estimator`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        average : {"macro", "micro"}, default="macro"
+            Whether each class of y counts once, or each sample.
+        name : str, optional
+            In the legend; the class of `estimator` if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            `estimator` has no probabilities.
+        ValueError
+            As `from_predictions`.
+        """
+        final = probable(estimator, owner=OWNER)
+        return cls.from_predictions(
+            y,
+            estimator.predict_proba(X),
+            labels=final.classes_,
+            average=average,
+            name=name or type(final).__name__,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_proba: Any,
+        *,
+        labels: Any,
+        average: str = "macro",
+        name: str = "model",
+        ax: Any = None,
+    ) -> RiskCoverageDisplay:
+        """Draw the curve of probabilities.
+
+        Parameters
+        ----------
+        y_true, y_proba, labels, average
+            As in `zeroshot.metrics.risk_coverage_curve`.
+        name : str, default="model"
+            In the legend.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `zeroshot.metrics.risk_coverage_curve`.
+        """
+        coverage, risk, _ = risk_coverage_curve(y_true, y_proba, labels=labels, average=average)
+        return cls(coverage, risk, name=name).plot(ax)
+
+    @classmethod
+    def from_evaluation(
+        cls, result: ZeroShotEvaluation, *, name: str | None = None, ax: Any = None
+    ) -> RiskCoverageDisplay:
+        """Draw the curve that `zeroshot.evaluate_zero_shot` has measured.
+
+        Parameters
+        ----------
+        result : ZeroShotEvaluation
+            Of a classifier with probabilities.
+        name : str, optional
+            In the legend; the class of the evaluated classifier if None.
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            `result` has no probabilities.
+        """
+        if result.risk_coverage is None:
+            why = result.left_out.get("risk_coverage_auc")
+            raise ValueError(f"{OWNER}: this evaluation has no probabilities: {why}")
+        return cls(*result.risk_coverage, name=name or result.settings["model"]).plot(ax)
+
+    def plot(self, ax: Any = None) -> RiskCoverageDisplay:
+        """Draw the curve; on axes that have one already, beside it.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        TypeError
+            `ax` is something else than axes.
+        """
+        self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
+        drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())
+        label = f"{literal(self.name)}: area {self.area:.3f}"
+        style = curve_style(drawn) | {"marker": ""}
+        (line,) = self.ax_.plot(self.coverage, self.risk, label=label, **style)
+        line.set_gid(DRAWN)
+        if not drawn:
+            everything = float(self.risk[-1])
+            random = f"rejection at random: area {everything:.3f}"
+            self.ax_.plot([0, 1], [everything, everything], ":", color=GREY, label=random)
+        add_legend(self.ax_, *self.ax_.get_legend_handles_labels(), outside=ax is None)
+        self.ax_.set(xlabel="share of the samples that is answered", ylabel="share that is wrong")
+        self.ax_.set(xlim=(0, 1), ylim=(0, 1))
+        add_note(self.ax_, "The surest samples are answered first")
+        bare(self.ax_)
+        return self

@@ -1,0 +1,489 @@
+"""The reject option: answers, or says that it does not know."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from zeroshot._utils._constraints import Checked, Maybe, Number, ParametersMixin
+from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._pipelines import final_and_input, unwrap
+from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._validation import check_labels, warn_caller
+from zeroshot.estimators._base import check_share
+from zeroshot.estimators._calibrated import check_wrapped
+from zeroshot.estimators._confidence import right_probability
+from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
+from zeroshot.model_selection import with_candidates
+
+_OWNER = "RejectOption"
+
+
+def _check_reject_label(label: Any, *, owner: str, name: str) -> None:
+    is_label = isinstance(label, (str, int, np.integer)) and not isinstance(label, bool)
+    if not is_label:
+        raise ValueError(
+            f"{owner}: {name} must be a string or an integer, as the labels are, got {label!r}."
+        )
+
+
+class RejectOption(
+    DocLinkMixin,
+    SavedEstimator,
+    ParametersMixin,
+    MetaEstimatorMixin,
+    ClassifierMixin,
+    BaseEstimator,
+):
+    r"""Zero-shot classifier that answers where it is sure enough, and else says that it is not.
+
+    A sample is answered where the probability that the answer is right reaches a threshold. That
+    probability is
+
+    .. math:: p(\text{any of the candidates} \mid x) \; \max_c p(c \mid x),
+
+    so that two kinds of doubt count: which of the candidates it is, and whether it is any of them.
+    Both factors and the threshold come from samples of held-out classes, the second factor from
+    such samples once their own class was taken out of the candidates.
+
+    Parameters
+    ----------
+    classifier : classifier
+        Any zero-shot classifier of this package, or a ``Pipeline`` or search that ends in one. A
+        copy is fitted. A ``FrozenEstimator`` around a fitted one is taken as it is: it knows its
+        held-out classes already, or `fit` is given samples of classes that it has not seen.
+    coverage : float, optional
+        The share of samples to be answered, above 0 and below 1.
+    accuracy : float, optional
+        How many of the answers shall be right, above 0 and below 1: as many samples are answered as
+        this allows.
+    threshold : float, optional
+        The probability of being right from which samples are answered, from 0 to 1. One of
+        `coverage`, `accuracy` and `threshold` is given.
+    reject_label : str or int, default="unknown"
+        What stands for "not answered", of the same type as the labels, and none of them.
+    none_share : float, default=0.1
+        The share of samples that is expected to show none of the candidates, at least 0 and below
+        1. `coverage` and `accuracy` are those of samples with this share; with 0 the second kind of
+        doubt does not count.
+
+    Attributes
+    ----------
+    classifier_ : classifier
+        The fitted one.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        Those of ``classifier_``: `reject_label` is not among them.
+    threshold_ : float
+        The threshold.
+    coverage_, accuracy_ : float
+        The share of held-out samples that it answers, and how many of these answers are right;
+        ``accuracy_`` is NaN where none is answered.
+
+    References
+    ----------
+    C. K. Chow, "On Optimum Recognition Error and Reject Tradeoff", 1970.
+
+    Examples
+    --------
+    >>> from zeroshot import DeViSEClassifier, RejectOption, WordNetEmbedding
+    >>> from zeroshot.datasets import load_cifar100_features
+    >>> from zeroshot.metrics import answered_accuracy_score
+    >>> X, y = load_cifar100_features(subset="train", return_X_y=True)
+    >>> names = sorted(set(y))
+    >>> unseen, seen = names[::5], [name for name in names if name not in names[::5]]
+    >>> embedding = WordNetEmbedding(vocabulary=names)
+    >>> ridge = DeViSEClassifier(embedding, loss="mse", candidates=unseen, scenario="unseen")
+    >>> rows = [label in seen for label in y]
+    >>> model = RejectOption(ridge, coverage=0.3).fit(X[rows], y[rows])
+    >>> new, truth = X[[not row for row in rows]], y[[not row for row in rows]]
+    >>> everything = ridge.fit(X[rows], y[rows]).score(new, truth)
+    >>> answered = answered_accuracy_score(truth, model.predict(new), reject_label="unknown")
+    >>> answered > everything + 0.1
+    True
+    """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "classifier": Checked(check_wrapped),
+        "coverage": Maybe(Checked(check_share)),
+        "accuracy": Maybe(Checked(check_share)),
+        "threshold": Maybe(Number(at_least=0)),
+        "reject_label": Checked(_check_reject_label),
+        "none_share": Number(at_least=0, below=1),
+    }
+
+    def __init__(
+        self,
+        classifier: Any,
+        *,
+        coverage: float | None = None,
+        accuracy: float | None = None,
+        threshold: float | None = None,
+        reject_label: Any = "unknown",
+        none_share: float = 0.1,
+    ) -> None:
+        self.classifier = classifier
+        self.coverage = coverage
+        self.accuracy = accuracy
+        self.threshold = threshold
+        self.reject_label = reject_label
+        self.none_share = none_share
+
+    def _check_combination(self) -> None:
+        given = [n for n in ("coverage", "accuracy", "threshold") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"{_OWNER}: pass one of coverage, accuracy and threshold, got "
+                f"{' and '.join(given) or 'none of them'}. RejectOption(classifier, coverage=0.8) "
+                "answers 80 % of the samples."
+            )
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Fit the classifier, and choose the threshold on classes that are held out.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`. None where this is frozen and knows held-out classes already.
+        y : array-like of shape (n_samples,)
+            Labels. For a frozen classifier, of classes that it has not seen.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        TypeError
+            `classifier` is no zero-shot classifier.
+        ValueError
+            Fewer than four classes can be held out, there is one candidate, `reject_label` is a
+            candidate or of another type, `accuracy` is above the best that can be had, or a frozen
+            classifier knows no held-out classes and is given none.
+        """
+        self._check_parameters()
+        frozen = isinstance(self.classifier, FrozenEstimator)
+        if frozen:
+            # Only what fit changes here is copied: what a frozen model learnt is shared.
+            self.classifier_ = _copied(self.classifier)
+            final = unwrap(self.classifier_)
+            if X is not None:
+                _, inner = final_and_input(self.classifier_, X)
+                final.calibrate(inner, y)
+        else:
+            self.classifier_ = clone(self.classifier).fit(X, y)
+            final = unwrap(self.classifier_)
+        if not hasattr(final, "_doubt"):
+            raise TypeError(
+                f"{_OWNER}: classifier must be a zero-shot classifier of this package, got "
+                f"{final!r}. Pass one such as DeViSEClassifier(WordVectors())."
+            )
+        if final.confidence_ is None:
+            if X is None or frozen:
+                raise ValueError(
+                    f"{_OWNER}: classifier is fitted already, and knows nothing of held-out "
+                    "classes. Pass X and y of classes that it has not seen to fit, or fit it with "
+                    "temperature='auto'."
+                )
+            _, inner = final_and_input(self.classifier_, X)
+            labels = check_labels(column_or_1d(y), owner=_OWNER, name="y")
+            final._learn_confidence(inner, labels, always=True)
+        self._check_candidates()
+        self._choose_threshold(final.confidence_)
+        return self
+
+    def _check_candidates(self) -> None:
+        classes = self.classes_
+        is_text = isinstance(self.reject_label, str)
+        if is_text != (classes.dtype.kind == "U"):
+            kind, example = ("strings", '"unknown"') if not is_text else ("integers", "-1")
+            raise ValueError(
+                f"{_OWNER}: reject_label={self.reject_label!r} is of another type than the labels, "
+                f"which are {kind}. Pass reject_label={example}, for example."
+            )
+        if self.reject_label in classes.tolist():
+            raise ValueError(
+                f"{_OWNER}: reject_label={self.reject_label!r} is one of the candidates. Pass a "
+                "label that is not."
+            )
+        final = unwrap(self.classifier_)
+        unseen_only = getattr(final, "scenario", "generalized") == "unseen"
+        if len(final.unseen_classes_ if unseen_only else classes) == 1:
+            raise ValueError(
+                f"{_OWNER}: there is one candidate, which has the probability 1 for every sample. "
+                "Pass further candidates."
+            )
+
+    def _choose_threshold(self, confidence: Any) -> None:
+        thresholds, coverage, accuracy = confidence.rejection_curve(float(self.none_share))
+        if self.threshold is not None:
+            self.threshold_ = float(self.threshold)
+            place = int(np.searchsorted(-thresholds, -self.threshold_, side="right")) - 1
+        elif self.coverage is not None:
+            place = int(np.abs(coverage - self.coverage).argmin())
+            self.threshold_ = float(thresholds[place])
+        else:
+            good = np.flatnonzero(accuracy >= self.accuracy)
+            if not len(good):
+                best = int(accuracy.argmax())
+                raise ValueError(
+                    f"{_OWNER}: accuracy={self.accuracy:g} cannot be met: of the held-out samples "
+                    f"the surest {coverage[best]:.1%} have {accuracy[best]:.3f}, which is the best "
+                    f"there is. Pass accuracy={np.floor(1000 * accuracy[best]) / 1000:g} or less."
+                )
+            place = int(good[-1])
+            self.threshold_ = float(thresholds[place])
+        self.coverage_ = float(coverage[place]) if place >= 0 else 0.0
+        self.accuracy_ = float(accuracy[place]) if place >= 0 else float("nan")
+
+    def with_candidates(self, labels: Any) -> Self:
+        """Return this fitted classifier over another vocabulary, with the same threshold.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_classes,)
+            The new vocabulary, without `reject_label`.
+
+        Returns
+        -------
+        view : object
+            A fitted classifier that shares everything learnt with this one.
+
+        Raises
+        ------
+        ValueError
+            `reject_label` is among the labels, or there is one label.
+        """
+        check_is_fitted(self)
+        view = copy.copy(self)
+        view.classifier_ = with_candidates(self.classifier_, labels)
+        view._check_candidates()
+        return view
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The sorted vocabulary that ``predict`` chooses from, beside `reject_label`."""
+        return unwrap(self.classifier_).classes_
+
+    @property
+    def seen_classes_(self) -> np.ndarray:
+        """The sorted labels that the classifier was trained on."""
+        return unwrap(self.classifier_).seen_classes_
+
+    @property
+    def unseen_classes_(self) -> np.ndarray:
+        """The labels of ``classes_`` that it was not trained on."""
+        return unwrap(self.classifier_).unseen_classes_
+
+    @property
+    def confidence_(self) -> Any:
+        """What the classifier learnt from held-out classes."""
+        return unwrap(self.classifier_).confidence_
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many features X has."""
+        return self.classifier_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the features, where X was a data frame."""
+        return self.classifier_.feature_names_in_
+
+    def label_vectors(self, labels: Any) -> np.ndarray:
+        """Return the raw vectors of `labels`, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Any labels that the label embedding knows.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_labels, n_dims)
+            Neither centred nor scaled.
+        """
+        check_is_fitted(self)
+        return unwrap(self.classifier_).label_vectors(labels)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name each sample by its most probable label, or by `reject_label`.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Labels of ``classes_``, and `reject_label`, also for an image that could not be read.
+
+        Warns
+        -----
+        LabelWarning
+            All samples are rejected.
+        """
+        labels = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        answered = self.answers(X)
+        if not answered.any():
+            warn_caller(
+                f"{_OWNER}: all {len(answered)} samples are rejected. Lower the threshold, which "
+                f"is {self.threshold_:.3g}, or ask for more coverage."
+            )
+        return np.where(answered, labels, np.asarray(self.reject_label))
+
+    def answers(self, X: Any) -> np.ndarray:
+        """Tell which samples are answered.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+
+        Returns
+        -------
+        answered : ndarray of bool of shape (n_samples,)
+            Whether the probability of being right reaches ``threshold_``.
+        """
+        kept = self.threshold_ * (1 - 1e-6)  # in single precision
+        return self.right_proba(X) >= kept
+
+    def right_proba(self, X: Any) -> np.ndarray:
+        """Return the probability that the most probable label of each sample is right.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples,)
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        final, inner = final_and_input(self.classifier_, X)
+        return _right_probability(final, inner, float(self.none_share))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each candidate, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.classifier_.predict_proba(X)
+
+    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
+        return unwrap(self.classifier_)._probabilities_of(scores)
+
+    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        return unwrap(self.classifier_)._sets_of(probabilities, coverage)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every candidate, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Columns follow ``classes_``; of shape (n_samples,) for two.
+        """
+        check_is_fitted(self)
+        return self.classifier_.decision_function(X)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Return a set of labels for each sample, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+        coverage : float, default=0.9
+            Probability that the set holds the true label, above 0 and below 1.
+
+        Returns
+        -------
+        sets : ndarray of bool of shape (n_samples, n_classes)
+            Columns follow ``classes_``. What is rejected has a set as well.
+        """
+        check_is_fitted(self)
+        final, inner = final_and_input(self.classifier_, X)
+        return final.predict_set(inner, coverage)
+
+    def predict_any_proba(self, X: Any, none_share: float | None = None) -> np.ndarray:
+        """Return the probability that a sample shows any of the candidates at all.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+        none_share : float, optional
+            The share of samples that shows none of them; that of the constructor if None.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples,)
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        final, inner = final_and_input(self.classifier_, X)
+        return final.predict_any_proba(inner, self.none_share if none_share is None else none_share)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, in which what is rejected counts as wrong.
+
+        `zeroshot.metrics.answered_accuracy_score` counts what is answered alone.
+
+        Parameters
+        ----------
+        X : array-like or list of length n_samples
+            Input of `classifier`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.classifier)
+        tags.input_tags = inner.input_tags
+        tags.classifier_tags = inner.classifier_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+
+def _copied(model: Any) -> Any:
+    """Return a model that shares what a fitted one has learnt, but can be calibrated apart."""
+    final = unwrap(model)
+    return with_candidates(model, final.classes_) if hasattr(final, "with_candidates") else model
+
+
+@answers_for_readable_rows
+def _right_probability(final: Any, X: Any, none_share: float) -> np.ndarray:
+    return right_probability(final._doubt(X), none_share)
