@@ -181,7 +181,7 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
                 f"{_OWNER}: hubness={self.hubness!r} takes its statistics from images. Pass "
                 "features to fit, or hubness=None."
             )
-        self._fit_hubness(X if self.hubness is None else self._validate(X))
+        self._fit_hubness(X if self.hubness is None else self._validate(X), None)
         self._set_classes(self.head.labels)
         self._fit_regression(self.head.labels, self.head.wnids, self._source_rows())
         self._prepare_candidates()

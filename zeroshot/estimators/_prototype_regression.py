@@ -148,7 +148,7 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
         self.regression_, self.left_out_error_ = None, float("nan")
         if n_seen > 1:
             self._fit_regression(self.seen_classes_, None, self.prototypes_)
-        self._fit_hubness(X)
+        self._fit_hubness(X, y)
         self._prepare_candidates()
         return self
 
