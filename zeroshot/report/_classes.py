@@ -13,7 +13,10 @@ from zeroshot.report._page import PARTS, section
 from zeroshot.report._pictures import thumbnail
 
 N_CLASSES, N_EXAMPLES, N_NAMES = 3, 6, 3
-ABOUT_SCORES = "Only the order of scores matters. They are not probabilities, and each model has its own scale."
+ABOUT_SCORES = (
+    "Only the order of scores matters. They are not probabilities, and each model has its own "
+    "scale."
+)
 
 
 @dataclass(frozen=True)
