@@ -31,6 +31,7 @@ from zeroshot import (
     ConSEClassifier,
     DeViSEClassifier,
     EmbeddingRegressor,
+    ESZSLClassifier,
     Training,
     WordVectors,
     evaluate_zero_shot,
@@ -44,6 +45,8 @@ from zeroshot.displays import (
     NeighborCurveDisplay,
     PredictionGridDisplay,
     RelativeLossDisplay,
+    ReliabilityDisplay,
+    RiskCoverageDisplay,
     SeenUnseenCurveDisplay,
     SimilarityBarDisplay,
 )
@@ -155,6 +158,39 @@ def seen_unseen_curve() -> SeenUnseenCurveDisplay:
     )
 
 
+@cache
+def new_class_models() -> dict[str, Any]:
+    """Return one classifier twice, without and with a temperature from held-out classes."""
+    known = data()
+    new = np.unique(known["y"][known["is_unseen"]])
+    options = {"candidates": new, "scenario": "unseen"}
+    temperatures = {"temperature 0.1": 0.1, "from held-out classes": "auto"}
+    X, y = known["X"][known["fit"]], known["y"][known["fit"]]
+    return {
+        name: make_pipeline(
+            Normalizer(), ESZSLClassifier(known["vectors"], temperature=temperature, **options)
+        ).fit(X, y)
+        for name, temperature in temperatures.items()
+    }
+
+
+def reliability() -> ReliabilityDisplay:
+    """Compare how sure a model is with how often it is right, on unseen classes."""
+    X, y = (data()[name][data()["is_unseen"]] for name in ("X", "y"))
+    display = None
+    for name, model in new_class_models().items():
+        ax = display and display.ax_
+        display = ReliabilityDisplay.from_estimator(model, X, y, name=name, ax=ax)
+    return display
+
+
+def risk_coverage() -> RiskCoverageDisplay:
+    """Show how many answers are wrong as fewer are given, on unseen classes."""
+    X, y = (data()[name][data()["is_unseen"]] for name in ("X", "y"))
+    model = new_class_models()["from held-out classes"]
+    return RiskCoverageDisplay.from_estimator(model, X, y, name="ESZSL")
+
+
 def few_shot_curve() -> FewShotCurveDisplay:
     """Show the recorded study of few images a class."""
     path = RESULTS / "similarity_transfer-cifar-100.json"
@@ -209,6 +245,8 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "loss_curve": loss_curve,
     "relative_loss": relative_loss,
     "seen_unseen_curve": seen_unseen_curve,
+    "reliability": reliability,
+    "risk_coverage": risk_coverage,
     "few_shot_curve": few_shot_curve,
     "similarity_bar": similarity_bar,
     "hit_bar": hit_bar,

@@ -77,6 +77,28 @@ def in_python(part: str) -> Remedy:
     return Remedy(part, option="")
 
 
+def parameter(owner: str, name: str, option: str) -> Remedy:
+    """Return how a message begins that is about a parameter, which an option sets.
+
+    Parameters
+    ----------
+    owner, name : str
+        Whose parameter it is, and what it is called.
+    option : str
+        The option of the command line.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import in_options, parameter
+    >>> message = parameter("TimmFeatures", "weights", "--weights") + " must be a file."
+    >>> print(message)
+    TimmFeatures: weights must be a file.
+    >>> in_options(message)
+    '--weights must be a file.'
+    """
+    return Remedy(f"{owner}: {name}", option=option)
+
+
 def in_options(said: str | BaseException) -> str:
     """Return a text, or an error's or a warning's, as the command line says it.
 

@@ -242,3 +242,14 @@ def test_all_samples_rejected():
     assert answered_share_score(TRUTH, answers, reject_label="unknown") == 0
     with pytest.warns(LabelWarning):
         assert model.score(NEW, TRUTH) == 0
+
+
+def test_an_image_that_could_not_be_read_is_rejected_and_the_others_are_answered():
+    model = fitted(RejectOption(ridge(), threshold=0.4))
+    new = NEW.copy()
+    new[3] = np.nan
+    answers, expected = model.predict(new), model.predict(NEW)
+    assert answers[3] == "unknown"
+    assert np.array_equal(np.delete(answers, 3), np.delete(expected, 3))
+    assert np.isnan(model.predict_proba(new)[3]).all()
+    assert model.predict_set(new)[3].all()

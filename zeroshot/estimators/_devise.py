@@ -235,7 +235,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
         _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
         self._train(X, find_labels(y, self.seen_classes_, owner=owner), vectors, one_more=True)
-        self._fit_hubness(X)
+        self._fit_hubness(X, y)
         return self
 
     def _learn_rows(self, X: Any, y: np.ndarray) -> None:

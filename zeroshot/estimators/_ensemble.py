@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._utils._arrays import class_balance
 from zeroshot._utils._constraints import Checked, Maybe
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_number
@@ -55,7 +56,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
 
     The z-score of a class is its score less the mean over the candidates that may win, for the same
     image, over the member's own spread :math:`\sigma_m`: the standard deviation over the seen
-    classes of the scores of an image, averaged over the images of ``fit``. With weights
+    classes of the scores of an image, averaged over the images of ``fit``, each class of which
+    counts once. With weights
     :math:`w_m`, the ensemble's score of class c for an image x is
 
     .. math::
@@ -216,7 +218,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
             else unfitted_copy(member, candidates).fit(X, y)
             for member in members
         ]
-        self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
+        self.spreads_ = np.array([self._spread(member, X, y) for member in self.estimators_])
         self._prepare_candidates()
         self._learn_confidence(X, y)
         return self
@@ -252,8 +254,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
                 "[('map', DeViSEClassifier(WordVectors())), ...]."
             )
 
-    def _spread(self, member: Any, X: np.ndarray) -> float:
-        """Return the standard deviation of an image's scores over classes, averaged over rows X.
+    def _spread(self, member: Any, X: np.ndarray, y: np.ndarray) -> float:
+        """Return the deviation of an image's scores over classes, averaged over classes y of X.
 
         Over the seen classes, so that it is the same whatever the candidates are; by a member that
         can score its own classes only, over these.
@@ -261,9 +263,10 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         if hasattr(unwrap(thawed(member)), "with_candidates"):
             member = view_over(member, self.seen_classes_, owner=_OWNER, name="a member")
         labels = np.asarray(member.classes_)
-        total = 0.0
+        total, weights = 0.0, class_balance(y)
         for rows in gen_batches(len(X), _BATCH):
-            total += float(scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64).sum())
+            spreads = scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64)
+            total += float(weights[rows] @ spreads)
         return total / len(X) if total > 0 else 1.0
 
     def _prepare_candidates(self) -> None:

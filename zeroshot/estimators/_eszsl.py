@@ -405,7 +405,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
                 scores.append(_class_accuracies(model, reduced, maps, y[test]))
             else:
-                scores.append(_scores(scorer, model, reduced, maps, y[test], owner))
+                scores.append(_scores(scorer, model, reduced, maps, y[test], y[train], owner))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
             np.array(scores).T,
@@ -500,18 +500,19 @@ def _scores(
     reduced: Iterable[list[np.ndarray]],
     maps: list[np.ndarray],
     y: np.ndarray,
+    y_train: np.ndarray,
     owner: str,
 ) -> list[float]:
     """Return the score of each point, of a model whose features are the reduced ones.
 
-    The last part of these is what corrections against hubs are taken from.
+    The last part of these, of classes `y_train`, is what corrections against hubs are taken from.
     """
     model.n_features_in_, n_dims = maps[0].shape
     model.intercept_ = np.zeros(n_dims)
     scores = []
     for parts in reduced:
         for model.coef_ in maps:
-            model._fit_hubness(parts[-1])
+            model._fit_hubness(parts[-1], y_train)
             scores.append(score_of(scorer, model, parts[0], y, owner=owner))
     return scores
 
