@@ -181,3 +181,12 @@ def test_label_texts_may_be_lists(
     for bad in ({"bus": []}, {"bus": [1]}, ["bus"]):
         (tmp_path / "t.json").write_text(json.dumps(bad), encoding="utf-8")
         assert main([*argv, "--force", "--label-texts", str(tmp_path / "t.json")]) == 2
+
+
+@pytest.mark.parametrize("name", ["nosuch.txt", "lists/labels.CSV", "labels.json"])
+@pytest.mark.parametrize("argv", [["labels"], ["similar", "--measure", "path"]])
+def test_a_file_that_is_not_there_is_not_a_label(
+    argv: list, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main([*argv, name]) == 2
+    assert f"there is no file {name}" in capsys.readouterr().err

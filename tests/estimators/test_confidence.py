@@ -173,6 +173,12 @@ def test_sums_keep_the_constant():
     assert again.partial_fit(X[TRAIN], Y[TRAIN]).confidence_ is None
 
 
+def test_sums_say_that_auto_cannot_be_had():
+    with pytest.warns(UserWarning, match="which partial_fit and merge cannot: .* is 0.1. Call cal"):
+        model = ridge(temperature="auto").partial_fit(X[TRAIN], Y[TRAIN])
+    assert model.confidence_ is None and model.temperature_ == 0.1
+
+
 HEAD = SourceHead(np.random.default_rng(0).normal(size=(30, 16)), np.zeros(30), SEEN)
 SHORT = {"training": Training(epochs=2, device="cpu"), "random_state": 0}
 OTHERS = {

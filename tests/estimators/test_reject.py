@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from many_classes import NAMES, samples
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,6 +19,7 @@ from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics import answered_accuracy_score, answered_share_score, any_of_these_auc
 
 TABLE, X, Y = samples(n_rows=40, noise=1.2)
+FORMAT_1 = Path(__file__).parents[1] / "data" / "format_1"
 SEEN, UNSEEN = NAMES[:30], NAMES[30:]
 IS_SEEN = np.isin(Y, SEEN)
 NEW, TRUTH = X[~IS_SEEN], Y[~IS_SEEN]
@@ -253,3 +257,38 @@ def test_an_image_that_could_not_be_read_is_rejected_and_the_others_are_answered
     assert np.array_equal(np.delete(answers, 3), np.delete(expected, 3))
     assert np.isnan(model.predict_proba(new)[3]).all()
     assert model.predict_set(new)[3].all()
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, 5, np.nan, "high"])
+def test_a_threshold_that_is_no_probability_is_named(threshold):
+    with pytest.raises(ValueError, match="RejectOption: threshold must be"):
+        fitted(RejectOption(ridge(), threshold=threshold))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 1.5, np.nan])
+def test_a_share_of_none_outside_its_range_is_named(share):
+    with pytest.raises(ValueError, match="none_share must be"):
+        fitted(RejectOption(ridge(), coverage=0.5, none_share=share))
+    model = fitted(RejectOption(CalibratedStacking(ridge(scenario="generalized")), coverage=0.5))
+    for known in (PLAIN, model, model.classifier_):
+        with pytest.raises(ValueError, match="none_share must be"):
+            known.predict_any_proba(NEW, none_share=share)
+
+
+def test_models_that_were_saved_without_confidence_say_what_to_do():
+    for model in (load(FORMAT_1 / name) for name in ("ale", "calibrated_stacking")):
+        with pytest.raises(ValueError, match="knows nothing of held-out classes. Pass X and y of"):
+            RejectOption(FrozenEstimator(model), coverage=0.5).fit()
+
+
+def test_an_unfitted_one_says_so():
+    for method in ("predict", "predict_proba", "predict_set", "answers", "decision_function"):
+        with pytest.raises(NotFittedError):
+            getattr(RejectOption(ridge(), coverage=0.5), method)(NEW)
+
+
+def test_too_few_classes_have_a_remedy_that_helps():
+    rows = np.isin(Y, SEEN[:3])
+    model = RejectOption(ridge(temperature=0.1), coverage=0.5)
+    with pytest.raises(ValueError, match=r"rejection holds .* has 3. Pass [^,]*classes\.$"):
+        model.fit(X[rows], Y[rows])

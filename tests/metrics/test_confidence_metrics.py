@@ -8,6 +8,8 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss, roc_auc_score
 
 from zeroshot.metrics import (
+    answered_accuracy_score,
+    answered_share_score,
     any_of_these_auc,
     class_brier_score,
     class_log_loss,
@@ -135,3 +137,21 @@ def test_what_is_no_probability_is_named(metric):
         metric(Y, np.where(P > 0.9, np.nan, P), labels=LABELS)
     with pytest.raises(ValueError, match="average must be one of"):
         metric(Y, P, labels=LABELS, average="weighted")
+
+
+@pytest.mark.parametrize("sets", [[[2, 3], [1, 0]], [[np.nan, 1], [1, 0]], [True, False]])
+def test_what_is_no_set_is_named(sets):
+    for score in (
+        lambda: set_size_score(["a", "b"], sets),
+        lambda: set_coverage_score(["a", "b"], sets, labels=["a", "b"]),
+    ):
+        with pytest.raises(ValueError, match="y_set must be a matrix of true and false"):
+            score()
+
+
+@pytest.mark.parametrize("score", [answered_accuracy_score, answered_share_score])
+def test_a_reject_label_of_another_type_is_named(score):
+    with pytest.raises(ValueError, match="reject_label and y_pred must be of one type"):
+        score(["a", "b"], ["a", "unknown"], reject_label=-1)
+    with pytest.raises(ValueError, match="reject_label and y_pred must be of one type"):
+        score([1, 2], [1, -1], reject_label="unknown")

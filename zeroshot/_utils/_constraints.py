@@ -53,9 +53,11 @@ class Number(Constraint):
         above: float | None = None,
         at_least: float | None = None,
         below: float | None = None,
+        at_most: float | None = None,
         integer: bool = False,
     ) -> None:
-        self.above, self.at_least, self.below = above, at_least, below
+        self.above, self.at_least = above, at_least
+        self.below, self.at_most = below, at_most
         self.integer = integer
 
     def check(self, value: Any, *, owner: str, name: str) -> None:
@@ -63,6 +65,8 @@ class Number(Constraint):
         check_number(value, owner=owner, name=name, **bounds)  # type: ignore[arg-type]
         if self.below is not None and value >= self.below:
             raise ValueError(f"{owner}: {name} must be below {self.below:g}, got {value!r}.")
+        if self.at_most is not None and value > self.at_most:
+            raise ValueError(f"{owner}: {name} must be at most {self.at_most:g}, got {value!r}.")
 
 
 class Flag(Constraint):

@@ -28,6 +28,7 @@ Decorator = Callable[[Any], Any]
 SOURCE_HELP = "a folder with a folder for each class; cifar100; tiny_imagenet"
 STDIN = "-"
 # What is meant as the path of a list of labels: "pets.txt", "lists/pets".
+_LIST_NAME = re.compile(r"\.(txt|csv|json)$", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
 
@@ -310,6 +311,8 @@ def read_label_arguments(arguments: Sequence[str]) -> list[str]:
     labels: list[str] = []
     for argument in arguments:
         is_list = argument == STDIN or (os.path.isfile(argument) and _FILE_NAME.search(argument))
+        if not is_list and not os.path.exists(argument) and _LIST_NAME.search(argument):
+            raise UsageError(f"LABEL: there is no file {argument}. Check the path.")
         labels += read_labels(argument, option="LABEL") if is_list else [argument.strip()]
     if not all(labels):
         raise UsageError("LABEL is empty. Write it in words, such as 'pickup truck'.")

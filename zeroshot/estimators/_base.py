@@ -376,9 +376,11 @@ class CandidateClassifier(
         Raises
         ------
         ValueError
-            The classifier has learnt nothing from held-out classes.
+            The classifier has learnt nothing from held-out classes, or `none_share` is outside its
+            range.
         """
-        check_number(none_share, owner=type(self).__name__, name="none_share", at_least=0)
+        share = Number(at_least=0, below=1)
+        share.check(none_share, owner=type(self).__name__, name="none_share")
         return any_probability(self._doubt(X).evidence, none_share)
 
     @property
@@ -442,7 +444,7 @@ class CandidateClassifier(
     @property
     def _confidence(self) -> Confidence | None:
         """What was learnt from held-out classes; None where nothing was."""
-        return getattr(self, "confidence_", None)
+        return getattr(self, "confidence_", None)  # none in models of earlier versions
 
     def _known_confidence(self) -> Confidence:
         check_is_fitted(self)
@@ -542,10 +544,12 @@ class CandidateClassifier(
         seen = self.seen_classes_
         unseen_too = self._scores_unseen()
         if len(seen) < (LEAST_CLASSES if unseen_too else 2):
+            auto = self.temperature == "auto"
+            what = "temperature='auto'" if auto else "a threshold for rejection"
             raise ValueError(
-                f"{type(self).__name__}: temperature='auto' holds classes out, and needs at least "
-                f"{LEAST_CLASSES}; y has {len(seen)}. Pass samples of more classes, or temperature "
-                "as a number."
+                f"{type(self).__name__}: {what} holds classes out, and needs at least "
+                f"{LEAST_CLASSES if unseen_too else 2}; y has {len(seen)}. Pass samples of more "
+                f"classes{', or temperature as a number' if auto else ''}."
             )
         return class_folds(
             np.searchsorted(seen, y),

@@ -270,6 +270,13 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
 
     def _take_sums(self, trial: Self, sums: RowSums) -> Self:
         trial.confidence_ = None  # of sums, no class can be left out
+        if self.temperature == "auto":
+            warn_caller(
+                f"{type(self).__name__}: temperature='auto' holds classes out, which partial_fit "
+                f"and merge cannot: the temperature is {self._default_temperature:g}. Call "
+                "calibrate(X, y) afterwards with samples of classes that were not learnt from.",
+                UserWarning,
+            )
         return super()._take_sums(trial, sums)
 
     def _check_sums(self) -> bool:

@@ -114,7 +114,7 @@ class RejectOption(
         "classifier": Checked(check_wrapped),
         "coverage": Maybe(Checked(check_share)),
         "accuracy": Maybe(Checked(check_share)),
-        "threshold": Maybe(Number(at_least=0)),
+        "threshold": Maybe(Number(at_least=0, at_most=1)),
         "reject_label": Checked(_check_reject_label),
         "none_share": Number(at_least=0, below=1),
     }
@@ -186,7 +186,7 @@ class RejectOption(
                 f"{_OWNER}: classifier must be a zero-shot classifier of this package, got "
                 f"{final!r}. Pass one such as DeViSEClassifier(WordVectors())."
             )
-        if final.confidence_ is None:
+        if getattr(final, "confidence_", None) is None:  # none in models of earlier versions
             if X is None or frozen:
                 raise ValueError(
                     f"{_OWNER}: classifier is fitted already, and knows nothing of held-out "
@@ -332,6 +332,7 @@ class RejectOption(
         LabelWarning
             All samples are rejected.
         """
+        check_is_fitted(self)
         labels = self.classes_[self.predict_proba(X).argmax(axis=1)]
         answered = self.answers(X)
         if not answered.any():
@@ -354,6 +355,7 @@ class RejectOption(
         answered : ndarray of bool of shape (n_samples,)
             Whether the probability of being right reaches ``threshold_``.
         """
+        check_is_fitted(self)
         kept = self.threshold_ * (1 - 1e-6)  # in single precision
         return self.right_proba(X) >= kept
 

@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from zeroshot._utils._validation import check_labels, check_number, check_option
+from zeroshot._utils._validation import (
+    check_labels,
+    check_number,
+    check_option,
+    check_same_kind,
+)
 from zeroshot.exceptions import LabelWarning
 from zeroshot.metrics._checks import check_finite, check_pair, check_same_length
 from zeroshot.metrics._classification import AVERAGES, averaged, check_scored
@@ -366,9 +371,8 @@ def set_coverage_score(y_true: Any, y_set: Any, *, labels: Any, average: str = "
     """
     owner = "set_coverage_score"
     check_option(average, AVERAGES, owner=owner, name="average")
-    y_true, sets, labels = check_scored(
-        y_true, np.asarray(y_set, dtype=np.float64), labels, owner=owner
-    )
+    sets = checked_sets(y_set, owner=owner)
+    y_true, sets, labels = check_scored(y_true, sets.astype(np.float64), labels, owner=owner)
     return averaged(y_true, Told.of(y_true, sets, labels).true > 0, average)
 
 
@@ -392,7 +396,7 @@ def set_size_score(y_true: Any, y_set: Any, *, average: str = "macro") -> float:
     Raises
     ------
     ValueError
-        Lengths differ.
+        Lengths differ, or `y_set` is not a matrix of true and false.
 
     Examples
     --------
@@ -403,7 +407,7 @@ def set_size_score(y_true: Any, y_set: Any, *, average: str = "macro") -> float:
     owner = "set_size_score"
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true = check_labels(y_true, owner=owner, name="y_true")
-    sets = np.asarray(y_set)
+    sets = checked_sets(y_set, owner=owner)
     check_same_length(y_true, sets, owner=owner, names=("y_true", "y_set"))
     return averaged(y_true, sets.sum(axis=1).astype(np.float64), average)
 
@@ -449,6 +453,9 @@ def answered_accuracy_score(
     owner = "answered_accuracy_score"
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, y_pred = check_pair(y_true, y_pred, owner=owner)
+    check_same_kind(
+        np.asarray([reject_label]), y_pred, owner=owner, names=("reject_label", "y_pred")
+    )
     answered = y_pred != reject_label
     if not answered.any():
         warnings.warn(
@@ -490,7 +497,21 @@ def answered_share_score(
     owner = "answered_share_score"
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, y_pred = check_pair(y_true, y_pred, owner=owner)
+    check_same_kind(
+        np.asarray([reject_label]), y_pred, owner=owner, names=("reject_label", "y_pred")
+    )
     return averaged(y_true, y_pred != reject_label, average)
+
+
+def checked_sets(y_set: Any, *, owner: str) -> np.ndarray:
+    """Return sets as a matrix of bool, (n_samples, n_labels); ones and zeros are taken as well."""
+    sets = np.asarray(y_set)
+    if sets.ndim != 2 or not np.isin(sets, (0, 1)).all():
+        raise ValueError(
+            f"{owner}: y_set must be a matrix of true and false, (n_samples, n_labels), got shape "
+            f"{sets.shape} of {sets.dtype}. Pass the output of predict_set."
+        )
+    return sets.astype(bool)
 
 
 def sample_weights(y_true: np.ndarray, average: str) -> np.ndarray:
