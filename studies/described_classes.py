@@ -326,7 +326,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             results["20 unseen classes of CIFAR-100"] = cifar100()
     show(results)
     if options.json:
-        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+        command = "ZEROSHOT_DATA=FOLDER python studies/described_classes.py --json "
+        record = {"command": command + options.json, **results}
+        Path(options.json).write_text(json.dumps(record, indent=1) + "\n")
     return results
 
 
