@@ -1,4 +1,4 @@
-"""Images with the labels that models give them."""
+"""Images with the labels that models predict for them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MAX_PIXELS = 320
 
 IMAGE, COLUMN, LINE, PAD, NOTE = 1.15, 1.75, 0.165, 0.14, 0.28
 FONT, SMALLEST_FONT = 8.5, 5.0
-RIGHT = "#00694D"  # a green as dark as other text, which that of the palette is not in grey
+RIGHT = "#00694D"  # a green that is as dark as other text in grey, unlike that of the palette
 
 
 OWNER = "PredictionGridDisplay"
 
 
 class PredictionGridDisplay:
-    """A grid of images, each beside the best labels of one or several models.
+    """Grid of images, each with the best labels of one or several models.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ class PredictionGridDisplay:
     scores : dict of str to array-like of shape (n_images, k), optional
         Their scores.
     y : array-like of shape (n_images,), optional
-        True labels: a right answer is ticked.
+        True labels. Correct predictions are marked with a tick.
     seen_classes : array-like of shape (n_seen,), optional
-        Labels that were in training: true labels that were not are marked.
+        Labels that were in training. True labels that were not in training are marked.
     n_images : int, optional
-        How many images there were before the first ones were taken; as many as there are if None.
+        Total number of images, of which the first ones are shown; the number of `images` if None.
 
     Attributes
     ----------
     images : list of ndarray of shape (height, width, 3), or None for an unreadable one
-        No larger than they are shown.
+        Images, at most as large as they are shown.
     labels, scores : dict of str to ndarray of shape (n_images, k)
         As given.
     y, seen_classes, n_images
@@ -66,14 +66,14 @@ class PredictionGridDisplay:
     right : dict of str to ndarray of bool of shape (n_images, k)
         Which labels are the true one.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     TypeError
-        `labels` is no dict.
+        `labels` is not a dict.
     ValueError
-        No image, or shapes that do not belong together.
+        There is no image, or shapes do not match.
 
     Examples
     --------
@@ -141,36 +141,37 @@ class PredictionGridDisplay:
         max_images: int = 12,
         ax: Any = None,
     ) -> PredictionGridDisplay:
-        """Draw what fitted classifiers call the first images.
+        """Draw the predictions of fitted classifiers for the first images.
 
         Parameters
         ----------
         estimator : classifier, Pipeline or search object, or dict of str to these
-            Fitted. Ordinary classifiers may stand beside zero-shot ones.
+            Fitted classifiers. Ordinary and zero-shot classifiers may be mixed.
         X : array-like or list of length n_samples
             Their input.
         y : array-like of shape (n_samples,), optional
             True labels.
         images : list or uint8 array of length n_samples, optional
-            What to show; X if None, for classifiers that take images.
+            Images to show. None shows X, for classifiers that take images.
         k : int, default=3
-            Labels for each image.
+            Number of labels per image.
         max_images : int, default=12
-            Only the first ones are named and shown, and the figure says so.
+            Maximum number of images. Only the first ones are predicted and shown, and the figure
+            says so.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         PredictionGridDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
-            `estimator` is no classifier, nor a dict of them.
+            `estimator` is not a classifier or a dict of classifiers.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         check_number(max_images, owner=OWNER, name="max_images", at_least=1, integer=True)
         named = named_models(estimator, owner=OWNER)
@@ -201,7 +202,7 @@ class PredictionGridDisplay:
         max_images: int = 12,
         ax: Any = None,
     ) -> PredictionGridDisplay:
-        """Draw labels that images were given.
+        """Draw predicted labels of images.
 
         Parameters
         ----------
@@ -217,12 +218,12 @@ class PredictionGridDisplay:
         max_images : int, default=12
             Only the first ones are shown, and the figure says so.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         PredictionGridDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -231,7 +232,7 @@ class PredictionGridDisplay:
         TypeError
             `predictions` is no dict of pairs.
         ValueError
-            No image, or shapes that do not belong together.
+            There is no image, or shapes do not match.
         """
         check_number(max_images, owner=OWNER, name="max_images", at_least=1, integer=True)
         named = check_mapping(
@@ -281,14 +282,14 @@ class PredictionGridDisplay:
         Returns
         -------
         PredictionGridDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         ValueError
             `n_columns` is no number from 1.
         """

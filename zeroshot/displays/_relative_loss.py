@@ -49,7 +49,7 @@ class RelativeLossDisplay:
     name, control_name : str
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class RelativeLossDisplay:
         name : str, optional
             In the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class RelativeLossDisplay:
         TypeError
             `estimator` predicts no label vectors.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final, X = final_and_input(estimator, X)
         check_is_fitted(final)
@@ -180,12 +180,12 @@ class RelativeLossDisplay:
         name : str, default="model"
             In the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RelativeLossDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -208,21 +208,21 @@ class RelativeLossDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         n_bins : int, default=25
             Bars between the lowest and the highest loss.
 
         Returns
         -------
         RelativeLossDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         outside = ax is None
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.6, 4))

@@ -106,19 +106,19 @@ class ReliabilityDisplay:
         name : str, optional
             In the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` has no probabilities.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = probable(estimator, owner=OWNER)
         return cls.from_predictions(
@@ -151,12 +151,12 @@ class ReliabilityDisplay:
         name : str, default="model"
             In the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -181,12 +181,12 @@ class ReliabilityDisplay:
         name : str, optional
             In the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -204,19 +204,19 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

@@ -106,19 +106,19 @@ class RiskCoverageDisplay:
         name : str, optional
             In the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` has no probabilities.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = probable(estimator, owner=OWNER)
         return cls.from_predictions(
@@ -150,12 +150,12 @@ class RiskCoverageDisplay:
         name : str, default="model"
             In the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -178,12 +178,12 @@ class RiskCoverageDisplay:
         name : str, optional
             In the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -201,19 +201,19 @@ class RiskCoverageDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

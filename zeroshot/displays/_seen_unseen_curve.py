@@ -56,7 +56,7 @@ class SeenUnseenCurveDisplay:
     unbiased : int
         The point that holds at calibration 0: the classifier as it is.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
@@ -140,19 +140,19 @@ class SeenUnseenCurveDisplay:
         name : str, optional
             In the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` is no zero-shot classifier.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = unwrap(estimator)
         check_is_fitted(final)
@@ -192,7 +192,7 @@ class SeenUnseenCurveDisplay:
         name : str, default="model"
             In the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -224,12 +224,12 @@ class SeenUnseenCurveDisplay:
         name : str, optional
             In the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -247,19 +247,19 @@ class SeenUnseenCurveDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.2, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

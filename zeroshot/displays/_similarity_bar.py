@@ -59,7 +59,7 @@ class SimilarityBarDisplay:
     intervals, metric
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
@@ -133,7 +133,7 @@ class SimilarityBarDisplay:
         label_embedding : LabelEmbedding or callable, optional
             By which labels are compared; that of the first estimator with one if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class SimilarityBarDisplay:
         TypeError
             `estimator` is no classifier, nor a dict of them.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         tops, candidates = {}, []
         for name, model in named_models(estimator, owner=OWNER).items():
@@ -179,7 +179,7 @@ class SimilarityBarDisplay:
         candidates : array-like of shape (n_labels,), optional
             What was on offer, for the controls; all labels in `y_top` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class SimilarityBarDisplay:
         figure : str, default="semantic_similarity_at_3"
             Any figure that they have.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -238,7 +238,7 @@ class SimilarityBarDisplay:
         KeyError
             `figure` was left out of a result.
         TypeError, ValueError
-            As the class itself.
+            As for the class itself.
         """
         results = check_mapping(results, owner=OWNER, name="results", holds="evaluations")
         found = {name: result[figure] for name, result in results.items()}
@@ -259,21 +259,21 @@ class SimilarityBarDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         max_models : int, default=20
             Draw the best ones where there are more; controls are always drawn.
 
         Returns
         -------
         SimilarityBarDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         models = np.flatnonzero(~self.is_control)
         best = np.sort(models[np.argsort(-self.values[models], kind="stable")[:max_models]])
