@@ -135,8 +135,8 @@ def settle(ax: Axes) -> None:
 def name_places(axis: Any, names: Sequence[str], *, owner: str) -> None:
     """Write names at the ticks 0, 1, 2, ... of an axis, as many as fit side by side.
 
-    How many that are is found anew whenever the figure is drawn: it may be resized, or zoomed.
-    Names along a horizontal axis stand upright.
+    The number is computed again whenever the figure is drawn, because it may be resized or zoomed.
+    Names along a horizontal axis are vertical.
     """
     ticker = import_optional("matplotlib.ticker", owner=owner, extra="plots")
 

@@ -43,7 +43,7 @@ class PredictionGridDisplay:
     Parameters
     ----------
     images : list of path, PIL image or uint8 array, or uint8 array (n, height, width, 3)
-        What is shown.
+        Images to show.
     labels : dict of str to array-like of shape (n_images, k)
         For each model, the labels of each image, best first.
     scores : dict of str to array-like of shape (n_images, k), optional
@@ -207,16 +207,16 @@ class PredictionGridDisplay:
         Parameters
         ----------
         images : list of path, PIL image or uint8 array, or uint8 array (n, height, width, 3)
-            What is shown.
+            Images to show.
         predictions : dict of str to (labels, scores)
-            For each model, what ``predict_top_k(X, k)`` returns: both (n_images, k), best first.
-            Scores may be None.
+            For each model, the result of ``predict_top_k(X, k)``: labels and scores, both
+            (n_images, k), best first. Scores may be None.
         y : array-like of shape (n_images,), optional
             True labels.
         seen_classes : array-like of shape (n_seen,), optional
             Labels that were in training.
         max_images : int, default=12
-            Only the first ones are shown, and the figure says so.
+            Maximum number of images. Only the first ones are shown, and the figure says so.
         ax : Axes, optional
             Axes to draw on; a new figure if None.
 
@@ -230,7 +230,7 @@ class PredictionGridDisplay:
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `predictions` is no dict of pairs.
+            `predictions` is not a dict of pairs.
         ValueError
             There is no image, or shapes do not match.
         """
@@ -274,10 +274,10 @@ class PredictionGridDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None. Where text would be too small to read, fewer images
+            Axes to draw on; a new figure if None. If text would be too small to read, fewer images
             are shown, and the figure says so.
         n_columns : int, optional
-            Images side by side; about four columns of labels if None.
+            Number of images side by side. None makes about four columns of labels.
 
         Returns
         -------
@@ -291,7 +291,7 @@ class PredictionGridDisplay:
         TypeError
             `ax` is not an Axes.
         ValueError
-            `n_columns` is no number from 1.
+            `n_columns` is not a positive integer.
         """
         owner = f"{OWNER}.plot"
         if n_columns is None:
@@ -316,12 +316,12 @@ class PredictionGridDisplay:
 
 @dataclass(frozen=True)
 class Cell:
-    """An image, under its true label, beside a column of labels a model.
+    """An image under its true label, beside one column of labels per model.
 
     Attributes
     ----------
     width, height : float
-        In inches, with the space to the next one.
+        Size in inches, including the space to the next cell.
     """
 
     width: float
@@ -329,23 +329,23 @@ class Cell:
 
     @classmethod
     def of(cls, n_models: int, k: int) -> Cell:
-        """Return a cell with so many columns of `k` labels."""
+        """Return a cell with this many columns of `k` labels."""
         lines = max(IMAGE, (k + 1) * LINE)
         return cls(IMAGE + n_models * COLUMN + 2 * PAD, lines + LINE + 2 * PAD)
 
     def size(self, n: int, n_columns: int) -> tuple[float, float]:
-        """Return width and height of a page with so many cells."""
+        """Return width and height of a page with this many cells."""
         return n_columns * self.width + PAD, -(-n // n_columns) * self.height + NOTE + PAD
 
     def font(self, n: int, n_columns: int, width: float, height: float) -> float:
-        """Return the size of letters when that page is scaled to a width and a height."""
+        """Return the font size if that page is scaled to a width and a height."""
         full = self.size(n, n_columns)
         return FONT * min(1.0, width / full[0], height / full[1])
 
     def most(self, n: int, n_columns: int, width: float, height: float) -> tuple[int, int]:
-        """Return how many of `n` cells can be read in a space, at least one, in how many columns.
+        """Return the number of cells (1 to `n`) that are legible in a space, and of columns.
 
-        The columns are `n_columns`, or fewer where more cells can then be read.
+        The number of columns is `n_columns`, or less if more cells are then legible.
         """
         readable = [
             (count, columns)
@@ -359,7 +359,7 @@ class Cell:
         """Draw the first cells of a display on its axes."""
         ax = display.ax_
         box = ax.get_window_extent()
-        scale = font / FONT * ax.figure.dpi  # pixels to an inch of the page
+        scale = font / FONT * ax.figure.dpi  # pixels per inch of the page
         for place in range(n):
             left = PAD + place % n_columns * self.width
             top = NOTE + PAD + place // n_columns * self.height
@@ -369,7 +369,7 @@ class Cell:
             note += "; a tick marks the true label"
         text = ax.text(PAD, PAD, note, va="top", color=GREY, fontsize=font)
         fit_texts([text], box.width - PAD * scale)
-        # Images set limits and aspect of their own.
+        # Images set their own limits and aspect.
         ax.set(aspect="auto", xlim=(0, box.width / scale), ylim=(box.height / scale, 0))
         ax.set_axis_off()
 
@@ -408,7 +408,7 @@ class Cell:
 
 
 def _draw_image(ax: Axes, image: Any, left: float, top: float, font: float) -> None:
-    """Draw an image as large as fits into a square, at its left upper corner."""
+    """Draw an image as large as fits into a square, at the upper left corner."""
     if image is None:
         ax.plot([left, left + IMAGE], [top, top + IMAGE], color=PALE)
         middle = left + IMAGE / 2, top + IMAGE / 2
@@ -426,7 +426,7 @@ def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        They have another shape, or are of several kinds.
+        Labels have another shape, or are of several kinds.
     """
     array = rows if isinstance(rows, np.ndarray) else np.asarray(list(rows), dtype=object)
     if array.ndim != 2 or array.shape[0] != n or not array.shape[1]:
@@ -438,7 +438,7 @@ def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
 
 
 def small(image: Any, place: int) -> np.ndarray | None:
-    """Return an image no larger than it is shown, or None where it cannot be read."""
+    """Return an image at most as large as it is shown, or None if it cannot be read."""
     try:
         picture = Image.fromarray(read_image(image, place, min_side=MAX_PIXELS))
     except ImageReadError:
