@@ -1,6 +1,6 @@
 """Reports: HTML pages with figures, controls, pictures and examples.
 
-A page is one HTML file that needs nothing else: no network, no script, no file beside it.
+A page is one self-contained HTML file: it needs no network, no script and no other file.
 """
 
 import lazy_loader

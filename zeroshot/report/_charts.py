@@ -23,7 +23,7 @@ from zeroshot.evaluation import ZeroShotEvaluation
 from zeroshot.report._classes import Answers
 from zeroshot.report._pictures import WIDE, chart
 
-MAX_MAPPED = 1000  # images on a map, where t-SNE takes some seconds
+MAX_MAPPED = 1000  # images on a map, for which t-SNE takes a few seconds
 GRID_COLUMNS, GRID_IMAGES = 3, 9
 PREDICTED_AND_LABELS = (
     "The label vectors that the model predicts for images, and those of the labels"
@@ -31,7 +31,7 @@ PREDICTED_AND_LABELS = (
 
 
 def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
-    """Return the chart of what is taken for what."""
+    """Return the chart of the confusion matrix."""
     first = answers.labels[:, 0]
     share = float((first == answers.y).mean())
     return chart(
@@ -45,7 +45,7 @@ def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
 
 
 def _only_the_matrix(display: ClassConfusionDisplay) -> None:
-    """Take the scale and the names of the branches, so that the matrix has the room."""
+    """Remove the scale and the names of the branches, to make room for the matrix."""
     display.colorbar_.remove()
     display.ax_.tick_params(labelsize=SMALL - 1.5)
     for text in list(display.ax_.texts):
@@ -53,7 +53,7 @@ def _only_the_matrix(display: ClassConfusionDisplay) -> None:
 
 
 def curve(result: ZeroShotEvaluation) -> str:
-    """Return the chart of the seen-unseen curve, or nothing where there is none."""
+    """Return the chart of the seen-unseen curve, or nothing if there is none."""
     if result.curve is None:
         return ""
     area = result["ausuc"].value
@@ -68,7 +68,7 @@ def curve(result: ZeroShotEvaluation) -> str:
 
 
 def reliability(result: ZeroShotEvaluation) -> str:
-    """Return the chart of how sure answers are and how many are right, or nothing without any."""
+    """Return the reliability diagram, or nothing without probabilities."""
     if result.reliability is None:
         return ""
     error = result["expected_calibration_error"].value
@@ -83,7 +83,7 @@ def reliability(result: ZeroShotEvaluation) -> str:
 
 
 def risk_coverage(result: ZeroShotEvaluation) -> str:
-    """Return the chart of the surest answers and how many are wrong, or nothing without any."""
+    """Return the chart of the risk-coverage curve, or nothing without probabilities."""
     if result.risk_coverage is None:
         return ""
     area = result["risk_coverage_auc"].value
@@ -98,7 +98,7 @@ def risk_coverage(result: ZeroShotEvaluation) -> str:
 
 
 def embedding_map(estimator: Any, X: Any, y: np.ndarray, seed: int) -> str:
-    """Return the chart of images and labels on a plane, or nothing where there are no vectors."""
+    """Return the chart of images and labels on a plane, or nothing without vectors."""
     rows = np.arange(len(y))
     if len(rows) < 4:
         return ""
@@ -135,7 +135,7 @@ def map_of(make: Callable[[Any], EmbeddingMapDisplay], what: str, some: str = ""
     make : callable
         Takes axes and draws the map on them.
     what : str
-        What its points are.
+        Description of the points.
     some : str, default=""
         Which of them, for the caption.
     """
@@ -149,7 +149,7 @@ def map_of(make: Callable[[Any], EmbeddingMapDisplay], what: str, some: str = ""
 
 
 def sample(answers: Answers, seen: Sequence[Any], seed: int) -> str:
-    """Return some images drawn at random with what they are named, or nothing without images."""
+    """Return random images with their predictions, or nothing without images."""
     if answers.images is None:
         return ""
     n = min(GRID_IMAGES, len(answers.y))
@@ -172,7 +172,7 @@ def sample(answers: Answers, seen: Sequence[Any], seed: int) -> str:
 
 
 def grid(display: PredictionGridDisplay, *, alt: str, caption: str) -> str:
-    """Return a grid of images: side by side on a desktop, one below the other on a phone."""
+    """Return a grid of images: side by side on a desktop, in one column on a phone."""
     n = len(display.images)
     columns = min(GRID_COLUMNS, n)
     cell = Cell.of(len(display.labels), max(rows.shape[1] for rows in display.labels.values()))

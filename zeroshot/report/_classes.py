@@ -1,4 +1,4 @@
-"""The best and worst classes of a model, with images of each."""
+"""Best and worst classes of a model, with images of each."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ABOUT_SCORES = (
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answers on the images of an evaluation.
+    """Predictions of a model for the images of an evaluation.
 
     Attributes
     ----------
     y : ndarray of shape (n_samples,)
         True labels.
     labels, scores : ndarray of shape (n_samples, k)
-        The best labels of each, and their scores.
+        The best labels of each sample, and their scores.
     images : sequence of length n_samples, or None
-        What the samples look like: paths, PIL images or pixels.
+        Images of the samples: paths, PIL images or pixels.
     """
 
     y: np.ndarray
@@ -49,7 +49,7 @@ def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -
     answers : Answers
         The same samples.
     source : str
-        The file that has all classes.
+        Name of the file with all classes.
     """
     worst, best = _extremes(np.array(classes["accuracy"], dtype=float))
     examples = (
@@ -69,9 +69,10 @@ def worst_and_best(classes: dict[str, list], answers: Answers, *, source: str) -
 
 
 def _extremes(accuracy: np.ndarray) -> tuple[list[int], list[int]]:
-    """Return the positions of some classes, the worst and the best first; ties as they stand.
+    """Return the positions of some classes, the worst and the best first; ties keep their order.
 
-    None of the worst is above the mean or all right, none of the best below it or all wrong.
+    The worst classes have at most mean accuracy and are not fully correct. The best ones have at
+    least mean accuracy and are not fully wrong.
     """
     n = min(N_CLASSES, max(1, len(accuracy) // 2))
     mean, rounding = accuracy.mean(), 1e-9

@@ -1,4 +1,4 @@
-"""The report of the demo: a table in the terminal, and a page."""
+"""Report of the demo: a table in the terminal, and a page."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from zeroshot.report._pictures import WIDE, chart
 from zeroshot.taxonomy import class_synsets
 
 FIGURES = "results.json"
-OLD_PICTURE = "demo.png"  # of reports before they had all pictures in the page
-TABLE = "figures.parquet"  # where the command line is asked for it
+OLD_PICTURE = "demo.png"  # of old reports, whose pictures were not in the page
+TABLE = "figures.parquet"  # if the command line requests it
 FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE, TABLE}
 N_EXTREME = 5  # classes at either end
-K = 3  # labels a photo in the picture
+K = 3  # labels per photo in the picture
 
 Row = tuple[str, str, str, str]
 
 
 def table_rows(results: Mapping[str, Any]) -> list[Row]:
-    """Return the demo's figures as rows: what, ours, the control's, and what the control is.
+    """Return the demo's metrics as rows: name, our value, the control's value, name of the control.
 
     Parameters
     ----------
     results : mapping
-        What `zeroshot.demo.run_demo` returns.
+        Result of `zeroshot.demo.run_demo`.
 
     Returns
     -------
     rows : list of tuple of str
-        Four cells each.
+        Rows of four cells.
     """
 
     def share(name: str) -> str:
@@ -90,17 +90,17 @@ def table_rows(results: Mapping[str, Any]) -> list[Row]:
 
 
 def format_table(results: Mapping[str, Any]) -> str:
-    """Return the demo's figures and the photos' labels as text.
+    """Return the demo's metrics and the photos' labels as text.
 
     Parameters
     ----------
     results : mapping
-        What `zeroshot.demo.run_demo` returns.
+        Result of `zeroshot.demo.run_demo`.
 
     Returns
     -------
     text : str
-        Some twenty lines, without a final line break.
+        About twenty lines, without a final line break.
     """
     rows = [("CIFAR-100, bundled features", "ours", "control", "which control")]
     rows += table_rows(results)
@@ -122,23 +122,23 @@ def write_demo_report(
     Parameters
     ----------
     results : mapping
-        What `zeroshot.demo.run_demo` returns.
+        Result of `zeroshot.demo.run_demo`.
     folder : path
-        Is made; whole or not at all.
+        Folder to create. It appears only when it is complete.
     about : mapping, optional
-        What else is known, as for `write_evaluation_report`.
+        Additional facts, as for `write_evaluation_report`.
     overwrite : bool, default=False
-        Replace a report that is there.
+        Replace an existing report.
 
     Returns
     -------
     folder : Path
-        Where the report is.
+        Path of the report.
 
     Raises
     ------
     FileExistsError
-        `folder` exists, and `overwrite` is false or it holds something other than a report.
+        `folder` exists, and `overwrite` is False or the folder is not a report.
     MissingDependencyError
         matplotlib is not installed.
 
@@ -197,7 +197,7 @@ def _finding(results: Mapping[str, Any]) -> str:
 def _photos(photos: Sequence[Mapping[str, Any]]) -> list[str]:
     if not photos:
         return []
-    shown = photos[-GRID_IMAGES:]  # the user's own stand last
+    shown = photos[-GRID_IMAGES:]  # the user's own photos come last
     display = PredictionGridDisplay(
         [photo["path"] for photo in shown],
         {"labels, best first": [photo["labels"][:K] for photo in shown]},
@@ -267,13 +267,13 @@ def _losses(losses: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _tighten(display: RelativeLossDisplay) -> RelativeLossDisplay:
-    """Take the room that is kept for a legend, which stands below here."""
+    """Remove the space for a legend, which is below the axes here."""
     display.ax_.set_ylim(top=display.ax_.get_ylim()[1] / 1.5)
     return display
 
 
 def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return tables of the excluded classes whose error is largest and smallest."""
+    """Return tables of the excluded classes with the largest and smallest errors."""
     order = sorted(losses, key=lambda label: losses[label]["model"])
     n = min(N_EXTREME, len(order) // 2)
     parts: list[str] = []
@@ -300,10 +300,10 @@ def one_split(shown: Mapping[str, Any], *, source: str) -> list[str]:
     shown : mapping
         ``shown_split`` of what `zeroshot.demo.run_demo` returns.
     source : str
-        The file that has all of it.
+        Name of the file with the full content.
     """
     labels = np.array(shown["answers"])[:, np.newaxis]
-    # Features ship with the package, images do not.
+    # Features are part of the package, images are not.
     answers = Answers(np.array(shown["y"]), labels, scores=np.zeros(labels.shape), images=None)
     right = labels[:, 0] == answers.y
     names, place = np.unique(answers.y, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The report of an evaluation."""
+"""Report of an evaluation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from zeroshot.report._page import bullets, evaluation_terms, page, paragraph, se
 OWNER = "write_evaluation_report"
 FIGURES = "evaluation.json"
 FILES = {PAGE, FIGURES, RECORD, "figures.parquet"}
-K = 3  # labels an image
+K = 3  # labels per image
 NO_CHARTS = "Charts need matplotlib: pip install 'scikit-zeroshot[plots]'"
 
 
@@ -52,47 +52,47 @@ def write_evaluation_report(
 ) -> Path:
     """Write ``index.html``, ``evaluation.json`` and ``provenance.json`` into a folder.
 
-    The page needs nothing else: no network, no script, no file beside it. It shows the figures
-    beside their controls, what is taken for what, the seen-unseen curve where there is one, a map
+    The page is self-contained: it needs no network, no script and no other file. It shows the
+    metrics with their controls, the confusion matrix, the seen-unseen curve if there is one, a map
     of images and labels, and the worst and best classes with examples.
 
     Parameters
     ----------
     result : ZeroShotEvaluation
-        What `zeroshot.evaluate_zero_shot` returned.
+        Result of `zeroshot.evaluate_zero_shot`.
     folder : path
-        Is made; whole or not at all.
+        Folder to create. It appears only when it is complete.
     estimator : classifier, Pipeline or search object
-        The one that was evaluated.
+        The evaluated estimator.
     X : array-like or list of length n_samples
-        What it was evaluated on.
+        Input of the evaluation.
     y : array-like of shape (n_samples,)
         The true labels.
     images : list of path or PIL image, or uint8 array, of length n_samples, optional
-        What the samples look like; `X` if None, where it holds images.
+        Images of the samples. None uses `X`, if it contains images.
     synsets : mapping of label to str or Synset, optional
         Order of the classes in the confusion matrix, as in `zeroshot.displays`.
     about : mapping, optional
-        What else is known, JSON-able, such as ``command``, ``model``, ``source``, ``seeds``, and
-        ``weights`` (names to hashes); kept in ``provenance.json``.
+        Additional facts that JSON can store, such as ``command``, ``model``, ``source``, ``seeds``,
+        and ``weights`` (names to hashes). They are written to ``provenance.json``.
     charts : bool, default=True
-        Draw charts, for which matplotlib is needed.
+        Draw charts, which needs matplotlib.
     random_state : int, default=0
-        Seed of the images that are drawn at random, and of the map.
+        Seed of the random choice of images, and of the map.
     overwrite : bool, default=False
-        Replace a report that is there.
+        Replace an existing report.
 
     Returns
     -------
     folder : Path
-        Where the report is.
+        Path of the report.
 
     Raises
     ------
     FileExistsError
-        `folder` exists, and `overwrite` is false or it holds something other than a report.
+        `folder` exists, and `overwrite` is False or the folder is not a report.
     MissingDependencyError
-        matplotlib is not installed, and `charts` is true.
+        matplotlib is not installed, and `charts` is True.
     ValueError
         The samples are not those of `result`.
 
@@ -142,7 +142,7 @@ def write_evaluation_report(
 
 
 def _images(X: Any) -> Any:
-    """Return X where it holds images, None where it holds features."""
+    """Return X if it contains images, None if it contains features."""
     if isinstance(X, (list, tuple)):
         is_image = isinstance(X[0], (str, os.PathLike, Image.Image)) or np.ndim(X[0]) == 3
         return X if is_image else None
@@ -171,10 +171,10 @@ def _page(
 
 
 def _finding(result: ZeroShotEvaluation) -> str:
-    """Return in a sentence how good the model is, beside what it must beat."""
+    """Return one sentence with the accuracy of the model and of the controls to beat."""
     found = result["mean_class_accuracy"]
     low, high = found.low, found.high
-    # Of classes that are all alike it has no width, and says nothing.
+    # If all classes have equal values, the interval has no width and no meaning.
     known = low is not None and high is not None and low < high
     within = f" (between {low:.1%} and {high:.1%})" if known else ""
     return (
@@ -185,13 +185,13 @@ def _finding(result: ZeroShotEvaluation) -> str:
 
 
 def _untrained(result: ZeroShotEvaluation) -> str:
-    """Return the same of no training at all, where that was measured."""
+    """Return the same for the control without training, if it was measured."""
     control = result["mean_class_accuracy"].no_training
     return "" if control is None else f"without any training it is {control:.1%}; "
 
 
 def _parts(result: ZeroShotEvaluation) -> str:
-    """Return the same of seen and unseen classes, where there are both."""
+    """Return the same for seen and unseen classes, if there are both."""
     if not {"seen_accuracy", "unseen_accuracy"} <= set(result):
         return ""
     parts = [

@@ -1,4 +1,4 @@
-"""The folder of a report, and the record in it."""
+"""Folder of a report, and the record in it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PAGE = "index.html"
 
 
 def check_target(folder: str | os.PathLike, own: set[str], *, overwrite: bool, owner: str) -> None:
-    """Raise, before the work, if there is something at `folder` that may not be replaced.
+    """Raise before the work if `folder` exists and must not be replaced.
 
     Raises
     ------
     FileExistsError
-        A file, a folder that holds more than the files of a report, or, without `overwrite`, any.
+        `folder` is a file, has files other than those of a report, or exists without `overwrite`.
     """
     folder = Path(folder)
     if folder.exists() and not overwrite:
@@ -41,7 +41,7 @@ def check_target(folder: str | os.PathLike, own: set[str], *, overwrite: bool, o
 
 
 def full_record(about: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what is known of a report: `about`, and what every record has."""
+    """Return the record of a report: `about`, and the entries of every record."""
     return {**made_now(), "seeds": {}, "weights": {}, **(about or {})}
 
 
@@ -53,7 +53,7 @@ def write_folder(
     *,
     overwrite: bool,
 ) -> Path:
-    """Write the page, the figures (a file's name, and what it holds) and the record, or nothing."""
+    """Write the page, the metrics (file name and content) and the record, or nothing."""
     name, content = figures
     with atomic_folder(folder, overwrite=overwrite) as new:
         (new / PAGE).write_text(page, encoding="utf-8")
@@ -88,7 +88,7 @@ def how_made(record: Mapping[str, Any]) -> str:
 
 
 def unreadable_images(entries: Sequence[Mapping[str, str]], n_images: int) -> str:
-    """Return which images were skipped, and why."""
+    """Return the skipped images, and the reasons."""
     if not entries:
         return ""
     rows = [(os.path.basename(entry["path"]), entry["error"]) for entry in entries[:MAX_LISTED]]

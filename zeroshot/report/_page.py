@@ -1,6 +1,6 @@
-"""The HTML page of a report, from templates.
+"""HTML page of a report, from templates.
 
-The templates escape whatever comes from outside (labels, file names, messages).
+The templates escape all external text (labels, file names, messages).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zeroshot._utils._text_tables import printable
 HARMONIC_MEAN = (
     "2ab / (a + b) of the accuracies a on seen and b on unseen classes: high only where both are."
 )
-# By the names of the figures, without their k.
+# By the names of the metrics, without their k.
 OF_AN_EVALUATION = {
     "mean_class_accuracy": "How often the first label is right in a class, averaged over classes.",
     "seen_accuracy": "How often the first label is right for images of classes seen in training.",
@@ -63,12 +63,12 @@ OF_THE_DEMO = {
 }
 
 
-# A browser that keeps to it fetches nothing, and runs no script, whatever the page holds.
+# With this policy, a browser loads nothing and runs no script, for any content of the page.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a template shows it: text with its control characters spelled out."""
+    """Return a value for a template: text with its control characters escaped."""
     return value if isinstance(value, Markup) else printable(str(value))
 
 
@@ -97,9 +97,9 @@ def page(title: str, *parts: str) -> str:
     Parameters
     ----------
     title : str
-        Plain text, for the window and the first heading.
+        Plain text for the window title and the first heading.
     *parts : Markup
-        What stands below it.
+        Content below the heading.
     """
     return str(PARTS.page(title, _POLICY, *parts))
 
@@ -112,20 +112,20 @@ def table(
     numbers: Iterable[int] = (),
     ours: int | None = None,
 ) -> Markup:
-    """Return plain cells as a table; the first cell of a row names it.
+    """Return plain cells as a table. The first cell of each row is its name.
 
     Parameters
     ----------
     caption : str
         What the table shows.
     head : sequence of str
-        Names of the columns; none are shown where all are empty.
+        Names of the columns. They are hidden if all are empty.
     rows : sequence of sequence
         Cells.
     numbers : iterable of int
-        Columns that stand right.
+        Columns that are aligned to the right.
     ours : int, optional
-        The column that the others are compared with.
+        Column with which the others are compared.
     """
     kinds = ["number" if i in set(numbers) else "" for i in range(len(head))]
     if ours is not None:
@@ -134,23 +134,23 @@ def table(
 
 
 def pairs(caption: str, values: Mapping[str, Any]) -> str:
-    """Return names and what they are as a table of two columns, or nothing where there are none."""
+    """Return names and values as a table of two columns, or nothing if there are none."""
     return table(caption, ("", ""), list(values.items())) if values else ""
 
 
 def evaluation_terms(figures: Iterable[str]) -> str:
-    """Return what those figures of a `ZeroShotEvaluation` mean, as HTML."""
+    """Return explanations of these metrics of a `ZeroShotEvaluation`, as HTML."""
     families = dict.fromkeys(figure.split("_at_")[0] for figure in figures)
     return _meaning({spoken(name): OF_AN_EVALUATION[name] for name in families})
 
 
 def demo_terms() -> str:
-    """Return what the demo's figures and their controls mean, as HTML."""
+    """Return explanations of the demo's metrics and their controls, as HTML."""
     return _meaning(OF_THE_DEMO)
 
 
 def spoken(figure: str) -> str:
-    """Return the name of a figure as it is read: of a family, that of any k.
+    """Return the display name of a metric; for a family, the name with k.
 
     Examples
     --------

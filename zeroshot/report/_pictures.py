@@ -15,10 +15,10 @@ from zeroshot._utils._optional import import_optional
 from zeroshot.exceptions import ImageReadError
 from zeroshot.report._page import PARTS
 
-# Widths in inches: of the text on a desktop and on a phone, at which a browser shows the letters
-# about as large as they are drawn.
+# Widths in inches of the text on a desktop and on a phone. A browser then shows letters about as
+# large as they are drawn.
 WIDE, NARROW = 8.4, 3.7
-THUMBNAIL = 240  # pixels, for screens of two a CSS pixel
+THUMBNAIL = 240  # pixels, for screens with two pixels per CSS pixel
 
 
 def chart(
@@ -31,7 +31,7 @@ def chart(
     narrow: Mapping[str, Any] | None = None,
     trim: Callable[[Any], Any] | None = None,
 ) -> str:
-    """Return a display drawn twice, of which the browser takes the one that fits.
+    """Return a display drawn in two widths, from which the browser chooses.
 
     Parameters
     ----------
@@ -40,15 +40,15 @@ def chart(
     height : callable
         Takes the width in inches, `WIDE` or `NARROW`, and returns the height.
     alt : str
-        What is to be seen, for those who cannot.
+        Alternative text for people who cannot see the picture.
     caption : str
-        What it shows, and how to read it.
+        Content of the picture, and how to read it.
     legend_columns : int, default=0
-        Columns of the legend below the wide figure; 0 leaves it inside the axes.
+        Number of columns of the legend below the wide figure; 0 leaves it inside the axes.
     narrow : mapping, optional
         Options of ``plot`` for the narrow figure.
     trim : callable, optional
-        Takes what the narrow figure has no room for from the display.
+        Removes the parts of the display that do not fit into the narrow figure.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def chart(
         matplotlib is not installed.
     """
     with warnings.catch_warnings():
-        # Names in letters that the font lacks are boxes here; the page has them as text as well.
+        # Letters that the font does not have are boxes here. The page also has the names as text.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         figure, ax = _figure(WIDE, height(WIDE))
         display = make(ax)
@@ -66,9 +66,9 @@ def chart(
             trim(display)
         notes = [each.get_title(loc="left").split() for each in (ax, other_ax)]
         of_wide, of_narrow = (" ".join(words).split("; ") for words in notes)
-        note = "; ".join(part for part in of_wide if part in of_narrow)  # true of both
+        note = "; ".join(part for part in of_wide if part in of_narrow)  # true for both
         for each in (ax, other_ax):
-            each.set_title("", loc="left")  # it is in the caption, where it can be wrapped
+            each.set_title("", loc="left")  # it is in the caption, which can be wrapped
         if legend_columns:
             _legend_below(ax, legend_columns)
             _legend_below(other_ax, 1)
@@ -78,14 +78,14 @@ def chart(
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
-    # A figure of its own, not pyplot's: nothing is left in the registry of whoever calls.
+    # A separate figure, not one of pyplot: nothing is left in the caller's registry.
     module = import_optional("matplotlib.figure", owner="The report", extra="plots")
     figure = module.Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def _legend_below(ax: Any, n_columns: int) -> None:
-    """Move the legend out of the axes, so that it hides nothing."""
+    """Move the legend out of the axes, so that it does not hide anything."""
     legend = ax.get_legend()
     texts = legend.get_texts()
     ax.figure.legend(
@@ -102,7 +102,7 @@ def _png(figure: Any, dots_per_inch: int) -> str:
 
 
 def thumbnail(image: Any, *, alt: str) -> str:
-    """Return a small copy of an image, or the words that it cannot be read."""
+    """Return a small copy of an image, or a text that it cannot be read."""
     try:
         picture = Image.fromarray(read_image(image, min_side=THUMBNAIL))
     except ImageReadError:
