@@ -9,16 +9,16 @@ from zeroshot.exceptions import MissingDependencyError
 
 
 def import_optional(module: str, *, owner: str, extra: str) -> ModuleType:
-    """Import `module`, or say who needs it and what installs it.
+    """Import `module`, or raise an error that says who needs it and how to install it.
 
     Parameters
     ----------
     module : str
         Dotted name of the module.
     owner : str
-        Who needs it, for the message.
+        Name of the caller, for the message.
     extra : str
-        The extra of this distribution that brings it.
+        Extra of this distribution that installs it.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def import_optional(module: str, *, owner: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
-            raise  # the package is there, and something that it needs itself is not
+            raise  # the package is installed, but one of its own dependencies is not
         raise MissingDependencyError(
             f"{owner} needs the package {module.partition('.')[0]!r}, which is not installed. "
             f"Install it with: pip install 'scikit-zeroshot[{extra}]'"

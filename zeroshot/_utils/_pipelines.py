@@ -24,7 +24,7 @@ def unwrap(model: Any) -> Any:
     Returns
     -------
     estimator
-        The very object, not a copy.
+        The object itself, not a copy.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def unwrap(model: Any) -> Any:
 def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
     """Return the final estimator inside `model`, and `X` as that estimator receives it.
 
-    A ``Pipeline`` forwards none but scikit-learn's own methods, so that a method of the final
-    step's own has to be called on the step itself, with transformed input.
+    A ``Pipeline`` forwards only scikit-learn's own methods. Other methods of the final step must be
+    called on the step itself, with transformed input.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
     Returns
     -------
     final : estimator
-        As `unwrap` gives it.
+        Result of `unwrap`.
     X : array-like or list of length n_samples
         Output of the steps before `final`.
     """
@@ -86,7 +86,7 @@ def final_and_input(model: Any, X: Any) -> tuple[Any, Any]:
 
 
 def is_search(model: Any) -> bool:
-    """Tell whether `model` is a hyper-parameter search, fitted or not."""
+    """Return whether `model` is a hyper-parameter search, fitted or not."""
     # scikit-learn's successive halving, and searches of other packages, share no public base.
     return isinstance(model, (GridSearchCV, RandomizedSearchCV)) or hasattr(
         model, "best_estimator_"
@@ -99,7 +99,7 @@ def best_of(search: Any) -> Any:
     Raises
     ------
     NotFittedError
-        There is none.
+        There is no refitted estimator.
     """
     if not hasattr(search, "best_estimator_"):
         raise NotFittedError(

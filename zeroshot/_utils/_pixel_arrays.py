@@ -12,11 +12,11 @@ _CHANNELS = (1, 3, 4)
 
 
 class NotPixelsError(ValueError):
-    """An object that is not an image; the message says what it is, and what to write instead."""
+    """An object that is not an image. The message says what it is, and what to write instead."""
 
 
 def is_tensor(item: Any) -> bool:
-    """Return whether an object is a tensor of torch, which need not be imported to know it."""
+    """Return whether an object is a torch tensor, without importing torch."""
     return hasattr(item, "detach") and hasattr(item, "cpu")
 
 
@@ -92,13 +92,13 @@ def _channels_last(array: np.ndarray, *, prefer_first: bool) -> np.ndarray:
 
 
 def _as_bytes(array: np.ndarray, *, called: str, uint8: str) -> np.ndarray:
-    """Return pixels as uint8, if their range is agreed on."""
+    """Return pixels as uint8, if their range is known."""
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     is_float = array.dtype.kind == "f"
     values = array.astype(np.float32, copy=False) if is_float else array
     least, most = values.min().item(), values.max().item()
-    if is_float and 0 <= least and most <= 1:  # neither is true of NaN
+    if is_float and 0 <= least and most <= 1:  # both are False for NaN
         return np.rint(values * np.float32(255)).astype(np.uint8)
     found = f"its pixels are {array.dtype} from {least:g} to {most:g}"
     if not (math.isfinite(least) and math.isfinite(most)):

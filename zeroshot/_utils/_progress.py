@@ -8,24 +8,24 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-_DISABLED = "TQDM_DISABLE"  # set to anything but 0, and no bar is shown
-_DELAY = 3.0  # seconds of work after which a bar is worth its line
+_DISABLED = "TQDM_DISABLE"  # any value except 0 hides progress bars
+_DELAY = 3.0  # seconds of work after which a bar appears
 
 
 def progress_bar(
     items: Iterable | None = None, *, progress: bool | str, unit: str, **options: Any
 ) -> Any:
-    """Return a bar of tqdm, over `items` if there are any.
+    """Return a tqdm progress bar, over `items` if they are given.
 
     Parameters
     ----------
     items : iterable, optional
-        What to go through.
+        Items to iterate over.
     progress : bool or "auto"
         "auto" shows it once the work has taken some seconds. ``TQDM_DISABLE=1`` in the
         environment shows none.
     unit : str
-        What is counted.
+        Unit of the count.
     **options : object
         Others of tqdm, such as ``total`` and ``desc``.
     """

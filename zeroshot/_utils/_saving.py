@@ -1,8 +1,8 @@
 """Descriptions of objects for `save`: parameters and fitted attributes.
 
-A class that can be saved says so by ``to_config`` and ``from_config``, and stands by its name in
-the table of `zeroshot.persistence`: no other class is ever opened. Values are arrays, label
-embeddings, other such objects, and plain Python.
+A class that can be saved has ``to_config`` and ``from_config``, and its name is in the table of
+`zeroshot.persistence`. No other class is ever loaded. Values are arrays, label embeddings, other
+such objects, and plain Python values.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SOURCE = (
     "names both): install that one, or save the model again."
 )
 
-_OUTPUT_CONFIG = "_sklearn_output_config"  # what set_output leaves
+_OUTPUT_CONFIG = "_sklearn_output_config"  # set by set_output
 
 
 class Config(NamedTuple):
-    """What an object is made of.
+    """Configuration of an object.
 
     Parameters
     ----------
     params : dict of str to object
-        Of the constructor.
+        Parameters of the constructor.
     attributes : dict of str to object
-        What is set on the object afterwards.
+        Attributes that are set on the object afterwards.
     """
 
     params: dict[str, Any]
@@ -42,12 +42,12 @@ class Config(NamedTuple):
 
 
 class Saved:
-    """Mixin of objects that are their constructor's parameters and nothing else."""
+    """Mixin of objects without any state except the constructor's parameters."""
 
     __slots__ = ()
 
     def to_config(self) -> Config:
-        """Return what `from_config` makes an equal object of."""
+        """Return the configuration from which `from_config` creates an equal object."""
         return Config(parameters_of(self), {})
 
     @classmethod
@@ -57,18 +57,18 @@ class Saved:
         Parameters
         ----------
         config : Config
-            From a file: nothing in it is believed.
+            Read from a file, so nothing in it is trusted.
 
         Raises
         ------
         IntegrityError
-            There are names that this class does not have.
+            `config` has names that this class does not have.
         """
         return made_of(cls, config)
 
 
 class SavedEstimator(Saved):
-    """Mixin of estimators: parameters, and what fitting has set.
+    """Mixin of estimators: parameters and fitted attributes.
 
     Fitted attributes end in one underscore and do not begin with one. A class names the others.
     """
@@ -81,12 +81,12 @@ class SavedEstimator(Saved):
     """Parameters that belong to a run, not to the model: None is saved for them."""
 
     def to_config(self) -> Config:
-        """Return what `from_config` makes an equal estimator of.
+        """Return the configuration from which `from_config` creates an equal estimator.
 
         Raises
         ------
         TypeError
-            It has an attribute that is not its own.
+            The estimator has a foreign attribute.
         """
         params, attributes = estimator_config(self, self._saved_private, self._not_saved)
         return Config(params | dict.fromkeys(self._of_the_run), attributes)
@@ -98,12 +98,12 @@ class SavedEstimator(Saved):
         Parameters
         ----------
         config : Config
-            From a file: nothing in it is believed.
+            Read from a file, so nothing in it is trusted.
 
         Raises
         ------
         IntegrityError
-            There are names that this class does not have.
+            `config` has names that this class does not have.
         """
         return made_of(cls, config, cls._saved_private)
 
@@ -119,7 +119,7 @@ def parameters_of(value: Any) -> dict[str, Any]:
 
 
 def is_fitted_attribute(name: str, cls: type, private: Iterable[str] = ()) -> bool:
-    """Tell whether `name` may be set on an instance of `cls` beside its parameters.
+    """Return whether `name` may be set on an instance of `cls` in addition to its parameters.
 
     Fitted attributes end in one underscore and do not begin with one, but for those in `private`.
     What the class itself defines is never shadowed.
@@ -132,7 +132,7 @@ def is_fitted_attribute(name: str, cls: type, private: Iterable[str] = ()) -> bo
 def estimator_config(
     estimator: BaseEstimator, private: Iterable[str] = (), not_saved: Iterable[str] = ()
 ) -> Config:
-    """Return the parameters of an estimator, and what fitting has set on it.
+    """Return the parameters and the fitted attributes of an estimator.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def made_of(cls: type[T], config: Config, private: Iterable[str] | None = None) 
     cls : type
         A class from a table of names.
     config : Config
-        From a file: nothing in it is believed.
+        Read from a file, so nothing in it is trusted.
     private : iterable of str, optional
         Fitted attributes that do not end in an underscore. None is for objects without any.
 

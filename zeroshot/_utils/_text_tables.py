@@ -10,7 +10,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def aligned(rows: Rows) -> str:
-    """Return rows, the first of which is the head, with their columns below each other.
+    """Return rows as text with aligned columns. The first row is the header.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def aligned(rows: Rows) -> str:
 
 
 def terminal_width(text: str) -> int:
-    """Return how many cells of a terminal a line takes: two for a wide letter, none for an accent.
+    """Return the width of a line in terminal cells: two for a wide letter, none for an accent.
 
     Examples
     --------
@@ -46,13 +46,13 @@ def _is_wide(char: str) -> bool:
 
 
 def padded(text: str, width: int, *, right: bool = False) -> str:
-    """Return a line with spaces behind it, or before it, so that it takes `width` cells."""
+    """Return a line padded to `width` cells with spaces after it, or before it."""
     spaces = " " * (width - terminal_width(text))
     return spaces + text if right else text + spaces
 
 
 def html_table(rows: Rows, *, caption: str = "") -> str:
-    """Return rows, the first of which is the head, as an HTML table, everything escaped.
+    """Return rows as an HTML table with escaped text. The first row is the header.
 
     Examples
     --------
@@ -68,10 +68,10 @@ def html_table(rows: Rows, *, caption: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with everything escaped that could steer a terminal or break a line.
+    r"""Return `text` with all characters escaped that could control a terminal or break a line.
 
-    That is control characters, marks that turn the direction of what follows, and what stands for
-    bytes of a file name that are no UTF-8.
+    These are control characters, marks that change the text direction, and surrogates for bytes of
+    a file name that are not UTF-8.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-# For each runtime, what stops it from spinning, and every variable that says how it waits.
+# For each runtime: the setting that stops spinning, and all variables that set its wait policy.
 _OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}  # GNU and LLVM's, Intel's
 _OPENMP_CHOICES = {*_OPENMP, "GOMP_SPINCOUNT", "KMP_LIBRARY"}
 _OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2**4 cycles, the least; its default is 2**26
@@ -14,15 +14,16 @@ _OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2**4 cycles, the least; its defa
 def wait_passively(environ: MutableMapping[str, str] = os.environ) -> None:
     """Make OpenMP's and OpenBLAS's threads sleep when they have no work.
 
-    By default they spin, which takes the processor from whatever else runs on the machine. A
-    runtime reads the environment once, when it is loaded: call this before torch, numpy or
-    scikit-learn is imported. Processes started later inherit the choice. Only a program may make
-    it, so a library call never comes here.
+    By default they spin, which takes the processor from other programs. A runtime reads the
+    environment once, when it is loaded, so call this before torch, numpy or scikit-learn is
+    imported. Processes started later inherit the setting. Only a program may choose it, so library
+    functions never call this.
 
     Parameters
     ----------
     environ : mutable mapping
-        The environment. A runtime whose way to wait the user has chosen in it is left alone.
+        The environment. If the user has set the wait policy of a runtime in it, that runtime is not
+        changed.
 
     Examples
     --------

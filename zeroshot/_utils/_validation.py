@@ -25,9 +25,9 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
     Parameters
     ----------
     labels : array-like of shape (n_labels,)
-        Strings, or integers; not a mixture.
+        Strings or integers, not a mixture.
     owner, name : str
-        Whose parameter it is and what it is called, for the messages.
+        Owner and name of the parameter, for the messages.
 
     Returns
     -------
@@ -37,9 +37,9 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
     Raises
     ------
     TypeError
-        `labels` is one string, or no sequence at all.
+        `labels` is a string, or is not a sequence.
     ValueError
-        Not 1-D, or a label is missing, continuous, or of another type than the rest.
+        `labels` is not 1-D, or a label is missing, continuous, or of another type than the rest.
 
     Examples
     --------
@@ -77,19 +77,19 @@ def check_labels(labels: Any, *, owner: str, name: str = "labels") -> np.ndarray
 
 
 def _signed(labels: np.ndarray) -> np.ndarray:
-    """Return uint64 as int64 where it fits: between the two, NumPy compares rounded floats."""
+    """Return uint64 as int64 if it fits: NumPy compares the two types as rounded floats."""
     if labels.dtype == np.uint64 and (labels <= np.iinfo(np.int64).max).all():
         return labels.astype(np.int64)
     return labels
 
 
 def check_no_images(X: Any, *, owner: str) -> None:
-    """Raise where X holds paths or images, and features are asked for.
+    """Raise if X contains paths or images instead of features.
 
     Raises
     ------
     TypeError
-        It is a list of paths or of PIL images, or an array of pixels or of strings.
+        `X` is a list of paths or of PIL images, or an array of pixels or of strings.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def check_no_images(X: Any, *, owner: str) -> None:
 
 
 def check_missing_labels(y: Any, *, owner: str, name: str = "y") -> Any:
-    """Return `y`, or raise naming what a list or column of labels holds that is no label.
+    """Return `y`, or raise and name the values that are not labels.
 
     NumPy turns ``["cat", nan]`` into two strings, and scikit-learn's own check comes after that.
 
@@ -129,7 +129,7 @@ def check_missing_labels(y: Any, *, owner: str, name: str = "y") -> Any:
 
 
 def check_unique(labels: np.ndarray, *, owner: str, name: str) -> np.ndarray:
-    """Return `labels`, or raise naming those that stand in it more than once.
+    """Return `labels`, or raise and name the repeated ones.
 
     Raises
     ------
@@ -155,9 +155,9 @@ def check_label_list(labels: Any, *, owner: str, name: str) -> None:
     Raises
     ------
     TypeError
-        It is no list of labels.
+        `labels` is not a list of labels.
     ValueError
-        It is empty, repeats a label, or holds something else.
+        `labels` is empty, repeats a label, or contains something else.
     """
     if isinstance(labels, Iterator):
         raise TypeError(
@@ -170,12 +170,12 @@ def check_label_list(labels: Any, *, owner: str, name: str) -> None:
 def check_same_kind(
     first: np.ndarray, second: np.ndarray, *, owner: str, names: tuple[str, str]
 ) -> None:
-    """Raise when strings meet integers: no label could ever equal another.
+    """Raise if strings are compared with integers, because no two labels could be equal.
 
     Raises
     ------
     ValueError
-        One array holds strings, the other integers.
+        One array has strings, the other integers.
     """
     if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
         raise ValueError(
@@ -191,9 +191,9 @@ def take_rows(X: Any, rows: Any) -> Any:
     Parameters
     ----------
     X : array-like, DataFrame, sparse matrix, or list of length n_samples
-        Input of an estimator, of whatever kind it takes.
+        Input of an estimator, of any kind that it accepts.
     rows : ndarray of int, or slice
-        Which rows.
+        Positions of the rows.
 
     Returns
     -------
@@ -215,12 +215,12 @@ def take_rows(X: Any, rows: Any) -> Any:
 
 
 def check_option(value: Any, options: Iterable[str], *, owner: str, name: str) -> str:
-    """Return `value` if it is one of `options`, else raise naming them.
+    """Return `value` if it is one of `options`, else raise and list the options.
 
     Raises
     ------
     ValueError
-        `value` is none of the `options`.
+        `value` is not one of the `options`.
     """
     known = tuple(options)
     if not isinstance(value, str) or value not in known:
@@ -251,7 +251,7 @@ def check_number(
     at_least: float | None = None,
     integer: bool = False,
 ) -> None:
-    """Raise unless `value` is a finite number (an integer, if so asked) within the bounds.
+    """Raise unless `value` is a finite number (an integer, if requested) within the bounds.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def check_number(
 
 
 def warn_caller(message: str, category: type[Warning] = LabelWarning) -> None:
-    """Warn on the line of the user's own call, however deep in the package this is."""
+    """Warn with the line of the user's own call, from any depth in the package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
