@@ -41,7 +41,8 @@ from zeroshot.exceptions import (
 from zeroshot.metrics import seen_unseen_curve
 
 # A function's name, and a position that counts from 0.
-IN_PYTHON = re.compile(r"^(load|load_image_folder): | \(position 0\)")
+IN_PYTHON = re.compile(r"^(load|load_image_folder|TimmFeatures): | \(position 0\)")
+PARAMETERS = {"TimmFeatures: model_name": "--backbone", "TimmFeatures: weights": "--weights"}
 ROOT = Path(zeroshot.__file__).parent
 PYTHON = re.compile(r"\w=|\w\(\)|overrides|label_embedding|synsets|candidates")
 
@@ -194,6 +195,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         "no unseen class on offer": one_kind(["bear", "lion"]),
         "no label vectors": no_vectors(),
         "no such model": raised(lambda: TimmFeatures("resnet-eighteen").fit()),
+        "a photo for weights": raised(lambda: TimmFeatures(TINY, weights="photo.png").fit()),
         "no such file": raised(lambda: TimmFeatures(TINY, weights=folder / "no.pth").fit()),
         "no published weights": raised(lambda: TimmFeatures("efficientnet_b8").fit()),
         "weights of another model": other_models_weights(folder),
@@ -228,6 +230,8 @@ def test_each_says_python_to_python_and_options_to_the_command_line(said: dict) 
         found = [ours for ours, meant in both.items() if ours in python and meant in option]
         assert len(found) == 1, (what, python)
         said_in_python = python.replace(found[0], both[found[0]])
+        for parameter, named in PARAMETERS.items():
+            said_in_python = said_in_python.replace(parameter, named)
         assert option == IN_PYTHON.sub("", said_in_python), what
         hit.add(found[0])
     assert hit == set(both), "every Remedy of the package is brought about above"

@@ -1,4 +1,4 @@
-"""What may be called after each epoch of training."""
+"""Callbacks, called after each epoch of training."""
 
 from __future__ import annotations
 

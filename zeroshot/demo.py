@@ -1,4 +1,4 @@
-"""The main job on data that ships with the package: seen classes in, unseen classes out."""
+"""The demo: zero-shot classification on data that ships with the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors and warnings that are this package's own."""
+"""Errors and warnings of this package."""
 
 from __future__ import annotations
 
@@ -75,6 +75,28 @@ def in_python(part: str) -> Remedy:
     'there is no folder model.'
     """
     return Remedy(part, option="")
+
+
+def parameter(owner: str, name: str, option: str) -> Remedy:
+    """Return how a message begins that is about a parameter, which an option sets.
+
+    Parameters
+    ----------
+    owner, name : str
+        Whose parameter it is, and what it is called.
+    option : str
+        The option of the command line.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import in_options, parameter
+    >>> message = parameter("TimmFeatures", "weights", "--weights") + " must be a file."
+    >>> print(message)
+    TimmFeatures: weights must be a file.
+    >>> in_options(message)
+    '--weights must be a file.'
+    """
+    return Remedy(f"{owner}: {name}", option=option)
 
 
 def in_options(said: str | BaseException) -> str:

@@ -1,4 +1,8 @@
-"""The losses, one formula each.
+"""Losses for training: squared error, cosine, hinge and rank losses.
+
+`DeViSEClassifier` trains with `HingeRankLoss`, `CosineMarginLoss`, `CosineLoss` or `MSELoss` (its
+parameter ``loss``), `ALEClassifier` with `WeightedRankLoss`, `SJEClassifier` with
+`StructuredHingeLoss`.
 
 Every loss is a module called as ``loss(predicted, targets, class_vectors)``, where `predicted`
 (n, d) are the network's outputs, `targets` (n,) the positions of the true classes, and

@@ -719,7 +719,7 @@ def test_broken_files_of_weights(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="no sound file of weights.*Fetch it again"):
         _tiny(weights=path).fit()
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(IntegrityError, match="not those of model_name='test_efficientnet'"):
+    with pytest.raises(IntegrityError, match="not those of 'test_efficientnet'"):
         _tiny(weights=path).fit()
     torch.save(timm.create_model(TINY), tmp_path / "whole.pth")  # a pickled module
     with pytest.raises(IntegrityError, match=r"saved as \.safetensors"):

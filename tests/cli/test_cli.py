@@ -576,6 +576,17 @@ def test_table_is_the_default_and_is_aligned(
     assert first.index("cat 0.900") == second.index("cat 0.900")
 
 
+def test_columns_stand_below_each_other_in_any_script(
+    asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A Chinese letter takes two cells of a terminal, and an accent of its own none."""
+    images = [save_image(tmp_path / name) for name in ("猫.png", "ab.png", "cafe\u0301.png")]
+    assert main(["predict", *images, "--labels", "cat,dog"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    starts = [line.index("cat 0.900") for line in lines]
+    assert starts[0] == starts[1] - 1 == starts[2] - 2, lines
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_paths_and_labels_in_any_script(
     form: str, asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture

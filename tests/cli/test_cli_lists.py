@@ -521,3 +521,109 @@ def test_files_of_other_kinds_are_counted(
     assert "HEIC is read with pillow-heif: pip install 'scikit-zeroshot[heif]'" in said
     record = json.loads((tmp_path / "answers.json.provenance.json").read_text("utf-8"))
     assert record["images"]["other_files"] == {".heic": 1, ".HEIC": 1, ".psd": 1}
+
+
+# --- labels that nothing knows, in embed and similar -----------------------------------------
+
+ON_UNKNOWN = {
+    "embed": ["embed", "--labels", "okapi", "qqxyzzy", "lion"],
+    "path": ["similar", "okapi", "qqxyzzy", "lion", "--sources", "giraffe,wolf,qqzzyx"],
+    "cosine": [
+        *("similar", "okapi", "qqxyzzy", "lion", "--sources", "giraffe,wolf"),
+        *("--measure", "cosine"),
+    ],
+}
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("name", ON_UNKNOWN)
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_unknown_labels_do_not_stop_the_others(
+    name: str, form: str, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / f"answers.{form}"
+    argv = [*ON_UNKNOWN[name], "--output", str(output)]
+    assert main(argv) == 0
+    said = capsys.readouterr().err
+    assert "warning:" in said and "'qqxyzzy'" in said and "They are left out." in said
+    unknown = ["qqxyzzy", "qqzzyx"] if name == "path" else ["qqxyzzy"]
+    text = output.read_text("utf-8")
+    if form == "json":
+        answers = json.loads(text)
+        assert {answer["label"] for answer in answers} == {"okapi", "lion"}
+        assert all(answer["unknown_labels"] == unknown for answer in answers)
+    else:
+        head, *rows = csv.reader(text.splitlines())
+        assert head[-1] == "unknown_labels" and {row[0] for row in rows} == {"okapi", "lion"}
+        assert {row[-1] for row in rows} == {"; ".join(unknown)}
+    record = json.loads((tmp_path / f"{output.name}.provenance.json").read_text("utf-8"))
+    assert record["unknown_labels"] == unknown
+    assert main([*argv, "--force", "--on-unknown", "drop"]) == 0
+    assert "qqxyzzy" not in capsys.readouterr().err
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("name", ON_UNKNOWN)
+def test_unknown_labels_are_an_error_if_asked_or_if_all_are(
+    name: str, tmp_path: Path, capsys
+) -> None:
+    argv = ON_UNKNOWN[name]
+    more = ["--output", str(tmp_path / "answers.npz")] if name == "embed" else []
+    assert main([*argv, *more, "--on-unknown", "raise"]) == 1
+    assert "'qqxyzzy'" in capsys.readouterr().err
+    alone = [word for word in argv if word not in ("okapi", "lion")]
+    assert main([*alone, *more]) == 1
+    assert "'qqxyzzy'" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.case
+def test_arrays_of_vectors_name_unknown_labels(tmp_path: Path) -> None:
+    output = tmp_path / "vectors.npz"
+    assert main([*ON_UNKNOWN["embed"], "--output", str(output)]) == 0
+    with np.load(output) as arrays:
+        assert arrays["labels"].tolist() == ["okapi", "lion"] and len(arrays["vectors"]) == 2
+        assert arrays["unknown_labels"].tolist() == ["qqxyzzy"]
+
+
+# --- messages in terms of options -------------------------------------------------------------
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("command", ["fit", "embed"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--weights", "photo.png"], "--weights must be auto, none, or a file ending in"),
+        (["--weights", "no.pth"], "--weights names "),
+        (["--weights", "text.pth"], " is no sound file of weights (it is no checkpoint"),
+        (["--backbone", "resnet-eighteen"], "--backbone must be a model of timm, got"),
+        (
+            ["--backbone", "test_vit", "--weights", "none", "--image-size", "37"],
+            "'test_vit' gives no features of 37 x 37 images",
+        ),
+        (["--label-embedding", "text.pth"], "--label-embedding"),
+        (["--label-embedding", "twice.csv"], "--label-embedding"),
+    ],
+)
+def test_wrong_values_are_said_in_options(
+    command: str,
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "photos" / name / "1.png")
+    Path("text.pth").write_text("x\n")
+    Path("twice.csv").write_text("name,a\ncat,1\ncat,2\n")
+    source = ["photos"]
+    if command == "embed" and "--label-embedding" in options:
+        source = ["--labels", "cat"]
+    assert main([command, *source, "--output", "out.npz", *options]) in (1, 2)
+    said = capsys.readouterr().err
+    assert message in said
+    for python in ("TimmFeatures", "WordVectors", "AttributeTable", "weights_only", "model_name"):
+        assert python not in said

@@ -60,11 +60,11 @@ def ensemble(**changes):
 
 
 def naive(members, weights, candidates, allowed, images):
-    """Sum over members of weight times score less the mean, over the mean spread of X's rows."""
+    """Sum over members of weight times score less the mean, over the mean spread of classes."""
     out = np.zeros((len(images), len(candidates)))
     for (fitted, rows, new), weight in zip(members, np.array(weights) / sum(weights), strict=True):
         over_seen = fitted.with_candidates(SEEN).decision_function(rows)
-        spread = np.mean([np.std(row) for row in over_seen])
+        spread = np.mean([np.mean([np.std(row) for row in over_seen[Y == name]]) for name in SEEN])
         scores = fitted.with_candidates(candidates).decision_function(new)
         for i, row in enumerate(scores):
             out[i] += weight * (row - np.mean(row[allowed])) / spread

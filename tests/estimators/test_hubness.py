@@ -33,6 +33,13 @@ def conse(hubness):
     return ConSEClassifier(None, TABLE, candidates=LABELS, hubness=hubness)
 
 
+def over_classes(rows):
+    """Return mean and deviation of columns, by the mean over classes of the mean over images."""
+    mean = np.mean([rows[Y == name].mean(axis=0) for name in set(Y)], axis=0)
+    squares = np.mean([((rows[Y == name] - mean) ** 2).mean(axis=0) for name in set(Y)], axis=0)
+    return mean, np.sqrt(squares)
+
+
 def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -42,7 +49,8 @@ def test_zscore_is_what_standardising_the_training_scores_of_each_label_gives(ma
     model, plain = make("zscore").fit(X, Y), make(None).fit(X, Y)
     of_rows = plain.transform(X) @ plain.class_vectors_.T
     expected = plain.transform(NEW) @ plain.class_vectors_.T
-    expected = (expected - of_rows.mean(axis=0)) / of_rows.std(axis=0)
+    mean, deviation = over_classes(of_rows)
+    expected = (expected - mean) / deviation
     np.testing.assert_allclose(model.decision_function(NEW), expected, rtol=1e-9, atol=1e-10)
 
 
@@ -142,9 +150,22 @@ def test_the_autoencoder_is_corrected_where_it_encodes(hubness):
     scores = model.transform(NEW) @ model.class_vectors_.T
     training = model.transform(X) @ model.class_vectors_.T
     if hubness == "zscore":
-        expected = (scores - training.mean(axis=0)) / training.std(axis=0)
+        mean, deviation = over_classes(training)
+        expected = (scores - mean) / deviation
         np.testing.assert_allclose(model.decision_function(NEW), expected, rtol=1e-9)
     plain = SAEClassifier(TABLE, candidates=LABELS).fit(X, Y)
     assert not np.allclose(model.decision_function(NEW), plain.decision_function(NEW))
     with pytest.raises(ValueError, match=f"SAEClassifier: hubness='{hubness}' corrects products"):
         SAEClassifier(TABLE, hubness=hubness, direction="decode").fit(X, Y)
+
+
+@pytest.mark.case
+def test_more_images_of_one_class_do_not_lower_its_label():
+    """Each class counts once: copies of a class's images leave the statistics as they were."""
+    model = devise(None).fit(X, Y)
+    many = np.concatenate([np.arange(len(X)), np.tile(np.flatnonzero(Y == Y[0]), 40)])
+    once = _hubness.fit_correction("zscore", X, Y, model._project)
+    copied = _hubness.fit_correction("zscore", X[many], Y[many], model._project)
+    assert len(many) > 3 * len(X)
+    np.testing.assert_allclose(copied.mean, once.mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(copied.covariance, once.covariance, rtol=1e-9, atol=1e-12)

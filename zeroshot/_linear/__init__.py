@@ -1,4 +1,4 @@
-"""Ridge regression from sums over rows: one object that adds up, and one solver on it."""
+"""Ridge regression from class sums: one object that adds up rows, and one solver on it."""
 
 from zeroshot._linear._blas import (
     cholesky,

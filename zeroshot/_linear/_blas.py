@@ -1,7 +1,7 @@
 """Products and factors in SciPy's BLAS and LAPACK.
 
-NumPy brings a library of its own, and two pools of threads in turns on the same cores wait for each
-other: what is large goes through here.
+NumPy has another copy of these libraries. If both take turns on the same cores, their thread pools
+wait for each other. So all large products and factors go through this module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Normal equations of ridge regression: made once, then solved for any number of penalties."""
+"""Normal equations of ridge regression, made once and solved for any number of penalties."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from zeroshot._linear._blas import cholesky, inverse_or_zero, product, psd_eigh,
 from zeroshot._linear._sums import RowSums
 
 EIGEN_FROM = 16
-"""From how many penalties on one eigendecomposition costs less than a Cholesky factor for each."""
+"""From this many penalties on, one eigendecomposition costs less than a Cholesky factor each."""
 
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """What is solved for the weights w: (gram + penalty I) w = right R, whatever R is.
+    """Equations (gram + penalty I) w = right R for the weights w, for any targets R.
 
     Parameters
     ----------
     gram : ndarray of shape (n_equations, n_equations)
-        Of features; or of rows, where these are fewer. Only the lower triangle is filled.
+        Gram matrix of the features, or of the rows if these are fewer. Only the lower triangle is
+        filled.
     right : ndarray or sparse array of shape (n_equations, n_targets)
         The right-hand side of unit targets.
     mean : ndarray of shape (n_features,)
         What was subtracted from the features.
     rows : ndarray of shape (n_equations, n_features), optional
-        The rows themselves, where the equations are theirs.
+        The rows, if `gram` is that of the rows. The weights are then ``rows.T`` times the solution.
     """
 
     gram: np.ndarray
@@ -59,7 +60,7 @@ class NormalEquations:
         rows = np.subtract(X, mean, dtype=np.float64, order="C")
         if products is None:
             gram = blas.dsyrk(1.0, rows.T, trans=1, lower=1)
-        else:  # about the rows' own mean
+        else:  # centre the known products, without touching the rows again
             means = products.mean(axis=0)
             gram = np.asfortranarray(products - means - means[:, None] + means.mean())
         return cls(gram, targets, mean, rows)
@@ -122,7 +123,7 @@ def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) 
     if len(shifts) >= EIGEN_FROM:
         return _solve_by_eigenvectors(gram, right, shifts)
     solutions = {i: _solve_by_cholesky(gram, right, shift) for i, shift in enumerate(shifts)}
-    # Each shift by itself, so that its weights do not depend on what else is solved for.
+    # Only singular shifts go the other way, so that the weights of one do not depend on the others.
     singular = [i for i, solution in solutions.items() if solution is None]
     if singular:
         others = _solve_by_eigenvectors(gram, right, [shifts[i] for i in singular])

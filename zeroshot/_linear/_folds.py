@@ -1,14 +1,16 @@
-"""Training sets of folds, from sums over all rows.
+"""Training sets of folds, from sums over all rows less the rows left out.
 
 With Z the rows (and a column of ones, which centres them), A = Z'Z + penalty, M the sums of rows
 of each class, F the rows left out and K those kept, the weights of a fold are
 
     V_F = (A - Z_F'Z_F)^-1 M_K S_K,
 
-because a ridge regression knows the labels of its rows only through M_K S_K, where the rows of S_K
-are the vectors that this fold gives to its classes. A few rows are taken out of the Cholesky factor
-of all (`SharedFactor`); otherwise, and where each fold has a penalty of its own because its scaler
-has a scale of its own, the rows' own products are taken away, and what is left is factored.
+where the rows of S_K are the vectors that this fold gives to its classes. This holds because a
+ridge regression uses labels only through M_K S_K.
+
+If few rows are left out, they are removed from the Cholesky factor of all rows (`SharedFactor`).
+Otherwise Z_F'Z_F is subtracted from A, and the difference is factored. Behind a `StandardScaler`
+the difference is always factored: each fold has its own scale, so its own penalty and its own A.
 """
 
 from __future__ import annotations
@@ -123,14 +125,15 @@ class FoldSystem(LinearSystem):
         """Take rows out of the factor of all, where these are few: weights and mean, or None."""
         folds, left_out = self._folds, self._left_out
         sums = folds.sums
-        # A block of half as many rows as features costs as much as a new factor.
+        # With half as many rows as features, their block costs as much as a new factor.
         few = 0 < 2 * len(left_out) < len(sums.origin)
         if not few or self._repeats or self._scaler is not None or np.ndim(alpha):
             return None
         rows = folds.X[as_slice(left_out)]
         Z = np.subtract(rows, sums.origin, dtype=np.float64, order="C")
         mean = sums.origin + (sums.total - Z.sum(axis=0)) / len(self._train)
-        with suppress(np.linalg.LinAlgError):  # a factor of its own loses fewer digits
+        # If this loses too many digits, `_solve` makes a new factor, which loses fewer.
+        with suppress(np.linalg.LinAlgError):
             factor = folds.factor(float(alpha), center)
             self._check_fewer_rows(alpha, factor.size)
             return factor.without(Z, folds.codes[left_out], self._seen, targets), mean
@@ -152,8 +155,8 @@ class FoldSystem(LinearSystem):
         self._check_fewer_rows(alpha, size)
         if np.ndim(alpha):
             return self._solve_each(sums, scale, targets, np.asarray(alpha)), scaled_mean
-        # The weights of scaled features times the scale are those of the features as they are,
-        # with a penalty on each that is the square of its scale.
+        # With features x/s and weights w, w/s are the weights of x, and alpha |w|^2 is a penalty of
+        # alpha s^2 on each of them. So the Gram matrix need not be scaled for each fold.
         penalty = alpha * scale**2
         magnitude = sums.magnitude + penalty
         factor, margin = cholesky(shifted_diagonal(sums.gram, penalty), magnitude)
@@ -181,9 +184,10 @@ class FoldSystem(LinearSystem):
         return equations.solve_each(penalties, targets)
 
     def _check_fewer_rows(self, alpha: float | np.ndarray, size: float) -> None:
-        """Raise where ``fit`` itself would lose digits that this does not.
+        """Raise if ``fit`` itself would lose digits that this method does not lose.
 
-        With fewer rows than features it solves for the rows, whose products are as large as `size`.
+        With fewer rows than features, ``fit`` solves for the rows, and the rounding error of their
+        products is relative to `size`. The fold is then fitted anew, so that both results agree.
         """
         few = len(self._train) < len(self._folds.sums.origin)
         if few and np.min(alpha, initial=np.inf) < LEAST_MARGIN * size:
@@ -191,14 +195,14 @@ class FoldSystem(LinearSystem):
 
 
 class SharedFactor:
-    """The normal equations of all rows: the inverse of their Cholesky factor.
+    """The inverse Cholesky factor of all rows, from which each fold removes its rows.
 
     With A = LL' the normal equations of rows Z, and T = L^-1 Z_F' for the rows F to leave out,
 
         (A - Z_F'Z_F)^-1 = L'^-1 (I + T (I - T'T)^-1 T') L^-1
 
-    (Sherman, Morrison, Woodbury), which takes a new factor of the size of F only. Multiplying by
-    the inverse is a third faster than solving.
+    (Sherman, Morrison, Woodbury). So a fold factors only I - T'T, which has the size of F. The
+    inverse of L is kept because multiplying by it is a third faster than solving.
 
     Parameters
     ----------
@@ -239,9 +243,10 @@ class SharedFactor:
         self._solved = dtrmm(1.0, self._inverse, M.T, lower=1).T
 
     def _widen(self, rows: np.ndarray, ones: float | np.ndarray) -> np.ndarray:
-        """Append what stands for the column of ones, and zeros that change no result.
+        """Append the column of ones, and zeros up to a whole cache line.
 
-        BLAS is slower by a sixth on columns that do not begin at whole cache lines.
+        The zeros change no result. BLAS is slower by a sixth on columns that do not begin at a
+        cache line.
         """
         n, d = rows.shape
         if self._shift is not None:
@@ -281,7 +286,7 @@ class SharedFactor:
         if margin * self._margin < LEAST_MARGIN:
             raise np.linalg.LinAlgError("near to singular")
         solved = self._solved[seen]
-        if seen[codes].any():  # rows of classes that other rows still stand for
+        if seen[codes].any():  # M_K = M - M_F, for classes that keep some of their rows
             solved -= class_sums(T.T, codes, len(seen))[seen]
         V = dgemm(1.0, solved.T, targets.T, trans_b=1)
         correction, _ = dpotrs(block, dgemm(1.0, T, V, trans_a=1), lower=1, overwrite_b=1)

@@ -1,4 +1,4 @@
-"""The protocol of estimators that learn from sums over rows."""
+"""The interface of estimators that learn from sums over rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _has_sums(estimator: LearnsFromSums) -> bool:
 
 
 class LearnsFromSums(ParametersMixin, ABC):
-    """Interface of estimators whose ``fit`` knows the samples through a `LinearSystem` alone.
+    """Interface of estimators whose ``fit`` needs only a `LinearSystem`, not the samples.
 
-    A subclass learns in ``fit_from_sums``. It then has ``fit``, ``partial_fit`` and ``merge``, and
-    `cross_validate_classes` fits it to every fold from one pass over the data.
+    A subclass defines ``fit_from_sums``, and gets ``fit``, ``partial_fit`` and ``merge``.
+    `cross_validate_classes` fits it to all folds in one pass over the data.
 
     Attributes
     ----------
@@ -52,14 +52,14 @@ class LearnsFromSums(ParametersMixin, ABC):
 
     @abstractmethod
     def fit_from_sums(self, system: LinearSystem) -> Self:
-        """Do what ``fit`` does, given a system in place of the samples.
+        """Fit the estimator to a system instead of samples.
 
-        ``n_features_in_`` is set already, labels and features are checked; parameters are not.
+        ``n_features_in_`` is already set, and labels and features are already checked.
 
         Parameters
         ----------
         system : LinearSystem
-            Knows the labels, how many samples each has, and ridge regression to any targets.
+            Has the labels, the number of samples per label, and ridge regression to any targets.
 
         Returns
         -------
@@ -116,9 +116,10 @@ class LearnsFromSums(ParametersMixin, ABC):
 
     @available_if(_has_sums)
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """Learn from further rows: the result is that of one ``fit`` to the rows of all calls.
+        """Learn from further rows: the result is that of one ``fit`` on the rows of all calls.
 
-        Neither the order of the rows nor how they are cut into calls matters, beyond rounding.
+        Except for rounding, the result does not depend on the order of the rows, or on how they
+        are divided into calls.
 
         Parameters
         ----------
@@ -127,7 +128,7 @@ class LearnsFromSums(ParametersMixin, ABC):
         y : array-like of shape (n_samples,)
             As in ``fit``. Labels may be new.
         classes : array-like of shape (n_classes,), optional
-            Labels that this or later calls may bring; announcing them is optional. Where
+            Labels that this or later calls may contain; naming them is optional. With
             ``candidates=None``, they are candidates from now on.
 
         Returns
@@ -177,13 +178,13 @@ class LearnsFromSums(ParametersMixin, ABC):
 
     @available_if(_has_sums)
     def merge(self, other: Any) -> Self:
-        """Add what another estimator has learned: the result is that of one ``fit`` to all rows.
+        """Add what another estimator has learned: the result is that of one ``fit`` on all rows.
 
         Parameters
         ----------
         other : estimator
             Of the same class and parameters, fitted by ``partial_fit`` to other rows, perhaps on
-            another machine. It stays as it is.
+            another machine. It is not changed.
 
         Returns
         -------

@@ -1,8 +1,8 @@
-"""Sums over rows and their targets: all that least squares needs to know of a data set.
+"""Sums over rows and their targets: all that least squares needs from a data set.
 
-They add. The sums over two sets of rows give those over both, in any order, and those over some of
-the rows can be taken away again: one object serves ``fit``, ``partial_fit``, folds in one pass, and
-machines that merge what each of them has seen.
+Sums over two sets of rows add up to the sums over both, in any order, and the sums over some rows
+can be subtracted again. So one object serves ``fit``, ``partial_fit``, folds in one pass, and
+``merge`` across machines.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from zeroshot._linear._blas import cholesky, class_sums, shifted_diagonal
 from zeroshot._utils._saving import Saved
 
 BLOCK_ELEMENTS = 1_000_000
-"""Of X that are in memory as float64 at a time: 8 MB, which the allocator keeps for the next."""
+"""Elements of X in memory as float64 at a time: 8 MB, which the allocator reuses."""
 
 LEAST_MARGIN = 1e-8
-"""How near to singular a matrix with unit diagonal may be: rounding then costs 1e-7 or less."""
+"""The lowest reciprocal condition of a matrix with unit diagonal: rounding costs 1e-7 or less."""
 
 _SAMPLE = 1000
 """Rows that the origin is taken from."""
@@ -51,7 +51,8 @@ class RowSums(Saved):
     target_total : ndarray of shape (n_targets,)
         Sum of t: for labels, how many rows each class has.
     magnitude : ndarray of shape (n_features,)
-        The largest that the diagonal of `gram` has been: its rounding error is relative to that.
+        The largest values that the diagonal of `gram` has had. Subtraction makes `gram` smaller,
+        but not its rounding error, which stays relative to `magnitude`.
     classes : ndarray of shape (n_targets,), optional
         The sorted labels. None where targets are numbers.
     target_origin : ndarray of shape (n_targets,), optional
@@ -147,7 +148,7 @@ class RowSums(Saved):
         return self._changed(X, y, rows, sign=-1)
 
     def training(self, X: Any, y: np.ndarray, train: np.ndarray) -> RowSums:
-        """Return the sums over training rows: by taking others away, where these are fewer.
+        """Return the sums over training rows, by subtracting the other rows if these are fewer.
 
         Parameters
         ----------
@@ -195,7 +196,7 @@ class RowSums(Saved):
     def _combined(self, other: RowSums, sign: int) -> RowSums:
         """Return the sums with the rows of sums about the same origin (`sign` 1), or without (-1).
 
-        What was once as large as the rows taken away has lost as many digits.
+        The magnitude never shrinks: the rounding error of subtracted rows stays.
         """
         gram = self.gram + sign * other.gram
         larger = self.magnitude + other.magnitude if sign > 0 else self.magnitude
@@ -218,7 +219,7 @@ class RowSums(Saved):
         return replace(self, classes=classes, cross=cross, target_total=counts)
 
     def about(self, origin: np.ndarray) -> RowSums:
-        """Return the sums over x less `origin`: Σ(z-s)(z-s)' = Σzz' - (Σz)s' - s(Σz)' + nss'."""
+        """Return sums about another origin: Σ(z-s)(z-s)' = Σzz' - (Σz)s' - s(Σz)' + nss'."""
         shift = origin - self.origin
         gram = blas.dsyr2(-1.0, self.total, shift, a=self.gram, lower=1)
         gram = blas.dsyr(float(self.n_rows), shift, a=gram, lower=1, overwrite_a=1)
@@ -232,7 +233,7 @@ class RowSums(Saved):
         )
 
     def centered(self) -> RowSums:
-        """Return the sums over x less the mean of these very rows."""
+        """Return the sums about the mean of these rows: as `about`, with s = Σz/n."""
         shift = self.total / self.n_rows
         return replace(
             self,
@@ -263,8 +264,8 @@ class RowSums(Saved):
     def keep_digits(self, penalty: float) -> bool:
         """Tell whether subtraction has left enough digits to solve with no lower a penalty.
 
-        Where rows that are still there are as much larger than the rest, it has not, either: sums
-        over the rows themselves round these less.
+        Returns False, too, if some of the remaining rows are as much larger than the rest: adding
+        up the rows directly has smaller rounding errors in that case.
         """
         magnitude = self.magnitude + penalty
         if (self.gram.diagonal() + penalty <= LEAST_MARGIN * magnitude).any():
@@ -329,8 +330,8 @@ def training_sums(
 ) -> Iterator[RowSums]:
     """Yield the sums over the training rows of each fold, and last those over all rows.
 
-    Each row is summed up once: rows that the same folds leave out are summed up together, and sums
-    are added and subtracted. One sum for each fold is in memory.
+    Each row is added up once. Rows that the same folds leave out form one sum, and a fold's sum is
+    the total less the sums that it leaves out. One sum per fold is in memory.
 
     Parameters
     ----------
@@ -342,7 +343,7 @@ def training_sums(
     codes, classes = _coded(y, None)
     if origin is None:
         origin = near_mean(X)
-    left_out_of = np.zeros(len(X), dtype=np.int64)
+    left_out_of = np.zeros(len(X), dtype=np.int64)  # bit i: fold i leaves the row out
     for fold, (train, _) in enumerate(folds):
         left_out, _ = left_out_rows(train, len(X))
         left_out_of[left_out] |= 1 << fold

@@ -1,7 +1,7 @@
-"""Linear systems: the samples of ``fit`` as far as least squares knows them.
+"""Linear systems: the samples of ``fit``, as rows or as sums, with a ridge solver.
 
-What a system was made of (all rows, batches that came one after another, or all rows less those
-that a fold leaves out) does not matter to the estimator that solves it.
+An estimator need not know what a system was made from: all rows, batches one after another, or all
+rows less those that a fold leaves out.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class RidgeSolution(NamedTuple):
     coef : ndarray of shape (n_features, n_outputs)
         Weights.
     mean : ndarray of shape (n_features,)
-        Of the features; zeros where they were not centred.
+        Mean of the features; zeros if they were not centred.
     target_mean : ndarray of shape (n_outputs,)
-        Of the targets, over rows.
+        Mean of the targets over rows.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class LinearSystem(ABC):
     counts : ndarray of int of shape (n_classes,)
         How many samples each has.
     announced : ndarray or None
-        The labels that are known of: ``classes``, and those that ``partial_fit`` was told of.
+        ``classes``, and the labels that ``partial_fit(..., classes=)`` announced.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class LinearSystem(ABC):
         Raises
         ------
         LinAlgError
-            The result would not be exact. Let it pass: whoever made the system takes the rows then.
+            The result would not be exact. Do not catch it: the caller then fits on the rows.
         """
 
 
@@ -234,10 +234,10 @@ def fold_systems(
 ) -> Iterator[EquationSystem]:
     """Yield the system of each fold's training rows, and last that of all rows.
 
-    Each row is summed up once, and sums are added and subtracted (`training_sums`); of rows fewer
-    than the features, inner products are taken once. Where the rows that a fold leaves out are so
-    much larger than the rest that subtraction loses its digits, the training rows are summed up
-    themselves.
+    Each row is added up once, and sums are added and subtracted (`training_sums`). With fewer rows
+    than features, the inner products of rows are computed once instead. If the rows that a fold
+    leaves out are so large that subtraction would lose the digits of the others, the training rows
+    are added up directly.
 
     Parameters
     ----------
@@ -250,8 +250,8 @@ def fold_systems(
     center : bool
         Whether the systems will be solved with centred features.
     penalty : float or None
-        The lowest that they will be solved with. None takes differences of sums as they are, which
-        saves a factor a fold: for those who need a few digits only.
+        The lowest penalty that they will be solved with. With None, differences of sums are not
+        checked, which saves one factor per fold and is enough for a few digits.
     """
     n_rows, n_features = X.shape
     everything = np.arange(n_rows)
@@ -292,7 +292,7 @@ def _sums_of_folds(
 
 
 def fit_in_memory(n_folds: int, n_features: int) -> bool:
-    """Tell whether scikit-learn's ``working_memory`` has room for one sum a fold, and 3 more."""
+    """Tell whether scikit-learn's ``working_memory`` has room for one sum per fold, and 3 more."""
     needed = (n_folds + 3) * 8 * n_features**2 / 2**20
     return n_folds <= _MOST_FOLDS and needed <= get_config()["working_memory"]
 

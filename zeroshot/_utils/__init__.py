@@ -1,1 +1,1 @@
-"""Plumbing that every part may use."""
+"""Helpers for every part of the package."""

@@ -1,4 +1,4 @@
-"""Constraints on parameters, as data on the classes that have them.
+"""Checks of parameters, as a table on each class.
 
 A class says in ``_constraints`` what each parameter of its constructor may be, and in
 ``_check_combination`` what they may be together. Its ``fit`` calls ``_check_parameters`` before

@@ -1,4 +1,4 @@
-"""Helper processes that decode the images whose decoders cannot be trusted with this one.
+"""Helper process that decodes images of formats whose decoders are not safe enough.
 
 A decoder of AVIF, HEIC or JPEG 2000 may run for minutes, or ask for gigabytes, on a file of some
 bytes; and nothing ends a thread. A helper is started when the first such image is read, decodes one

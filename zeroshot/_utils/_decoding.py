@@ -1,4 +1,4 @@
-"""Pixels of an open image file, within limits of size, memory and time."""
+"""Decoding of an open image file, within limits of size, memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Device, precision, seeds, weights, and the way of arrays to tensors and back, in one place."""
+"""Devices, precision, seeds, and conversion between arrays and tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model hub: whether it can be reached, and what its client raises."""
+"""The model hub: whether it can be reached, and its client's errors."""
 
 from __future__ import annotations
 

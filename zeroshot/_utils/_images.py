@@ -1,4 +1,4 @@
-"""Reading images: each becomes RGB pixels, or an error that says what to do."""
+"""Image reading: each image becomes RGB pixels, or an error with a remedy."""
 
 from __future__ import annotations
 

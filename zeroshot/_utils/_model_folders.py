@@ -1,4 +1,4 @@
-"""Checks of folders with models of other libraries, before these libraries open them.
+"""Checks of model folders before another library opens them.
 
 The libraries import what a file in the folder names, or pass what it holds to functions that do.
 Here every JSON file is compared with what it may name. Nothing is imported for that, and nothing is

@@ -1,4 +1,4 @@
-"""Models of open_clip: two towers that embed images and texts in one space."""
+"""Models of open_clip: image tower and text tower."""
 
 from __future__ import annotations
 

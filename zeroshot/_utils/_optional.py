@@ -1,4 +1,4 @@
-"""The one door through which optional packages enter."""
+"""Imports of optional packages, with an error that says how to install them."""
 
 from __future__ import annotations
 

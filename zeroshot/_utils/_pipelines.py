@@ -1,4 +1,4 @@
-"""Reach the fitted estimator inside pipelines and hyper-parameter searches."""
+"""Access to the fitted estimator inside pipelines and hyper-parameter searches."""
 
 from __future__ import annotations
 

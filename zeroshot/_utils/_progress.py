@@ -1,4 +1,4 @@
-"""Progress bars: on standard error or, in a notebook, as a widget."""
+"""Progress bars, on standard error or as a notebook widget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When and by what an output was made, and how that is written."""
+"""Provenance records: when and from what an output was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of earlier versions: an error with the line to write, and their names of today."""
+"""Old names of parameters, with errors that show the line to write."""
 
 from __future__ import annotations
 

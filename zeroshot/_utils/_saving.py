@@ -1,4 +1,4 @@
-"""How objects describe themselves to `save`: their parameters, and what fitting has set.
+"""Descriptions of objects for `save`: parameters and fitted attributes.
 
 A class that can be saved says so by ``to_config`` and ``from_config``, and stands by its name in
 the table of `zeroshot.persistence`: no other class is ever opened. Values are arrays, label

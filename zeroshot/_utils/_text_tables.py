@@ -1,4 +1,4 @@
-"""Rows of text as aligned columns for a terminal, and as a table for a notebook."""
+"""Tables of text, aligned for a terminal or as HTML for a notebook."""
 
 from __future__ import annotations
 

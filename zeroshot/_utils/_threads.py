@@ -1,4 +1,4 @@
-"""Threads that sleep while they wait, where the package is the program."""
+"""Wait policy of OpenMP and OpenBLAS threads in the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users pass, turned into arrays, or into an error that says what to do."""
+"""Checks of users' arguments, with errors that say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images to features: networks that others have trained, behind scikit-learn's interface.
+"""Pretrained networks as scikit-learn transformers: images to features.
 
 Importing this package imports neither torch nor timm; the first use of one of these does. Networks
 to be trained are in `zeroshot.networks`.

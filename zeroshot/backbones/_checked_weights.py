@@ -1,4 +1,4 @@
-"""Cache of the checks of networks' weights: forward passes that only the first start makes."""
+"""Cache of the checks of networks' weights, so that only the first start runs them."""
 
 from __future__ import annotations
 

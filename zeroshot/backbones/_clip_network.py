@@ -1,4 +1,4 @@
-"""The image tower of a model of open_clip, with timm's interface."""
+"""The image tower of an open_clip model, with timm's interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop from images to rows: read ahead, compute, and lose no error on the way."""
+"""The loop from images to rows of features, with the error of each unreadable image."""
 
 from __future__ import annotations
 

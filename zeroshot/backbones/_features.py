@@ -1,4 +1,4 @@
-"""What every backbone that is a scikit-learn transformer shares: images in, features out."""
+"""The base class of backbones that are transformers: images in, features out."""
 
 from __future__ import annotations
 

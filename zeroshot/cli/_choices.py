@@ -1,4 +1,4 @@
-"""The plain names that the command line knows, and the classes that they stand for."""
+"""Plain names on the command line, and their classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from zeroshot.cli._options import PATH, refuse
 from zeroshot.cli._terminal import UsageError, not_known
-from zeroshot.exceptions import UnknownLabelError
+from zeroshot.exceptions import IntegrityError, UnknownLabelError, in_options
 
 SUFFIX = ".csv"
 
@@ -123,7 +123,15 @@ def build_embedding(
             raise UsageError(f"--label-embedding: {message}")
     elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
         return read_attributes(name, overrides)
-    return zeroshot.WordVectors(name, overrides=overrides)
+    try:
+        return zeroshot.WordVectors(name, overrides=overrides)
+    except (IntegrityError, ValueError) as error:
+        raise UsageError(f"--label-embedding: {_without_owner(error, 'WordVectors')}") from error
+
+
+def _without_owner(error: Exception, owner: str) -> str:
+    """Return an error's text as the command line says it: it knows no classes of Python."""
+    return in_options(error).removeprefix(f"{owner}: ")
 
 
 def _joined(text: str | list[str]) -> str:
@@ -316,7 +324,8 @@ def read_attributes(path: str | os.PathLike, overrides: Mapping[str, Any] | None
     try:
         return zeroshot.AttributeTable(table, labels=labels, overrides=overrides)
     except ValueError as error:
-        raise UsageError(f"--label-embedding: {path}: {error}") from error
+        said = _without_owner(error, "AttributeTable")
+        raise UsageError(f"--label-embedding: {path}: {said}") from error
 
 
 def _numbers(row: list[str], width: int, where: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from zeroshot.cli._choices import (
 )
 from zeroshot.cli._fit import open_backbone
 from zeroshot.cli._images import extract, report_unreadable
+from zeroshot.cli._on_unknown import of_known, unknown_column, with_on_unknown
 from zeroshot.cli._options import (
     PATH,
     check_one_stdin,
@@ -56,6 +58,7 @@ FORMATS = ("npz", "csv", "json", "parquet")
 @with_output("FILE", "such as features.npz, vectors.csv", required=True)
 @with_format((*FORMATS, "table"), show_default="by the name of --output", help="no table")
 @with_label_embedding
+@with_on_unknown
 @with_network(choice=True)
 @with_seed
 def embed(args: SimpleNamespace) -> int:
@@ -77,19 +80,29 @@ def _labels(args: SimpleNamespace, output: Output) -> int:
     check_runs_on_device(name)
     labels = read_label_arguments(args.items)
     embedding = build_embedding(name, running=device_options(args))
-    try:
-        vectors = embedding.embed(labels)
-    except UnknownLabelError as error:
-        raise error.replace(
-            owner=f"--label-embedding {name}", remedy="Respell them, or leave them out."
-        ) from error
-    record = provenance(args, weights={name: embedding.fingerprint()}, n_labels=len(labels))
-    _write(output, ("labels", labels), ("vectors", vectors), record)
+
+    def embed_all(labels: list[str]) -> Any:
+        try:
+            return embedding.embed(labels)
+        except UnknownLabelError as error:
+            raise error.replace(
+                owner=f"--label-embedding {name}", remedy="Respell them, or leave them out."
+            ) from error
+
+    vectors, labels, unknown = of_known(embed_all, labels, args.on_unknown)
+    record = provenance(
+        args,
+        weights={name: embedding.fingerprint()},
+        n_labels=len(labels),
+        unknown_labels=unknown,
+    )
+    _write(output, ("labels", labels), ("vectors", vectors), record, unknown)
     return 0
 
 
 def _images(args: SimpleNamespace, output: Output) -> int:
-    refuse(["--label-embedding"], "is for labels: without --labels, images are read")
+    of_labels = ("--label-embedding", "--on-unknown")
+    refuse(of_labels, "is for labels: without --labels, images are read")
     paths, other_files = read_images(args.items)
     backbone = open_backbone(args)
     read = extract(backbone, paths)
@@ -109,21 +122,31 @@ def _images(args: SimpleNamespace, output: Output) -> int:
 
 
 def _write(
-    output: Output, names: tuple[str, list[str]], table: tuple[str, Any], record: dict[str, Any]
+    output: Output,
+    names: tuple[str, list[str]],
+    table: tuple[str, Any],
+    record: dict[str, Any],
+    unknown: Sequence[str] = (),
 ) -> None:
     import numpy as np
 
     if output.format != "npz" or output.path is None:
-        output.write(_as_rows(names, table), record)
+        output.write(_as_rows(names, table, unknown), record)
         return
     arrays: dict[str, Any] = {names[0]: np.array(names[1]), table[0]: table[1]}
+    if unknown:
+        arrays["unknown_labels"] = np.array(unknown)
     with new_file(output.path, record) as file:
         np.savez(file, **arrays)
 
 
-def _as_rows(names: tuple[str, list[str]], table: tuple[str, Any]) -> Answers:
+def _as_rows(
+    names: tuple[str, list[str]], table: tuple[str, Any], unknown: Sequence[str]
+) -> Answers:
     kind, values = names[0].removesuffix("s"), table[1]
-    columns = (kind, *(f"x{i}" for i in range(values.shape[1])))
+    more = unknown_column(list(unknown))
+    columns = (kind, *(f"x{i}" for i in range(values.shape[1])), *more)
     pairs = list(zip(names[1], values.tolist(), strict=True))
-    rows = [(name, *vector) for name, vector in pairs]
-    return Answers(columns, rows, objects=[{kind: name, "vector": v} for name, v in pairs])
+    rows = [(name, *vector, *more.values()) for name, vector in pairs]
+    said = {"unknown_labels": [*unknown]} if unknown else {}
+    return Answers(columns, rows, objects=[{kind: name, "vector": v} | said for name, v in pairs])

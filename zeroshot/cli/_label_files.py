@@ -1,4 +1,4 @@
-"""Lists of labels in files: one a line, JSON or CSV."""
+"""Files of labels: one label per line, JSON or CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The group of all commands, and the way out of each: exit codes, one line per error."""
+"""The group of all commands, with exit codes and errors in one line."""
 
 from __future__ import annotations
 

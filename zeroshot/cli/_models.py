@@ -1,4 +1,4 @@
-"""``zeroshot models``: the networks that there are, and whose weights are on this machine."""
+"""``zeroshot models``: known networks, and whose weights are on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison of what a model learns with what the network knows without any training."""
+"""Comparison of a model with the same network without training."""
 
 from __future__ import annotations
 

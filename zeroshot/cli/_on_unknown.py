@@ -1,4 +1,4 @@
-"""``--on-unknown``: what becomes of labels that nothing knows, in fit, evaluate and predict."""
+"""``--on-unknown``: the treatment of unknown labels in all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what stands in them: images, labels, lines of stdin."""
+"""Options that several commands share: images, labels, standard input."""
 
 from __future__ import annotations
 

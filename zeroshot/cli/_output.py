@@ -1,4 +1,4 @@
-"""Answers as a table, CSV, JSON or parquet: on stdout, or in a file with its record beside it."""
+"""Output as a table, CSV, JSON or parquet, on stdout or in a file with its record."""
 
 from __future__ import annotations
 

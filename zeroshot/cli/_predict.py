@@ -1,4 +1,4 @@
-"""``zeroshot predict``: what is on images, from labels of one's own."""
+"""``zeroshot predict``: labels of images, from your own list of labels."""
 
 from __future__ import annotations
 

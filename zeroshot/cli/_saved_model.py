@@ -1,4 +1,4 @@
-"""Saved models that take images: loaded, offered other labels, given what can be read."""
+"""Saved models that take images: loading, other candidates, unreadable images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zeroshot similar``: the classes that labels are most like."""
+"""``zeroshot similar``: the source classes most similar to given labels."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from zeroshot.cli._choices import (
     check_runs_on_device,
     with_label_embedding,
 )
+from zeroshot.cli._on_unknown import of_known, unknown_column, with_on_unknown
 from zeroshot.cli._options import (
     check_commas,
     check_one_stdin,
@@ -76,6 +77,7 @@ class Measure(Name):
 )  # fmt: skip
 @with_k("classes per label")
 @with_label_embedding
+@with_on_unknown
 @with_output("FILE", "instead of standard output")
 @with_format()
 @with_device("labels")
@@ -88,22 +90,33 @@ def similar(args: SimpleNamespace) -> int:
         refuse(of_vectors, f"is for --measure {COSINE}")
     check_one_stdin(args.labels, args.sources)
     output = Output(args)
+    similarity = _similarity(args)
     labels = read_label_arguments(args.labels)
     names, synsets = _sources(args.sources)
     if args.sources not in SOURCES and len(args.labels) > 1:
         check_commas("--sources", args.sources, args.labels[1:])
-    similarity, matrix = _matrix(args, labels, names, synsets)
+    (matrix, labels, unknown), names, unknown_sources = of_known(
+        lambda sources: of_known(
+            lambda labels: _matrix(args, similarity, labels, sources, synsets),
+            labels,
+            args.on_unknown,
+        ),
+        names,
+        args.on_unknown,
+    )
+    unknown += [name for name in unknown_sources if name not in unknown]
     order = (-matrix).argsort(axis=1, kind="stable")[:, : args.k]
     found = [
         (label, rank, names[column], float(matrix[row, column]))
         for row, label in enumerate(labels)
         for rank, column in enumerate(order[row].tolist(), start=1)
     ]
-    columns = ("label", "rank", "source", "similarity")
-    exact = [dict(zip(columns, row, strict=True)) for row in found]
-    rounded = [(*row[:-1], round(row[-1], 6)) for row in found]
-    answers = Answers(columns, rounded, objects=exact)
-    output.write(answers, provenance(args, similarity=similarity))
+    columns, more = ("label", "rank", "source", "similarity"), unknown_column(unknown)
+    said = {"unknown_labels": unknown} if unknown else {}
+    exact = [dict(zip(columns, row, strict=True)) | said for row in found]
+    rounded = [(*row[:-1], round(row[-1], 6), *more.values()) for row in found]
+    answers = Answers((*columns, *more), rounded, objects=exact)
+    output.write(answers, provenance(args, similarity=repr(similarity), unknown_labels=unknown))
     return 0
 
 
@@ -126,20 +139,25 @@ def _check_not_misspelled(text: str) -> None:
         raise UsageError(f"--sources: no classes are called {text!r}.{near}")
 
 
-def _matrix(
-    args: SimpleNamespace, labels: list[str], names: list[str], synsets: dict[str, str]
-) -> tuple[str, Any]:
+def _similarity(args: SimpleNamespace) -> Any:
     from zeroshot.similarity import WordNetSimilarity, WordVectorSimilarity
 
-    similarity: Any
-    if args.measure == COSINE:
-        vectors = build_embedding(args.label_embedding, running=device_options(args))
-        similarity, sources = WordVectorSimilarity(vectors), names
-    else:
-        similarity = WordNetSimilarity(args.measure)
-        sources = [synsets.get(name, name) for name in names]
+    if args.measure != COSINE:
+        return WordNetSimilarity(args.measure)
+    return WordVectorSimilarity(build_embedding(args.label_embedding, running=device_options(args)))
+
+
+def _matrix(
+    args: SimpleNamespace,
+    similarity: Any,
+    labels: list[str],
+    names: list[str],
+    synsets: dict[str, str],
+) -> Any:
+    of_synsets = args.measure != COSINE
+    sources = [synsets.get(name, name) for name in names] if of_synsets else names
     try:
-        return repr(similarity), similarity.matrix(labels, sources)
+        return similarity.matrix(labels, sources)
     except UnknownLabelError as error:
         raise error.replace(
             owner=f"--measure {args.measure}", remedy="Respell them, or leave them out."

@@ -1,4 +1,4 @@
-"""What the terminal is told, and in which letters."""
+"""Messages on the terminal, in letters that it can show."""
 
 from __future__ import annotations
 

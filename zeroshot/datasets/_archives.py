@@ -1,4 +1,4 @@
-"""Archives read in memory: nothing in them can name a place on the disk, or fill the memory."""
+"""Archives read in memory, within limits, without paths from the archive."""
 
 from __future__ import annotations
 

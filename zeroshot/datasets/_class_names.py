@@ -1,4 +1,4 @@
-"""The class names of the data sets, for those who have not fetched the images."""
+"""Class names of the data sets, without the images."""
 
 from __future__ import annotations
 

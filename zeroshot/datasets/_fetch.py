@@ -1,4 +1,4 @@
-"""Where data sets lie, and how an archive is found there or brought there."""
+"""Folders of data sets, and archives found there or downloaded."""
 
 from __future__ import annotations
 

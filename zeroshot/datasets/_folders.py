@@ -1,4 +1,4 @@
-"""Images that lie in the user's own folders."""
+"""Image folders: one subfolder per class."""
 
 from __future__ import annotations
 

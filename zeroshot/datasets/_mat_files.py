@@ -1,4 +1,4 @@
-"""MATLAB files: the named variables, of the expected kind, within a limit of memory."""
+"""MATLAB files: variables by name and kind, within a memory limit."""
 
 from __future__ import annotations
 

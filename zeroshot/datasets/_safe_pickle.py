@@ -1,4 +1,4 @@
-"""A reader of the pickles in CIFAR-100 that can make lists, bytes, integers and uint8 arrays.
+"""A reader of CIFAR-100's pickles that makes only lists, bytes, integers and arrays.
 
 A pickle is a program: it may call whatever it names. The names that the official files need are
 answered here by objects of our own that can do one thing each, and every other name is refused.

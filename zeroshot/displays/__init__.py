@@ -1,4 +1,4 @@
-"""Pictures of data, training and results, after scikit-learn's Display convention.
+"""Displays of data, training and results, after scikit-learn's convention.
 
 Each class takes its data in ``from_predictions`` (and ``from_estimator`` where a fitted model has
 it), keeps it in plain attributes, and draws it in ``plot(ax=None)``, which leaves ``ax_`` and

@@ -1,4 +1,4 @@
-"""What the displays ask of their data."""
+"""Checks of the displays' data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, neighbours in the taxonomy side by side."""
+"""Confusion matrix in the order of the taxonomy."""
 
 from __future__ import annotations
 

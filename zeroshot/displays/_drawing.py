@@ -1,4 +1,4 @@
-"""What the displays share: one palette, text drawn as it stands, labels that do not overlap."""
+"""Drawing helpers of the displays: palette, safe text, labels that do not overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A map of images and labels: what the network or the model puts side by side."""
+"""Map of images and labels on a plane."""
 
 from __future__ import annotations
 

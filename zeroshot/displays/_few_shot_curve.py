@@ -1,4 +1,4 @@
-"""Accuracy against the number of training images a class."""
+"""Accuracy against the number of training images per class."""
 
 from __future__ import annotations
 

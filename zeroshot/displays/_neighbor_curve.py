@@ -1,4 +1,4 @@
-"""F-score against the number of source classes combined, a panel a relation."""
+"""F-score against the number of combined source classes, one panel per relation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relative loss of each class, beside that of a control."""
+"""Histogram of the relative loss per class, beside a control's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure the answers are against how many of them are right."""
+"""Reliability diagram: accuracy against confidence."""
 
 from __future__ import annotations
 

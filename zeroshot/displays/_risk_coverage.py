@@ -1,4 +1,4 @@
-"""How many answers are wrong as fewer of them are given."""
+"""Risk-coverage curve: the error rate against the share of samples answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimators that connect features to label vectors."""
+"""Zero-shot classifiers and regressors."""
 
 import lazy_loader
 

@@ -112,7 +112,7 @@ class ALEClassifier(RankingClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coef_ : ndarray of shape (n_features, n_dims)
@@ -120,7 +120,7 @@ class ALEClassifier(RankingClassifier):
     intercept_ : ndarray of shape (n_dims,)
         Biases, which the paper does without: features have a mean.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
+        One dict per epoch, with ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 
     See Also
     --------
@@ -193,7 +193,7 @@ class SJEClassifier(RankingClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coef_ : ndarray of shape (n_features, n_dims)
@@ -201,7 +201,7 @@ class SJEClassifier(RankingClassifier):
     intercept_ : ndarray of shape (n_dims,)
         Biases, which the paper does without: features have a mean.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
+        One dict per epoch, with ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 
     See Also
     --------

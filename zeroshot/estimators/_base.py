@@ -1,4 +1,8 @@
-"""Classifiers that choose among candidate labels: labels in, scores over a vocabulary out."""
+"""The interface of all zero-shot classifiers: one score per candidate label.
+
+A subclass computes scores (`_class_scores`). `CandidateClassifier` turns them into labels, the best
+k labels, probabilities, and predictions among other candidates.
+"""
 
 from __future__ import annotations
 
@@ -81,13 +85,12 @@ class CandidateClassifier(
 
     A subclass has the parameters ``candidates``, ``scenario`` and ``temperature``. Its ``fit``
     calls `_set_classes` and `_prepare_candidates`, and last `_learn_confidence`; it scores in
-    `_class_scores`. Everything
-    else follows from the scores, here and once: labels, the best k, probabilities, and views over
-    other candidates.
+    `_class_scores`. This class does everything that follows from the scores: labels, the best k,
+    probabilities, and views over other candidates.
 
-    ``predict`` and ``predict_top_k`` score a few rows at a time, so that they take a whole
-    vocabulary of candidates: memory holds 128 MB of scores. ``decision_function`` and
-    ``predict_proba`` return, and hold, one score a row and class.
+    ``predict`` and ``predict_top_k`` score a few rows at a time, so a whole vocabulary can be the
+    candidates: memory holds 128 MB of scores. ``decision_function`` and ``predict_proba`` return,
+    and hold, one score per row and class.
 
     Attributes
     ----------
@@ -100,8 +103,8 @@ class CandidateClassifier(
     temperature_ : float
         What scores are divided by in ``predict_proba``.
     confidence_ : Confidence or None
-        What was learnt from held-out classes: temperatures, ``n_candidates`` that competed, and
-        what thresholds and sets of labels are taken from. Views share it.
+        What was learnt from held-out classes: temperatures, the number of candidates that competed
+        (``n_candidates``), and the basis of thresholds and sets of labels. Views share it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Calibrated stacking: what is subtracted from the scores of seen classes."""
+"""Calibrated stacking: a constant subtracted from the scores of seen classes."""
 
 from __future__ import annotations
 
@@ -99,23 +99,24 @@ class CalibratedStacking(
     estimator : classifier
         Any zero-shot classifier of this package with ``scenario="generalized"``, or a ``Pipeline``
         or search that ends in one. A copy is fitted; a ``FrozenEstimator`` around a fitted one is
-        taken as it is. Steps before the classifier are fitted in every fold too: those that need no
-        labels, and take long, had better stand before this one in a pipeline. What it chooses by
-        itself, such as penalties, is chosen once, and kept in the folds: scores of other penalties
-        would be on another scale.
+        not fitted again. Steps before the classifier are fitted in every fold too; put slow steps
+        that need no labels before `CalibratedStacking` in an outer pipeline. Parameters that the
+        classifier chooses, such as penalties, are chosen once and kept in the folds, because scores
+        with other penalties would have another scale.
     calibration : float or "auto", default="auto"
-        The number, γ in the paper, in units of the scores; below 0 it favours seen classes. "auto"
-        chooses it in `fit`: copies are fitted without some of the seen classes, and it is what
-        gives the largest harmonic mean of their accuracies on samples of these and of the other
-        classes, averaged over the folds. It is placed between two break points of the samples, with
-        no grid. With a ``FrozenEstimator`` nothing is fitted, and the samples given to `fit` are
-        those that it is chosen on: of classes that the estimator has seen, and of others.
+        The number that is subtracted, γ in the paper, in units of the scores. Below 0 it favours
+        seen classes. "auto" chooses it in `fit`: copies are fitted without some of the seen
+        classes, and the number is the one with the largest harmonic mean of the accuracies on
+        left-out and other classes, averaged over the folds. There is no grid: the number lies
+        between two break points of the samples. With a ``FrozenEstimator`` nothing is fitted, and
+        the number is chosen on the samples passed to `fit`, which must be of seen and of unseen
+        classes.
     cv : int, splitter or iterable of (train, test), optional
-        The folds for "auto", whose test sets must hold samples of both kinds of classes. A number
+        The folds for "auto". Their test sets must have samples of both kinds of classes. A number
         n is ``GeneralizedClassKFold(n, shuffle=True, random_state=0)``; None is 5, or the number of
         classes if that is less.
     n_jobs : int, optional
-        Processes for the folds; -1 is one a processor.
+        Processes for the folds; -1 is one per processor.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Classifiers made of other classifiers: candidates and scores, no label space."""
+"""Base class of classifiers made of other classifiers."""
 
 from __future__ import annotations
 

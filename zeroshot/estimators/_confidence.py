@@ -1,4 +1,4 @@
-"""Confidence: probabilities, sets of labels and doubt, learnt from held-out classes."""
+"""Confidence learnt from held-out classes: probabilities, sets of labels, doubt."""
 
 from __future__ import annotations
 

@@ -45,14 +45,14 @@ class ConSEClassifier(EmbeddingClassifier):
     Parameters
     ----------
     classifier : classifier with ``predict_proba``, or SourceHead, optional
-        Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
-        own classes and needs no training at all: they are the seen classes, and those without a
-        vector are left out. One that is fitted already, in a ``FrozenEstimator``, keeps its own
-        classes too, beside which the seen classes are those of ``fit``.
+        A copy is fitted on the seen classes; logistic regression if None. A `SourceHead` needs no
+        training: its classes are the seen classes, and those without a vector are left out. A
+        fitted classifier in a ``FrozenEstimator`` keeps its own classes too; the seen classes are
+        then those of ``fit``.
     label_embedding : LabelEmbedding, optional
         Vectors of the labels; one-hot vectors of the seen classes if None.
     n_top : int, default=10
-        T, the number of guesses combined; all of them where there are fewer.
+        T, the number of guesses combined; all of them if there are fewer.
     candidates : array-like of shape (n_classes,) or "vocabulary", optional
         The vocabulary that ``predict`` chooses from: labels, or all those that the label embedding
         has in its own; the seen classes if None.
@@ -61,11 +61,11 @@ class ConSEClassifier(EmbeddingClassifier):
     center : bool, default=True
         Subtract the mean of the seen classes' vectors before scaling to unit length.
     hubness : {"zscore", "csls"}, optional
-        Correct the scores against hubs, labels that win far more images than they should: each
-        label's scores less their mean, over their standard deviation, close to the normalised
-        columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
-        of ``fit``, of which a `SourceHead` sees none, and keep n_dims squared floats, or at most
-        4,096 vectors.
+        Correct the scores against hubs: labels that win far more images than they should.
+        ``"zscore"`` subtracts the mean of each label's scores and divides by their standard
+        deviation, similar to Dinu et al.; ``"csls"`` is CSLS with k = 10 (Conneau et al.). Both
+        learn from the rows of ``fit``, which a `SourceHead` does not have, and keep n_dims squared
+        floats, or at most 4,096 vectors.
     temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``; None is 0.1. "auto" chooses it on held-out
         classes, which costs up to five further fits.

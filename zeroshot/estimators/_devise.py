@@ -44,7 +44,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         of Nishimura et al.; one less the cosine; or the squared error, which without hidden layers
         is ridge regression in closed form.
     margin : float, default=0.1
-        Of the two losses that have one.
+        Margin of the hinge rank loss and the cosine margin loss.
     n_negatives : int, optional
         How many wrong labels the hinge rank loss draws for each sample; all if None.
     hidden : tuple of int, default=()
@@ -59,15 +59,16 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
     center : bool, default=True
         Subtract the mean of the seen classes' vectors before scaling to unit length.
     gamma : float, optional
-        Describe each label by its RBF-kernel similarities to the seen classes rather than by its
-        vector (semantic similarity embedding): a label is then placed by the seen classes that it
-        resembles most. Useful from about 1 to 4 for word vectors; None uses the vectors.
+        Describe each label by its RBF-kernel similarities to the seen classes instead of by its
+        vector (semantic similarity embedding). The most similar seen classes then decide where a
+        label lies. Values from about 1 to 4 are useful for word vectors; None uses the vectors.
     hubness : {"zscore", "csls"}, optional
-        Correct the scores against hubs, labels that win far more images than they should: each
-        label's scores less their mean, over their standard deviation, close to the normalised
-        columns of Dinu et al.; or CSLS with k = 10 (Conneau et al.). Both are taken from the rows
-        of ``fit`` only, and keep n_dims squared floats, or at most 4,096 vectors. In
-        ``studies/hubs.py`` they gain most with ``center=False``, and little with `gamma`.
+        Correct the scores against hubs: labels that win far more images than they should.
+        ``"zscore"`` subtracts the mean of each label's scores and divides by their standard
+        deviation, similar to Dinu et al.; ``"csls"`` is CSLS with k = 10 (Conneau et al.). Both
+        learn only from the rows of ``fit``, and keep n_dims squared floats, or at most 4,096
+        vectors. In ``studies/hubs.py`` they gain most with ``center=False``, and little with
+        `gamma`.
     temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``. None chooses it on held-out classes where the
         folds come in one pass over the data (the closed form without `hubness`, from ``fit``, with
@@ -77,32 +78,32 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         How a perceptron or a network is trained. Defaults here: 20 epochs, and for features a
         learning rate of 1e-2 and a weight decay of 10, for a network 1e-3 and 1e-4.
     random_state : int, RandomState instance or None, default=None
-        Of initial weights, sample order and wrong labels, when trained.
+        Seed of initial weights, sample order and drawn wrong labels, when trained.
     network : str or torch.nn.Module, optional
         Train this on images, X being a list of paths or PIL images or a uint8 array (n, height,
         width, 3): ``"simpnet"``, ``"tiny_cnn"``, ``"timm:<name>"`` (with its weights), or a module
         from float images (n, 3, height, width) to features (n, n_features), which is copied. The
         layers of `hidden` and the outputs come after it. None takes features.
     image_size : int, optional
-        Side of the square that each image is brought to; None takes them as they are.
+        Images are resized to squares of this side; None keeps their size.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of an earlier ``fit``.
+        Whether ``fit`` continues from the weights of an earlier ``fit``.
 
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coefs_ : list of ndarray of shape (n_inputs, n_outputs)
-        Weights, a matrix a layer.
+        Weights, one matrix per layer.
     intercepts_ : list of ndarray of shape (n_outputs,)
-        Biases, a vector a layer.
+        Biases, one vector per layer.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"metric"`` (accuracy among the seen classes, of a network),
-        ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
+        One dict per epoch, with ``"loss"``, ``"metric"`` (of a network: accuracy among the seen
+        classes), ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
     network_ : torch.nn.Module
         The trained network, if there is one: from uint8 images (n, 3, height, width) to vectors.
     image_shape_ : tuple of int
@@ -234,7 +235,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         labels = y if classes is None else check_labels(classes, owner=owner, name="classes")
         _, vectors = self._set_label_space(self.seen_classes_ if known else labels)
         self._train(X, find_labels(y, self.seen_classes_, owner=owner), vectors, one_more=True)
-        self._fit_hubness(X)
+        self._fit_hubness(X, y)
         return self
 
     def _learn_rows(self, X: Any, y: np.ndarray) -> None:

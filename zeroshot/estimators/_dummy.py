@@ -1,4 +1,4 @@
-"""Predictors that look at no image: the controls beside every result."""
+"""Controls that look at no image."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``.
     random_state : int, RandomState instance or None, default=None
-        Of ``strategy="random"``.
+        Seed of ``strategy="random"``.
 
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     mean_vector_ : ndarray of shape (n_dims,)
         Mean of the seen classes' vectors, in the raw label space.
 

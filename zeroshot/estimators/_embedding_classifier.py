@@ -53,7 +53,7 @@ class EmbeddingClassifier(CandidateClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     label_space_ : LabelSpace
@@ -128,7 +128,7 @@ class EmbeddingClassifier(CandidateClassifier):
                 "nothing can be learnt of what sets classes apart, and answers mean nothing. Pass "
                 "samples of at least two classes."
             )
-        self._fit_hubness(X)
+        self._fit_hubness(X, y)
         self._learn_confidence(X, y)
         return self
 
@@ -178,10 +178,10 @@ class EmbeddingClassifier(CandidateClassifier):
         )
         return positions, seen_vectors
 
-    def _fit_hubness(self, X: Any) -> None:
+    def _fit_hubness(self, X: Any, y: np.ndarray) -> None:
         """Learn the correction against hubs, if there is one, from the rows of ``fit``."""
         if self.hubness is not None:
-            self.hub_correction_ = fit_correction(self.hubness, X, self._project)
+            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project)
             self.hub_terms_ = self.hub_correction_.terms(self.class_vectors_)
 
     def _prepare_candidates(self) -> None:

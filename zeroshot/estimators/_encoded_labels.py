@@ -1,4 +1,4 @@
-"""Check for labels that another tool replaced by numbers before ``fit``."""
+"""Check for labels that another tool has replaced by numbers before ``fit``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several zero-shot classifiers, their scores brought to one scale and added."""
+"""Ensemble of zero-shot classifiers: scores on one scale, added."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot._utils._arrays import class_balance
 from zeroshot._utils._constraints import Checked, Maybe
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_number
@@ -55,7 +56,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
 
     The z-score of a class is its score less the mean over the candidates that may win, for the same
     image, over the member's own spread :math:`\sigma_m`: the standard deviation over the seen
-    classes of the scores of an image, averaged over the images of ``fit``. With weights
+    classes of the scores of an image, averaged over the images of ``fit``, each class of which
+    counts once. With weights
     :math:`w_m`, the ensemble's score of class c for an image x is
 
     .. math::
@@ -63,8 +65,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         f_c(x) = \sum_m \frac{w_m}{\sum_k w_k}
         \frac{f^m_c(x) - \frac{1}{|A|} \sum_{a \in A} f^m_a(x)}{\sigma_m}.
 
-    Neither the order of the images scored nor their company changes a score. A spread taken from
-    each image alone would leave two candidates with nothing but the signs of their members' votes.
+    Scores do not depend on the other images that are scored. With a spread taken from each image
+    alone, only the signs of the members' votes would count if there are two candidates.
 
     Parameters
     ----------
@@ -75,13 +77,13 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         and wrapped in scikit-learn's ``FrozenEstimator``. A `ConSEClassifier` of a `SourceHead`
         needs no images. ``"drop"`` in place of an estimator leaves it out.
     weights : sequence of float of shape (n_estimators,), optional
-        Of the z-scores, not negative; equal if None.
+        Weights of the z-scores, not negative; equal if None.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from, and that all members share; the labels of
         ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those not seen in ``fit``. The members' own
-        scenarios play no part.
+        scenarios are ignored.
     temperature : float, "auto" or None, default=None
         Scores are divided by it in ``predict_proba``; None is 1.0. "auto" chooses it on held-out
         classes, which costs up to five further fits.
@@ -216,7 +218,7 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
             else unfitted_copy(member, candidates).fit(X, y)
             for member in members
         ]
-        self.spreads_ = np.array([self._spread(member, X) for member in self.estimators_])
+        self.spreads_ = np.array([self._spread(member, X, y) for member in self.estimators_])
         self._prepare_candidates()
         self._learn_confidence(X, y)
         return self
@@ -252,8 +254,8 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
                 "[('map', DeViSEClassifier(WordVectors())), ...]."
             )
 
-    def _spread(self, member: Any, X: np.ndarray) -> float:
-        """Return the standard deviation of an image's scores over classes, averaged over rows X.
+    def _spread(self, member: Any, X: np.ndarray, y: np.ndarray) -> float:
+        """Return the deviation of an image's scores over classes, averaged over classes y of X.
 
         Over the seen classes, so that it is the same whatever the candidates are; by a member that
         can score its own classes only, over these.
@@ -261,9 +263,10 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         if hasattr(unwrap(thawed(member)), "with_candidates"):
             member = view_over(member, self.seen_classes_, owner=_OWNER, name="a member")
         labels = np.asarray(member.classes_)
-        total = 0.0
+        total, weights = 0.0, class_balance(y)
         for rows in gen_batches(len(X), _BATCH):
-            total += float(scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64).sum())
+            spreads = scores_of(member, X[rows], labels).std(axis=1, dtype=np.float64)
+            total += float(weights[rows] @ spreads)
         return total / len(X) if total > 0 else 1.0
 
     def _prepare_candidates(self) -> None:

@@ -119,9 +119,9 @@ class ESZSLClassifier(ClosedFormClassifier):
 
     .. math:: V = (X^\top X + \gamma I)^{-1} X^\top Y S (S^\top S + \lambda I)^{-1},
 
-    with Y 1 for the class of a sample and -1 for every other. It is ridge regression onto label
-    vectors that then evens out how much the seen classes vary along each direction of the label
-    space. It takes the time of one pass over the features, also where these outnumber the samples.
+    with Y 1 for the class of a sample and -1 for every other class. It is ridge regression to label
+    vectors, followed by a factor that evens out how much the seen classes vary along each direction
+    of the label space. It takes the time of one pass over the features.
 
     Parameters
     ----------
@@ -132,13 +132,13 @@ class ESZSLClassifier(ClosedFormClassifier):
         Penalty in the space of features, above 0: the paper's gamma.
     alpha_labels : float, default=10.0
         Penalty in the space of label vectors, above 0: the paper's lambda. Both defaults were
-        chosen by class folds on Tiny ImageNet, less the labels of CIFAR-100, for rows of unit
-        length; what is best grows with the number of rows and classes, and `ESZSLClassifierCV`
-        finds it.
+        chosen by class folds on Tiny ImageNet, without the labels of CIFAR-100, for rows of unit
+        length. The best penalties grow with the number of rows and classes; `ESZSLClassifierCV`
+        chooses them.
     center_features : bool, default=True
-        Subtract the mean of the features. Most entries of Y are -1, which a map without an
-        intercept takes for a direction of its own wherever the features have a mean; about the
-        mean, the -1 of the other classes cancel. False is the formula as published.
+        Subtract the mean of the features. Most entries of Y are -1. Without an intercept, a map
+        learns this as a direction if the features have a mean; about the mean, the -1 of the other
+        classes cancel. False is the formula as published.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
@@ -160,7 +160,7 @@ class ESZSLClassifier(ClosedFormClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coef_ : ndarray of shape (n_features, n_dims)
@@ -249,11 +249,11 @@ class ESZSLClassifier(ClosedFormClassifier):
 class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
 
-    Every point of the grid is scored on images of classes that its fold's model never saw, each
-    fold with the mean of the features, the centre of the label space, and the kernel of its own
-    seen classes: to the same scores that fitting every point anew would give (in float64, whatever
-    the features are in). But the data are passed over once in all, unless some are so
-    large beside the others that a fold has to be summed up by itself.
+    Every point of the grid is scored on images of classes that its fold's model has never seen.
+    Each fold has its own mean of the features, centre of the label space, and kernel of its seen
+    classes. So the scores are those of fitting every point anew (in float64, whatever the dtype of
+    the features), but there is only one pass over the data. The exception is a fold that has to be
+    added up directly, because some rows are much larger than the others.
 
     Parameters
     ----------
@@ -266,16 +266,16 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     alphas_labels : sequence of float, default=(0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
         Penalties in the space of label vectors to choose from, above 0: the paper's lambda.
     cv : int, splitter or iterable, optional
-        An int is that many folds over the classes (over the samples without a
-        `label_embedding`); None is 5, or fewer, so that each holds out two classes: of 4 at least.
-        Else a splitter such as ``ClassShuffleSplit(...)``, or pairs of
-        training and test rows.
+        An int is the number of folds over the classes (over the samples without a
+        `label_embedding`). None is 5, or fewer so that each fold holds out at least two classes; it
+        needs four classes. A splitter such as ``ClassShuffleSplit(...)``, or pairs of training and
+        test rows, may be passed, too.
     scoring : str or callable, default="mean_class_accuracy"
         A name in `zeroshot.metrics.SCORERS`, another of scikit-learn's, or
-        ``scorer(estimator, X, y)``. A fold's held-out classes compete among themselves; where its
-        test rows hold images of seen classes too, as `GeneralizedClassKFold` has them, all
-        classes of ``y`` compete. A callable meets a model with the same answers, but on reduced
-        features, and with vectors of the labels of ``y`` only.
+        ``scorer(estimator, X, y)``. A fold's held-out classes compete only among themselves. If its
+        test rows include images of seen classes, as with `GeneralizedClassKFold`, all classes of
+        ``y`` compete. A callable gets a model with the same predictions, but on reduced features,
+        and with vectors only of the labels of ``y``.
     center_features : bool, default=True
         As in `ESZSLClassifier`.
     candidates : array-like of shape (n_classes,), optional
@@ -300,7 +300,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coef_ : ndarray of shape (n_features, n_dims)
@@ -308,7 +308,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     intercept_ : ndarray of shape (n_dims,)
         What the subtracted mean comes to.
     alpha_features_, alpha_labels_ : float
-        The penalties chosen: of the best mean score, the first.
+        The chosen penalties: the first with the best mean score.
     best_score_ : float
         Their mean score over the folds.
     best_index_ : int
@@ -405,7 +405,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
                 scores.append(_class_accuracies(model, reduced, maps, y[test]))
             else:
-                scores.append(_scores(scorer, model, reduced, maps, y[test], owner))
+                scores.append(_scores(scorer, model, reduced, maps, y[test], y[train], owner))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
             np.array(scores).T,
@@ -500,18 +500,19 @@ def _scores(
     reduced: Iterable[list[np.ndarray]],
     maps: list[np.ndarray],
     y: np.ndarray,
+    y_train: np.ndarray,
     owner: str,
 ) -> list[float]:
     """Return the score of each point, of a model whose features are the reduced ones.
 
-    The last part of these is what corrections against hubs are taken from.
+    The last part of these, of classes `y_train`, is what corrections against hubs are taken from.
     """
     model.n_features_in_, n_dims = maps[0].shape
     model.intercept_ = np.zeros(n_dims)
     scores = []
     for parts in reduced:
         for model.coef_ in maps:
-            model._fit_hubness(parts[-1])
+            model._fit_hubness(parts[-1], y_train)
             scores.append(score_of(scorer, model, parts[0], y, owner=owner))
     return scores
 

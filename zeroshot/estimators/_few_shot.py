@@ -1,4 +1,4 @@
-"""From no image per class to many: class means, and a prior that knows the names."""
+"""Few-shot classification: class means blended with a prior from class names."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class BlendRule(Saved):
-    r"""What turns the scores of a prior and of class means into one score a class.
+    r"""Combination of the scores of a prior and of class means into one score per class.
 
-    Both are taken less their mean over the classes with images, and over their spread. On that
-    scale the right class stands :math:`\delta_p` above the others by the prior, and
+    Both are centred on their mean over the classes with images, and divided by their spread. On
+    that scale the right class is :math:`\delta_p` above the others by the prior, and
     :math:`\delta_m(n) = \delta_\infty \sqrt{n/(n + \kappa)}` by the mean of n images; the two
     correlate by :math:`\rho`. Fisher's discriminant between right and wrong classes weights them by
     :math:`\delta_p - \rho\,\delta_m` and :math:`\delta_m - \rho\,\delta_p`.

@@ -1,4 +1,4 @@
-"""A pretrained network, trained further on new classes from a chosen stage on."""
+"""Fine-tuning of a pretrained network on new classes, from a chosen stage on."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class FineTuneClassifier(NetworkClassifier):
     image_size : int, default=224
         Side of the square in its middle that the network sees.
     random_state : int, RandomState instance or None, default=None
-        Of the sample order, of dropout, and of a head that starts at random.
+        Seed of the sample order, of dropout, and of a head that starts at random.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class FineTuneClassifier(NetworkClassifier):
     trainable_from_ : str
         The first stage that was trained.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"metric"`` (accuracy), ``"learning_rate"`` and
+        One dict per epoch, with ``"loss"``, ``"metric"`` (accuracy), ``"learning_rate"`` and
         ``"images_per_second"``.
     network_ : torch.nn.Module
         The trained network: from uint8 images (n, 3, height, width) to scores.

@@ -1,4 +1,4 @@
-"""Held-out classes: how a method's scores behave for classes and samples that it never saw.
+"""Held-out classes: scores of classes and samples that a method has never seen.
 
 Temperatures, sets of labels and rejection all learn from the same blocks of scores.
 """

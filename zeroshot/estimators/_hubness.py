@@ -1,4 +1,4 @@
-"""Corrections against hubs: labels that win far more images than they should."""
+"""Corrections against hubs: labels that win far too many images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 
-from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._arrays import class_balance, unit_rows
 from zeroshot._utils._saving import Saved
 
 METHODS = ("zscore", "csls")
@@ -45,8 +45,9 @@ class HubCorrection(Saved, ABC):
 class ColumnZScore(HubCorrection):
     r"""Each label's scores, standardised as the training rows' scores of that label would be.
 
-    With the mean :math:`\mu` and covariance :math:`\Sigma` of the training projections, the scores
-    :math:`p^\top s_c` have mean :math:`s_c^\top \mu` and variance
+    Each class of these rows counts once, or many images of one class would lower its label's
+    scores. With the mean :math:`\mu` and covariance :math:`\Sigma` of the training projections, the
+    scores :math:`p^\top s_c` have mean :math:`s_c^\top \mu` and variance
     :math:`s_c^\top \Sigma s_c` over the training rows: ``n_dims`` squared floats serve all labels.
 
     Parameters
@@ -62,16 +63,17 @@ class ColumnZScore(HubCorrection):
         self.covariance = covariance
 
     @classmethod
-    def of_rows(cls, X: np.ndarray, project: Project) -> ColumnZScore:
-        """Return the correction by the projections of rows X, made in batches."""
+    def of_rows(cls, X: np.ndarray, y: np.ndarray, project: Project) -> ColumnZScore:
+        """Return the correction by the projections of rows X of classes y, made in batches."""
         total: np.ndarray | float = 0.0
+        weights = class_balance(y)
         for rows in gen_batches(len(X), _BATCH):
-            total = total + project(X[rows]).astype(np.float64).sum(axis=0)
+            total = total + weights[rows] @ project(X[rows]).astype(np.float64)
         mean = np.asarray(total) / len(X)
         scatter = np.zeros((len(mean), len(mean)))
         for rows in gen_batches(len(X), _BATCH):
             centred = project(X[rows]).astype(np.float64) - mean
-            scatter += centred.T @ centred
+            scatter += (centred.T * weights[rows]) @ centred
         return cls(mean, scatter / len(X))
 
     def terms(self, class_vectors: np.ndarray) -> np.ndarray:
@@ -129,7 +131,7 @@ class CrossDomainScaling(HubCorrection):
         return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
 
 
-def fit_correction(method: str, X: np.ndarray, project: Project) -> HubCorrection:
+def fit_correction(method: str, X: np.ndarray, y: np.ndarray, project: Project) -> HubCorrection:
     """Return the correction by the projections of the rows X of ``fit``.
 
     Parameters
@@ -138,11 +140,13 @@ def fit_correction(method: str, X: np.ndarray, project: Project) -> HubCorrectio
         Which.
     X : ndarray of shape (n_samples, n_features)
         The rows of ``fit``.
+    y : ndarray of shape (n_samples,)
+        Their classes.
     project : callable
         From rows to predicted vectors.
     """
     if method == "zscore":
-        return ColumnZScore.of_rows(X, project)
+        return ColumnZScore.of_rows(X, y, project)
     return CrossDomainScaling.of_rows(X, project)
 
 

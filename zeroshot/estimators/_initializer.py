@@ -1,4 +1,4 @@
-"""A head for new classes, made of the rows of a pretrained one."""
+"""A head for new classes, made from the rows of a pretrained head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where label vectors live inside one fitted estimator: shifted, scaled, and checked."""
+"""The label space of a fitted estimator: label vectors, centred and scaled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nearest label, for features that lie in the label vectors' own space."""
+"""Nearest label, for features in the space of the label vectors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _OWNER = "NearestLabelClassifier"
 class NearestLabelClassifier(CandidateClassifier):
     """Cosine of features and label vectors: nothing is learned.
 
-    For features that others have trained to lie where the label vectors do, above all CLIP's:
-    `OpenCLIPFeatures` and `CLIPTextEmbedding` of one model. So it names images without a training
-    image, and is a row beside the methods that learn.
+    Use it for features that were trained to lie in the space of the label vectors, such as CLIP's:
+    `OpenCLIPFeatures` and `CLIPTextEmbedding` of the same model. It needs no training images, so it
+    can also be compared with the methods that learn.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Images named from an open list of labels, by a pretrained network's own classifier."""
+"""Open-label classification by a pretrained network's own classifier."""
 
 from __future__ import annotations
 
@@ -36,11 +36,10 @@ def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
 class OpenLabelClassifier(CompositeClassifier):
     """Classifier behind ``zeroshot predict``: any labels, no training images.
 
-    It is a `SimilarityClassifier` with the similarity chosen. Labels are as similar to the head's
-    classes as WordNet's shortest path between their nearest senses, and the cosine of their words'
-    vectors, say together. What one of them does not know is left to the other. Both count alike.
-    This, the path and the source temperature were chosen on other data than is reported
-    (``docs/results.md``).
+    It is a `SimilarityClassifier` with a fixed similarity: the shortest path in WordNet between the
+    nearest senses of two labels, and the cosine of their word vectors, with equal weights. If one
+    of them does not know a label, the other decides. The similarity and the source temperature were
+    not chosen on the data for which figures are reported (``docs/results.md``).
 
     Parameters
     ----------
@@ -48,30 +47,29 @@ class OpenLabelClassifier(CompositeClassifier):
         A pretrained network's own classifier, such as ``TimmFeatures().fit().source_head_``. Its
         classes are the seen classes.
     candidates : array-like of shape (n_classes,), optional
-        The vocabulary that ``predict`` chooses from: what the images may show. The head's own
-        classes if None.
+        The labels that ``predict`` chooses from; the head's own classes if None.
     sentences : bool, default=False
-        Take sentence vectors instead of the words': they know any phrase, and take a while to be
-        loaded and computed.
+        Use sentence vectors instead of word vectors. They know any phrase, but take longer to load
+        and to compute.
     device : str or torch.device, default="auto"
         Where sentence vectors are computed.
     label_embedding : LabelEmbedding, optional
-        Take its vectors instead; it must know the head's classes, too, as word vectors do and
-        attributes of one's own classes do not.
+        Use its vectors instead. It must know the head's classes, too: word vectors do, attributes
+        of your own classes do not.
     overrides : mapping of str to str or list of str, optional
-        What labels mean, for WordNet and for the default vectors: ``{"crane": "crane bird"}``. The
-        texts of a list are averaged, and synonyms for WordNet.
+        The text to read instead of a label, for WordNet and for the default vectors:
+        ``{"crane": "crane bird"}``. A list of texts is averaged; for WordNet they are synonyms.
     on_unknown : {"raise", "warn", "drop"}, default="raise"
-        What becomes of labels that neither WordNet nor the vectors know: `UnknownLabelError`; a
-        `LabelWarning`, and the other labels are the candidates; or the latter alone. Where no label
-        is known it is an error.
+        What to do with labels that neither WordNet nor the vectors know. "raise" raises
+        `UnknownLabelError`, "warn" leaves them out with a `LabelWarning`, "drop" leaves them out
+        silently. If no label is known, all three raise.
     scenario : {"generalized", "unseen"}, default="generalized"
         Whether all candidates may win, or only those that the head does not have.
     temperature : float, "auto" or None, default=None
-        Scores are divided by it in ``predict_proba``. None is what fits photos of classes that were
-        hidden from the default network, which ships with the package, as do thresholds and sets
-        for it: with another network, vectors or photos, call `calibrate`. "auto" is refused,
-        because ``fit`` has no images.
+        Scores are divided by it in ``predict_proba``. None is a constant that fits photos of
+        classes hidden from the default network; it ships with the package, with thresholds and
+        sets. With another network, other vectors or other photos, call `calibrate`. "auto" is
+        refused, because ``fit`` has no images.
 
     Attributes
     ----------

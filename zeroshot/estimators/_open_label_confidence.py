@@ -1,4 +1,4 @@
-"""What ``OpenLabelClassifier`` knows of its own confidence, from classes hidden from its head."""
+"""Confidence of ``OpenLabelClassifier``, from classes hidden from its head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Penalties chosen by folds over the classes: folds, scores, and the best of a grid."""
+"""Search for penalties by class folds."""
 
 from __future__ import annotations
 

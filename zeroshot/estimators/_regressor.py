@@ -262,7 +262,7 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     Parameters
     ----------
     label_embedding : LabelEmbedding, optional
-        What y is: without one, numbers; with one, labels (1-D) or vectors of its width (2-D).
+        With an embedding, y is labels (1-D) or vectors of its width (2-D); without, numbers.
     alpha : float, default=1.0
         Penalty on the squared weights in the closed form; the intercept is free.
     loss : {"mse", "cosine"}, default="mse"
@@ -273,28 +273,28 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         How a perceptron or a network is trained. Defaults here: 25 epochs, a learning rate of 1e-3
         and a weight decay of 1e-4.
     random_state : int, RandomState instance or None, default=None
-        Of initial weights and sample order, when trained.
+        Seed of initial weights and sample order, when trained.
     network : str or torch.nn.Module, optional
         Train this on images, X being a list of paths or PIL images or a uint8 array (n, height,
         width, 3): ``"simpnet"``, ``"tiny_cnn"``, ``"timm:<name>"`` (with its weights), or a module
         from float images (n, 3, height, width) to features (n, n_features), which is copied. The
         layers of `hidden` and the outputs come after it. None takes features.
     image_size : int, optional
-        Side of the square that each image is brought to; None takes them as they are.
+        Images are resized to squares of this side; None keeps their size.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of an earlier ``fit``.
+        Whether ``fit`` continues from the weights of an earlier ``fit``.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_inputs, n_outputs)
-        Weights, a matrix a layer.
+        Weights, one matrix per layer.
     intercepts_ : list of ndarray of shape (n_outputs,)
-        Biases, a vector a layer.
+        Biases, one vector per layer.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"metric"`` (accuracy among the seen classes, of a network),
-        ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
+        One dict per epoch, with ``"loss"``, ``"metric"`` (of a network: accuracy among the seen
+        classes), ``"learning_rate"`` and ``"images_per_second"``; empty for the closed form.
     network_ : torch.nn.Module
         The trained network, if there is one: from uint8 images (n, 3, height, width) to vectors.
     image_shape_ : tuple of int
@@ -536,8 +536,8 @@ def _holds_strings(y: Any) -> bool:
 class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     """`EmbeddingRegressor` in closed form that chooses its penalty by folds over the classes.
 
-    Every penalty is scored on images of classes that its fold's model never saw, to the same scores
-    that fitting each anew would give; but the data are passed over once in all.
+    Every penalty is scored on images of classes that its fold's model has never seen. The scores
+    are those of fitting each penalty anew, but there is only one pass over the data.
 
     Parameters
     ----------
@@ -552,7 +552,7 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
     scoring : str or callable, optional
         A name in `zeroshot.metrics.SCORERS`, such as ``"neg_relative_loss"``, another of
         scikit-learn's, or ``scorer(estimator, X, y)``; ``EmbeddingRegressor.score`` if None. A
-        callable meets a model on reduced features, with the same answers.
+        callable gets a model on reduced features, with the same predictions.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The reject option: answers, or says that it does not know."""
+"""Reject option: an answer, or "unknown" if the classifier is not sure enough."""
 
 from __future__ import annotations
 
@@ -42,37 +42,38 @@ class RejectOption(
     ClassifierMixin,
     BaseEstimator,
 ):
-    r"""Zero-shot classifier that answers where it is sure enough, and else says that it is not.
+    r"""Zero-shot classifier that answers only if it is sure enough.
 
-    A sample is answered where the probability that the answer is right reaches a threshold. That
+    A sample is answered if the probability that the answer is right reaches a threshold. That
     probability is
 
     .. math:: p(\text{any of the candidates} \mid x) \; \max_c p(c \mid x),
 
-    so that two kinds of doubt count: which of the candidates it is, and whether it is any of them.
-    Both factors and the threshold come from samples of held-out classes, the second factor from
-    such samples once their own class was taken out of the candidates.
+    so two kinds of doubt count: whether it is any of the candidates, and which of them it is. Both
+    factors and the threshold are learnt from samples of held-out classes. For the first factor,
+    the samples' own class is taken out of the candidates.
 
     Parameters
     ----------
     classifier : classifier
         Any zero-shot classifier of this package, or a ``Pipeline`` or search that ends in one. A
-        copy is fitted. A ``FrozenEstimator`` around a fitted one is taken as it is: it knows its
-        held-out classes already, or `fit` is given samples of classes that it has not seen.
+        copy is fitted. A ``FrozenEstimator`` around a fitted one is not fitted again: either it
+        has already learnt from held-out classes, or `fit` gets samples of classes that it has not
+        seen.
     coverage : float, optional
         The share of samples to be answered, above 0 and below 1.
     accuracy : float, optional
-        How many of the answers shall be right, above 0 and below 1: as many samples are answered as
-        this allows.
+        The wanted share of right answers, above 0 and below 1. As many samples are answered as this
+        allows.
     threshold : float, optional
-        The probability of being right from which samples are answered, from 0 to 1. One of
-        `coverage`, `accuracy` and `threshold` is given.
+        The lowest probability of being right at which samples are answered, from 0 to 1. Pass
+        exactly one of `coverage`, `accuracy` and `threshold`.
     reject_label : str or int, default="unknown"
-        What stands for "not answered", of the same type as the labels, and none of them.
+        The label for "not answered", of the same type as the labels, and different from them.
     none_share : float, default=0.1
-        The share of samples that is expected to show none of the candidates, at least 0 and below
-        1. `coverage` and `accuracy` are those of samples with this share; with 0 the second kind of
-        doubt does not count.
+        The expected share of samples that show none of the candidates, at least 0 and below 1.
+        `coverage` and `accuracy` are for samples with this share. With 0, the doubt whether it is
+        any of the candidates does not count.
 
     Attributes
     ----------

@@ -50,8 +50,8 @@ class SAEClassifier(ClosedFormClassifier):
     r"""Semantic autoencoder: features are encoded as their label's vector, and decoded from it.
 
     One matrix does both, :math:`\min_W \|X - W^\top S\|^2 + \lambda \|WX - S\|^2` with samples as
-    columns, in closed form. Which way images and labels are compared is a choice at prediction:
-    ``direction``.
+    columns, in closed form. ``direction`` chooses the space in which images and labels are compared
+    at prediction.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ class SAEClassifier(ClosedFormClassifier):
         ordinary classifier.
     encoder_weight : float, default=1.0
         Weight of the encoder's error against the decoder's, above 0: the paper's lambda. The
-        default was chosen by class folds on Tiny ImageNet, less the labels of CIFAR-100, for rows
-        of unit length.
+        default was chosen by class folds on Tiny ImageNet, without the labels of CIFAR-100, for
+        rows of unit length.
     direction : {"encode", "decode"}, default="encode"
-        Compare encoded images with label vectors, or images with decoded label vectors; by the
-        cosine in either space. The two differ in how far a label's vector reaches when decoded.
+        Compare encoded images with label vectors, or images with decoded label vectors, by the
+        cosine in that space. Results differ because decoding changes the lengths of label vectors.
     center_features : bool, default=True
         Subtract the mean of the features, which label vectors centred on their mean cannot
         encode. False is the formula as published.
@@ -87,7 +87,7 @@ class SAEClassifier(ClosedFormClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, and which of it was in ``fit``.
+        The candidates, those that were in ``fit``, and those that were not.
     class_vectors_ : ndarray of shape (n_classes, n_dims)
         The vectors of ``classes_``: centred, of unit length.
     coef_ : ndarray of shape (n_features, n_dims)

@@ -1,4 +1,4 @@
-"""Classes scored by how similar they are to what a classifier sees."""
+"""Classification by similarity to the classes of another classifier."""
 
 from __future__ import annotations
 
@@ -42,27 +42,25 @@ class SimilarityClassifier(CandidateClassifier):
         z_{cj} = \frac{\mathrm{sim}(c, y_j) - \mu_c}{\sigma_c},
 
     with the classes :math:`y_j` of the classifier, and the mean and standard deviation over them of
-    the similarities of class c. So what a class shares with all of them counts
-    for nothing, and a class that is similar to few has as much to say as one that is similar to
-    many. Where ConSE needs a vector for each label, this takes any similarity: the taxonomy knows
-    that a candidate is a kind of, or the same as, one of the classifier's classes, and how far it
-    is from each.
+    the similarities of class c. So similarity to all of them counts for nothing, and a class that
+    is similar to few counts as much as one that is similar to many. ConSE needs a vector for each
+    label; this classifier takes any similarity. A taxonomy, for example, knows that a candidate is
+    the same as, or a kind of, one of the classifier's classes, and how far it is from each.
 
     Parameters
     ----------
     classifier : classifier with ``predict_proba``, or SourceHead, optional
-        Is fitted on the seen classes; logistic regression if None. A `SourceHead` comes with its
-        own classes and needs no training at all: they are the seen classes. One that is fitted
-        already, in a ``FrozenEstimator``, keeps its own classes too, beside which the seen classes
-        are those of ``fit``.
+        A copy is fitted on the seen classes; logistic regression if None. A `SourceHead` needs no
+        training: its classes are the seen classes. A fitted classifier in a ``FrozenEstimator``
+        keeps its own classes too; the seen classes are then those of ``fit``.
     similarity : object with ``matrix``, optional
         Such as a `MixtureSimilarity`: ``matrix(targets, sources)`` is asked for the candidates and
         the classifier's classes. `WordNetSimilarity` gets these by their wnids, where a
         `SourceHead` has them, and all others by their labels. None means that every label is
         similar to itself alone: an ordinary classifier, which knows no unseen class.
     source_temperature : float, default=2.0
-        The classifier's probabilities are raised to the power of its inverse and scaled to sum to
-        one: above 1, what it thought possible counts for more.
+        The classifier's probabilities p become p^(1 / source_temperature), scaled to sum to one.
+        Above 1, less probable classes count more.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from; the seen classes if None.
     scenario : {"generalized", "unseen"}, default="generalized"

@@ -1,4 +1,4 @@
-"""Networks that classify images, and one trained to by cross-entropy."""
+"""Softmax classifier trained on images, and the base class of image classifiers."""
 
 from __future__ import annotations
 
@@ -153,20 +153,20 @@ class SoftmaxClassifier(NetworkClassifier):
         How the network is trained. Defaults here: 25 epochs, a learning rate of 1e-3 and a weight
         decay of 1e-4.
     random_state : int, RandomState instance or None, default=None
-        Of initial weights, sample order, and what the network draws.
+        Seed of initial weights, sample order, and what the network draws.
     image_size : int, optional
-        Side of the square that each image is brought to; None takes them as they are.
+        Images are resized to squares of this side; None keeps their size.
     init_from : fitted estimator, optional
         Start from the weights of its ``network_``, but for the layers after the features.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of an earlier ``fit``.
+        Whether ``fit`` continues from the weights of an earlier ``fit``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The sorted labels of ``fit``.
     history_ : list of dict
-        Of each epoch ``"loss"``, ``"metric"`` (accuracy), ``"learning_rate"`` and
+        One dict per epoch, with ``"loss"``, ``"metric"`` (accuracy), ``"learning_rate"`` and
         ``"images_per_second"``.
     network_ : torch.nn.Module
         The trained network: from uint8 images (n, 3, height, width) to scores.

@@ -1,4 +1,4 @@
-"""Similarities of target and source classes, whatever kind of object gives them."""
+"""Similarities of target and source classes, from an object or a matrix."""
 
 from __future__ import annotations
 

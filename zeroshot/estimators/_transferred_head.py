@@ -1,4 +1,4 @@
-"""The nearest source classes of each target class: how many, which, and with what weight."""
+"""The nearest source classes of each target class, and their weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole evaluations: every figure beside the predictors that look at no image."""
+"""Whole evaluations: every figure beside controls that look at no image."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Figures of probabilities, of sets of labels and of doubt, with their bootstrap samples."""
+"""Figures of probabilities, sets of labels and doubt, with their bootstrap samples."""
 
 from __future__ import annotations
 

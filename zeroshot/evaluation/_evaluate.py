@@ -1,4 +1,4 @@
-"""One call from a fitted classifier to all the figures of the field."""
+"""`evaluate_zero_shot`: all figures of the field for a fitted classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of estimators by the number of training images per class."""
+"""`few_shot_curve`: scores by number of training images per class."""
 
 from __future__ import annotations
 

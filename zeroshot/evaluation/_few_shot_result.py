@@ -1,4 +1,4 @@
-"""Scores by number of training images per class: printed, compared, exported."""
+"""The result of `few_shot_curve`: printing, differences, export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class means put together to figures, with intervals and controls."""
+"""Figures as means over classes, with intervals and controls."""
 
 from __future__ import annotations
 

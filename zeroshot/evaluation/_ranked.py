@@ -1,4 +1,4 @@
-"""Figures of the k best labels, and what labels are worth that look at no image."""
+"""Figures of the k best labels, and their controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of one evaluation: printed, exported."""
+"""The result of `evaluate_zero_shot`: printing and export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every label embedding is: labels in, one vector per label out."""
+"""The interface of label embeddings: labels in, one vector per label out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIP's text tower as label vectors."""
+"""Label vectors from CLIP's text tower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text tower of a model of open_clip, as a function from texts to vectors."""
+"""The text tower of an open_clip model, as a function from texts to vectors."""
 
 from __future__ import annotations
 

@@ -23,13 +23,13 @@ class ConcatEmbedding(LabelEmbedding):
     """Several label embeddings, each scaled to unit length, weighted, and laid side by side.
 
     With v_b the vector that embedding b gives a label, the label's vector is
-    ``[w_1 v_1 / |v_1|, w_2 v_2 / |v_2|, ...]``. Without the scaling, the embedding with the longest
-    vectors alone would decide what is near. A block of zeros stays zero.
+    ``[w_1 v_1 / |v_1|, w_2 v_2 / |v_2|, ...]``. Without the scaling, only the embedding with the
+    longest vectors would decide which labels are near. A block of zeros stays zero.
 
     Parameters
     ----------
     embeddings : sequence of LabelEmbedding
-        At least one; each must have a vector for every label asked for.
+        At least one. Each must have a vector for every label that is embedded.
     weights : sequence of float of shape (n_embeddings,), optional
         Length of each block, above 0; 1 each by default.
 

@@ -1,4 +1,4 @@
-"""Words of a label that a vocabulary holds: the first reading that it knows, part by part.
+"""Look-up of a label's words in a vocabulary: the first reading that it knows.
 
 A label that the vocabulary holds exactly as written is that word, be it a comma. Else a whole that
 it holds is taken before its parts: first the name with underscores between its parts (word2vec's

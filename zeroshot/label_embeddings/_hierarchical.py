@@ -1,4 +1,4 @@
-"""Label vectors averaged with those of what the labels are kinds of."""
+"""Label vectors averaged with those of hypernyms."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class HierarchicalEmbedding(LabelEmbedding):
         \qquad w(y' | y) = e^{-\beta\, d(y', y)},
 
     with the base embedding s, all ancestors super(y) of the label's noun synset, the edges d on the
-    shortest way up to them, and Z the sum of the weights. So labels of one kind move together, and
-    a rare word, whose own vector says little, leans on what it is a kind of. An ancestor without a
-    vector is left out of the sum and of Z, and so is the label itself where an ancestor has one. A
-    label without a synset keeps its base vector.
+    shortest way up to them, and Z the sum of the weights. So labels of one kind become more
+    similar, and a rare word, whose own vector says little, is close to what it is a kind of. An
+    ancestor without a vector is left out of the sum and of Z. So is a label without a vector, if an
+    ancestor has one. A label without a synset keeps its base vector.
 
     Parameters
     ----------
     base : LabelEmbedding
         Gives the vectors: of a label by its own text, of an ancestor by its synonyms in WordNet.
     decay : float, default=1.0
-        The decay :math:`\beta` of the weights, as published; the larger, the less ancestors count.
+        The decay :math:`\beta` of the weights; the larger, the less ancestors count.
     synsets : mapping of label to str, optional
-        The wnids or nltk names of labels, such as ``class_synsets("cifar100")``. Others are taken
-        for their most frequent sense, as `zeroshot.taxonomy.resolve` has it.
+        The wnids or nltk names of labels, such as ``class_synsets("cifar100")``. Other labels are
+        read in their most frequent sense, as by `zeroshot.taxonomy.resolve`.
     overrides : mapping of label to label, optional
         What to embed, and to look up, instead of a label.
 

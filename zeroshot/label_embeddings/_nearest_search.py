@@ -1,4 +1,4 @@
-"""The search behind `nearest_labels`: rough cosines by torch, exact ones of the few that matter.
+"""The search behind `nearest_labels`: rough cosines first, then exact ones of a few.
 
 A block of the vocabulary is multiplied with the queries, and of every few adjacent labels only the
 largest cosine is kept: what is written to memory is a sixteenth of the product. A label can be

@@ -1,4 +1,4 @@
-"""Prompts of label embeddings by a text network: labels to texts, and texts to one vector."""
+"""Prompts of text models: labels to texts, and texts to one vector."""
 
 from __future__ import annotations
 

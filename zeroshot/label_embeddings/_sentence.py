@@ -1,4 +1,4 @@
-"""Sentence vectors as label vectors."""
+"""Label vectors from sentence models."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SentenceEmbedding(PromptEmbedding):
 
     Notes
     -----
-    In what company a label is embedded changes its vector by less than 1e-6: sentences of other
+    The other labels of a call change a label's vector by less than 1e-6: sentences of other
     lengths are rounded otherwise.
 
     References

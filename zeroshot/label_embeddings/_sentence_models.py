@@ -1,4 +1,4 @@
-"""Where sentence models come from: a folder, a pip package, or the model hub's cache."""
+"""Sources of sentence models: a folder, a pip package, or the model hub's cache."""
 
 from __future__ import annotations
 

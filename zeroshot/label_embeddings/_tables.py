@@ -1,4 +1,4 @@
-"""Label vectors that stand in a table: attributes, and one-hot vectors."""
+"""Label vectors from a table: attributes, and one-hot vectors."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from zeroshot.taxonomy._readings import same_name
 
 
 class AttributeTable(LabelEmbedding):
-    """Vectors from a table with one row a label, such as annotated attributes.
+    """Vectors from a table with one row per label, such as annotated attributes.
 
-    A label that no row has exactly so is looked up by its words: ``"killer whale"`` finds the row
-    ``"killer+whale"``, if no other has these words.
+    If no row has exactly the label, it is looked up by its words: ``"killer whale"`` finds the row
+    ``"killer+whale"``, if no other row has these words.
 
     Parameters
     ----------
     table : array-like of shape (n_rows, n_dims), or DataFrame
-        The vectors. A DataFrame brings its labels as its index.
+        The vectors. The index of a DataFrame holds the labels.
     labels : array-like of shape (n_rows,), optional
         The rows' labels, strings or integers, each once. Needed unless `table` is a DataFrame.
     overrides : mapping of label to label, optional
@@ -179,9 +179,9 @@ class RowsByLabel(Mapping[Label, int]):
 
 
 class OneHotEmbedding(LabelEmbedding):
-    """One dimension a label: labels are equally unlike each other.
+    """One dimension per label: all labels are equally dissimilar.
 
-    It knows nothing beyond the labels that it is given, so that it makes a zero-shot estimator an
+    It knows nothing but the labels that it is given. With it, a zero-shot estimator becomes an
     ordinary supervised one.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Half a million words that open in a millisecond: a blob of text and a sorted hash table."""
+"""Vocabulary of half a million words that opens in a millisecond."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def vocabulary_words(
     alphabetic : bool, default=False
         Keep words of letters only, with underscores between them.
     min_length : int, default=1
-        Keep words of so many characters at least.
+        Keep words of at least this many characters.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Files of word vectors: what format they are in, whether they are whole, and gensim reading them.
+"""Files of word vectors: formats, checks, and reading by gensim.
 
 gensim reads the binary formats. Text is read here: gensim takes a headerless file that was cut off
 for a smaller one, fills a row from a line that has a single figure left, refuses words that hold

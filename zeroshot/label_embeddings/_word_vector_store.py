@@ -1,4 +1,4 @@
-"""Words and their vectors on disk, as arrays that are memory-mapped, never parsed again.
+"""Cache of word vectors on disk, as memory-mapped arrays.
 
 A store is a folder::
 

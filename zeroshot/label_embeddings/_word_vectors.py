@@ -1,4 +1,4 @@
-"""Word vectors as label vectors."""
+"""Label vectors from word vectors."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class WordVectors(LabelEmbedding):
         A label none of whose words has a vector raises `UnknownLabelError`, or gets a row of zeros
         and a `LabelWarning`.
     missing_words : {"warn", "ignore", "raise"}, default="warn"
-        What to do about words without a vector in labels that have other words with one: one
-        `LabelWarning` a call, nothing, or `UnknownLabelError`.
+        What to do if only some words of a label have a vector: one `LabelWarning` per call,
+        nothing, or `UnknownLabelError`.
     multiword : {"mean", "last"}, default="mean"
-        Whether several words count alike, or only the last that has a vector (the head noun, in
-        English).
+        Whether all words of a label count equally, or only the last one that has a vector (in
+        English, the head noun).
     n_words : int, optional
-        How many words the file must hold, where you know it. A GloVe file says nothing about its
-        length, so that one cut at the end of a line cannot be told from a whole one otherwise.
+        How many words the file must hold, if you know it. A GloVe file does not say its length, so
+        a file that was cut off at the end of a line cannot be recognised otherwise.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Label vectors from WordNet: what a thing is a kind of."""
+"""Label vectors from WordNet's hypernyms."""
 
 from __future__ import annotations
 
@@ -33,26 +33,27 @@ _OWNER = "WordNetEmbedding"
 
 
 class WordNetEmbedding(LabelEmbedding):
-    r"""One dimension for each thing that a label may be a kind of, weighted by what that says.
+    r"""Label vectors from WordNet: one dimension per hypernym, weighted by its information.
 
     The vector of a label has, for each of its ancestors a in WordNet and itself, the entry
     :math:`\sqrt{IC(a) - \max_{p} IC(p)}` with the parents p of a, and 0 elsewhere; IC is intrinsic
-    information content (Seco et al. 2004). Where the ancestors form a tree these gains add up, so
-    that the product of two vectors is the information content of the deepest thing that both
-    labels are: Resnik's similarity.
+    information content (Seco et al. 2004). If the ancestors form a tree, these gains add up: the
+    inner product of two vectors is then the information content of the deepest common ancestor,
+    which is Resnik's similarity.
 
     Parameters
     ----------
     n_dims : int, optional
-        Keep the strongest directions only, by a singular value decomposition of the vectors of the
-        vocabulary, not centred. None keeps all dimensions.
+        Keep only the strongest directions, by a singular value decomposition of the vocabulary's
+        vectors, which are not centred. None keeps all dimensions.
     vocabulary : array-like of str, optional
-        The labels whose ancestors make the dimensions, for example all seen and candidate labels;
-        other labels are then known by what they share with these. None means all 82,115 nouns:
-        vectors of 82,115 entries unless `n_dims` is given, whose decomposition then takes seconds.
+        The labels whose ancestors are the dimensions, for example all seen and candidate labels. Of
+        other labels, only the ancestors that they share with these count. None means all 82,115
+        nouns, which gives vectors of 82,115 entries. With `n_dims`, their decomposition takes
+        seconds.
     overrides : mapping of label to str, optional
         The wnid, nltk name or other name to embed instead of a label, for example
-        ``class_synsets("cifar100")``. Other names are taken for their most frequent sense.
+        ``class_synsets("cifar100")``. Other names are read in their most frequent sense.
     taxonomy : Taxonomy, optional
         Where labels are looked up; WordNet 3.0 if None.
 

@@ -1,4 +1,4 @@
-"""What the metrics ask of their arguments."""
+"""Checks of the metrics' arguments."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ def mean_class_accuracy(y_true: Any, y_pred: Any) -> float:
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, strings or integers. The classes are those that stand here.
+        True labels, strings or integers. They define the classes.
     y_pred : array-like of shape (n_samples,)
-        Predicted labels. One that stands nowhere in `y_true` is merely wrong.
+        Predicted labels. One that is not in `y_true` counts as wrong.
 
     Returns
     -------
@@ -71,8 +71,8 @@ def hit_at_k_score(
 ) -> float:
     """Share of the samples whose true label is among the `k` best-scored ones.
 
-    Unlike ``sklearn.metrics.top_k_accuracy_score`` it needs no knowledge of the classes that
-    stand in `y_true`, so that folds of unseen classes give a number, not NaN.
+    Unlike ``sklearn.metrics.top_k_accuracy_score``, it accepts any classes in `y_true`, so folds of
+    unseen classes give a number, not NaN.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def hit_at_k_score(
         True labels. One that is not in `labels` is a miss.
     y_score : array-like of shape (n_samples, n_labels), or (n_samples,) for two labels
         Scores, greater is better, columns in the order of `labels`; a 1-D array is the score of
-        ``labels[1]`` over that of ``labels[0]``, as ``decision_function`` has it. Columns that
-        hold the dtype's lowest number throughout are labels not on offer (``scenario="unseen"``).
-        Equal scores go to the label that stands first in `labels`, as ``argmax`` has it.
+        ``labels[1]`` over that of ``labels[0]``, as ``decision_function`` returns it. Columns with
+        only the dtype's lowest number are labels that cannot win (``scenario="unseen"``).
+        Ties go to the label that is first in `labels`, as with ``argmax``.
     k : int, default=5
         How many labels count as hits.
     labels : array-like of shape (n_labels,)

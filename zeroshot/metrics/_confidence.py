@@ -1,4 +1,4 @@
-"""Metrics of probabilities, of what is answered and what is not, and of sets of labels."""
+"""Metrics of probabilities, of rejection, and of sets of labels."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Told(NamedTuple):
 def expected_calibration_error(
     y_true: Any, y_proba: Any, *, labels: Any, n_bins: int = N_BINS, average: str = "macro"
 ) -> float:
-    """Mean distance between how sure the answers are and how many of them are right.
+    """Mean difference between the confidence of answers and their accuracy.
 
-    Samples are sorted by the probability of their most probable label, and cut into bins of equal
-    mass. In each bin the mean probability is compared with the accuracy.
+    Samples are sorted by the probability of their most probable label, and divided into bins of
+    equal mass. In each bin the mean probability is compared with the accuracy.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def expected_calibration_error(
     Returns
     -------
     float
-        In [0, 1]. Even perfectly calibrated probabilities have some, which falls with the number of
-        samples. Uniform probabilities have none on average: print accuracy beside it.
+        In [0, 1]. Even perfectly calibrated probabilities have a small error, which falls with the
+        number of samples. Uniform probabilities have none on average, so print accuracy beside it.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def class_log_loss(y_true: Any, y_proba: Any, *, labels: Any, average: str = "ma
 def risk_coverage_curve(
     y_true: Any, y_proba: Any, *, labels: Any, average: str = "macro"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how many answers are wrong where only the surest samples are answered.
+    """Return the share of wrong answers if only the most confident samples are answered.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def risk_coverage_curve(
     risk : ndarray of shape (n_points,)
         Share of these answers that is wrong.
     threshold : ndarray of shape (n_points,)
-        The probability from which samples are answered.
+        The lowest probability at which samples are answered.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The seen-unseen curve: accuracies as seen classes are held back more and more."""
+"""The seen-unseen curve: accuracies as the scores of seen classes are lowered."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def seen_unseen_curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Accuracy on seen and on unseen classes, by the number subtracted from seen scores.
 
-    The answer is argmax_c f_c(x) - calibration·1[c seen]. It changes for a sample only where that
-    passes its best seen score less its best unseen score, so that these differences are all there
-    is to try.
+    The answer is argmax_c f_c(x) - calibration·1[c seen]. For a sample it changes only where
+    `calibration` passes the best seen score less the best unseen score. So the curve tries exactly
+    these differences.
 
     Parameters
     ----------

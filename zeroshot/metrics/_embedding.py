@@ -1,4 +1,4 @@
-"""Metrics in the raw space of label vectors: no centring, no unit length."""
+"""Metrics in the raw space of label vectors, without centring or scaling."""
 
 from __future__ import annotations
 
@@ -184,10 +184,10 @@ def relative_loss(
 ) -> float:
     """Change of a class's loss against a reference prediction, averaged over classes.
 
-    For each class c with label vector s_c: MSE(prediction, s_c) / MSE(reference, s_c) - 1. A
-    model that has learnt nothing about c but the scale of label vectors is already well below 0
-    with ``reference="zero"``: report ``reference="mean"`` beside it, where 0 is the skill of
-    always answering the mean vector of the training classes.
+    For each class c with label vector s_c: MSE(prediction, s_c) / MSE(reference, s_c) - 1. With
+    ``reference="zero"``, a model that has learnt only the scale of label vectors is already well
+    below 0. So report ``reference="mean"`` beside it: there, 0 is a model that always predicts the
+    mean vector of the training classes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ default="zero"
         The prediction to compare with: zero (a model whose weights are zero), the mean of
         `seen_vectors`, or vectors of your own, such as an untrained network's predictions.
     seen_vectors : array-like of shape (n_seen, n_dims), optional
-        Vectors of the training classes, one row a class; needed by ``reference="mean"``.
+        Vectors of the training classes, one row per class; needed by ``reference="mean"``.
     labels : array-like of shape (n_samples,), optional
         Class of each row. Without it the classes are the distinct rows of `y_true`.
 

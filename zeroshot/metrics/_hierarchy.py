@@ -1,4 +1,4 @@
-"""Precision of the best labels by their nearness to the true one in WordNet."""
+"""Hierarchical precision: how near the best labels are to the true one in WordNet."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def hierarchical_precision_score(
     synsets: Mapping[Any, str | Synset] | None = None,
     average: str = "macro",
 ) -> float:
-    """Share of the `k` best-scored labels that lie close to the true one in WordNet.
+    """Share of the `k` best-scored labels that are close to the true one in WordNet.
 
-    What is close is the correct set of a true label. It begins as the label alone, and takes in
-    the labels on offer that are one more hop away, a hop leading to a hypernym or a hyponym, until
-    it holds `k` or more. The last hop is taken in as a whole.
+    Close labels form the correct set of a true label. The set starts with the label alone. It then
+    adds the candidate labels one hop further away, until it has `k` labels or more. A hop leads to
+    a hypernym or a hyponym, and all labels of the last hop are added.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels.
     y_score : array-like of shape (n_samples, n_labels), or (n_samples,) for two labels
-        Scores, as in `hit_at_k_score`: labels that are not on offer do not count.
+        Scores, as in `hit_at_k_score`: labels that are not candidates do not count.
     k : int, default=5
         How many labels are judged. With 1 it is hit@1.
     labels : array-like of shape (n_labels,)

@@ -1,4 +1,4 @@
-"""Scorers: metrics that read what they need off a fitted estimator."""
+"""Scorers that get what a metric needs from a fitted estimator."""
 
 from __future__ import annotations
 

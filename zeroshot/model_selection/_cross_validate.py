@@ -44,9 +44,9 @@ def cross_validate_classes(
 ) -> dict[str, Any]:
     """Evaluate an estimator by cross-validation over classes, in one pass where that is possible.
 
-    The result is that of scikit-learn's ``cross_validate``. Ridge regression to the vectors of
-    classes depends on X only through sums over classes, so that the data are summed up once, and
-    each fold takes away the rows that it leaves out and solves. This goes for
+    The result is that of scikit-learn's ``cross_validate``. Ridge regression to class vectors needs
+    only sums over X. So the data are added up once, and each fold subtracts the rows that it leaves
+    out. This works for
     ``EmbeddingRegressor`` and ``DeViSEClassifier`` with ``loss="mse"`` and no hidden layers, for
     ``ESZSLClassifier`` and ``SAEClassifier``, and for any `LearnsFromSums`, alone or in a
     ``Pipeline`` behind ``Normalizer`` steps, a ``StandardScaler``, or both in this order. Anything
@@ -55,7 +55,7 @@ def cross_validate_classes(
     Parameters
     ----------
     estimator : estimator object
-        To be fitted; it stays as it is.
+        A copy is fitted.
     X : array-like of shape (n_samples, n_features)
         Features, or whatever the estimator takes. A float32 memory map is read block by block.
     y : array-like of shape (n_samples,)
@@ -69,9 +69,10 @@ def cross_validate_classes(
     groups : array-like of shape (n_samples,), optional
         Labels to split by, if not `y`.
     n_jobs : int, optional
-        Processes where folds are fitted anew. One pass needs none: its algebra uses all cores.
+        Number of processes if folds are fitted anew. One pass needs only one: its algebra uses all
+        cores.
     verbose : int, default=0
-        How much ``cross_validate`` tells.
+        Verbosity of ``cross_validate``.
     error_score : "raise" or number, default=nan
         The score of a fold that fails.
     return_train_score, return_estimator, return_indices : bool, default=False

@@ -422,9 +422,9 @@ class ClassKFold(_FoldSplitter):
 class GeneralizedClassKFold(_FoldSplitter):
     """`ClassKFold` whose test sets also hold out samples of the seen classes.
 
-    A test set is made of all samples of the held-out classes and of a share of the samples of
-    every other class, as the harmonic mean of seen and unseen accuracy needs. A class with a
-    single sample cannot be on both sides: it stays in training until its fold comes.
+    A test set has all samples of the held-out classes, and a share of the samples of every other
+    class, as the harmonic mean of seen and unseen accuracy needs. A class with a single sample
+    cannot be on both sides: it is in training, except in the fold that holds it out.
 
     Parameters
     ----------

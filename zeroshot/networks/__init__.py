@@ -1,4 +1,4 @@
-"""Everything that trains: the parameters of training, and networks for images.
+"""Training: the parameters of training, the loop, and networks for images.
 
 Importing this package imports neither torch nor timm; the first use of one of the networks does.
 """

@@ -1,4 +1,4 @@
-"""Random changes to images while a network is trained."""
+"""Augmentation: random changes to images during training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building blocks of the networks that are trained from scratch."""
+"""Building blocks of networks that are trained from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoint of a training run: one safetensors file, written whole or not at all."""
+"""Checkpoint of a training run: one safetensors file, replaced atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of a network on images, as the estimators call it."""
+"""Training of a network on images, for the estimators."""
 
 from __future__ import annotations
 

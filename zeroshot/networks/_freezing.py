@@ -1,4 +1,4 @@
-"""Stages of a network: which there are, which are frozen, and the outputs of the frozen ones."""
+"""Stages of a network: their names, freezing, and cached outputs of frozen stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks from pixels to outputs: what estimators train end to end."""
+"""Networks from pixels to outputs, which estimators train end to end."""
 
 from __future__ import annotations
 

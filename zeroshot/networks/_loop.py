@@ -1,4 +1,4 @@
-"""The one training loop, on Hugging Face accelerate.
+"""The training loop, on Hugging Face accelerate.
 
 Accelerate handles devices, mixed precision and several processes (``accelerate launch``). Here are
 the order of the samples, the step, the record of each epoch, and how an interrupted run is resumed.

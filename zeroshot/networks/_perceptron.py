@@ -1,4 +1,4 @@
-"""Perceptrons on features: linear maps, or layers with ReLU between them."""
+"""Perceptrons on features: a linear map, or several layers with ReLU between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images as the pixels that a network is trained on: of one size, a batch at a time."""
+"""Images as pixels for training: of one size, one batch at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Torch modules that describe themselves to `save`: parameters, and weights as arrays."""
+"""Torch modules that describe themselves to `save`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks of a network on images: checked labels, an objective, and a metric to watch."""
+"""Tasks of a network on images: labels, objective and metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of training, in one object that every estimator that trains takes."""
+"""Parameters of training, as one object for every estimator that trains."""
 
 from __future__ import annotations
 

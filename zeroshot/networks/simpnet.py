@@ -1,4 +1,4 @@
-"""SimpNet, a plain network of 13 convolutions, to be trained from scratch."""
+"""SimpNet: a plain network of 13 convolutions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shallow network for Tiny ImageNet, to be trained from scratch."""
+"""A shallow network for Tiny ImageNet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models to a folder and back: JSON and safetensors, never pickle."""
+"""Models saved to a folder, and loaded: JSON and safetensors, never pickle."""
 
 import lazy_loader
 

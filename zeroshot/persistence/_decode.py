@@ -1,4 +1,4 @@
-"""JSON and arrays to objects, whatever is in the JSON: nothing in it is believed."""
+"""Decoding: JSON and arrays to objects, without trusting the JSON."""
 
 from __future__ import annotations
 

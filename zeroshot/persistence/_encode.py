@@ -1,4 +1,4 @@
-"""Objects to JSON and arrays."""
+"""Encoding: objects to JSON and arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The two files of a saved model, and the checks that they must pass."""
+"""The two files of a saved model, ``config.json`` and ``arrays.safetensors``, and their checks.
+
+`write_files` writes both. `_encode` makes their content from an estimator, and `_decode` makes an
+estimator from it again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +59,14 @@ def write_files(folder: Path, config: dict[str, Any], arrays: dict[str, np.ndarr
     (folder / CONFIG).write_bytes(text)
 
 
+_ATTEMPTS = 20
+"""So often a model may be replaced while it is read."""
+
+
 def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read both files; any change to either since they were written is an error.
+
+    A model that is replaced by another while it is read is read again.
 
     Raises
     ------
@@ -63,6 +75,33 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     IntegrityError
         A file is missing, altered, truncated, of another format, or no plain file.
     """
+    for _ in range(_ATTEMPTS - 1):
+        with _was_replaced(folder) as was_replaced:
+            try:
+                return _read_both(folder)
+            except (IntegrityError, OSError):
+                if not was_replaced():
+                    raise
+    return _read_both(folder)
+
+
+@contextmanager
+def _was_replaced(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether the name belongs to another folder than at the start.
+
+    The folder is kept open, so that no other gets its number when it is removed.
+    """
+    if os.name != "posix" or not folder.is_dir():
+        yield lambda: False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield lambda: not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder)))
+    finally:
+        os.close(handle)
+
+
+def _read_both(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if not folder.exists():
         raise FileNotFoundError(_LOAD + f"there is no folder {folder}. Check the path.")
     if not folder.is_dir():

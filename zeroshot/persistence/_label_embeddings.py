@@ -1,4 +1,4 @@
-"""Label embeddings of a saved model: opened by name, or known by some labels' vectors."""
+"""Label embeddings of a saved model: by reference, or as the vectors of its labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save an estimator to a folder, load it again."""
+"""`save` and `load`: an estimator to a folder, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of the classes that a saved model may hold: nothing else is ever imported for one.
+"""The table of classes that a saved model may contain; nothing else is imported.
 
 Public classes of the package are found by the stubs of their parts; the others are listed here.
 """

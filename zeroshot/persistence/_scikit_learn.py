@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, which do not describe themselves."""
+"""Saving of scikit-learn's estimators, which do not describe themselves."""
 
 from __future__ import annotations
 

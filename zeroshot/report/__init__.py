@@ -1,4 +1,4 @@
-"""Pages that a person opens: what was run, its figures beside their controls, pictures, examples.
+"""Reports: HTML pages with figures, controls, pictures and examples.
 
 A page is one HTML file that needs nothing else: no network, no script, no file beside it.
 """

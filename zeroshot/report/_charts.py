@@ -1,4 +1,4 @@
-"""The displays of a page, each with what it says in words."""
+"""Charts of a report, each with a caption."""
 
 from __future__ import annotations
 

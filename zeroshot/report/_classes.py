@@ -1,4 +1,4 @@
-"""The classes that a model names worst and best, with images of each."""
+"""The best and worst classes of a model, with images of each."""
 
 from __future__ import annotations
 

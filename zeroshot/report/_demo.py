@@ -1,4 +1,4 @@
-"""What the demo found, as a table in the terminal and as a page."""
+"""The report of the demo: a table in the terminal, and a page."""
 
 from __future__ import annotations
 

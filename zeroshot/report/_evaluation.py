@@ -1,4 +1,4 @@
-"""The report on a model that was judged on images of known classes."""
+"""The report of an evaluation."""
 
 from __future__ import annotations
 

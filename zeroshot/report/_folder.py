@@ -1,4 +1,4 @@
-"""The folder that a report is written into, and the record in it."""
+"""The folder of a report, and the record in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page itself: its head, its looks, and the parts that it is made of, from templates.
+"""The HTML page of a report, from templates.
 
 The templates escape whatever comes from outside (labels, file names, messages).
 """

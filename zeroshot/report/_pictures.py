@@ -1,4 +1,4 @@
-"""Pictures inside the page: charts in two widths, and small copies of images."""
+"""Pictures of a report: charts in two widths, and small copies of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How similar target classes are to source classes: ``matrix(targets, sources)``.
+"""Similarities of target classes to source classes: ``matrix(targets, sources)``.
 
 One interface for similarities that are visual (`InferenceSimilarity`), taxonomic
 (`WordNetSimilarity`), distributional (`WordVectorSimilarity`) and mixed (`MixtureSimilarity`).

@@ -1,4 +1,4 @@
-"""What every similarity is, and the one way into a matrix of them."""
+"""The interface of similarities, and the conversion of any similarity to a matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several similarities as one."""
+"""Mixture of several similarities."""
 
 from __future__ import annotations
 

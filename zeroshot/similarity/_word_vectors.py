@@ -1,4 +1,4 @@
-"""How near two labels are as vectors."""
+"""Similarity of labels by cosine of their vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near two concepts stand in WordNet's noun graph, for whole matrices at once."""
+"""Similarity of concepts in WordNet's noun graph, for whole matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ancestors of many synsets at once, and what pairs of synsets have in common above them."""
+"""Ancestors and common subsumers of many synsets at once."""
 
 from __future__ import annotations
 

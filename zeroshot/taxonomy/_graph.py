@@ -1,4 +1,4 @@
-"""A noun graph as arrays: that of WordNet 3.0, read once and shared, or another in its place."""
+"""A noun graph as arrays: WordNet 3.0's, read once and shared, or another one."""
 
 from __future__ import annotations
 

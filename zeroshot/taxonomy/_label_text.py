@@ -1,4 +1,4 @@
-"""Label text: the one rule by which a label is taken apart, as far as it needs no dictionary.
+"""Label text: how a label is split, without a dictionary.
 
 `read_label` (``_readings.py``) is what everything else asks; these are its parts.
 

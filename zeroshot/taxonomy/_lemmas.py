@@ -1,4 +1,4 @@
-"""Nouns of WordNet by their names: identifiers, lemmas in any spelling, and near matches."""
+"""Look-up of nouns in WordNet: identifiers, lemmas in any spelling, near matches."""
 
 from __future__ import annotations
 

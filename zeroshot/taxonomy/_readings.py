@@ -1,4 +1,4 @@
-"""The one reader of label text: what a label says, from as it is written to most taken apart.
+"""Readings of a label, from its text as written to its single words.
 
 Everything that looks a label up asks `read_label`: word vectors, WordNet, sentences and CLIP,
 tables, similarities and the command line. `readings` lists in order what may be looked up for it,

@@ -1,4 +1,4 @@
-"""How a target concept stands to a set of source concepts."""
+"""Relation of a target concept to a set of source concepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class names to synsets, with the choice that was made for each.
+"""Class names to synsets, with the reason for each choice.
 
 A class name is read so, the first rule that gives a synset being the one that counts:
 
@@ -27,6 +27,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from zeroshot._utils._text_tables import aligned
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.taxonomy._distances import (
@@ -136,11 +137,7 @@ class Resolution(Sequence[Choice]):
         rows += [
             (c.label, c.synset.name, c.synset.wnid, str(c.n_senses), c.rule) for c in self._choices
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        return aligned(rows)
 
     def __repr__(self) -> str:
         return f"Resolution({len(self)} labels)"

@@ -1,4 +1,4 @@
-"""One noun synset: its names, its neighbours and its place in the graph."""
+"""A noun synset: names, neighbours and place in the graph."""
 
 from __future__ import annotations
 

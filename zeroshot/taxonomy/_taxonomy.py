@@ -1,4 +1,4 @@
-"""A taxonomy as an object: WordNet 3.0, what a reader of nltk reads, or a graph of one's own."""
+"""Taxonomies as objects: WordNet 3.0, one read by nltk, or your own."""
 
 from __future__ import annotations
 

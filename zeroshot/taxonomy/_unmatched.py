@@ -1,4 +1,4 @@
-"""Typing errors in the keys of mappings by label."""
+"""Warnings of typing errors in the keys of mappings by label."""
 
 from __future__ import annotations
 
