@@ -36,7 +36,9 @@ from zeroshot import (
     ESZSLClassifierCV,
     FewShotClassifier,
     HashEmbedding,
+    HeadRegressionClassifier,
     OpenLabelClassifier,
+    PrototypeRegressionClassifier,
     SAEClassifier,
     SimilarityClassifier,
     SJEClassifier,
@@ -87,6 +89,10 @@ ELSEWHERE = {
     "WordVectorSimilarity": (
         "it takes class names, and no features",
         "similarity/test_similarity.py",
+    ),
+    "HeadRegressionClassifier": (
+        "it needs a SourceHead, and takes only features of that head's network",
+        "estimators/test_head_regression.py",
     ),
     "OpenLabelClassifier": (
         "it needs a SourceHead, and answers with words that WordNet or word vectors know",
@@ -191,6 +197,11 @@ MODELS = {
     ),
     "similarity": SimilarityClassifier(None, COSINE, **ZERO_SHOT),
     "similarity-head": SimilarityClassifier(HEAD, COSINE, **ZERO_SHOT),
+    "prototypes": PrototypeRegressionClassifier(EMBEDDING, **ZERO_SHOT),
+    "prototypes-zscore": PrototypeRegressionClassifier(
+        [EMBEDDING, COSINE], hubness="zscore", scenario="unseen", **ZERO_SHOT
+    ),
+    "regression-head": HeadRegressionClassifier(HEAD, EMBEDDING, **ZERO_SHOT),
     "ensemble": EnsembleZeroShotClassifier(
         [
             ("map", DeViSEClassifier(EMBEDDING, loss="mse")),
@@ -243,6 +254,8 @@ def with_params(model, **params):
     prefix = "" if inner(model) is model else "estimator__"
     if hasattr(model, "similarity") and "label_embedding" in params:
         params["similarity__label_embedding"] = params.pop("label_embedding")
+    if hasattr(model, "kernels") and "label_embedding" in params:
+        params["kernels"] = params.pop("label_embedding")
     return clone(model).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
 
 
@@ -256,7 +269,14 @@ CLOSED_FORMS = [
     "eszsl-cv",
     "eszsl-csls",
 ]
-CLOSED_FORMS += ["ridge-cv", "dummy-mean", "dummy-constant", "few-shot"]
+CLOSED_FORMS += [
+    "ridge-cv",
+    "dummy-mean",
+    "dummy-constant",
+    "few-shot",
+    "prototypes",
+    "prototypes-zscore",
+]
 
 
 def answers(model, X):
@@ -433,6 +453,7 @@ VOCABULARY = {
     "classes_",
     "unseen_classes_",
     "class_vectors_",
+    "intercept_",
     "hub_terms_",
     "unknown_labels_",
 }

@@ -20,12 +20,9 @@ import zeroshot
 from zeroshot import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
-    MixtureSimilarity,
-    SimilarityClassifier,
+    OpenLabelClassifier,
     TimmFeatures,
-    WordNetSimilarity,
     WordVectors,
-    WordVectorSimilarity,
 )
 from zeroshot.cli import main
 from zeroshot.datasets import fetch_cifar100, load_image_folder
@@ -219,17 +216,14 @@ def test_open_photos_are_named_from_56_labels_with_the_defaults(
 
 @pytest.mark.data
 def test_the_five_lines_are_the_command_line(archives: Path, capsys: pytest.CaptureFixture) -> None:
-    """`zeroshot predict` is direct similarity from the ImageNet head, and nothing else."""
+    """`zeroshot predict` is `OpenLabelClassifier` on the ImageNet head, and nothing else."""
     photos = [str(path) for path in sorted((archives / "open-photos").glob("*.jpg"))[:6]]
     labels = ["crane", "duck", "hen", "penguin", "toucan", "steam locomotive"]
     assert main(["predict", *photos, "--labels", ",".join(labels), "--format", "json"]) == 0
     answers = json.loads(capsys.readouterr().out)
     features = TimmFeatures()
     X = features.fit_transform(photos)
-    path = WordNetSimilarity("path", senses="nearest")
-    words = WordVectorSimilarity(WordVectors(missing_words="ignore"), on_missing="zero")
-    similarity = MixtureSimilarity([(path, 1), (words, 1)], scale="zscore")
-    model = SimilarityClassifier(features.source_head_, similarity, candidates=labels).fit()
+    model = OpenLabelClassifier(features.source_head_, candidates=labels).fit()
     names, scores = model.predict_top_k(X, 5)
     assert [answer["labels"] for answer in answers] == names.tolist()
     np.testing.assert_allclose([answer["scores"] for answer in answers], scores, atol=1e-5)

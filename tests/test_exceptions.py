@@ -178,6 +178,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
             lambda: HierarchicalEmbedding(glove).embed(["qqxyzzy"])
         ),
         "numbers that count as words": warned(lambda: glove.embed(["crane 7"])),
+        "labels without a gloss": raised(
+            lambda: zeroshot.GlossEmbedding(on_missing="raise").embed(["qqxyzzy"])
+        ),
+        "labels with their own text for a gloss": warned(
+            lambda: zeroshot.GlossEmbedding().embed(["qqxyzzy"])
+        ),
         "labels that are numbers": warned(lambda: zeroshot.SentenceEmbedding().embed(["7"])),
         "labels that nothing knows": raised(lambda: open_labels("qqxyzzy")),
         "labels without a letter": raised(lambda: open_labels("?!", sentences=True)),

@@ -13,8 +13,10 @@ from .estimators import ESZSLClassifier as ESZSLClassifier
 from .estimators import ESZSLClassifierCV as ESZSLClassifierCV
 from .estimators import FewShotClassifier as FewShotClassifier
 from .estimators import FineTuneClassifier as FineTuneClassifier
+from .estimators import HeadRegressionClassifier as HeadRegressionClassifier
 from .estimators import NearestLabelClassifier as NearestLabelClassifier
 from .estimators import OpenLabelClassifier as OpenLabelClassifier
+from .estimators import PrototypeRegressionClassifier as PrototypeRegressionClassifier
 from .estimators import RejectOption as RejectOption
 from .estimators import SAEClassifier as SAEClassifier
 from .estimators import SimilarityClassifier as SimilarityClassifier
@@ -26,6 +28,8 @@ from .evaluation import few_shot_curve as few_shot_curve
 from .label_embeddings import AttributeTable as AttributeTable
 from .label_embeddings import CLIPTextEmbedding as CLIPTextEmbedding
 from .label_embeddings import ConcatEmbedding as ConcatEmbedding
+from .label_embeddings import DescriptionEmbedding as DescriptionEmbedding
+from .label_embeddings import GlossEmbedding as GlossEmbedding
 from .label_embeddings import HashEmbedding as HashEmbedding
 from .label_embeddings import HierarchicalEmbedding as HierarchicalEmbedding
 from .label_embeddings import LabelEmbedding as LabelEmbedding

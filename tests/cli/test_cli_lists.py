@@ -116,7 +116,7 @@ def test_embed_refuses(argv: list, message: str, tmp_path: Path, capsys) -> None
 
 def test_a_label_that_embed_does_not_know(tmp_path: Path, capsys) -> None:
     argv = ["embed", "--labels", "cat", "qqxyzzy", "--output", str(tmp_path / "v.npz")]
-    message = error_of(argv, capsys, 1)
+    message = error_of([*argv, "--on-unknown", "raise"], capsys, 1)
     assert message.startswith("--label-embedding glove has no vector for 1 of 2 labels ('qqxyzzy')")
     assert message.endswith("Respell them, or leave them out.")
 

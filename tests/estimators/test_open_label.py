@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from zeroshot import (
     AttributeTable,
+    GlossEmbedding,
+    HeadRegressionClassifier,
     OpenLabelClassifier,
     SentenceEmbedding,
     SimilarityClassifier,
@@ -35,19 +38,37 @@ def model(labels=LABELS, **params) -> OpenLabelClassifier:
     return OpenLabelClassifier(HEAD, candidates=labels, **params)
 
 
-@pytest.mark.parametrize("labels", [LABELS, LABELS[:2], [*LABELS, *SOURCES], None])
-def test_it_is_the_similarity_classifier_with_its_similarity_chosen(labels) -> None:
+def similarity_of(vectors, labels) -> SimilarityClassifier:
     parts = (
         WordNetSimilarity("path", senses="nearest", on_missing="zero"),
-        WordVectorSimilarity(WordVectors(missing_words="ignore"), on_missing="zero"),
+        WordVectorSimilarity(vectors, on_missing="zero"),
     )
     similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
-    expected = SimilarityClassifier(HEAD, similarity, candidates=labels, temperature=0.1).fit()
-    ours = model(labels).set_params(temperature=0.1).fit()
-    for method in ("predict", "decision_function", "predict_proba"):
-        np.testing.assert_array_equal(getattr(ours, method)(X), getattr(expected, method)(X))
-    for found, known in zip(ours.predict_top_k(X, 2), expected.predict_top_k(X, 2), strict=True):
-        np.testing.assert_array_equal(found, known)
+    return SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
+
+
+def expected_scores(vectors, labels) -> np.ndarray:
+    path = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+    regression = HeadRegressionClassifier(
+        HEAD,
+        [path, GlossEmbedding(on_missing="raise"), vectors],
+        weights=[2, 2, 1],
+        alpha=0.1,
+        candidates=labels,
+    ).fit()
+    similarity = similarity_of(vectors, labels)
+    similar = similarity.transform(X) @ similarity.class_vectors_.T
+    spread = HEAD.decision_function(X).std(axis=1)
+    return regression.transform(X) / spread[:, None] + similar / 2
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS[:2], [*LABELS, *SOURCES], None])
+def test_it_adds_predicted_weights_and_similarity(labels) -> None:
+    ours = model(labels).fit()
+    expected = similarity_of(WordVectors(missing_words="ignore"), labels)
+    scores = expected_scores(WordVectors(missing_words="ignore"), labels)
+    np.testing.assert_allclose(ours.transform(X), scores)
+    np.testing.assert_array_equal(ours.predict(X), ours.classes_[scores.argmax(axis=1)])
     for name in ("classes_", "seen_classes_", "unseen_classes_"):
         assert getattr(ours, name).tolist() == getattr(expected, name).tolist()
     names = list(LABELS)
@@ -211,17 +232,24 @@ def test_other_vectors_take_the_place_of_the_words() -> None:
     )
     ours = model(label_embedding=table).fit()
     assert ours.label_embedding_ is table
-    parts = (
-        WordNetSimilarity("path", senses="nearest", on_missing="zero"),
-        WordVectorSimilarity(table, on_missing="zero"),
-    )
-    similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
-    expected = SimilarityClassifier(HEAD, similarity, candidates=LABELS).fit()
-    np.testing.assert_array_equal(ours.decision_function(X), expected.decision_function(X))
+    np.testing.assert_allclose(ours.decision_function(X), expected_scores(table, LABELS))
     with pytest.raises(TypeError, match="label_embedding must be a LabelEmbedding"):
         model(label_embedding="glove").fit()
     with pytest.raises(ValueError, match="both say which vectors to take"):
         model(label_embedding=table, sentences=True).fit()
+
+
+def test_a_model_saved_before_there_were_predicted_weights_keeps_its_answers() -> None:
+    folder = Path(__file__).parents[1] / "data" / "open_label_by_similarity"
+    known = json.loads(folder.with_suffix(".json").read_text())
+    rows = np.random.default_rng(1).normal(size=(4, 5))
+    loaded = load(folder)
+    np.testing.assert_allclose(loaded.decision_function(rows), known["scores"])
+    view = loaded.with_candidates(["piano", "wolf", "oboe"])
+    np.testing.assert_allclose(view.decision_function(rows), known["of_others"])
+    again = clone(loaded).fit()
+    assert again.regression_ is not None
+    assert not np.allclose(again.decision_function(rows), known["scores"])
 
 
 def test_overrides_are_saved(tmp_path: Path) -> None:

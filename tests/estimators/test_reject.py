@@ -248,6 +248,17 @@ def test_all_samples_rejected():
         assert model.score(NEW, TRUTH) == 0
 
 
+def test_an_image_that_could_not_be_read_is_rejected_and_the_others_are_answered():
+    model = fitted(RejectOption(ridge(), threshold=0.4))
+    new = NEW.copy()
+    new[3] = np.nan
+    answers, expected = model.predict(new), model.predict(NEW)
+    assert answers[3] == "unknown"
+    assert np.array_equal(np.delete(answers, 3), np.delete(expected, 3))
+    assert np.isnan(model.predict_proba(new)[3]).all()
+    assert model.predict_set(new)[3].all()
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, 5, np.nan, "high"])
 def test_a_threshold_that_is_no_probability_is_named(threshold):
     with pytest.raises(ValueError, match="RejectOption: threshold must be"):
@@ -281,14 +292,3 @@ def test_too_few_classes_have_a_remedy_that_helps():
     model = RejectOption(ridge(temperature=0.1), coverage=0.5)
     with pytest.raises(ValueError, match=r"rejection holds .* has 3. Pass [^,]*classes\.$"):
         model.fit(X[rows], Y[rows])
-
-
-def test_an_image_that_could_not_be_read_is_rejected_and_the_others_are_answered():
-    model = fitted(RejectOption(ridge(), threshold=0.4))
-    new = NEW.copy()
-    new[3] = np.nan
-    answers, expected = model.predict(new), model.predict(NEW)
-    assert answers[3] == "unknown"
-    assert np.array_equal(np.delete(answers, 3), np.delete(expected, 3))
-    assert np.isnan(model.predict_proba(new)[3]).all()
-    assert model.predict_set(new)[3].all()

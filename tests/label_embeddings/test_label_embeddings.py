@@ -16,6 +16,8 @@ from zeroshot.exceptions import IntegrityError, LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import (
     AttributeTable,
     ConcatEmbedding,
+    DescriptionEmbedding,
+    GlossEmbedding,
     HashEmbedding,
     HierarchicalEmbedding,
     LabelEmbedding,
@@ -50,6 +52,8 @@ EMBEDDINGS = {
     "ConcatEmbedding": lambda: ConcatEmbedding(
         [WordVectors(keyed_vectors()), table(), HashEmbedding(4)], weights=[1, 0.3, 2]
     ),
+    "GlossEmbedding": lambda: GlossEmbedding(on_missing="raise", overrides={"mower": "lawn_mower"}),
+    "DescriptionEmbedding": lambda: DescriptionEmbedding({"kitty": "a young cat"}),
     "HierarchicalEmbedding": lambda: HierarchicalEmbedding(
         HashEmbedding(6), decay=0.5, synsets={"cat": "n02121808"}, overrides={"kitty": "cat"}
     ),
@@ -153,7 +157,7 @@ def test_fingerprint_tells_embeddings_apart():
     ]
     assert len(set(fingerprints)) == len(fingerprints)
     assert all(len(fingerprint) == 64 for fingerprint in fingerprints)
-    assert [make().fingerprint() for make in EMBEDDINGS.values()] == fingerprints[:6]
+    assert [make().fingerprint() for make in EMBEDDINGS.values()] == fingerprints[: len(EMBEDDINGS)]
 
 
 def test_importing_brings_no_heavy_package():

@@ -44,7 +44,9 @@ from zeroshot import (
     ESZSLClassifierCV,
     FewShotClassifier,
     HashEmbedding,
+    HeadRegressionClassifier,
     LabelEmbedding,
+    PrototypeRegressionClassifier,
     SAEClassifier,
     SimilarityClassifier,
     SJEClassifier,
@@ -157,6 +159,8 @@ ESTIMATORS = {
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),
     "similarity, head": SimilarityClassifier(head(), WordVectorSimilarity(TABLE), candidates=ALL),
+    "head regression": HeadRegressionClassifier(head(), [HASH, TABLE], candidates=ALL),
+    "prototypes": PrototypeRegressionClassifier(TABLE, hubness="csls", candidates=ALL),
     "ensemble": EnsembleZeroShotClassifier(
         [
             ("map", make_pipeline(StandardScaler(), DeViSEClassifier(HASH, loss="mse"))),

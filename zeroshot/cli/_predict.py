@@ -31,10 +31,10 @@ from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
-fit' wrote, from its own classes or any others. Without, by no training at all: the guesses of a
-network trained on ImageNet are carried over to your labels by how similar these are to its classes,
-in WordNet and by their words' vectors. Of scores the order counts alone: they are no probabilities,
-and each model has its own scale."""
+fit' wrote, from its own classes or any others. Without, by no training at all: a network trained on
+ImageNet gets weights for your labels, predicted from what WordNet and their words' vectors say of
+them and of its own classes. Only the order of scores matters.
+They are not probabilities, and each model has its own scale."""
 
 EXAMPLES = """examples:
   zeroshot predict photo.jpg --labels "tabby cat,fire engine,palm tree"

@@ -11,9 +11,13 @@ from ._eszsl import ESZSLClassifier as ESZSLClassifier
 from ._eszsl import ESZSLClassifierCV as ESZSLClassifierCV
 from ._few_shot import FewShotClassifier as FewShotClassifier
 from ._finetune import FineTuneClassifier as FineTuneClassifier
+from ._head_regression import HeadRegressionClassifier as HeadRegressionClassifier
 from ._initializer import SimilarityInitializer as SimilarityInitializer
 from ._nearest_label import NearestLabelClassifier as NearestLabelClassifier
 from ._open_label import OpenLabelClassifier as OpenLabelClassifier
+from ._prototype_regression import (
+    PrototypeRegressionClassifier as PrototypeRegressionClassifier,
+)
 from ._regressor import EmbeddingRegressor as EmbeddingRegressor
 from ._regressor import EmbeddingRegressorCV as EmbeddingRegressorCV
 from ._reject import RejectOption as RejectOption

@@ -86,7 +86,7 @@ class ALEClassifier(RankingClassifier):
         Vectors of the labels; one-hot vectors of the seen classes if None, which makes it an
         ordinary classifier.
     margin : float, default=1.0
-        By how much the true label's score must exceed another's, above 0; 1 as published.
+        How far the true label's score must be above another's, above 0; published: 1.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
@@ -105,9 +105,9 @@ class ALEClassifier(RankingClassifier):
     training : Training, optional
         How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
         of 20. The paper has no weight decay, and stops early instead; this default was chosen by
-        class folds on Tiny ImageNet, less the labels of CIFAR-100.
+        class folds on Tiny ImageNet, without the labels of CIFAR-100.
     random_state : int, RandomState instance or None, default=None
-        Of initial weights and sample order.
+        Seed of initial weights and sample order.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class ALEClassifier(RankingClassifier):
     coef_ : ndarray of shape (n_features, n_dims)
         W.
     intercept_ : ndarray of shape (n_dims,)
-        Biases, which the paper does without: features have a mean.
+        Biases. The paper has none, but features have a mean.
     history_ : list of dict
         One dict per epoch, with ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 
@@ -167,7 +167,7 @@ class SJEClassifier(RankingClassifier):
         Vectors of the labels; one-hot vectors of the seen classes if None, which makes it an
         ordinary classifier.
     margin : float, default=1.0
-        By how much the true label's score must exceed another's, above 0; 1 as published.
+        How far the true label's score must be above another's, above 0; published: 1.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from; the labels of ``fit`` if None.
     scenario : {"generalized", "unseen"}, default="generalized"
@@ -186,9 +186,9 @@ class SJEClassifier(RankingClassifier):
     training : Training, optional
         How the map is trained. Defaults here: 20 epochs, a learning rate of 1e-2 and a weight decay
         of 20. The paper has no weight decay, and stops early instead; this default was chosen by
-        class folds on Tiny ImageNet, less the labels of CIFAR-100.
+        class folds on Tiny ImageNet, without the labels of CIFAR-100.
     random_state : int, RandomState instance or None, default=None
-        Of initial weights and sample order.
+        Seed of initial weights and sample order.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class SJEClassifier(RankingClassifier):
     coef_ : ndarray of shape (n_features, n_dims)
         W.
     intercept_ : ndarray of shape (n_dims,)
-        Biases, which the paper does without: features have a mean.
+        Biases. The paper has none, but features have a mean.
     history_ : list of dict
         One dict per epoch, with ``"loss"``, ``"learning_rate"`` and ``"images_per_second"``.
 

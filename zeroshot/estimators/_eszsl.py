@@ -166,7 +166,7 @@ class ESZSLClassifier(ClosedFormClassifier):
     coef_ : ndarray of shape (n_features, n_dims)
         V.
     intercept_ : ndarray of shape (n_dims,)
-        What the subtracted mean comes to; zeros without ``center_features``.
+        The intercept from the subtracted mean; zeros without ``center_features``.
 
     See Also
     --------
@@ -306,7 +306,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
     coef_ : ndarray of shape (n_features, n_dims)
         The map, fitted on all rows with the penalties chosen.
     intercept_ : ndarray of shape (n_dims,)
-        What the subtracted mean comes to.
+        The intercept from the subtracted mean.
     alpha_features_, alpha_labels_ : float
         The chosen penalties: the first with the best mean score.
     best_score_ : float

@@ -118,22 +118,21 @@ class BlendRule(Saved):
 class FewShotClassifier(CompositeClassifier):
     r"""One classifier from no image of a class to many.
 
-    A prior scores every class by its name; the classes that there are images of are scored by the
-    means of their images too, and the two are blended. With no image at all it is the prior.
-    Classes with and without images stand in one vocabulary.
+    A prior scores every class by its name. Classes with images are also scored by the means of
+    their images, and the two scores are blended. Without any image, this classifier equals the
+    prior. Classes with and without images may be candidates together.
 
     Parameters
     ----------
     prior : classifier with ``decision_function``, optional
-        What is known of the classes before there is an image: a zero-shot classifier that is
-        fitted from names alone, such as a `ConSEClassifier` or a `SimilarityInitializer` of a
-        `SourceHead`; or any classifier fitted on other images and wrapped in scikit-learn's
-        ``FrozenEstimator`` (images that it was fitted on make it look better than it is). With
-        None every class must have an image.
+        What is known of the classes without images: a zero-shot classifier that is fitted on names
+        alone, such as a `ConSEClassifier` or a `SimilarityInitializer` of a `SourceHead`; or any
+        classifier fitted on other images, in scikit-learn's ``FrozenEstimator``. Do not pass one
+        that was fitted on the same images: it would seem better than it is. With None, every class
+        must have an image.
     prior_images : float or "auto", default="auto"
-        How many images the prior counts as, against those of a class: with m of them the prior's
-        share is m/(n+m). ``"auto"`` measures the strengths of both on the training images; see
-        Notes.
+        How many images the prior counts as: with m, the prior's share for a class with n images is
+        m/(n+m). ``"auto"`` measures the strengths of both on the training images; see Notes.
     candidates : array-like of shape (n_classes,), optional
         The vocabulary that ``predict`` chooses from, all labels of ``fit`` among them; the labels
         of ``fit`` if None.
@@ -146,7 +145,7 @@ class FewShotClassifier(CompositeClassifier):
     Attributes
     ----------
     classes_, seen_classes_, unseen_classes_ : ndarray
-        The vocabulary, the classes with images, and the candidates without.
+        The candidates, the classes with images, and the candidates without images.
     prior_ : classifier or None
         The fitted prior, over the candidates and the classes with images.
     prior_shares_ : ndarray of shape (n_classes,)
@@ -158,7 +157,7 @@ class FewShotClassifier(CompositeClassifier):
     image_counts_ : ndarray of shape (n_seen,)
         Images of each seen class.
     blend_ : BlendRule or None
-        What the two kinds of score were found to be worth; None where there is one kind only.
+        The measured strengths of the two kinds of scores; None if there is only one kind.
 
     See Also
     --------
@@ -171,30 +170,31 @@ class FewShotClassifier(CompositeClassifier):
     the C class means, :math:`m_c` a class mean less that, n the images of a class, and weights
     :math:`w_i = W / (C n)` of its images, where W is C times the harmonic mean of the n, the means'
     score is :math:`z^\top A m_c / \sqrt{m_c^\top A m_c}` with :math:`A = (\sum_i w_i z_i z_i^\top +
-    \lambda I)^{-1}` and :math:`\lambda` the weighted mean squared length of the rows: a linear
-    discriminant that is shrunk as if as many images again as there are features had been seen. X is
-    otherwise taken as it is. Means are directions from the mean of all: a class that lies there, as
-    one may in few dimensions, has none. ``fit`` works on n_features squared floats.
+    \lambda I)^{-1}` and :math:`\lambda` the weighted mean squared length of the rows. This is a
+    linear discriminant, shrunk as if there were n_features more images. X is not scaled otherwise.
+    Class means count as directions from the mean of all classes. A class at that mean, which is
+    possible in few dimensions, has no direction. ``fit`` works on n_features squared floats.
 
-    Prior and means are each divided by their spread over the wrong classes of an image. How far
-    either sets the right class apart on that scale (:math:`\delta`) is measured on the training
-    images, by class means without the image itself where its class has another, in closed form.
+    The scores of prior and means are each divided by their spread over the wrong classes of an
+    image. On that scale, :math:`\delta` is how far each puts the right class above the others. It
+    is measured on the training images, by class means without the image itself if its class has
+    another one (leave-one-out, in closed form).
     Fisher's discriminant then weights the two by :math:`\delta_p - \rho \delta_m` and
     :math:`\delta_m - \rho \delta_p`, with their correlation :math:`\rho`. As
     :math:`\delta_m = \delta_\infty \sqrt{n/(n+4)}` grows with the number n of images, the prior's
-    share falls. Where no class has two images, :math:`\delta_\infty = 5`. Both constants come from
+    share falls. If no class has two images, :math:`\delta_\infty = 5`. Both constants come from
     Tiny ImageNet's training images (``studies/few_shot_prior.py --preset development``), with its
     classes taken out of the ImageNet head that was the prior.
 
     A prior that is nearly always right is hard to improve. The weight of the means is therefore
-    multiplied by a trust between 0 and 1: the one with the best mean class accuracy on training
-    images left out of the means, or 0 where it does not beat the prior alone by more than a
-    standard error. Where fewer than half of the classes have two images, the means are trusted if
-    the prior names less than half of the images rightly (``studies/own_photos.py`` has the trial).
+    multiplied by a trust between 0 and 1. It is the one with the best mean class accuracy on
+    training images left out of the means, or 0 if it is not better than the prior alone by more
+    than a standard error. If fewer than half of the classes have two images, the means are trusted
+    only if the prior is right for less than half of the images (``studies/own_photos.py``).
 
-    Each class's blend is a z-score again, less half of what the right class is expected to reach,
-    so that classes without images compete with the others: only where the numbers of images differ
-    does that change the order.
+    The blend of each class is scaled to a z-score again. Half of the score that is expected for the
+    right class is subtracted, so that classes with and without images compete fairly. This changes
+    the order only if the numbers of images differ.
 
     References
     ----------
@@ -728,17 +728,17 @@ class ClassDirections:
     def leave_one_out(self, X: np.ndarray, positions: np.ndarray) -> np.ndarray:
         r"""Return the scores of training images by directions made without each of them.
 
-        Exact but for :math:`\lambda` and the weights of the other images, which stay. Without image
-        i of class y, which has n images, the mean of the class means moves by :math:`\delta`: by
-        :math:`(m_y - z_i) / (C (n - 1))`, or, where it was the only one and its class is gone, by
-        :math:`-z_i / (C - 1)`. As the weighted rows sum to zero,
+        Exact, except that :math:`\lambda` and the weights of the other images do not change. Let y
+        be the class of image i, with n images. Without image i, the mean of the class means moves
+        by :math:`\delta = (m_y - z_i) / (C (n - 1))`. If i is the only image, its class disappears,
+        and :math:`\delta = -z_i / (C - 1)`. Because the weighted rows sum to zero,
 
         .. math:: A^{-1} - w z_i z_i^\top + w (\delta z_i^\top + z_i \delta^\top)
                   + (W - w) \delta \delta^\top
 
-        takes the place of :math:`A^{-1}`. That adds :math:`U B U^\top` with the two columns
-        :math:`U = (z_i, m_y)`, so that products with the new A follow, by Woodbury's identity, from
-        those of :math:`z_i` and the means with the old one.
+        replaces :math:`A^{-1}`. The change has rank two, :math:`U B U^\top` with the columns
+        :math:`U = (z_i, m_y)`. So by Woodbury's identity, products with the new A follow from
+        products of :math:`z_i` and the means with the old A, and no image needs a new factor.
 
         Parameters
         ----------
@@ -756,14 +756,15 @@ class ClassDirections:
         C, (weights, W) = len(self.counts), image_weights(self.counts)
         w, n = weights[positions], self.counts[positions].astype(np.float64)
         alone, own = n == 1, (np.arange(len(Z)), positions)
-        # Products with the old A: of z_i and m_y with each mean, with z_i, and of each with itself.
+        # Products u A v with the old A. All vectors below are combinations of z_i, m_y and the
+        # means m_c, so these few products are all that is needed.
         of_means = self.coef * self.lengths[:, None]
         between = self.means @ of_means.T
         z_m = Z @ of_means.T
         y_m = between[positions]
         z_z = np.square(solve_triangular(self.factor, Z.T, lower=True)).sum(axis=0)
         z_y, y_y = z_m[own], y_m[own]
-        # δ = a m_y + b z_i, and the update U B Uᵀ, image by image.
+        # δ = a m_y + b z_i per image; with it, the formula above becomes A⁻¹ + U B Uᵀ.
         a = np.where(alone, 0.0, 1 / (C * np.where(alone, 1, n - 1)))
         b = np.where(alone, -1.0 / max(C - 1, 1), -a)
         B = np.empty((len(Z), 2, 2))
@@ -773,7 +774,8 @@ class ClassDirections:
         inner = np.stack([np.stack([z_z, z_y], -1), np.stack([z_y, y_y], -1)], -2)  # Uᵀ A U
         # K = (I + B Uᵀ A U)⁻¹ B, and new products u A' v = u A v - (u A U) K (U A v).
         K = np.linalg.solve(np.eye(2) + B @ inner, B)
-        # In coordinates of (z_i, m_y, m_c): what is scored, z_i - δ, and each mean less δ.
+        # The origin moves by δ, so the image becomes z_i - δ, and each mean m_c - δ. `image` and
+        # `shift` are z_i - δ and δ in coordinates of (z_i, m_y).
         image = np.stack([1 - b, -a], -1)
         U_m = np.stack([z_m, y_m], 1)  # (n_batch, 2, n_classes)
         U_mean = U_m - np.einsum("ijk,ik->ij", inner, np.stack([b, a], -1))[:, :, None]
@@ -785,13 +787,14 @@ class ClassDirections:
             - 2 * np.einsum("ij,ijc->ic", shift, U_m)
             + np.einsum("ij,ijk,ik->i", shift, inner, shift)[:, None]
         )
-        # The class of the image itself: its mean is (1 + e) m_y - e z_i - δ with e = 1 / (n - 1).
+        # Its own class also loses the image: the mean is (1 + e) m_y - e z_i - δ, e = 1 / (n - 1).
         e = np.where(alone, 0.0, 1 / np.where(alone, 1, n - 1))
         mean = np.stack([-e - b, 1 + e - a], -1)
         U_own = np.einsum("ijk,ik->ij", inner, mean)
         U_mean[own[0], :, positions] = U_own
         products[own] = np.einsum("ij,ij->i", image, U_own)
         squares[own] = np.einsum("ij,ij->i", mean, U_own)
+        # So far with the old A; the change of A by Woodbury's identity.
         products -= np.einsum("ij,ijk,ikc->ic", U_image, K, U_mean)
         squares -= np.einsum("ijc,ijk,ikc->ic", U_mean, K, U_mean)
         positive = squares > 1e-12 * np.square(self.lengths).max()

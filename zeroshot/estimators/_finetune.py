@@ -53,8 +53,8 @@ def _check_weights(weights: Any, *, owner: str, name: str) -> None:
 class FineTuneClassifier(NetworkClassifier):
     """Pretrained network, fine-tuned on images of new classes from a chosen stage on.
 
-    The stages before keep their weights, and the statistics of their batch normalisations. Without
-    augmentation they are run once for each image, and only what they give is kept.
+    Earlier stages are frozen, with the statistics of their batch normalisation. Without
+    augmentation they run once per image, and their outputs are kept.
 
     Parameters
     ----------
@@ -62,13 +62,12 @@ class FineTuneClassifier(NetworkClassifier):
         The name of a timm model, with ``"timm:"`` in front or without, or a module from float
         images (n, 3, height, width) to features (n, n_features), which is copied.
     head : SimilarityInitializer, optional
-        What the rows of the new classifier start from, made of the network's own classifier. One
-        that is not fitted is fitted, on a copy, to the features of the images. None starts at
-        random.
+        Initial rows of the new classifier, made from the network's own classifier. If it is not
+        fitted, a copy is fitted to the features of the images. None starts at random.
     trainable_from : str, optional
-        The first stage that is trained, by timm's own grouping, such as ``"blocks.5"`` or
-        ``"layer4"``; ``"head"`` trains the classifier alone, ``"all"`` everything. None is the last
-        stage before the head, as published.
+        The first stage that is trained, in timm's grouping, such as ``"blocks.5"`` or ``"layer4"``.
+        ``"head"`` trains only the classifier, ``"all"`` everything. None is the last stage before
+        the head, as published.
     weights : "auto", path or None, default="auto"
         Of a timm model: as in `TimmFeatures`.
     dropout : float, default=0.75
@@ -77,9 +76,9 @@ class FineTuneClassifier(NetworkClassifier):
         How the network is trained. Defaults here: 25 epochs, a learning rate of 1e-3 and no weight
         decay.
     resize : int, default=256
-        To what the shorter side of each image is brought.
+        The shorter side of each image is resized to this.
     image_size : int, default=224
-        Side of the square in its middle that the network sees.
+        Side of the central square that the network gets.
     random_state : int, RandomState instance or None, default=None
         Seed of the sample order, of dropout, and of a head that starts at random.
 

@@ -63,10 +63,10 @@ class ColumnZScore(HubCorrection):
         self.covariance = covariance
 
     @classmethod
-    def of_rows(cls, X: np.ndarray, y: np.ndarray, project: Project) -> ColumnZScore:
+    def of_rows(cls, X: np.ndarray, y: np.ndarray | None, project: Project) -> ColumnZScore:
         """Return the correction by the projections of rows X of classes y, made in batches."""
         total: np.ndarray | float = 0.0
-        weights = class_balance(y)
+        weights = np.ones(len(X)) if y is None else class_balance(y)
         for rows in gen_batches(len(X), _BATCH):
             total = total + weights[rows] @ project(X[rows]).astype(np.float64)
         mean = np.asarray(total) / len(X)
@@ -131,7 +131,9 @@ class CrossDomainScaling(HubCorrection):
         return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
 
 
-def fit_correction(method: str, X: np.ndarray, y: np.ndarray, project: Project) -> HubCorrection:
+def fit_correction(
+    method: str, X: np.ndarray, y: np.ndarray | None, project: Project
+) -> HubCorrection:
     """Return the correction by the projections of the rows X of ``fit``.
 
     Parameters
@@ -140,8 +142,8 @@ def fit_correction(method: str, X: np.ndarray, y: np.ndarray, project: Project) 
         Which.
     X : ndarray of shape (n_samples, n_features)
         The rows of ``fit``.
-    y : ndarray of shape (n_samples,)
-        Their classes.
+    y : ndarray of shape (n_samples,) or None
+        Their classes, which then count alike; None counts rows alike.
     project : callable
         From rows to predicted vectors.
     """

@@ -100,37 +100,37 @@ class SimilarityInitializer(
     Parameters
     ----------
     source : SourceHead
-        The head of the pretrained network, such as ``TimmFeatures().fit().source_head_``. It says
-        what the source classes are.
+        The head of the pretrained network, such as ``TimmFeatures().fit().source_head_``. It has
+        the source classes.
     similarity : str, object with ``matrix``, or array-like, default="inference"
-        ``"inference"`` is ``InferenceSimilarity()``, the hard F-score as published, and needs
-        images; ``"wordnet"`` is ``WordNetSimilarity()``, and needs none. Or any object with
-        ``matrix(targets, sources)``, such as a `MixtureSimilarity`; what has ``fit(logits, y)`` is
-        fitted, on a copy, if there are images. Or the matrix itself, of shape (n_classes,
-        n_sources), rows in the order of ``classes_``.
+        ``"inference"`` is ``InferenceSimilarity()``, the hard F-score as published, which needs
+        images. ``"wordnet"`` is ``WordNetSimilarity()``, which needs none. Any object with
+        ``matrix(targets, sources)`` may be passed, such as a `MixtureSimilarity`; if it has
+        ``fit(logits, y)`` and there are images, a copy is fitted. Or pass the matrix, of shape
+        (n_classes, n_sources), with rows in the order of ``classes_``.
     n_neighbors : int, "auto" or dict, default=10
-        K. A dict has one for each of ``"included"``, ``"inclusive"`` and ``"disjoint"``, the
-        taxonomy's relations of a target to the sources, and may have ``"same"`` (else as
-        included) and ``"unknown"``, for labels without a synset (else as disjoint). ``"auto"``
-        chooses one for each relation by cross-validation on the training images (by macro F-score,
-        of 1, 2, 5, 10, 20, 50, ... and all sources), and stays with 10 where no class has two
-        images, or no other number is better.
+        K. A dict has one number for each relation of a target to the sources in the taxonomy:
+        ``"included"``, ``"inclusive"`` and ``"disjoint"``. It may also have ``"same"`` (default: as
+        included) and ``"unknown"``, for labels without a synset (default: as disjoint). ``"auto"``
+        chooses a number for each relation, by cross-validation on the training images: the one of
+        1, 2, 5, 10, 20, 50, ... and all sources with the best macro F-score. It keeps 10 if no
+        class has two images, or no other number is better.
     normalize : "equal" or None, default=None
-        None leaves the rows as they come. ``"equal"`` scales each to the mean norm of the source
-        rows and drops the offsets: averages of many rows are short, and would lose to averages of
-        few.
+        None does not scale the rows. ``"equal"`` scales each row to the mean norm of the source
+        rows and drops the offsets. Otherwise averages of many rows, which are short, lose to
+        averages of few.
     mixture : "means" or None, default=None
         ``"means"`` mixes the mean feature vector of each class's images into its row; see Notes.
     prior_images : float or "auto", default="auto"
-        How many images the source rows count as in the mixture. 0 leaves the class means alone
-        where a class has images. ``"auto"`` chooses 0.25, 0.5, 1, 2 or 4 by cross-validation on the
-        training images, and takes 0.5 where no class has two images.
+        How many images the source rows count as in the mixture. With 0, only the class means count
+        if a class has images. ``"auto"`` chooses 0.25, 0.5, 1, 2 or 4 by cross-validation on the
+        training images, and 0.5 if no class has two images.
     candidates : array-like of shape (n_classes,), optional
         The target classes; the labels of ``fit`` if None.
     synsets : mapping of label to str or Synset, optional
-        For target labels, the wnids or nltk names of their synsets, such as
-        ``class_synsets("cifar100")``. Labels not in it are looked up by name, or as the
-        ``overrides`` of a `WordNetSimilarity` have it; integers have no synset.
+        The wnids or nltk names of the target labels' synsets, such as
+        ``class_synsets("cifar100")``. Other labels are looked up by name, or by the ``overrides``
+        of a `WordNetSimilarity`. Integers have no synset.
 
     Attributes
     ----------

@@ -13,12 +13,18 @@ from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
 from zeroshot.estimators._composite import CompositeClassifier
 from zeroshot.estimators._confidence import Confidence
+from zeroshot.estimators._head_regression import HeadRegressionClassifier
 from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._open_label_confidence import shipped_confidence
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import Remedy, UnknownLabelError, message_of
-from zeroshot.label_embeddings import LabelEmbedding, SentenceEmbedding, WordVectors
+from zeroshot.label_embeddings import (
+    GlossEmbedding,
+    LabelEmbedding,
+    SentenceEmbedding,
+    WordVectors,
+)
 from zeroshot.label_embeddings._base import check_overrides
 from zeroshot.label_embeddings._prompts import PromptEmbedding
 from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
@@ -27,6 +33,11 @@ from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 _OWNER = "OpenLabelClassifier"
 
+# Chosen by studies/open_labels_choice.py.
+_WEIGHTS = (0.4, 0.4, 0.2)
+_ALPHA = 0.1
+_SIMILARITY_SCALE = 2.0
+
 
 def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
     """Raise unless `overrides` maps labels to texts or lists of texts, or is None."""
@@ -34,12 +45,22 @@ def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
 
 
 class OpenLabelClassifier(CompositeClassifier):
-    """Classifier behind ``zeroshot predict``: any labels, no training images.
+    r"""Classifier behind ``zeroshot predict``: any labels, no training images.
 
-    It is a `SimilarityClassifier` with a fixed similarity: the shortest path in WordNet between the
-    nearest senses of two labels, and the cosine of their word vectors, with equal weights. If one
-    of them does not know a label, the other decides. The similarity and the source temperature were
-    not chosen on the data for which figures are reported (``docs/results.md``).
+    Two answers are added:
+
+    - The head's weights for the labels, predicted from what WordNet says of the head's classes and
+      of the labels: a `HeadRegressionClassifier` with the shortest path between their nearest
+      senses, their glosses and their words' vectors as kernels. Labels that the head has keep its
+      weights.
+    - How similar the labels are to the head's guesses: a `SimilarityClassifier` with the same path
+      and the cosine of the words' vectors.
+
+    What one of path, glosses and words does not know is left to the others. With the logits
+    :math:`\ell_c`, the similarities :math:`f_c`, and the standard deviation :math:`\sigma` of an
+    image's logits over the head's own classes, a label scores
+    :math:`\ell_c(x) / \sigma(x) + f_c(x) / \tau`. Kernels, penalties and :math:`\tau` were chosen
+    on other data than is reported (``docs/results.md``).
 
     Parameters
     ----------
@@ -80,11 +101,15 @@ class OpenLabelClassifier(CompositeClassifier):
     label_embedding_ : LabelEmbedding
         The vectors of words or sentences.
     classifier_ : SimilarityClassifier
-        Gives the scores.
+        Compares labels with the head's guesses.
+    regression_ : HeadRegressionClassifier or None
+        Predicts the head's weights for labels. None in a model that was saved before there were
+        predicted weights, whose answers stay as they were.
 
     See Also
     --------
-    SimilarityClassifier : The same with any similarity, and for classifiers that are trained.
+    HeadRegressionClassifier : Predicted weights alone, with any kernels.
+    SimilarityClassifier : Similarity alone, with any similarity, and for trained classifiers.
     FewShotClassifier : Takes this one as its prior, where there are a few images.
 
     Examples
@@ -100,6 +125,7 @@ class OpenLabelClassifier(CompositeClassifier):
     """
 
     label_embedding: LabelEmbedding | None
+    regression_: HeadRegressionClassifier | None
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
@@ -166,11 +192,28 @@ class OpenLabelClassifier(CompositeClassifier):
         self._fit_without_images(self.head.n_features_in_)
         self.label_embedding_ = self._vectors()
         self._set_classes(self.head.labels)
+        called = self._in_wordnet()
+        self.regression_ = HeadRegressionClassifier(
+            self.head,
+            [
+                self._path(),
+                GlossEmbedding(on_missing="raise", overrides=called),
+                self.label_embedding_,
+            ],
+            weights=_WEIGHTS,
+            alpha=_ALPHA,
+            overrides=called,
+            candidates=self.classes_.tolist(),
+        ).fit()
         self._prepare_candidates()
         self._no_confidence_from_names()
         if self.temperature is None and not self.sentences and self.label_embedding is None:
             self.confidence_ = shipped_confidence()
         return self
+
+    def _path(self) -> WordNetSimilarity:
+        overrides = self._in_wordnet()
+        return WordNetSimilarity("path", senses="nearest", on_missing="zero", overrides=overrides)
 
     def _vectors(self) -> LabelEmbedding:
         if self.label_embedding is None:
@@ -205,14 +248,16 @@ class OpenLabelClassifier(CompositeClassifier):
         super()._set_vocabulary(self.classes_[known])
 
     def _prepare_candidates(self) -> None:
-        by_kind = WordNetSimilarity(
-            "path", senses="nearest", on_missing="zero", overrides=self._in_wordnet()
-        )
         by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
-        similarity = MixtureSimilarity([(by_kind, 1), (by_use, 1)], scale="zscore")
+        similarity = MixtureSimilarity([(self._path(), 1), (by_use, 1)], scale="zscore")
         self.classifier_ = SimilarityClassifier(
             self.head, similarity, candidates=self.classes_
         ).fit()
+        # A model that was saved before there was a regression has none.
+        fitted = getattr(self, "regression_", None)
+        self.regression_ = fitted
+        if fitted is not None and not np.array_equal(fitted.classes_, self.classes_):
+            self.regression_ = fitted.with_candidates(self.classes_.tolist())
 
     def _in_wordnet(self) -> dict[Any, Any]:
         """Return what labels are called in WordNet: lists of texts are synonyms."""
@@ -271,7 +316,14 @@ class OpenLabelClassifier(CompositeClassifier):
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         softened = np.asarray(self.classifier_.transform(X))
-        return vector_scores(softened, self.classifier_.class_vectors_)
+        scores = vector_scores(softened, self.classifier_.class_vectors_)
+        regression = getattr(self, "regression_", None)
+        if regression is None:
+            return scores
+        logits = np.asarray(regression.transform(X))
+        spread = self.head.decision_function(X).std(axis=1, keepdims=True)
+        spread[spread == 0] = 1
+        return (logits / spread + scores / _SIMILARITY_SCALE).astype(X.dtype, copy=False)
 
 
 def _is_noun(name: Any) -> bool:

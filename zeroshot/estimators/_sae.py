@@ -93,7 +93,7 @@ class SAEClassifier(ClosedFormClassifier):
     coef_ : ndarray of shape (n_features, n_dims)
         The encoder W, transposed; the decoder as it is.
     intercept_ : ndarray of shape (n_dims,)
-        What the subtracted mean comes to; zeros without ``center_features``.
+        The intercept from the subtracted mean; zeros without ``center_features``.
 
     References
     ----------

@@ -136,10 +136,10 @@ class NetworkClassifier(
 
 @trains
 class SoftmaxClassifier(NetworkClassifier):
-    """Network trained on images by cross-entropy; it knows the classes of ``fit`` only.
+    """Network trained on images by cross-entropy; it predicts only the classes of ``fit``.
 
-    What it has learnt is of use beyond them: ``init_from=`` of the estimators that train to label
-    vectors takes its network, and ``source_head_`` goes into `ConSEClassifier`.
+    Zero-shot classifiers can use it: pass it as ``init_from=`` of estimators that train to label
+    vectors, or its ``source_head_`` to `ConSEClassifier`.
 
     Parameters
     ----------

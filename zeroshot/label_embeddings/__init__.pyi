@@ -1,6 +1,8 @@
 from ._base import LabelEmbedding as LabelEmbedding
 from ._clip_text import CLIPTextEmbedding as CLIPTextEmbedding
 from ._concat import ConcatEmbedding as ConcatEmbedding
+from ._description import DescriptionEmbedding as DescriptionEmbedding
+from ._gloss import GlossEmbedding as GlossEmbedding
 from ._hash import HashEmbedding as HashEmbedding
 from ._hierarchical import HierarchicalEmbedding as HierarchicalEmbedding
 from ._nearest import nearest_labels as nearest_labels

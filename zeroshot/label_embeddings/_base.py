@@ -59,6 +59,7 @@ class LabelEmbedding(ABC):
 
     _overrides: Mapping[Label, Any] = MappingProxyType({})
     _takes_lists: ClassVar[bool] = False  # of texts, as values of overrides
+    _by_synset: bool = False  # whether a wnid says more to it than a name
 
     def __init__(self, *, overrides: Mapping[Any, Any] | None = None) -> None:
         self._overrides = check_overrides(

@@ -109,6 +109,11 @@ class SentenceEmbedding(PromptEmbedding):
         """Length of every vector."""
         return self._n_dims
 
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the model's files."""
+        return self._digest
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of the model's files, the templates and the overrides."""
         overrides = overrides_to_json(self._overrides)

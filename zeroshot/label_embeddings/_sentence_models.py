@@ -109,12 +109,13 @@ def find_model(source: Any) -> tuple[Path, str]:
             )
         check_folder(folder)
         return folder, str(folder)
-    folder = _of_package(source) or _of_hub(source)
+    folder = packaged_model(source) or _of_hub(source)
     check_folder(folder)
     return folder, source
 
 
-def _of_package(name: str) -> Path | None:
+def packaged_model(name: str) -> Path | None:
+    """Return the folder of a model that comes as a pip package; None where it is not installed."""
     module, folder = PIP_PACKAGES.get(name, ("", ""))
     spec = find_spec(module) if module else None
     return Path(next(iter(spec.submodule_search_locations or []))) / folder if spec else None

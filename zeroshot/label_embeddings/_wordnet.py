@@ -100,6 +100,7 @@ class WordNetEmbedding(LabelEmbedding):
                 "Taxonomy.from_nltk(reader), for example."
             )
         self._taxonomy = Taxonomy() if taxonomy is None else taxonomy
+        self._by_synset = taxonomy is None  # another one has identifiers of its own
         if n_dims is not None:
             check_number(n_dims, owner=_OWNER, name="n_dims", at_least=1, integer=True)
             n_dims = int(n_dims)  # JSON knows no integers of numpy

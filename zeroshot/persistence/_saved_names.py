@@ -20,6 +20,8 @@ INTERFACES = {
 }
 INSIDE = {
     "BlendRule": "zeroshot.estimators._few_shot:BlendRule",
+    "ClassKernel": "zeroshot.estimators._class_regression:ClassKernel",
+    "ClassRegression": "zeroshot.estimators._class_regression:ClassRegression",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",
     "Confidence": "zeroshot.estimators._confidence:Confidence",
     "CrossDomainScaling": "zeroshot.estimators._hubness:CrossDomainScaling",

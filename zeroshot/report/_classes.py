@@ -14,7 +14,8 @@ from zeroshot.report._pictures import thumbnail
 
 N_CLASSES, N_EXAMPLES, N_NAMES = 3, 6, 3
 ABOUT_SCORES = (
-    "Of scores the order counts alone: they are no probabilities, and each model has its own scale."
+    "Only the order of scores matters. They are not probabilities, and each model has its own "
+    "scale."
 )
 
 
