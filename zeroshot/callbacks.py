@@ -13,14 +13,14 @@ class EarlyStopping:
     Parameters
     ----------
     patience : int, default=3
-        After how many epochs without a better value.
+        Number of epochs without a better value after which training stops.
     min_delta : float, default=0.0
-        By how much a value must be lower to be better.
+        Minimum decrease that counts as better.
     key : str, default="loss"
-        What to watch in the history: ``"loss"``, ``"metric"``, or what an earlier callback has
-        written there.
+        Key to watch in the history: ``"loss"``, ``"metric"``, or a key that an earlier callback has
+        written.
     greater_is_better : bool, default=False
-        Whether a value must be higher, not lower, to be better, as of ``"metric"``, an accuracy.
+        Whether higher values are better, as for ``"metric"`` if it is an accuracy.
 
     Examples
     --------
@@ -55,12 +55,12 @@ class EarlyStopping:
         )
 
     def __call__(self, network: Any, history: list[dict[str, float]]) -> bool:
-        """Tell whether to stop.
+        """Return whether to stop.
 
         Raises
         ------
         ValueError
-            The history has no such key.
+            The history does not have this key.
         """
         if self.key not in history[-1]:
             raise ValueError(

@@ -49,24 +49,24 @@ def run_demo(
     progress: bool = True,
     backbone: TimmFeatures | None = None,
 ) -> dict[str, Any]:
-    """Run the three parts of the demo, and return their figures beside their controls.
+    """Run the three parts of the demo, and return their metrics and controls.
 
     Parameters
     ----------
     images : sequence of str
-        Paths of photos to name, besides scikit-learn's two.
+        Paths of photos to classify, in addition to scikit-learn's two.
     n_jobs : int, optional
-        Processes; -1 is one a processor.
+        Number of processes. -1 uses one per processor.
     progress : bool, default=True
-        Show progress bars on stderr.
+        Whether to show progress bars on stderr.
     backbone : TimmFeatures, optional
-        The network that looks at photos, to be fitted here. The default one if None.
+        Network for photos, which is fitted here; the default network if None.
 
     Returns
     -------
     results : dict
-        JSON-able: what `unseen_classes` and `excluded_classes` return, ``photos`` and
-        ``unreadable_photos`` from `name_photos`, ``made`` (of what data, hashes and seeds), and
+        Results that JSON can store: those of `unseen_classes` and `excluded_classes`, ``photos``
+        and ``unreadable_photos`` from `name_photos`, ``made`` (data, hashes and seeds), and
         ``seconds``.
 
     Raises
@@ -76,7 +76,8 @@ def run_demo(
 
     Examples
     --------
-    ``zeroshot demo --json`` prints what this returns. What is missing is found before the work:
+    ``zeroshot demo --json`` prints this result. Missing files raise an error before the work
+    starts:
 
     >>> from zeroshot import TimmFeatures
     >>> from zeroshot.demo import run_demo
@@ -86,7 +87,7 @@ def run_demo(
     """
     start = time.perf_counter()
     backbone = TimmFeatures() if backbone is None else backbone
-    with sample_photos() as samples:  # first: what is not installed is found before the long work
+    with sample_photos() as samples:  # first, so that missing packages raise before the work
         photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = unseen_classes(parallel, progress=progress)
@@ -97,7 +98,7 @@ def run_demo(
 
 
 def _made(backbone: TimmFeatures) -> dict[str, Any]:
-    """Return what the figures come from: data, hashes of what was opened, and seeds."""
+    """Return the provenance of the results: data, hashes of opened files, and seeds."""
     vectors = WordVectors()
     return {
         "data": "CIFAR-100, features that ship with the package",
@@ -110,15 +111,15 @@ def _made(backbone: TimmFeatures) -> dict[str, Any]:
 
 
 def unseen_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
-    """Fit on 80 classes of CIFAR-100, name images of the other 20, over five class splits.
+    """Fit on 80 classes of CIFAR-100, and classify images of the other 20, over five class splits.
 
-    The penalty and the kernel width are chosen by class folds among the 80.
+    Class folds of the 80 classes select the penalty and the kernel width.
 
     Returns
     -------
     figures : dict
-        Means over the splits, their controls, ``splits`` with the figures of each, and
-        ``shown_split``: what the model of the first one answers, image by image.
+        Means over the splits, their controls, ``splits`` with the metrics of each split, and
+        ``shown_split`` with the predictions of the first split's model per image.
     """
     X, y = load_cifar100_features(return_X_y=True)
     held_out = np.arange(len(y)) >= len(load_cifar100_features(subset="train", return_X_y=True)[1])
@@ -143,9 +144,9 @@ def _score_split(
     *,
     show: bool = False,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return the figures of one class split, and if asked to what the model says of test images.
+    """Return the metrics of one class split and, if requested, the model's test predictions.
 
-    `held_out` samples of seen classes are for tests.
+    `held_out` samples of seen classes are used for testing.
     """
     is_unseen = np.isin(np.arange(len(y)), unseen)
     fit, test = ~is_unseen & ~held_out, is_unseen | held_out
@@ -177,7 +178,7 @@ def _score_split(
 
 
 def choose_devise(embedding: WordVectors, X: np.ndarray, y: np.ndarray) -> Pipeline:
-    """Fit DeViSE, its hyper-parameters chosen by folds of the classes in y.
+    """Fit DeViSE, with hyper-parameters chosen by class folds of y.
 
     Parameters
     ----------
@@ -186,12 +187,12 @@ def choose_devise(embedding: WordVectors, X: np.ndarray, y: np.ndarray) -> Pipel
     X : ndarray of shape (n_samples, n_features)
         Features.
     y : ndarray of shape (n_samples,)
-        Labels: the seen classes, and no others.
+        Labels, only of seen classes.
 
     Returns
     -------
     model : Pipeline
-        Fitted on all of X.
+        Model fitted on all of X.
     """
     devise = DeViSEClassifier(embedding, loss="mse", candidates=np.unique(y), scenario="unseen")
     model = Pipeline([("normalize", Normalizer()), ("map", devise)])
@@ -200,15 +201,15 @@ def choose_devise(embedding: WordVectors, X: np.ndarray, y: np.ndarray) -> Pipel
 
 
 def excluded_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
-    """Leave each class of CIFAR-100 out in turn, and compare its error with that of zero.
+    """Exclude each class of CIFAR-100 in turn, and compare its error with that of predicting zero.
 
     The penalty is chosen inside each fold, on the other 99 classes. The control predicts the mean
-    vector of those 99, image unseen.
+    vector of these 99 classes and does not use the image.
 
     Returns
     -------
     figures : dict
-        Medians and counts over the classes, and ``relative_losses``, a dict of each class's.
+        Medians and counts over the classes, and ``relative_losses``, a dict by class.
     """
     X, y = load_cifar100_features(return_X_y=True)
     folds = list(LeaveOneClassOut().split(X, y))
@@ -232,7 +233,7 @@ def excluded_classes(parallel: Parallel, *, progress: bool) -> dict[str, Any]:
 def _relative_losses(
     X: np.ndarray, y: np.ndarray, seen: np.ndarray, excluded: np.ndarray, embedding: WordVectors
 ) -> tuple[str, tuple[float, float, float]]:
-    """Return the excluded class, and its relative losses: ours, the control's, ours over it."""
+    """Return the excluded class and its relative losses: ours, the control's, and their ratio."""
     model = Pipeline([("normalize", Normalizer()), ("map", EmbeddingRegressor(embedding))])
     folds = ClassKFold(5, shuffle=True, random_state=0)
     search = GridSearchCV(model, RIDGE_GRID, cv=folds, scoring=SCORERS["neg_relative_loss"])
@@ -265,37 +266,37 @@ def name_photos(
     backbone: TimmFeatures | None = None,
     accuracy: float | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Name what is on photos, from an open list of labels, without any training.
+    """Classify photos with an open list of labels, without any training.
 
     Parameters
     ----------
     paths : sequence of str
         Image files.
     labels : sequence of str
-        What may be on them.
+        Candidate labels.
     k : int, default=5
-        Labels to give for each.
+        Number of labels per image.
     sentences : bool, default=False
         As for `OpenLabelClassifier`.
     device : str, default="auto"
-        Where the network runs.
+        Device of the network.
     backbone : TimmFeatures, optional
-        The network, to be fitted here; `device` is then its own. The default one if None.
+        Network, which is fitted here and uses its own device. None uses the default network.
     accuracy : float, optional
-        Tell which photos to answer so that this share of the answers is right.
+        Mark which photos to answer, so that this share of the answers is correct.
 
     Returns
     -------
     photos : list of dict
-        With ``path``, ``labels`` (best first) and ``scores``; with `accuracy` these are
-        probabilities, and ``status`` is "answered" or "review".
+        Dicts with ``path``, ``labels`` (best first) and ``scores``. With `accuracy`, the scores are
+        probabilities, and there is a ``status``, "answered" or "review".
     unreadable : list of dict
-        With ``path`` and ``error``, for each file that cannot be read.
+        Dicts with ``path`` and ``error``, for each file that cannot be read.
 
     Raises
     ------
     UnknownLabelError
-        Labels have neither a noun synset nor a word vector; all of them are named.
+        Labels have neither a noun synset nor a word vector. The message names all of them.
     MissingDependencyError
         The word vectors, the sentence model, or the network's weights are not installed.
     """
@@ -314,18 +315,18 @@ def name_photos(
 def named(
     paths: Sequence[str], model: Any, X: Any, k: int, accuracy: float | None
 ) -> list[dict[str, Any]]:
-    """Return the best labels of images as `name_photos` does.
+    """Return the best labels of images, as `name_photos` does.
 
     Parameters
     ----------
     paths : sequence of str
-        Of the images.
+        Paths of the images.
     model : classifier
         Fitted.
     X : array-like of shape (n_images, n_features), or list of images
-        Its input.
+        Input of the model.
     k : int
-        Labels to give for each.
+        Number of labels per image.
     accuracy : float or None
         As in `name_photos`.
     """
@@ -346,7 +347,7 @@ def named(
 
 
 def everyday_labels() -> list[str]:
-    """Return some two hundred names of everyday things, the demo's open list of labels.
+    """Return about two hundred names of everyday things, the demo's open list of labels.
 
     Examples
     --------
@@ -360,7 +361,7 @@ def everyday_labels() -> list[str]:
 
 @contextmanager
 def sample_photos() -> Iterator[list[str]]:
-    """Yield the paths of the two photos that ship with scikit-learn."""
+    """Yield the paths of the two photos that are part of scikit-learn."""
     folder = files("sklearn.datasets.images")
     with ExitStack() as stack:
         yield [str(stack.enter_context(as_file(folder / name))) for name in SAMPLE_PHOTOS]
@@ -372,12 +373,12 @@ def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:
 
 
 def shown_split(model: Pipeline, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Return what a model answers for images of classes that it never saw, and a map of them.
+    """Return a model's predictions for images of unseen classes, and a map of the images.
 
     Parameters
     ----------
     model : Pipeline
-        Fitted, ending in `DeViSEClassifier`, with the unseen classes on offer.
+        Fitted pipeline that ends in `DeViSEClassifier`, with the unseen classes as candidates.
     X : ndarray of shape (n_samples, n_features)
         Features of images.
     y : ndarray of shape (n_samples,)
@@ -386,8 +387,8 @@ def shown_split(model: Pipeline, X: np.ndarray, y: np.ndarray) -> dict[str, Any]
     Returns
     -------
     shown : dict
-        JSON-able: ``y``, the ``answers``, and a map: ``points`` (of the images) and
-        ``label_points`` (of ``label_names``, the model's classes), and the ``seen_classes``.
+        Results that JSON can store: ``y``, the ``answers``, the ``seen_classes``, and a map:
+        ``points`` (of the images) and ``label_points`` (of ``label_names``, the model's classes).
 
     Examples
     --------

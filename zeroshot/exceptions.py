@@ -12,19 +12,19 @@ _NAMED = 100
 class Remedy(str):
     """What to do about an error, in Python and on the command line.
 
-    It is the text for Python; what is added before or behind it stands in both.
+    The string itself is the text for Python. Text added before or after it appears in both texts.
 
     Parameters
     ----------
     python : str
-        What to write in Python.
+        Text for Python.
     option : str
-        What to do on the command line, such as the option to pass.
+        Text for the command line, such as the option to pass.
 
     Attributes
     ----------
     option : str
-        The whole text as the command line says it.
+        The whole text for the command line.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class Remedy(str):
     option: str
 
     def __new__(cls, python: str, option: str) -> Remedy:
-        """Make the text for Python: that of an immutable str cannot be set later."""
+        """Create the text for Python here, because a str is immutable."""
         return super().__new__(cls, python)
 
     def __init__(self, python: str, option: str) -> None:
@@ -53,7 +53,7 @@ class Remedy(str):
         return Remedy(str(other) + str(self), in_options(other) + self.option)
 
     def __reduce__(self) -> tuple:
-        """Survive pickling and copying."""
+        """Support pickling and copying."""
         return Remedy, (str(self), self.option)
 
 
@@ -63,7 +63,7 @@ def in_python(part: str) -> Remedy:
     Parameters
     ----------
     part : str
-        What is said in Python alone.
+        Text that is used only in Python.
 
     Examples
     --------
@@ -78,12 +78,12 @@ def in_python(part: str) -> Remedy:
 
 
 def parameter(owner: str, name: str, option: str) -> Remedy:
-    """Return how a message begins that is about a parameter, which an option sets.
+    """Return the beginning of a message about a parameter that an option sets.
 
     Parameters
     ----------
     owner, name : str
-        Whose parameter it is, and what it is called.
+        Owner and name of the parameter.
     option : str
         The option of the command line.
 
@@ -100,12 +100,12 @@ def parameter(owner: str, name: str, option: str) -> Remedy:
 
 
 def in_options(said: str | BaseException) -> str:
-    """Return a text, or an error's or a warning's, as the command line says it.
+    """Return the text of a message, an error or a warning for the command line.
 
     Parameters
     ----------
     said : str or exception
-        With a `Remedy` in it or without.
+        Text, error or warning, with or without a `Remedy`.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def in_options(said: str | BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return an error's text with its `Remedy`, if it has one, which ``str(error)`` loses.
+    """Return the text of an error with its `Remedy`, if any. ``str(error)`` loses the remedy.
 
     Parameters
     ----------
@@ -137,28 +137,28 @@ def message_of(error: BaseException) -> str:
 
 
 class ZeroShotError(Exception):
-    """Root of the package's own errors: one ``except`` catches them all."""
+    """Base class of the package's own errors: one ``except`` catches them all."""
 
 
 class UnknownLabelError(ZeroShotError, ValueError):
-    """Labels that a label embedding has no vector for.
+    """Labels without a vector in a label embedding.
 
     Parameters
     ----------
     labels : sequence of str or int
         Every label without a vector.
     n_labels : int
-        How many labels were asked for.
+        Number of labels that were requested.
     owner : str
-        Who was asked, for the message.
+        Object that was asked for the labels, for the message.
     remedy : str
-        What to do about it; a `Remedy` where the command line has another way out.
+        What to do about it. It is a `Remedy` if the command line needs another text.
     close_matches : mapping of label to str, optional
-        For a label, known labels or words that are spelled alike.
+        For each label, known labels or words with a similar spelling.
     what : str, default="vector"
-        What the labels lack.
+        What the labels do not have.
     name : str, default="labels"
-        What the labels are, such as ``"targets"`` or ``"sources"``.
+        Name of the labels, such as ``"targets"`` or ``"sources"``.
 
     Examples
     --------
@@ -199,12 +199,12 @@ class UnknownLabelError(ZeroShotError, ValueError):
         super().__init__(f"{message} " + remedy)
 
     def __reduce__(self) -> tuple:
-        """Survive the trip back from a worker process."""
+        """Support pickling, so that worker processes can return the error."""
         state = tuple(getattr(self, name) for name in _PARAMETERS)
         return _rebuild_unknown_label_error, state
 
     def replace(self, **changes: Any) -> UnknownLabelError:
-        """Return the error with some of its parameters changed, for those who know more."""
+        """Return the error with some parameters changed, for callers with more information."""
         state = {name: getattr(self, name) for name in _PARAMETERS}
         return UnknownLabelError(**{**state, **changes})
 
@@ -217,36 +217,36 @@ def _rebuild_unknown_label_error(*state: Any) -> UnknownLabelError:
 
 
 class MissingDependencyError(ZeroShotError, ImportError):
-    """An optional package is not installed; the message says what installs it."""
+    """An optional package is not installed. The message says how to install it."""
 
 
 class IntegrityError(ZeroShotError, ValueError):
-    """A file is not what it should be: truncated, altered, or of an unknown format."""
+    """A file is truncated, altered, or of an unknown format."""
 
 
 class DownloadError(ZeroShotError, OSError):
-    """A file could not be had from where it is published."""
+    """A file could not be downloaded."""
 
 
 class ImageReadError(ZeroShotError, OSError):
-    """An image cannot be read; the message names its path or position."""
+    """An image cannot be read. The message gives its path or position."""
 
 
 class LabelWarning(UserWarning):
-    """Labels or words are used in a way that deserves a look."""
+    """Labels or words are used in a way that should be checked."""
 
 
 class UnreadableImageWarning(UserWarning):
-    """Images were skipped or replaced by NaN rows; the message names the first ten.
+    """Images were skipped or replaced by NaN rows. The message names the first ten.
 
     Parameters
     ----------
     message : str
         What happened.
     indices : sequence of int
-        The position of every such image.
+        Position of every such image.
     paths : sequence of str or None
-        Its path, where it has one.
+        Its path, if it has one.
     """
 
     def __init__(

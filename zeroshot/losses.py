@@ -4,10 +4,9 @@
 parameter ``loss``), `ALEClassifier` with `WeightedRankLoss`, `SJEClassifier` with
 `StructuredHingeLoss`.
 
-Every loss is a module called as ``loss(predicted, targets, class_vectors)``, where `predicted`
-(n, d) are the network's outputs, `targets` (n,) the positions of the true classes, and
-`class_vectors` (n_classes, d) the vectors of the classes trained on. It returns the mean over the
-samples, a scalar.
+Every loss is a module called as ``loss(predicted, targets, class_vectors)``. `predicted` (n, d) are
+the outputs of the network, `targets` (n,) the positions of the true classes, and `class_vectors`
+(n_classes, d) the vectors of the training classes. It returns the mean over the samples, a scalar.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class MSELoss(nn.Module):
 
 
 class CosineLoss(nn.Module):
-    r"""One less the cosine with the true class's vector, :math:`1 - \cos(\hat x, s_y)`.
+    r"""One minus the cosine with the true class's vector, :math:`1 - \cos(\hat x, s_y)`.
 
     Examples
     --------
@@ -56,7 +55,7 @@ class CosineLoss(nn.Module):
 
 
 class CosineMarginLoss(nn.Module):
-    r"""Cosine loss that also pushes away from a wrong class.
+    r"""Cosine loss with a penalty for similarity to a wrong class.
 
     :math:`1 - \cos(\hat x, s_y) + \max(0, \cos(\hat x, s_j) - m)` with one random wrong class j
     for each sample.
@@ -64,14 +63,15 @@ class CosineMarginLoss(nn.Module):
     Parameters
     ----------
     margin : float, default=0.1
-        Cosine with the wrong class that costs nothing.
+        Cosine with the wrong class up to which there is no penalty.
     generator : torch.Generator, optional
-        Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
+        Generator that draws the wrong classes. The default is torch's global CPU generator, for
+        data on any device.
 
     Raises
     ------
     ValueError
-        `margin` is no finite number.
+        `margin` is not a finite number.
 
     References
     ----------
@@ -110,19 +110,21 @@ class HingeRankLoss(nn.Module):
     Parameters
     ----------
     margin : float, default=0.1
-        By how much the true class's score must exceed each other's.
+        Minimum difference between the score of the true class and that of each other class.
     n_negatives : int, optional
-        Wrong classes drawn for each sample, uniformly and with replacement. Their sum is
-        multiplied by (n_classes - 1) / `n_negatives`, so that its expectation is the sum over all;
-        it costs as much for many classes as for few, and is faster from about a thousand on. By
-        default, and where there are no more wrong classes than that, all are taken.
+        Number of wrong classes drawn per sample, uniformly and with replacement. Their sum is
+        multiplied by (n_classes - 1) / `n_negatives`, so that its expectation is the sum over all
+        wrong classes. The cost then does not depend on the number of classes; it is faster from
+        about a thousand classes on. The default is to use all wrong classes, as is done if there
+        are at most `n_negatives` of them.
     generator : torch.Generator, optional
-        Draws the wrong classes; by default torch's global one of the CPU, wherever the data is.
+        Generator that draws the wrong classes. The default is torch's global CPU generator, for
+        data on any device.
 
     Raises
     ------
     ValueError
-        `margin` is no finite number, or `n_negatives` no integer of at least 1.
+        `margin` is not a finite number, or `n_negatives` is not an integer of at least 1.
 
     References
     ----------
@@ -160,8 +162,8 @@ class HingeRankLoss(nn.Module):
         n_wrong = len(class_vectors) - 1
         if self.n_negatives is not None and self.n_negatives < n_wrong:
             drawn = _draw_wrong(targets, n_wrong + 1, self.n_negatives, self.generator)
-            # Only the drawn classes are scored: the product with all of them is what n_negatives
-            # is there to spare.
+            # Only the drawn classes are scored: n_negatives exists to avoid the product with all
+            # classes.
             true = (predicted * class_vectors[targets]).sum(dim=1, keepdim=True)
             scores = torch.einsum("nd,nkd->nk", predicted, class_vectors[drawn])
             violation = F.relu(self.margin - true + scores)
@@ -169,25 +171,27 @@ class HingeRankLoss(nn.Module):
         scores = predicted @ class_vectors.T
         true = scores.gather(1, targets[:, None])
         violation = F.relu(self.margin - true + scores)
-        # The true class violates its own margin by exactly `margin`: a constant, taken out.
+        # The true class violates its own margin by exactly `margin`: subtract this constant.
         return violation.sum(dim=1).mean() - self.margin
 
 
 class WeightedRankLoss(nn.Module):
-    r"""Hinge rank loss weighted by the rank of the true class, the top of the ranking most.
+    r"""Hinge rank loss weighted by the rank of the true class, with most weight on the top ranks.
 
     :math:`\frac{\beta_r}{r} \sum_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`,
-    with r the number of wrong classes that cost something and :math:`\beta_r = \sum_{i=1}^r 1/i`.
+    where r is the number of wrong classes with a positive loss, and :math:`\beta_r = \sum_{i=1}^r
+    1/i`.
 
     Parameters
     ----------
     margin : float, default=1.0
-        By how much the true class's score must exceed each other's; 1 is the 0/1 loss of the paper.
+        Minimum difference between the score of the true class and that of each other class. 1 is
+        the 0/1 loss of the paper.
 
     Raises
     ------
     ValueError
-        `margin` is no finite number.
+        `margin` is not a finite number.
 
     References
     ----------
@@ -197,7 +201,7 @@ class WeightedRankLoss(nn.Module):
 
     Examples
     --------
-    Both wrong classes cost 1.5: half of (1 + 1/2) times their sum of 3.
+    Both wrong classes have a loss of 1.5: half of (1 + 1/2) times their sum of 3.
 
     >>> import torch
     >>> from zeroshot.losses import WeightedRankLoss
@@ -221,20 +225,20 @@ class WeightedRankLoss(nn.Module):
 
 
 class StructuredHingeLoss(nn.Module):
-    r"""Hinge loss over the most violating class alone.
+    r"""Hinge loss of the most violating class only.
 
     :math:`\max_{j \ne y} \max(0, m - s_y \cdot \hat x + s_j \cdot \hat x)`.
 
     Parameters
     ----------
     margin : float, default=1.0
-        By how much the true class's score must exceed the best other's; 1 is the 0/1 loss of the
-        paper.
+        Minimum difference between the score of the true class and the best other score. 1 is the
+        0/1 loss of the paper.
 
     Raises
     ------
     ValueError
-        `margin` is no finite number.
+        `margin` is not a finite number.
 
     References
     ----------
@@ -261,7 +265,7 @@ class StructuredHingeLoss(nn.Module):
 
 
 def _violations(predicted: Tensor, targets: Tensor, class_vectors: Tensor, margin: float) -> Tensor:
-    """Return what each wrong class costs, (n, n_classes); the true one costs nothing."""
+    """Return the loss of each wrong class, (n, n_classes); it is 0 for the true class."""
     scores = predicted @ class_vectors.T
     true = scores.gather(1, targets[:, None])
     return F.relu(margin - true + scores).scatter(1, targets[:, None], 0.0)
@@ -270,9 +274,9 @@ def _violations(predicted: Tensor, targets: Tensor, class_vectors: Tensor, margi
 def _draw_wrong(
     targets: Tensor, n_classes: int, n_draws: int, generator: torch.Generator | None
 ) -> Tensor:
-    """Return positions of wrong classes, (n, n_draws), each as likely as any other."""
-    # On the generator's device, else the CPU, whatever the data's or the default one: the same
-    # seed then gives the same draws everywhere.
+    """Return random positions of wrong classes, (n, n_draws), drawn uniformly."""
+    # Drawn on the generator's device, else on the CPU, for data on any device: the same seed then
+    # gives the same draws everywhere.
     device = torch.device("cpu") if generator is None else generator.device
     size = (len(targets), n_draws)
     step = torch.randint(1, n_classes, size, generator=generator, device=device)

@@ -6,13 +6,13 @@ import numpy as np
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Return rows, along the last axis, at unit length; a row of zeros stays."""
+    """Scale rows, along the last axis, to unit length; rows of zeros are not changed."""
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return rows / np.where(norms == 0, 1, norms)
 
 
 def class_balance(y: np.ndarray) -> np.ndarray:
-    """Return a weight per row by which each class counts once, (n_rows,): their mean is 1.
+    """Return one weight per row, (n_rows,), so that all classes count equally: their mean is 1.
 
     Examples
     --------

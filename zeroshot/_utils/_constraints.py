@@ -1,8 +1,8 @@
 """Checks of parameters, as a table on each class.
 
-A class says in ``_constraints`` what each parameter of its constructor may be, and in
-``_check_combination`` what they may be together. Its ``fit`` calls ``_check_parameters`` before
-anything else, so that a typo is not reported after minutes of work.
+A class lists the valid values of each constructor parameter in ``_constraints``, and checks
+combinations in ``_check_combination``. Its ``fit`` calls ``_check_parameters`` first, so that a
+typo raises at once and not after minutes of work.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from zeroshot._utils._validation import PRECISIONS, check_flag, check_number, ch
 
 
 class Constraint(ABC):
-    """Interface of what a parameter may be."""
+    """Interface of the constraints on a parameter."""
 
     @abstractmethod
     def check(self, value: Any, *, owner: str, name: str) -> None:
-        """Raise an error with the remedy unless the parameter may have this value.
+        """Raise an error with the remedy unless the value is valid.
 
         Parameters
         ----------
         value : object
-            Of the parameter.
+            Value of the parameter.
         owner, name : str
-            Whose parameter it is and what it is called, for the message.
+            Owner and name of the parameter, for the message.
         """
 
 
@@ -88,7 +88,7 @@ class Instance(Constraint):
 
 
 class Maybe(Constraint):
-    """None, or what another constraint allows."""
+    """None, or any value that another constraint allows."""
 
     def __init__(self, constraint: Constraint) -> None:
         self.constraint = constraint
@@ -99,7 +99,7 @@ class Maybe(Constraint):
 
 
 class OrAuto(Constraint):
-    """The string ``"auto"``, or what another constraint allows."""
+    """The string ``"auto"``, or any value that another constraint allows."""
 
     def __init__(self, constraint: Constraint) -> None:
         self.constraint = constraint
@@ -110,14 +110,14 @@ class OrAuto(Constraint):
 
 
 class Checked(Constraint):
-    """What a function accepts.
+    """Any value that a function accepts.
 
     Parameters
     ----------
     function : callable
         Takes the value, ``owner`` and ``name``, and raises an error with the remedy.
     **options : object
-        Further keywords of the function.
+        Other keyword arguments of the function.
     """
 
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
@@ -128,23 +128,23 @@ class Checked(Constraint):
 
 
 class ParametersMixin:
-    """Mixin of the classes whose parameters are checked when they are used first."""
+    """Mixin of classes whose parameters are checked at first use."""
 
     _constraints: ClassVar[Mapping[str, Constraint]] = {}
     """What each parameter may be; those of the base classes count, too."""
 
     def _check_parameters(self) -> None:
-        """Raise unless all parameters are as they may be, before any data is read."""
+        """Raise unless all parameters are valid, before any data is read."""
         check_table(self, owner=type(self).__name__)
         self._check_combination()
 
     def _check_combination(self) -> None:
-        """Raise where parameters, each of them valid, do not go together."""
+        """Raise if parameters are valid alone but not together."""
 
 
 @cache
 def constraints_of(cls: type) -> dict[str, Constraint]:
-    """Return the constraint on each parameter of the constructor that has one.
+    """Return the constraints on the parameters of the constructor.
 
     Examples
     --------
@@ -160,14 +160,14 @@ def constraints_of(cls: type) -> dict[str, Constraint]:
 
 
 def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
-    """Raise unless each parameter of an object is what the tables of its class allow.
+    """Raise unless the tables of an object's class allow all its parameters.
 
     Parameters
     ----------
     value : object
-        With a table, and its parameters as attributes.
+        Object with a table, and with its parameters as attributes.
     owner, prefix : str
-        Whose parameters they are, and what stands before their names, for the messages.
+        Owner of the parameters and prefix of their names, for the messages.
     """
     cls: type = type(value)
     for name, constraint in constraints_of(cls).items():
@@ -175,13 +175,13 @@ def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
 
 
 def check_inner(value: Any) -> None:
-    """Check the parameters of an object that is itself a parameter, where it can be asked to."""
+    """Check the parameters of an object that is itself a parameter, if it supports this."""
     if isinstance(value, ParametersMixin):
         value._check_parameters()
 
 
 def check_seed(value: Any, *, owner: str, name: str) -> None:
-    """Raise unless scikit-learn takes `value` for a seed."""
+    """Raise unless scikit-learn accepts `value` as a seed."""
     try:
         if isinstance(value, bool):
             raise ValueError
@@ -194,7 +194,7 @@ def check_seed(value: Any, *, owner: str, name: str) -> None:
 
 
 def check_device(value: Any, *, owner: str, name: str) -> None:
-    """Raise unless torch has this device; ``"auto"`` needs no torch."""
+    """Raise unless torch has this device; ``"auto"`` does not import torch."""
     if not (isinstance(value, str) and value == "auto"):
         from zeroshot._utils._device import resolve_device
 
@@ -202,7 +202,7 @@ def check_device(value: Any, *, owner: str, name: str) -> None:
 
 
 def check_progress(value: Any, *, owner: str, name: str) -> None:
-    """Raise unless `value` says when to show progress."""
+    """Raise unless `value` is True, False or "auto"."""
     if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
         raise ValueError(f"{owner}: {name} must be True, False or 'auto', got {value!r}.")
 

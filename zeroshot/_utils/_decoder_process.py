@@ -1,10 +1,10 @@
 """Helper process that decodes images of formats whose decoders are not safe enough.
 
-A decoder of AVIF, HEIC or JPEG 2000 may run for minutes, or ask for gigabytes, on a file of some
-bytes; and nothing ends a thread. A helper is started when the first such image is read, decodes one
-image at a time, serves all later ones, and is ended when it takes too long. It is a new
-interpreter, not a fork: a process forked after threads have run may hang. It leaves when its input
-ends, which it does when this process ends, however that comes about.
+A decoder of AVIF, HEIC or JPEG 2000 may run for minutes, or request gigabytes, for a file of a few
+bytes, and a thread cannot be ended. A helper process is started when the first such image is read.
+It decodes one image at a time, also all later ones, and is ended if it takes too long. It is a new
+interpreter, not a fork, because a process forked after threads have run may hang. It exits when its
+input ends, which happens whenever this process ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 
 from zeroshot._utils._decoding import FORMATS, READ_ERRORS, Limits, decode, reads_heif, rebuilt
 
-_BYTES_PER_PIXEL = 10  # more than a decoder needs for an image of 8 bits a channel
+_BYTES_PER_PIXEL = 10  # more than a decoder needs for an image of 8 bits per channel
 _LEAST_MEMORY = 2**28
 _START_SECONDS = 60.0
 _idle: list[Helper] = []
@@ -32,7 +32,7 @@ _idle_lock = threading.Lock()
 
 
 class Helper:
-    """One process that decodes, used by one thread at a time."""
+    """One decoding process, used by one thread at a time."""
 
     def __init__(self) -> None:
         # The module search path of this process, whatever set it: -P keeps other folders out.
@@ -54,7 +54,7 @@ class Helper:
         Raises
         ------
         TimeoutError
-            It took too long; the process has ended.
+            Decoding took too long, and the process has been ended.
         ChildProcessError
             The process died.
         one of READ_ERRORS
@@ -112,7 +112,7 @@ class Helper:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def close(self) -> None:
@@ -152,10 +152,10 @@ def close_helpers() -> None:
 
 
 def _forget_helpers() -> None:
-    """Leave the parent's helpers alone, in a process that was forked from it."""
+    """Do not use the parent's helpers in a process that was forked from it."""
     global _idle_lock
     _idle_lock = threading.Lock()
-    _inherited.extend(_idle)  # kept: closing them would end those of the parent
+    _inherited.extend(_idle)  # kept, because closing them would end the parent's helpers
     _idle.clear()
 
 
@@ -166,10 +166,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve() -> None:
-    """Decode what comes on standard input until it ends; what a helper runs."""
+    """Decode files from standard input until it ends: the main function of a helper."""
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # nothing that is printed may stand among the answers
-    Image.MAX_IMAGE_PIXELS = None  # the limit comes with each question
+    sys.stdout = sys.stderr  # printed text must not mix with the results
+    Image.MAX_IMAGE_PIXELS = None  # the limit comes with each request
     Image.init()
     if reads_heif():
         from pillow_heif import register_heif_opener
@@ -194,14 +194,14 @@ def serve() -> None:
 
 
 def _decode(content: bytes, limits: Limits, min_side: int | None) -> np.ndarray:
-    # An old Pillow has no AVIF, and HEIF comes with a package of its own.
+    # An old Pillow has no AVIF, and HEIF needs a separate package.
     formats = tuple(name for name in FORMATS if name in Image.OPEN)
     try:
         return decode(BytesIO(content), limits, min_side, formats)
     except READ_ERRORS:
         if min_side is None or content[4:8] == b"ftyp":
             raise
-    # A JPEG 2000 may hold fewer levels of detail than were to be left out.
+    # A JPEG 2000 may have fewer levels of detail than requested to be left out.
     return decode(BytesIO(content), limits, None, formats)
 
 
@@ -212,7 +212,7 @@ def _answer(answers: IO[bytes], answer: dict[str, Any], pixels: Any = b"") -> No
 
 
 def _limit_memory(n_bytes: int) -> None:
-    """Let this process have so many bytes more than it had at its start, where the system can."""
+    """Limit the additional memory of this process, in bytes, if the system supports it."""
     if sys.platform != "linux":
         return
     import resource

@@ -16,8 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from zeroshot._utils._pixel_arrays import NotPixelsError, rgb_pixels
 
-# The only decoders that are ever asked. Pillow has more, and some start another program on what
-# they are given: EPS starts Ghostscript.
+# The only decoders in use. Pillow has more, and some of them start another program on their input:
+# EPS starts Ghostscript.
 IN_PROCESS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 IN_HELPER = ("AVIF", "JPEG2000", "HEIF")
 """Formats whose decoders may run for minutes or ask for gigabytes: a helper process has them."""
@@ -31,12 +31,12 @@ LARGE_PIXELS = 2**24
 _STRIP_PIXELS = 2**20
 _one_large = threading.Lock()
 
-# What Pillow raises for files that are broken, hostile or no images at all: its own plug-ins raise
-# whatever their parsing meets, and only some of it is turned into OSError.
+# Errors that Pillow raises for broken files, hostile files and files that are not images. Its
+# plug-ins raise many kinds of errors, and only some become OSError.
 READ_ERRORS = (
     OSError,  # also UnidentifiedImageError, and "image file is truncated"
     SyntaxError,  # "broken PNG file", "not a TIFF file"
-    ValueError,  # sizes that make no sense, too much text in a PNG, unknown modes
+    ValueError,  # impossible sizes, too much text in a PNG, unknown modes
     EOFError,
     LookupError,
     TypeError,
@@ -48,7 +48,7 @@ READ_ERRORS = (
     RuntimeError,  # compressions that this Pillow was built without, nesting without an end
     MemoryError,
     BufferError,
-    Warning,  # where somebody turns Pillow's warnings into errors meanwhile
+    Warning,  # if other code turns Pillow's warnings into errors
     struct.error,
     zlib.error,
     subprocess.SubprocessError,
@@ -58,16 +58,16 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What reading one image may cost.
+    """Limits on reading one image.
 
     Attributes
     ----------
     max_pixels : int
-        Width times height that a file may declare.
+        Maximum width times height that a file declares.
     max_bytes : int
-        Size of a file.
+        Maximum size of a file.
     max_seconds : float
-        How long the helper process may decode one image (AVIF, HEIC and JPEG 2000).
+        Time limit of the helper process for one image (AVIF, HEIC and JPEG 2000).
     """
 
     max_pixels: int = 89_478_485
@@ -76,11 +76,11 @@ class Limits:
 
 
 class TooManyPixelsError(ValueError):
-    """An image that declares more pixels than it may."""
+    """An image that declares too many pixels."""
 
 
 class TooManyBytesError(ValueError):
-    """A file that is larger than it may be."""
+    """A file that is too large."""
 
 
 class TooMuchHereError(Exception):
@@ -92,12 +92,12 @@ class NoDecoderError(ValueError):
 
 
 def needs_helper(head: bytes) -> bool:
-    """Return whether a file that begins so is AVIF, HEIC or JPEG 2000."""
+    """Return whether a file with this beginning is AVIF, HEIC or JPEG 2000."""
     return head[4:8] in (b"ftyp", b"jP  ") or head.startswith(b"\xff\x4f\xff\x51")
 
 
 def check_decoder(head: bytes) -> None:
-    """Raise if a file that begins so is HEIC, which nothing here decodes."""
+    """Raise if a file with this beginning is HEIC and no decoder is installed."""
     if head[4:12] in _HEIC and not reads_heif():
         raise NoDecoderError(
             "it is a HEIC image, for which the package 'pillow-heif' is not installed. Install it "
@@ -119,14 +119,14 @@ def decode(
     Raises
     ------
     one of READ_ERRORS
-        It is not an image of the formats, it is damaged, or beyond a limit.
+        The file is not an image of the supported formats, is damaged, or exceeds a limit.
     TooMuchHereError
         A large WebP image, unless this is the helper process.
     """
     with Image.open(file, formats=formats) as image:
         large = image.width * image.height > LARGE_PIXELS
         if large and image.format == "WEBP" and formats == IN_PROCESS:
-            # Pillow holds it four times, as an animation: 16 bytes a pixel.
+            # Pillow stores it four times, as an animation: 16 bytes per pixel.
             check_size(image.size, limits)
             raise TooMuchHereError
         return pixels_of(image, limits, min_side)
@@ -138,11 +138,12 @@ def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -
     Parameters
     ----------
     image : PIL image
-        It is decoded; nothing else of it changes, unless it is large and `min_side` is given.
+        The image, which is decoded here. It is not changed otherwise, unless it is large and
+        `min_side` is given.
     limits : Limits
-        The size that it declares is compared before anything is decoded.
+        Maximum number of pixels. The declared size is checked before decoding.
     min_side : int, optional
-        A large image may be brought down to no less than this on its shorter side.
+        A large image may be reduced, but its shorter side is not reduced below this.
 
     Returns
     -------
@@ -156,7 +157,7 @@ def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -
         orientation = _orientation(image)
         if min_side is not None:
             _decode_smaller(image, min_side)
-        image.load()  # JPEG 2000 has its smaller size only now
+        image.load()  # JPEG 2000 has its reduced size only now
         factor = 1
         if min_side is not None and image.width * image.height > LARGE_PIXELS:
             factor = max(1, min(image.size) // max(1, min_side))
@@ -164,7 +165,7 @@ def pixels_of(image: Image.Image, limits: Limits, min_side: int | None = None) -
 
 
 def check_size(size: tuple[int, int], limits: Limits) -> None:
-    """Raise if an image declares more pixels than it may."""
+    """Raise if an image declares too many pixels."""
     if size[0] * size[1] > limits.max_pixels:
         raise TooManyPixelsError(
             f"it has {size[0]:,} x {size[1]:,} pixels, and the limit is {limits.max_pixels:,}"
@@ -172,7 +173,7 @@ def check_size(size: tuple[int, int], limits: Limits) -> None:
 
 
 def _decode_smaller(image: Image.Image, min_side: int) -> None:
-    """Let the decoder itself leave out detail, where the format has that and nothing is lost."""
+    """Let the decoder itself reduce the image, if the format supports this without loss."""
     scale = min(image.size) // max(min_side, 1)
     power = min(scale.bit_length() - 1, 3)  # JPEG knows 2, 4 and 8
     if power < 1:
@@ -184,7 +185,7 @@ def _decode_smaller(image: Image.Image, min_side: int) -> None:
 
 
 def _in_strips(image: Image.Image, factor: int) -> np.ndarray:
-    """Return RGB pixels, averaged over squares of `factor` a side, without a second full copy."""
+    """Return RGB pixels, averaged over squares of side `factor`, without a second full copy."""
     width, height = image.size
     pixels = np.empty((-(-height // factor), -(-width // factor), 3), dtype=np.uint8)
     step = factor * max(1, _STRIP_PIXELS // (width * factor))
@@ -197,7 +198,7 @@ def _in_strips(image: Image.Image, factor: int) -> np.ndarray:
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo EXIF's orientation, with one copy at most."""
+    """Undo the EXIF orientation, with at most one copy."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
@@ -208,7 +209,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(0x0112, 1)  # tag "Orientation"
     except READ_ERRORS:
-        return 1  # the pixels are sound: unreadable metadata records no rotation
+        return 1  # the pixels are intact; unreadable metadata has no rotation
 
 
 def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
@@ -235,7 +236,7 @@ def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
 
 
 def rebuilt(kind: str, message: str) -> BaseException:
-    """Return an error that the helper process met, from its name and its text."""
+    """Return an error of the helper process, from its name and its text."""
     known: dict[str, Any] = {
         error.__name__: error
         for error in (TooManyPixelsError, NotPixelsError, UnidentifiedImageError, *READ_ERRORS)

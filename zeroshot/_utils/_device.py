@@ -14,14 +14,14 @@ from zeroshot._utils._validation import PRECISIONS, check_option
 def resolve_device(
     device: str | torch.device = "auto", *, owner: str = "torch", name: str = "device"
 ) -> torch.device:
-    """Return the device that `device` names; ``"auto"`` is CUDA, else MPS, else the CPU.
+    """Return a torch device; ``"auto"`` is CUDA if available, else MPS, else the CPU.
 
     Parameters
     ----------
     device : str or torch.device
-        Such as ``"cuda"``, ``"cuda:1"`` or ``"cpu"``.
+        Name such as ``"cuda"``, ``"cuda:1"`` or ``"cpu"``.
     owner, name : str
-        Whose parameter it is and what it is called, for the messages.
+        Owner and name of the parameter, for the messages.
 
     Raises
     ------
@@ -49,15 +49,15 @@ def resolve_device(
 
 
 def resolve_precision(precision: str, device: torch.device, *, owner: str = "torch") -> torch.dtype:
-    """Return the dtype to compute in; ``"auto"`` is bfloat16 where the hardware gains from it.
+    """Return the dtype to compute in; ``"auto"`` is bfloat16 if the hardware is faster with it.
 
-    On a CPU that means its own bfloat16 instructions (AVX-512 BF16 or AMX): without them
-    bfloat16 is emulated, and many times slower than float32.
+    A CPU needs bfloat16 instructions (AVX-512 BF16 or AMX) for this. Without them, bfloat16 is
+    emulated and many times slower than float32.
 
     Raises
     ------
     ValueError
-        `precision` is none of `PRECISIONS`.
+        `precision` is not one of `PRECISIONS`.
     """
     check_option(precision, PRECISIONS, owner=owner, name="precision")
     if precision != "auto":
@@ -66,10 +66,10 @@ def resolve_precision(precision: str, device: torch.device, *, owner: str = "tor
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Return whether `device` computes in bfloat16 by instructions of its own."""
+    """Return whether `device` has its own instructions for bfloat16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # older torch does not say
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # not in older torch
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
@@ -85,12 +85,12 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 def to_tensor(
     array: np.ndarray, device: torch.device, *, channels_last: bool = False
 ) -> torch.Tensor:
-    """Bring `array` to `device`, without waiting for the copy where the device allows that.
+    """Copy `array` to `device`, asynchronously if the device supports it.
 
     On the CPU the tensor may share the array's memory: do not write to it.
     """
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()  # torch has no read-only tensors and no negative strides
+        array = array.copy()  # torch does not support read-only tensors or negative strides
     tensor = to_device(torch.from_numpy(array), device)
     if channels_last:
         tensor = tensor.contiguous(memory_format=torch.channels_last)
@@ -98,9 +98,9 @@ def to_tensor(
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Bring `tensor` to `device`, without waiting for the copy where the device allows that."""
+    """Copy `tensor` to `device`, asynchronously if the device supports it."""
     if device.type == "cuda" and tensor.device.type == "cpu":
-        tensor = tensor.pin_memory()  # only from such memory can a copy go on by itself
+        tensor = tensor.pin_memory()  # only pinned memory allows an asynchronous copy
     return tensor.to(device, non_blocking=True)
 
 
@@ -109,16 +109,16 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     tensor = tensor.detach()
     if tensor.is_floating_point() and tensor.dtype != torch.float64:
         tensor = tensor.float()
-    return tensor.cpu().numpy()  # where the work of an accelerator is waited for
+    return tensor.cpu().numpy()  # waits for the accelerator
 
 
 def generator(seed: int, stream: int = 0) -> torch.Generator:
-    """Return a CPU random generator of its own: the global state is never touched.
+    """Return a new CPU random generator. The global state is not changed.
 
     Parameters
     ----------
     seed : int
-        Not negative.
+        Seed, not negative.
     stream : int, default=0
         Streams of one seed are independent of each other.
     """
@@ -131,7 +131,7 @@ def weights_hash(network: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
-            continue  # counts training steps, and changes no output
+            continue  # counts training steps and does not change outputs
         array = tensor.detach().cpu().contiguous().float().numpy()
         digest.update(f"{name}{array.shape}".encode())
         digest.update(array.tobytes())

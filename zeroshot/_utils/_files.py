@@ -32,7 +32,7 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def cache_home() -> Path:
-    """Return the folder for what the package may make again: ``ZEROSHOT_CACHE`` or the user's."""
+    """Return the cache folder of the package: ``ZEROSHOT_CACHE`` or the user's cache."""
     named = os.environ.get("ZEROSHOT_CACHE")
     if named:
         return Path(named).expanduser()
@@ -41,7 +41,7 @@ def cache_home() -> Path:
 
 @contextmanager
 def parents_of(target: str | os.PathLike) -> Iterator[None]:
-    """Make the folders that `target` is to lie in; if the block raises, remove the new ones.
+    """Create the parent folders of `target`. If the block raises, remove the new ones.
 
     Parameters
     ----------
@@ -55,26 +55,26 @@ def parents_of(target: str | os.PathLike) -> Iterator[None]:
         yield
     except BaseException:
         for folder in new:
-            with suppress(OSError):  # others may have put something there meanwhile
+            with suppress(OSError):  # other processes may have added files
                 folder.rmdir()
         raise
 
 
 @contextmanager
 def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty folder beside `target` that takes its place when the block ends well.
+    """Yield an empty folder next to `target` that replaces it if the block does not raise.
 
     Parameters
     ----------
     target : path
-        The folder to make; its parents are made as needed, and removed again if the block raises.
+        Folder to create. Missing parents are created, and removed again if the block raises.
     overwrite : bool, default=False
-        Replace a `target` that exists. It stays as it was if the block raises.
+        Replace an existing `target`. It is not changed if the block raises.
 
     Raises
     ------
     FileExistsError
-        `target` exists and `overwrite` is false.
+        `target` exists and `overwrite` is False.
     """
     target = Path(target)
     if target.exists() and not overwrite:
@@ -94,21 +94,22 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
 
 
 def other_files(folder: Path, own: set[str]) -> list[str]:
-    """Return the sorted names of what a folder holds besides `own`: it would be replaced too."""
+    """Return the sorted names in a folder other than `own`, which would also be replaced."""
     return sorted({entry.name for entry in folder.iterdir()} - own)
 
 
 @contextmanager
 def atomic_file(target: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Yield a file that takes the place of `target` when the block ends well.
+    """Yield a file that replaces `target` if the block does not raise.
 
-    It is on the disk before it does, and so is the new name when this returns: after a power cut
-    there is the old file or the new. It has the permissions of any file that the user makes.
+    The file is flushed to disk before it replaces `target`, and the new name is flushed before this
+    returns. After a power failure, either the old or the new file exists. It has the usual
+    permissions of the user's new files.
 
     Parameters
     ----------
     target : path
-        The file to write or replace; its folder exists.
+        File to write or replace. Its folder must exist.
     """
     target = Path(target)
     _remove_leftovers(target)
@@ -137,10 +138,10 @@ _LOCK = "lock"
 
 @contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
-    """Yield a folder beside `target`, locked while this process lives, and removed at the end."""
+    """Yield a folder next to `target`, locked while this process runs, and removed at the end."""
     with _locked(target.parent):
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}{_MARK}", dir=target.parent))
-        lock = open(work / _LOCK, "wb")  # not the folder itself, which others lock to write into it
+        lock = open(work / _LOCK, "wb")  # not the folder, which others lock to write into it
         _try_lock(lock.fileno())
     try:
         yield work
@@ -148,13 +149,13 @@ def _work_folder(target: Path) -> Iterator[Path]:
         for inside in (work / "new", work / "old"):
             if inside.exists():
                 shutil.rmtree(inside)
-        with _locked(target.parent):  # whoever sees it without its lock may remove it
+        with _locked(target.parent):  # other processes may remove it if it has no lock
             shutil.rmtree(work)
         lock.close()
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what killed processes have left of writing `target`: nobody holds a lock on it."""
+    """Remove leftovers of killed processes that were writing `target`: they are not locked."""
     if fcntl is None:
         return
     with _locked(target.parent):
@@ -164,7 +165,7 @@ def _remove_leftovers(target: Path) -> None:
                 continue
             try:
                 handle = os.open(path / _LOCK if path.is_dir() else path, os.O_RDONLY)
-            except FileNotFoundError:  # its owner has just put the file in its place
+            except FileNotFoundError:  # its owner has just moved the file into place
                 continue
             try:
                 if _try_lock(handle):
@@ -175,7 +176,7 @@ def _remove_leftovers(target: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let no other process look for leftovers in a folder, nor make what may be taken for one."""
+    """Stop other processes from removing or creating temporary folders in a folder."""
     handle = _open_folder(folder)
     if handle is None:
         yield
@@ -192,7 +193,7 @@ def _open_folder(folder: Path) -> int | None:
 
 
 def _try_lock(handle: int) -> bool:
-    """Lock an open file until it is closed, unless another process has; tell which."""
+    """Lock an open file until it is closed; return False if another process has the lock."""
     if fcntl is None:
         return True
     try:
@@ -203,7 +204,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def _exchange(new: Path, target: Path, work: Path) -> None:
-    """Put `new` in the place of `target`, which exists, in one step where the system has one."""
+    """Replace the existing `target` by `new`, in one step if the system supports it."""
     if _exchanged(new, target):
         return
     old = work / "old"
@@ -216,7 +217,7 @@ def _exchange(new: Path, target: Path, work: Path) -> None:
 
 
 def _exchanged(new: Path, target: Path) -> bool:
-    """Exchange two folders by one call of Linux; tell whether system and file system have it."""
+    """Exchange two folders by one Linux call; return whether it is supported."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if _LINUX else None
     if rename is None:
         return False
@@ -230,7 +231,7 @@ def _exchanged(new: Path, target: Path) -> bool:
 
 
 def _to_disk(folder: Path) -> None:
-    """Wait until a folder, with all files and folders in it, is on the disk."""
+    """Flush a folder to disk, with all files and folders in it."""
     for place, _, names in os.walk(folder, topdown=False):
         for name in names:
             with open(os.path.join(place, name), "rb") as file:
@@ -239,12 +240,12 @@ def _to_disk(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Flush the names in a folder to disk."""
     handle = _open_folder(folder)
     if handle is not None:
         try:
             os.fsync(handle)
-        except OSError as error:  # some network file systems know no such thing
+        except OSError as error:  # some network file systems do not support it
             if error.errno not in (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP):
                 raise
         finally:
@@ -252,7 +253,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _readable(file: BinaryIO) -> None:
-    """Give a temporary file, which its maker alone can read, the permissions of any other."""
+    """Give a temporary file, which only its owner can read, the usual permissions."""
     mask = os.umask(0)
     os.umask(mask)
     if hasattr(os, "fchmod"):

@@ -40,13 +40,13 @@ _KINDS = {
     stat.S_IFCHR: "a character device",
     stat.S_IFBLK: "a block device",
 }
-_NAMED_LENGTH = 300  # how much of a path a message names
+_NAMED_LENGTH = 300  # maximum length of a path in a message
 _DEFAULT_LIMITS = Limits()
 
 _EXPECTED = (
     "a list of image paths, a list of PIL images, or a uint8 array of shape (n, height, width, 3)"
 )
-_PATH_LENGTH = 4096  # what is longer is no path
+_PATH_LENGTH = 4096  # longer strings are not paths
 
 _ROW_KEYS = ("image", "img", "path")
 """Where a row of a data set has its image; Hugging Face's data sets use the first two."""
@@ -58,11 +58,11 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\.(?#scikit-zeroshot)"), 0)
 
 
 class quiet_pillow:
-    """Silence what Pillow warns about while an image is read, until the last thread leaves.
+    """Silence Pillow's warnings while an image is read, until the last thread leaves.
 
-    Warning filters belong to the process. A thread that saves and restores them all, as
-    ``warnings.catch_warnings`` does, undoes what other threads set meanwhile: here one entry comes,
-    and that entry goes.
+    Warning filters are shared by all threads of the process. Saving and restoring all of them, as
+    ``warnings.catch_warnings`` does, would undo changes of other threads. Here only one entry is
+    added and removed.
     """
 
     _lock = threading.Lock()
@@ -82,7 +82,7 @@ class quiet_pillow:
         with cls._lock:
             cls._depth -= 1
             if cls._depth == 0:
-                # The list may have been replaced meanwhile by a copy, which holds the entry too.
+                # The list may have been replaced by a copy, which also has the entry.
                 current: Any = warnings.filters
                 for filters in (cls._filters, current):
                     if _QUIET in filters:
@@ -90,18 +90,18 @@ class quiet_pillow:
 
 
 def check_images(X: Any, *, owner: str) -> Sequence[Any] | np.ndarray:
-    """Return `X` as a sequence of images, none of them read, or say why it is not one.
+    """Return `X` as a sequence of images without reading them, or raise if it is not one.
 
-    What an element is, `read_image` finds out: an element that is not an image is one error among
-    readable images, as a damaged file is.
+    `read_image` checks the elements. An element that is not an image is an error of this image
+    only, like a damaged file.
 
     Parameters
     ----------
     X : list of images, array of shape (n, height, width, channels), or a column of paths
-        A list of whatever `read_image` takes, a tuple, a 1-D array, a pandas Series or a frame of
-        one column; or an array or tensor of n images.
+        A list of anything that `read_image` accepts, a tuple, a 1-D array, a pandas Series or a
+        frame of one column; or an array or tensor of n images.
     owner : str
-        Who asks, for the messages.
+        Name of the caller, for the messages.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def _check_stack(X: Any, owner: str) -> None:
 
 
 def name_of(item: Any, position: int) -> str:
-    """Return how messages name an image: by its path where it has one, and its position."""
+    """Return the name of an image in messages: its path, if any, and its position."""
     path = path_of(item)
     if not path:
         return f"the image at position {position}"
@@ -228,7 +228,7 @@ def read_image(
     limits: Limits = _DEFAULT_LIMITS,
     min_side: int | None = None,
 ) -> np.ndarray:
-    """Return an image as RGB pixels, upright, whatever its mode.
+    """Return an image of any mode as upright RGB pixels.
 
     Transparency is composited on white, 16-bit gray is scaled to 8 bits, EXIF rotation is
     undone, and of an animation the first frame is taken (of a PIL image, its current one).
@@ -242,12 +242,12 @@ def read_image(
         content. A dict is a row of a data set of Hugging Face, with ``"image"``, or the cell of
         one, with ``"bytes"`` and ``"path"``.
     position : int, default=0
-        Where it stands in the user's list, for the message.
+        Position in the user's list, for the message.
     limits : Limits, optional
-        What reading it may cost.
+        Limits on the size and the time of reading.
     min_side : int, optional
-        How many pixels the shorter side needs at least: a file of more than 16.8 million pixels is
-        then brought down while it is decoded. By default images keep their size.
+        Minimum length of the shorter side in pixels. A file of more than 16.8 million pixels may
+        then be reduced during decoding. By default, images keep their size.
 
     Returns
     -------
@@ -257,7 +257,7 @@ def read_image(
     Raises
     ------
     ImageReadError
-        It cannot be read; the message says why and what to do.
+        The image cannot be read. The message says why and what to do.
 
     Examples
     --------
@@ -276,7 +276,7 @@ def read_image(
 
 
 def _read(item: Any, limits: Limits, min_side: int | None) -> np.ndarray:
-    """Return the pixels of whatever is taken as an image."""
+    """Return the pixels of any accepted image."""
     if isinstance(item, Image.Image):
         return _read_open(item, limits)
     if isinstance(item, (str, os.PathLike)):
@@ -295,7 +295,7 @@ def _read(item: Any, limits: Limits, min_side: int | None) -> np.ndarray:
 
 
 def _no_image(item: Any) -> str:
-    """Return what is wrong with an object that nothing takes for an image, and the remedy."""
+    """Return the error of an object that is not an image, and the remedy."""
     if _is_missing(item):
         return "the value is missing. Leave it out, and its label."
     if isinstance(item, Mapping):
@@ -313,14 +313,14 @@ def _no_image(item: Any) -> str:
 
 
 def _is_missing(item: Any) -> bool:
-    """Return whether an object is what pandas has for nothing: None, NaN, NA."""
+    """Return whether an object is a missing value of pandas: None, NaN, NA."""
     if item is None or isinstance(item, float):
         return True
     return type(item).__name__ in ("NAType", "NaTType")
 
 
 def memory_error(item: Any, position: int, error: MemoryError) -> ImageReadError:
-    """Return what says that there was no memory for an image that was read."""
+    """Return the error for an image that did not fit into memory."""
     said = "Cannot read " + name_of(item, position) + ": " + _diagnosis(item, error)
     failed = ImageReadError(said)
     failed.__cause__ = error
@@ -331,7 +331,7 @@ def _read_open(image: Image.Image, limits: Limits) -> np.ndarray:
     """Return the pixels of a PIL image, which may still have to be decoded."""
     if isinstance(image, ImageFile.ImageFile) and image.format not in (*FORMATS, "MPO"):
         raise UnidentifiedImageError(f"its format is {image.format}")
-    with _load_lock:  # Pillow decodes on first use, and one image may stand twice in the list
+    with _load_lock:  # Pillow decodes at first use, and an image may occur twice in the list
         if _is_closed(image):
             raise NotPixelsError(
                 "it was closed before it was read, as by the end of its with block. Call "
@@ -345,7 +345,7 @@ def _is_closed(image: Image.Image) -> bool:
     held = image.__dict__.get("_im", image.__dict__.get("im"))
     try:
         _ = None if held is None else held.size
-    except ValueError:  # Pillow puts an object there that raises on every use
+    except ValueError:  # Pillow sets an object that raises at every use
         return True
     file = getattr(image, "fp", None)
     return bool(getattr(image, "tile", None)) and (file is None or getattr(file, "closed", False))
@@ -358,7 +358,7 @@ def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) ->
         try:
             return decode(file, limits, min_side)
         except Image.DecompressionBombError as error:
-            # Pillow's own limit belongs to this process. A helper has none but the user's.
+            # Pillow's own limit belongs to this process. A helper has only the user's limit.
             if limits.max_pixels <= 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels):
                 raise TooManyPixelsError(
                     f"it has more pixels than the limit of {limits.max_pixels:,}"
@@ -372,9 +372,9 @@ def _read_file(file: io.BufferedReader, limits: Limits, min_side: int | None) ->
 
 
 def _open_file(path: str | os.PathLike, limits: Limits) -> io.BufferedReader:
-    """Open a regular file. Anything else may block for ever, or do something when it is opened."""
+    """Open a regular file. Opening anything else may block forever or have side effects."""
     _check_file(os.stat(path), limits)
-    # Between the two it may have been replaced: a pipe opened so does not block.
+    # The file may have been replaced in between: a pipe opened this way does not block.
     file = open(path, "rb", opener=_without_blocking)
     try:
         _check_file(os.fstat(file.fileno()), limits)
@@ -402,11 +402,11 @@ def _check_bytes(size: int, limits: Limits) -> None:
 
 
 class _NotAFileError(OSError):
-    """A path of something else than a regular file."""
+    """A path of something other than a regular file."""
 
 
 def _diagnosis(item: Any, error: BaseException) -> str:
-    """Return what is wrong with an image, and the remedy."""
+    """Return the error of an image, and the remedy."""
     if isinstance(error, (NotPixelsError, NoDecoderError)):
         return str(error)
     if isinstance(error, TooManyPixelsError):

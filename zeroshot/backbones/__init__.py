@@ -1,7 +1,7 @@
 """Pretrained networks as scikit-learn transformers: images to features.
 
-Importing this package imports neither torch nor timm; the first use of one of these does. Networks
-to be trained are in `zeroshot.networks`.
+Importing this package does not import torch or timm. The first use of a backbone imports them.
+Networks for training are in `zeroshot.networks`.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Cache of the checks of networks' weights, so that only the first start runs them."""
+"""Cache for the checks of networks' weights, so that only the first start runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from zeroshot._utils._files import atomic_file, cache_home
 
-FORMAT = 1  # to be raised with every change of what is checked, and how
+FORMAT = 1  # increase this number with every change of the checks
 _VERSIONED = {"torch", "timm", "open_clip", "zeroshot"}
 
 
@@ -25,11 +25,11 @@ class Checked:
     Attributes
     ----------
     width : int
-        How many features it gives.
+        Number of features of the network.
     linear : bool
-        Whether its classifier is one linear map of them.
+        Whether its classifier is one linear map of the features.
     fusible : bool
-        Whether its features stay what they are when batch normalisation is folded away.
+        Whether folding batch normalisation leaves the features unchanged.
     """
 
     width: int
@@ -38,24 +38,24 @@ class Checked:
 
 
 def key_of(module: torch.nn.Module, digest: str, builder: str, **options: Any) -> str | None:
-    """Return what the results of a check depend on, as a SHA-256 in hexadecimal digits.
+    """Return a key for the results of a check: a SHA-256 of everything that they depend on.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network, as it was made.
+        The network as it was created.
     digest : str
         SHA-256 of its weights.
     builder : str
         Name of the Python module that built it.
     **options : object
-        What else the check depends on, such as the size of the images.
+        Everything else that the check depends on, such as the size of the images.
 
     Returns
     -------
     key : str or None
-        None where a layer or the builder is of a package whose version says nothing about its
-        code: the user's own may change between two starts, and is checked at each.
+        None if a layer or the builder comes from a package whose version does not identify its
+        code. A user's own code may change between two starts, so it is checked at each start.
     """
     names = [builder, *(type(layer).__module__ for layer in module.modules())]
     packages = {"torch", "timm", *(name.partition(".")[0] for name in names)}
@@ -72,7 +72,7 @@ def key_of(module: torch.nn.Module, digest: str, builder: str, **options: Any) -
 
 
 def recall(key: str) -> Checked | None:
-    """Return the results that were kept under a key; None if there are none, or damaged ones."""
+    """Return the results that are stored under a key; None if they are missing or damaged."""
     try:
         kept = json.loads(_file(key).read_text(encoding="utf-8"))
         checked = Checked(**kept["checked"])
@@ -82,7 +82,7 @@ def recall(key: str) -> Checked | None:
 
 
 def remember(key: str, checked: Checked) -> None:
-    """Keep results under a key, if the cache folder can be written."""
+    """Store results under a key, if the cache folder is writable."""
     kept = {"checked": asdict(checked), "sha256": _sha256([key, asdict(checked)])}
     file = _file(key)
     with suppress(OSError):  # the next start checks again, which costs half a second

@@ -11,17 +11,17 @@ from zeroshot._utils._device import resolve_device, resolve_precision
 from zeroshot._utils._open_clip import create_clip
 from zeroshot.backbones._network import Network, build_network
 
-# How open_clip and timm call what is done with images that are not square.
+# open_clip's and timm's names for the handling of images that are not square.
 _CROPS = {"shortest": "center", "squash": "squash", "longest": "border"}
 
 
 class ImageTower(nn.Module):
-    """An image tower that answers to timm's calls: its features are what it projects to.
+    """An image tower with the methods of a timm model. Its features are the projected ones.
 
     Parameters
     ----------
     visual : torch.nn.Module
-        As a model of open_clip has it.
+        Image tower of an open_clip model.
     """
 
     num_classes = 0
@@ -36,23 +36,23 @@ class ImageTower(nn.Module):
         return features[0] if isinstance(features, tuple) else features  # CoCa adds its tokens
 
     def forward_head(self, features: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """Return the features: there is no classifier."""
+        """Return the features unchanged, because there is no classifier."""
         return features
 
     def get_classifier(self) -> nn.Module:
-        """Return the identity, timm's sign of no classifier."""
+        """Return the identity, as timm models without a classifier do."""
         return nn.Identity()
 
 
 def open_image_tower(
     model_name: Any, weights: Any, *, device: Any, precision: str, seed: int, owner: str
 ) -> Network:
-    """Create the model, keep its image tower, and find out by one image what it gives.
+    """Create the model, keep its image tower, and test the tower on one image.
 
     Raises
     ------
     ValueError, FileNotFoundError, DownloadError, MissingDependencyError, IntegrityError
-        As `create_clip`; ValueError also where it takes no square images.
+        As for `create_clip`. ValueError also if the model does not take square images.
     """
     target = resolve_device(device, owner=owner)
     dtype = resolve_precision(precision, target, owner=owner)

@@ -1,4 +1,4 @@
-"""The loop from images to rows of features, with the error of each unreadable image."""
+"""Loop from images to rows of features, with an error for each unreadable image."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def compute_rows(
     progress: bool | str,
     owner: str,
 ) -> tuple[np.ndarray, Errors]:
-    """Return one row an image and the error of each that cannot be read.
+    """Return one row per image, and an error for each image that cannot be read.
 
     Returns
     -------
     rows : float32 ndarray of shape (n, n_features) or (n, n_classes)
-        NaN where an image cannot be read.
+        NaN for images that cannot be read.
     errors : dict of int to ImageReadError
-        By position, in order.
+        Errors by position, in order.
 
     Raises
     ------
     ImageReadError
-        The first image that cannot be read, if `stop_on_error`.
+        An image cannot be read, and `stop_on_error` is True.
     """
     width = network.n_classes if logits else network.width
     rows = np.full((len(images), width), np.nan, dtype=np.float32)
@@ -66,7 +66,7 @@ def compute_rows(
         desc=f"{'logits' if logits else 'features'} ({network.device.type})",
         unit="image",
     )
-    # Closed here: an error that is kept would keep the reading threads, too.
+    # Closed here, because a stored error would otherwise keep the reading threads alive.
     with bar, closing(batches):
         refusing = owner if stop_on_error else None
         for positions, values in _computed(network, batches, errors, logits, refusing):
@@ -84,8 +84,8 @@ def _computed(
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Yield the positions and values of each batch, one batch behind its computation.
 
-    An accelerator computes while this thread goes on: fetching the batch before keeps it busy.
-    The first image that cannot be read is raised in the name of `refusing`, if that is given.
+    An accelerator computes asynchronously: fetching the previous batch meanwhile keeps it busy. If
+    `refusing` is given, the first image that cannot be read raises an error in its name.
     """
     start, previous = 0, None
     for batch in batches:
@@ -114,7 +114,7 @@ def _computed(
 def warn_unreadable(
     images: Sequence[Any] | np.ndarray, errors: Errors, on_error: str, *, owner: str
 ) -> None:
-    """Warn of every image that could not be read: ten by name, all in the warning's attributes."""
+    """Warn of images that could not be read: ten by name, all in the warning's attributes."""
     named = [name_of(images[position], position) for position in errors]
     more = len(named) - _NAMED_IN_WARNING
     listed = ", ".join(named[:_NAMED_IN_WARNING]) + (f" and {more} more" if more > 0 else "")

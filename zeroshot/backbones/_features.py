@@ -1,4 +1,4 @@
-"""The base class of backbones that are transformers: images in, features out."""
+"""Base class of the backbones: transformers from images to features."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class ImageFeatures(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Interface of the backbones: a subclass has the parameters named here, and opens a network.
+    """Interface of the backbones. A subclass has the parameters named here, and opens a network.
 
-    The network is not part of a pickle: it is opened again, from the same source, when an unpickled
+    The network is not part of a pickle. It is opened again from the same source when an unpickled
     object is first used, and its hash is compared.
     """
 
@@ -80,15 +80,15 @@ class ImageFeatures(
 
     @abstractmethod
     def _open(self) -> Network:
-        """Return the network, its random initialisation seeded by ``self._seed``."""
+        """Return the network. ``self._seed`` is the seed of its random initialisation."""
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Check the parameters and open the network; nothing is learned.
+        """Check the parameters and open the network. Nothing is learned.
 
         Parameters
         ----------
         X : list of path or PIL image, or uint8 array of shape (n, height, width, 3), optional
-            Checked if given, and not read.
+            Images; checked if given, but not read.
         y : ignored
             Present for scikit-learn's interface.
 
@@ -100,9 +100,9 @@ class ImageFeatures(
         Raises
         ------
         TypeError, ValueError
-            A parameter or `X` is of the wrong kind; the message says what to pass.
+            A parameter or `X` is of the wrong kind. The message says what to pass.
         MissingDependencyError, DownloadError, IntegrityError
-            The weights cannot be had, or are not this model's.
+            The weights are not available, or belong to another model.
         """
         self._check_parameters()
         if X is not None:
@@ -133,7 +133,7 @@ class ImageFeatures(
         ImageReadError
             An image cannot be read, and ``on_error="raise"``.
         TypeError, ValueError
-            `X` is no list of images.
+            `X` is not a list of images.
 
         Warns
         -----
@@ -143,7 +143,7 @@ class ImageFeatures(
         return self._run(X, logits=False)
 
     def extract(self, X: Any) -> Bunch:
-        """Return the features of the images that can be read, and the errors of the others.
+        """Return the features of readable images, and the errors of the others.
 
         Parameters
         ----------
@@ -156,13 +156,13 @@ class ImageFeatures(
         Bunch
             ``features``, float32 of shape (n_read, ``n_features_out_``); ``indices``, of shape
             (n_read,), the position in `X` of each row; ``errors``, a dict from the position of each
-            other image to its ImageReadError. It neither raises nor warns on unreadable images,
-            whatever `on_error` is.
+            other image to its ImageReadError. Unreadable images never raise or warn here, for any
+            `on_error`.
 
         Raises
         ------
         TypeError, ValueError
-            `X` is no list of images.
+            `X` is not a list of images.
 
         Examples
         --------
@@ -180,7 +180,7 @@ class ImageFeatures(
         return Bunch(features=rows[indices], indices=indices, errors=errors)
 
     def _opened(self) -> Network:
-        """Return the network, opened again if this object came out of a pickle."""
+        """Return the network. It is opened again if this object was unpickled."""
         with _opening:
             network = getattr(self, "_network", None)
             if network is not None:

@@ -35,7 +35,7 @@ from zeroshot.exceptions import Remedy, in_python
 class InnerLayer:
     """A network up to one of its layers.
 
-    It shares its weights with the network. A pass ends at the layer: what stands behind it is not
+    It shares its weights with the network. A forward pass ends at the layer; later layers are not
     computed.
 
     Parameters
@@ -43,16 +43,16 @@ class InnerLayer:
     module : torch.nn.Module
         A timm network in evaluation mode, on its device.
     name : str
-        Path of a layer in it, such as ``"blocks.3"``.
+        Path of a layer of the network, such as ``"blocks.3"``.
     pool_size : int
-        Cells a side that a map is averaged over.
+        Number of cells per side of the grid over which a feature map is averaged.
     owner : str
         Who asks, for the messages.
 
     Raises
     ------
     ValueError
-        There is no such layer; those on top are named.
+        There is no such layer. The message lists the top-level layers.
     """
 
     def __init__(self, module: Any, name: str, pool_size: int, *, owner: str) -> None:
@@ -77,8 +77,8 @@ class InnerLayer:
         Raises
         ------
         ValueError
-            The network does not pass through the layer, or it gives neither maps, tokens nor
-            vectors, or no maps for more than one cell.
+            The forward pass does not reach the layer; or the output of the layer is not maps,
+            tokens or vectors; or it is not maps and there is more than one cell.
         """
         try:
             self.module(pixels)
@@ -106,15 +106,15 @@ class InnerLayer:
 
 
 _ANTIALIASED = ("bicubic", "bilinear")
-# On a CPU, a pass over more pixels than this spends its time on memory instead of arithmetic:
-# EfficientNet-Lite0 runs 49 images a second in batches of 4, and 32 in batches of 24.
+# On a CPU, memory limits the speed of a pass over more pixels than this: EfficientNet-Lite0 runs 49
+# images per second in batches of 4, and 32 in batches of 24.
 _CPU_PIXELS = 4 * 224 * 224
 _FUSION_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a fitted backbone computes with.
+    """Network of a fitted backbone, with everything needed to compute features.
 
     Attributes
     ----------
@@ -123,23 +123,23 @@ class Network:
     device : torch.device
         Where it runs.
     dtype : torch.dtype
-        What convolutions and matrix products run in.
+        Precision of convolutions and matrix products.
     size : int
         Side of its square input, in pixels.
     width : int
-        How many features it gives: of its true output, not of its declared attributes.
+        Number of features, measured on its output and not taken from its attributes.
     transform : callable
         timm's evaluation geometry: PIL image to uint8 tensor of shape (3, size, size).
     scale, shift : torch.Tensor of shape (1, 3, 1, 1)
-        ``pixels * scale + shift`` is what the network takes.
+        ``pixels * scale + shift`` is the input of the network.
     interpolation : str
         How small images are enlarged.
     head : SourceHead or None
-        Its own classifier, where that is linear and its classes are known.
+        Its own classifier, if it is linear and its classes are known.
     digest : str
         SHA-256 of its weights.
     inner : InnerLayer or None
-        The layer whose output the features are, if it is not the last before the classifier.
+        The layer whose output is used as features, if it is not the last before the classifier.
     """
 
     module: Any
@@ -157,17 +157,17 @@ class Network:
 
     @property
     def max_batch(self) -> int | None:
-        """How many images to run at once at most, if there is a limit."""
+        """Maximum number of images to run at once, if there is a limit."""
         return max(1, _CPU_PIXELS // self.size**2) if self.device.type == "cpu" else None
 
     @property
     def n_classes(self) -> int:
-        """How many logits it gives.
+        """Number of logits.
 
         Raises
         ------
         ValueError
-            It has no classifier.
+            The network has no classifier.
         """
         count = int(self.module.num_classes)
         if count == 0:
@@ -188,7 +188,7 @@ class Network:
                 features = self.module.forward_head(maps, pre_logits=True)
                 if logits and self.head is None:
                     return self.module.forward_head(maps).float()
-            if logits:  # outside of autocast: the same numbers as source_head_ gives
+            if logits:  # outside of autocast: same numbers as source_head_
                 return self.module.get_classifier()(features.float())
             return features.float()
 
@@ -209,7 +209,7 @@ class Network:
         return batch.mul_(self.scale).add_(self.shift)
 
     def _enlarge(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Resize to the network's input, to the pixel values that Pillow would give."""
+        """Resize to the network's input size, with the same pixel values as Pillow."""
         side = pixels.shape[-1]
         if side == self.size:
             return pixels
@@ -235,14 +235,14 @@ def open_network(
     seed: int,
     owner: str,
 ) -> Network:
-    """Create the network, load its weights, and find out by one image what it gives.
+    """Create the network, load its weights, and test it on one image.
 
     Raises
     ------
     ValueError
-        A parameter is out of range, or the network gives no vector for an image.
+        A parameter is out of range, or the network does not return one vector per image.
     MissingDependencyError, DownloadError, IntegrityError
-        Its weights cannot be had, or are not its own.
+        The weights are not available, or belong to another model.
     """
     target = resolve_device(device, owner=owner)
     dtype = resolve_precision(precision, target, owner=owner)
@@ -278,37 +278,38 @@ def build_network(
     pool_size: int = 1,
     source_labels: Any = None,
 ) -> Network:
-    """Return a network ready to compute, once its weights are checked.
+    """Check the weights, and return a network that is ready to compute.
 
     Parameters
     ----------
     module : torch.nn.Module
-        In evaluation mode, with ``forward_features``, ``forward_head`` and ``get_classifier`` as
-        timm has them.
+        A module in evaluation mode, with timm's ``forward_features``, ``forward_head`` and
+        ``get_classifier``.
     config : dict
-        As timm describes what a model takes: ``input_size``, ``mean``, ``std``,
-        ``interpolation``, ``crop_pct`` and ``crop_mode``.
+        timm's description of the input: ``input_size``, ``mean``, ``std``, ``interpolation``,
+        ``crop_pct`` and ``crop_mode``.
     model_name : str or path
-        Its name, for the messages.
+        Name of the model, for the messages.
     builder : str
         Name of the Python module that built it.
     pretrained : bool
-        Whether its weights are other than random: the results of their check are kept then.
+        Whether its weights are not random. If so, the results of their check are cached.
     device, dtype : torch.device, torch.dtype
-        Where, and in what, it computes.
+        Device and precision of the computation.
     owner : str
         Who asks, for the messages.
     layer : str, optional
-        The layer whose output the features are, if it is not the last before the classifier.
+        The layer whose output is used as features, if it is not the last before the classifier.
     pool_size : int
-        Cells a side that the maps of `layer` are averaged over.
+        Number of cells per side of the grid over which the maps of `layer` are averaged.
     source_labels : array-like of shape (n_classes,), optional
-        What the outputs of its classifier are, where they are not ImageNet's classes.
+        Labels of the outputs of its classifier, if they are not ImageNet's classes.
 
     Raises
     ------
     ValueError
-        The network gives no vector for an image, or `source_labels` do not fit its classifier.
+        The network does not return one vector per image, or `source_labels` do not fit its
+        classifier.
     """
     size, digest = config["input_size"][-1], weights_hash(module)
     key = None
@@ -384,7 +385,7 @@ def _noise(size: int) -> torch.Tensor:
 def _check(
     module: Any, size: int, layer: str | None, pool_size: int, model_name: Any, owner: str
 ) -> tuple[Checked, Any]:
-    """Find out by one image what a network gives, and fold its batch normalisation away."""
+    """Test a network on one image, and fold its batch normalisation into its convolutions."""
     width, linear = _probe(module, size, model_name, owner)
     if layer is not None:
         with torch.inference_mode():
@@ -424,18 +425,18 @@ def _probe(module: Any, size: int, model_name: str, owner: str) -> tuple[int, bo
 def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
     """Return the network with batch normalisations folded into the convolutions before them.
 
-    Which convolution a normalisation follows is taken from the order in which a block names
-    them, and believed only if the features of a random image stay what they were.
+    A normalisation is assumed to follow the convolution that is named before it in its block. This
+    is accepted only if the features of a random image do not change.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A timm network in evaluation mode; it is not changed.
+        A timm network in evaluation mode, which is not changed.
     size : int
         Side of its input, in pixels.
     layer : str, optional
-        A layer whose output must stay what it was too: that of a convolution does not, where the
-        normalisation behind it is folded in.
+        A layer whose output must not change either. Folding changes the output of a convolution if
+        the normalisation after it is folded into it.
     """
     fused = _fold(module)
     passes = [(net.forward_features for net in (module, fused))]
@@ -475,7 +476,7 @@ def _source_head(module: Any, labels: Any, owner: str) -> SourceHead | None:
         try:
             info = ImageNetInfo(infer_imagenet_subset(module) or "")
         except AssertionError:
-            return None  # timm knows no such subset, or counts its classes and does not name them
+            return None  # timm has no such subset, or has only the number of its classes
         labels, wnids = info.label_descriptions(), info.label_names()
     elif len(check_labels(labels, owner=owner, name="source_labels")) != classifier.out_features:
         raise ValueError(
@@ -487,8 +488,8 @@ def _source_head(module: Any, labels: Any, owner: str) -> SourceHead | None:
     return SourceHead(coef, intercept, labels, wnids)
 
 
-class _Reached(Exception):  # no error: how a pass ends early
-    """Carries the output of the layer out of the pass."""
+class _Reached(Exception):  # not an error: it ends a pass early
+    """Carries the output of the layer out of the forward pass."""
 
     def __init__(self, output: Any) -> None:
         super().__init__()
@@ -500,7 +501,7 @@ def _stop(module: nn.Module, inputs: Any, output: Any) -> None:
 
 
 def _upper(module: Any) -> list[str]:
-    """Return the network's own layers, those of sequences one by one, without its classifier."""
+    """Return the layers without the classifier; the layers of a sequence are listed one by one."""
     names = []
     for name, child in module.named_children():
         if child is module.get_classifier():

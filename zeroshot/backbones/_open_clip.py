@@ -33,42 +33,43 @@ def _check_weights(weights: Any, *, owner: str, name: str) -> None:
 class OpenCLIPFeatures(ImageFeatures):
     """Image features of CLIP, in the space of its text tower's label vectors.
 
-    With `CLIPTextEmbedding` of the same model and `NearestLabelClassifier` this is CLIP. Images are
-    read as `TimmFeatures` reads them, brought to the network's input as open_clip does, and run
-    through the image tower and its projection; features are not scaled to unit length.
+    Together with `CLIPTextEmbedding` of the same model and `NearestLabelClassifier`, this is CLIP.
+    Images are read as in `TimmFeatures` and resized as in open_clip. They then pass through the
+    image tower and its projection. Features are not scaled to unit length.
 
     Parameters
     ----------
     model_name : str or path, default="ViT-B-32"
-        An architecture of open_clip, or a folder with an ``open_clip_config.json``.
+        An architecture of open_clip, or a folder that contains an ``open_clip_config.json``.
     weights : str, path or None, default="laion2b_s34b_b79k"
-        A tag of open_clip's (``open_clip.list_pretrained()``), downloaded only if it is not in the
-        local cache; or a file of weights of this architecture, read without unpickling. None is
+        A tag from ``open_clip.list_pretrained()``, downloaded only if it is not in the local cache.
+        Or a file with weights of this architecture, which is read without unpickling. None is
         random initialisation.
     batch_size : int, default=64
-        How many images run at once, at most: on a CPU it is fewer, for speed. It changes no
-        result beyond rounding.
+        Maximum number of images per batch. On a CPU, batches are smaller, for speed. The batch size
+        changes results only within rounding.
     device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA, else MPS, else the CPU.
+        ``"auto"`` is CUDA if available, else MPS, else the CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        What convolutions and matrix products run in; ``"auto"`` is bfloat16 where the hardware
-        has instructions for it. Features are float32 in any case.
+        Precision of convolutions and matrix products. ``"auto"`` is bfloat16 if the hardware has
+        instructions for it. Features are always float32.
     num_workers : int, optional
-        Threads that read images; by default one a processor, four at most. 0 reads in the
-        calling thread.
+        Number of threads that read images. The default is one per processor, and at most four. 0
+        reads in the calling thread.
     on_error : {"raise", "skip", "nan"}, default="raise"
         What to do with an image that cannot be read, as for `TimmFeatures`.
     max_pixels : int, default=89_478_485
-        Width times height that an image may declare; beyond it, it cannot be read.
+        Maximum width times height of an image. Larger images cannot be read.
     max_bytes : int, default=268_435_456
-        Size that an image file may have.
+        Maximum size of an image file.
     max_seconds : float, default=20.0
-        How long decoding one AVIF, HEIC or JPEG 2000 image may take. A helper process decodes
-        these, and is ended then.
+        Time limit for decoding one AVIF, HEIC or JPEG 2000 image. A helper process decodes these
+        images, and is ended after this time.
     progress : bool or "auto", default="auto"
-        Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
+        Whether to show a progress bar on stderr. ``"auto"`` shows it only if the work takes more
+        than three seconds.
     random_state : int, RandomState instance or None, default=None
-        Of the initialisation with ``weights=None``; nothing else is random.
+        Seed of the initialisation with ``weights=None``. Nothing else is random.
 
     Attributes
     ----------
@@ -82,7 +83,7 @@ class OpenCLIPFeatures(ImageFeatures):
     See Also
     --------
     zeroshot.label_embeddings.CLIPTextEmbedding : The text tower.
-    zeroshot.estimators.NearestLabelClassifier : The classifier between the two.
+    zeroshot.estimators.NearestLabelClassifier : Classifier that compares the two.
 
     References
     ----------

@@ -21,12 +21,12 @@ Prepared = np.ndarray | ImageReadError
 
 
 def n_threads(num_workers: int | None, *, owner: str) -> int:
-    """Return how many threads read; None is one for each processor, four at most.
+    """Return the number of reading threads; None is one per processor, at most four.
 
     Raises
     ------
     ValueError
-        `num_workers` is negative or no integer.
+        `num_workers` is negative or not an integer.
     """
     if num_workers is None:
         return min(4, os.cpu_count() or 1)
@@ -38,7 +38,7 @@ def n_threads(num_workers: int | None, *, owner: str) -> int:
 
 
 def center_square(pixels: np.ndarray) -> np.ndarray:
-    """Return the largest square in the middle of an image of shape (height, width, 3)."""
+    """Return the largest central square of an image of shape (height, width, 3)."""
     height, width = pixels.shape[-3:-1]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -46,29 +46,29 @@ def center_square(pixels: np.ndarray) -> np.ndarray:
 
 
 def prepare(item: Any, position: int, size: int, transform: Transform, limits: Limits) -> Prepared:
-    """Read one image and bring it to a square of at most `size` pixels a side.
+    """Read one image and return it as a square of at most `size` pixels per side.
 
-    An image at least as large as the network's input goes through timm's own evaluation
-    transform; of a smaller one only the middle square is cut, and it is resized later, with
-    others of its size.
+    An image that is at least as large as the network's input goes through timm's own evaluation
+    transform. From a smaller image, only the central square is cut out. It is resized later,
+    together with other images of its size.
 
     Parameters
     ----------
     item : path, PIL image, or uint8 array of shape (height, width, 3)
         The image.
     position : int
-        Where it stands in the user's list.
+        Position in the user's list.
     size : int
         Side of the network's input, in pixels.
     transform : callable
         PIL image to uint8 tensor of shape (3, size, size).
     limits : Limits
-        What reading it may cost.
+        Limits on the size and the time of reading.
 
     Returns
     -------
     uint8 ndarray of shape (side, side, 3) with side <= size, or ImageReadError
-        The error is returned, not raised: what to do about it is the caller's affair.
+        The error is returned, not raised, so that the caller can decide what to do.
     """
     try:
         # Twice the input's side, so that the transform still does most of the resizing.
@@ -91,9 +91,9 @@ def read_batches(
     num_workers: int,
     limits: Limits,
 ) -> Generator[list[Prepared]]:
-    """Yield every image, prepared, in order, `batch_size` at a time.
+    """Yield all prepared images in order, `batch_size` at a time.
 
-    At most one batch and two images a thread are held ahead of the caller.
+    At most one batch and two images per thread are held ahead of the caller.
     """
     if isinstance(images, np.ndarray) and min(images.shape[1:3]) < size:
         for start in range(0, len(images), batch_size):

@@ -21,19 +21,18 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 class SourceHead(Saved):
     """A pretrained network's own classifier, ``scores = X @ coef.T + intercept``.
 
-    It is fitted from the start and never changes: cloning returns the object itself, and
-    ``fit`` does nothing, so that it can stand wherever a fitted classifier with probabilities
-    is asked for.
+    It is always fitted and never changes: cloning returns the object itself, and ``fit`` does
+    nothing. It can be used wherever a fitted classifier with probabilities is expected.
 
     Parameters
     ----------
     coef : array-like of shape (n_classes, n_features)
-        One row of weights for each class.
+        One row of weights per class.
     intercept : array-like of shape (n_classes,)
-        One offset for each class.
+        One offset per class.
     labels : array-like of shape (n_classes,)
-        What the classes are called: a synonym list such as ``"tench, Tinca tinca"`` for a head
-        trained on ImageNet, where two classes are called ``"crane"``.
+        Class names. For a head trained on ImageNet, these are synonym lists such as ``"tench, Tinca
+        tinca"``; two classes of ImageNet are called ``"crane"``.
     wnids : array-like of shape (n_classes,), optional
         The WordNet identifier of each class, such as ``"n01440764"``.
 
@@ -42,9 +41,9 @@ class SourceHead(Saved):
     coef, intercept, labels, wnids : ndarray
         The parameters, read-only.
     classes_ : ndarray of shape (n_classes,)
-        `labels`, in the order of the score columns (which need not be sorted).
+        `labels`, in the order of the score columns, which may be unsorted.
     n_features_in_ : int
-        Width of the features that it takes.
+        Width of the input features.
 
     Raises
     ------
@@ -133,11 +132,11 @@ class SourceHead(Saved):
 
     @property
     def n_features_in_(self) -> int:
-        """Width of the features that the head takes."""
+        """Width of the input features."""
         return self.coef.shape[1]
 
     def fit(self, X: Any = None, y: Any = None) -> SourceHead:
-        """Do nothing: the head was fitted by whoever trained the network.
+        """Do nothing: the head was fitted when the network was trained.
 
         Parameters
         ----------
@@ -162,8 +161,8 @@ class SourceHead(Saved):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            One column a class, in the order of `classes_` (two columns for two classes: these
-            are logits, not a signed distance).
+            One column per class, in the order of `classes_`. Two classes have two columns, because
+            these are logits and not a signed distance.
 
         Raises
         ------
@@ -222,20 +221,21 @@ class SourceHead(Saved):
         return self.labels[self.decision_function(X).argmax(axis=1)]
 
     def project(self, components: Any, mean: Any = None) -> SourceHead:
-        """Return the head for features that are given as ``x = z @ components + mean``.
+        """Return the head for compressed features ``z``, where ``x = z @ components + mean``.
 
         Parameters
         ----------
         components : array-like of shape (n_components, n_features)
-            Such as ``PCA.components_``; times the scale of each component where the features
-            are stored as integers.
+            Components such as ``PCA.components_``. If the features are stored as integers, multiply
+            each component by its scale.
         mean : array-like of shape (n_features,), optional
-            Such as ``PCA.mean_``; zero if left out.
+            Mean such as ``PCA.mean_``; zero if None.
 
         Returns
         -------
         SourceHead
-            Takes ``z`` of shape (n_samples, n_components) and gives the scores of ``x``.
+            A head that takes ``z`` of shape (n_samples, n_components) and returns the scores of
+            ``x``.
 
         Raises
         ------

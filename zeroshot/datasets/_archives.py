@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from zeroshot.exceptions import IntegrityError
 
 BLOCK_BYTES = 1 << 20
-# What the readers of the standard library raise over broken input, beside errors of the disk.
+# Errors that the standard library raises for broken input, in addition to disk errors.
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -35,7 +35,7 @@ def read_tar_gz(
 ) -> dict[str, bytes]:
     """Return the content of the members `wanted` of a ``.tar.gz`` archive.
 
-    The archive is read to its end, so that gzip's own checksum is checked.
+    The archive is read to its end, which also verifies gzip's own checksum.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ def read_tar_gz(
     wanted : collection of str
         Names of members.
     max_bytes : int
-        The most that the whole archive may unpack to.
+        Maximum unpacked size of the whole archive.
 
     Raises
     ------
     IntegrityError
-        The archive is truncated, altered or larger than `max_bytes`, lacks a member, or holds a
-        link, a device, or a name that leads out of its folder.
+        The archive is truncated, altered or larger than `max_bytes`, lacks a member, or contains a
+        link, a device, or a path outside its folder.
     """
     found: dict[str, bytes] = {}
     with _blamed_on(path), gzip.open(path, "rb") as unpacked:
@@ -77,20 +77,20 @@ def read_tar_gz(
 
 @contextmanager
 def open_zip(path: str | os.PathLike, *, max_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """Open a zip archive all of whose members have been found harmless.
+    """Open a zip archive after checking that all its members are harmless.
 
     Parameters
     ----------
     path : path
         The archive.
     max_bytes : int
-        The most that the whole archive may unpack to.
+        Maximum unpacked size of the whole archive.
 
     Raises
     ------
     IntegrityError
-        The archive is truncated or altered, unpacks to more than `max_bytes`, or holds a link, a
-        device, an encrypted member, a name twice or one that leads out of its folder.
+        The archive is truncated or altered, unpacks to more than `max_bytes`, or contains a link, a
+        device, an encrypted member, a duplicate name, or a path outside its folder.
     """
     with _blamed_on(path):
         archive = zipfile.ZipFile(path)
@@ -101,7 +101,7 @@ def open_zip(path: str | os.PathLike, *, max_bytes: int) -> Iterator[zipfile.Zip
 
 
 def read_member(archive: zipfile.ZipFile, name: str, *, max_bytes: int | None = None) -> bytes:
-    """Return the content of the member `name`, its checksum checked.
+    """Return the content of the member `name`, after verifying its checksum.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def read_member(archive: zipfile.ZipFile, name: str, *, max_bytes: int | None = 
 
 
 class _Refused(Exception):
-    """The reason for which an archive is not read."""
+    """The reason why an archive is not read."""
 
 
 @contextmanager
 def _blamed_on(path: str | os.PathLike) -> Iterator[None]:
-    """Turn whatever broken input raises into an IntegrityError that names the archive."""
+    """Turn any error from broken input into an IntegrityError that names the archive."""
     try:
         yield
     except (_Refused, *BROKEN) as error:
@@ -138,7 +138,7 @@ def _blamed_on(path: str | os.PathLike) -> Iterator[None]:
 
 
 class _LimitedReader(io.BufferedIOBase):
-    """A stream that ends in an error, not in a full memory, where it is too long."""
+    """A stream that raises an error if it is too long, instead of filling the memory."""
 
     def __init__(self, file: gzip.GzipFile, max_bytes: int) -> None:
         self._file = file
@@ -146,7 +146,7 @@ class _LimitedReader(io.BufferedIOBase):
         self._n_bytes = 0
 
     def read(self, size: int | None = None, /) -> bytes:
-        """Return the next bytes: one block at most, whatever a forged header asks for."""
+        """Return the next bytes: at most one block, for any size in a forged header."""
         asked = BLOCK_BYTES if size is None or size < 0 else size
         block = self._file.read(min(asked, BLOCK_BYTES))
         self._n_bytes += len(block)
@@ -160,14 +160,14 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that means a place outside of the folder it would be unpacked in."""
+    """Refuse a name that leads outside the folder of the archive."""
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or any(sign in name for sign in ("\\", ":", "\0")):
         raise _Refused(f"its member {name!r} leads out of its folder")
 
 
 def _check_members(members: list[zipfile.ZipInfo], max_bytes: int) -> None:
-    """Refuse members that are no plain files or folders, or too much in sum."""
+    """Refuse members that are not regular files or folders, or that are too large in total."""
     seen: set[str] = set()
     for member in members:
         _check_name(member.filename)
@@ -177,6 +177,6 @@ def _check_members(members: list[zipfile.ZipInfo], max_bytes: int) -> None:
         if member.filename in seen:
             raise _Refused(f"it holds {member.filename!r} twice")
         seen.add(member.filename)
-    # zipfile reads no more of a member than the size that stands in the directory.
+    # zipfile reads at most the size that the directory gives for a member.
     if sum(member.file_size for member in members) > max_bytes:
         raise _Refused(f"it unpacks to more than {max_bytes:,} bytes")

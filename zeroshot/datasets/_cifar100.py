@@ -17,8 +17,8 @@ from zeroshot.exceptions import IntegrityError, in_python
 ARCHIVE = Archive(
     filename="cifar-100-python.tar.gz",
     url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-    # The publisher gives an MD5 (eb9058c3a382ffc7106e4002c42a8d85); this sum of the same file is
-    # the one that other loaders check, those of Keras and MegEngine among them.
+    # The publisher gives an MD5 (eb9058c3a382ffc7106e4002c42a8d85). Other loaders, such as those of
+    # Keras and MegEngine, check this sum of the same file.
     sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
     max_bytes=400_000_000,
 )
@@ -48,21 +48,21 @@ def fetch_cifar100(
 ) -> Any:
     """Load CIFAR-100, downloading it (169 MB) if it is not on this machine.
 
-    An archive that lies in the folder is read as it is: it may be a smaller one in the official
-    layout. The pickles in it are read by an unpickler that admits lists, bytes, integers and
-    uint8 arrays only.
+    An archive that is already in the folder is read as it is. It may be a smaller one in the
+    official layout. Its pickles are read by an unpickler that accepts only lists, bytes, integers
+    and uint8 arrays.
 
     Parameters
     ----------
     data_home : path, optional
-        The folder that holds ``cifar-100-python.tar.gz``, or will. None means the environment
+        Folder of ``cifar-100-python.tar.gz``, also for the download. None is the environment
         variable ``ZEROSHOT_DATA``, else a folder in the user's cache.
     subset : {"train", "test", "all"}, default="train"
         Which images; ``"all"`` is the training images followed by the test images.
     download_if_missing : bool, default=True
-        Raise instead of downloading if false.
+        If False, raise an error instead of downloading.
     return_X_y : bool, default=False
-        Return ``(images, target)`` alone.
+        Return only ``(images, target)``.
 
     Returns
     -------
@@ -79,9 +79,9 @@ def fetch_cifar100(
     FileNotFoundError
         The archive is not there, and `download_if_missing` is false.
     DownloadError
-        The download failed; what came is kept, and the next call goes on from there.
+        The download failed. The received part is kept, and the next call resumes from it.
     IntegrityError
-        The archive is truncated, altered, or holds what does not belong there.
+        The archive is truncated, altered, or has unexpected content.
     ValueError
         `subset` is unknown.
 
@@ -137,7 +137,7 @@ def _names(meta: dict[str, Any], key: str, path: str | os.PathLike) -> list[str]
 
 
 def _images(table: dict[str, Any], path: str | os.PathLike) -> np.ndarray:
-    """Return the images of `table`, colours last: the archive has them as three planes."""
+    """Return the images of `table`, with the three colour planes of the archive moved last."""
     data = table.get("data")
     n_values = int(np.prod(IMAGE_SHAPE))
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != n_values:
@@ -149,7 +149,7 @@ def _images(table: dict[str, Any], path: str | os.PathLike) -> np.ndarray:
 def _labels(
     table: dict[str, Any], kind: str, names: list[str], path: str | os.PathLike
 ) -> np.ndarray:
-    """Return the names of the classes of the images of `table`."""
+    """Return the class name of each image of `table`."""
     numbers = _list(table, f"{kind}_labels", int, path)
     _check_length(table, numbers, f"{kind}_labels", path)
     if numbers and not 0 <= min(numbers) <= max(numbers) < len(names):

@@ -14,9 +14,8 @@ DATASETS = ("cifar100", "tiny_imagenet")
 def class_names(dataset: str) -> list[str]:
     """Return the names of the classes of a data set, sorted.
 
-    They ship with the package, built from the official archives by
-    ``tools/build_class_names.py``, and are what `fetch_cifar100` and
-    `fetch_tiny_imagenet` give as ``class_names``.
+    The names are part of the package. ``tools/build_class_names.py`` built them from the official
+    archives. They equal the ``class_names`` of `fetch_cifar100` and `fetch_tiny_imagenet`.
 
     Parameters
     ----------
@@ -54,12 +53,12 @@ def _table() -> dict[str, dict[str, str]]:
 
 
 def label_texts(dataset: str) -> dict[str, str]:
-    """Return what the ambiguous class names of a data set mean, in words.
+    """Return texts that explain the ambiguous class names of a data set.
 
-    Word vectors know no senses: the vector of ``"can"`` is mostly that of the verb, ``"apple"``
-    of the company, ``"cup"`` of the championship. These texts name the thing in the pictures.
-    They were written in one go from the list of names, without a look at any class's result, and
-    not revised; the mean accuracy with bare names was known. They are meant for
+    Word vectors do not distinguish senses: the vector of ``"can"`` is mostly that of the verb,
+    ``"apple"`` of the company, ``"cup"`` of the championship. These texts name the thing in the
+    pictures. They were written once from the list of names and not revised. The results of single
+    classes were not used; the mean accuracy with bare names was known. Use them as
     ``WordVectors(overrides=label_texts("cifar100"))``.
 
     Parameters
@@ -70,7 +69,7 @@ def label_texts(dataset: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Text of each ambiguous name; other names stand for themselves.
+        Text of each ambiguous name. Other names need no text.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Features of CIFAR-100 that ship with the package."""
+"""Features of CIFAR-100 that are part of the package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
 
 def load_cifar100_features(*, subset: str = "all", return_X_y: bool = False) -> Any:
-    """Load features of CIFAR-100 that ship with the package.
+    """Load the features of CIFAR-100 that are part of the package.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def load_cifar100_features(*, subset: str = "all", return_X_y: bool = False) -> 
         With the fields
 
         data : float32 ndarray of shape (n_samples, 128)
-            Principal components of the features, without unit.
+            Principal components of the features, without a unit.
         target : ndarray of shape (n_samples,) of str
             Class names.
         class_names : list of str
@@ -51,7 +51,7 @@ def load_cifar100_features(*, subset: str = "all", return_X_y: bool = False) -> 
         mean : float32 ndarray of shape (1280,)
             Mean of the features.
         DESCR : str
-            Where the features come from.
+            Provenance of the features.
 
     Raises
     ------

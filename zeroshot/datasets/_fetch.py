@@ -26,12 +26,12 @@ RANGE_NOT_SATISFIABLE = 416
 
 
 class Archive(NamedTuple):
-    """An archive as its authors publish it."""
+    """An archive as published by its authors."""
 
     filename: str
     url: str
     sha256: str
-    max_bytes: int  # an archive that unpacks to more than this is not read
+    max_bytes: int  # maximum unpacked size of an archive that is read
 
 
 def resolve_data_home(
@@ -42,15 +42,15 @@ def resolve_data_home(
     Parameters
     ----------
     data_home : path, optional
-        The folder. None means the environment variable ``ZEROSHOT_DATA``, or, where that is not
-        set, the folder ``data`` in the package's cache.
+        The folder. None is the environment variable ``ZEROSHOT_DATA`` or, if it is not set, the
+        folder ``data`` in the package's cache.
     owner : str
-        Who asks, for the message.
+        Name of the caller, for the message.
 
     Raises
     ------
     TypeError
-        `data_home` is no path.
+        `data_home` is not a path.
 
     Examples
     --------
@@ -74,17 +74,17 @@ def find_archive(
     download_if_missing: bool,
     owner: str,
 ) -> Path:
-    """Return the path of `archive` on this machine, downloading it if need be.
+    """Return the path of `archive` on this machine, and download it if necessary.
 
-    A file that lies there already is taken as it is: it may be a smaller archive in the same
-    format. Checksums are for what comes over the network.
+    An existing file is used as it is. It may be a smaller archive in the same format. Only
+    downloads are checked against the checksum.
 
     Raises
     ------
     FileNotFoundError
-        It is not there, and `download_if_missing` is false.
+        The archive is missing, and `download_if_missing` is False.
     DownloadError, IntegrityError
-        The download failed; see `zeroshot.datasets._fetch.fetch`.
+        The download failed: see `zeroshot.datasets._fetch.fetch`.
     """
     folder = resolve_data_home(data_home, owner=owner)
     path = folder / archive.filename
@@ -108,24 +108,24 @@ def fetch(
     timeout: float = 30.0,
     progress: bool = True,
 ) -> Path:
-    """Download `url` to the file `target`, whole and with the right checksum, or not at all.
+    """Download `url` to the file `target`, only if it is complete and its checksum is right.
 
-    What has arrived stays in ``<target>.part`` when the connection breaks, and the next call
-    goes on from there if the server knows byte ranges, else from the beginning. `target` itself
-    appears in one step, after its checksum has been found right.
+    If the connection breaks, the received part stays in ``<target>.part``. The next call resumes
+    from it if the server supports byte ranges, else it starts again. `target` itself appears in one
+    step, after its checksum has been verified.
 
     Parameters
     ----------
     url : str
-        An ``http`` or ``https`` address. Redirections lead nowhere else.
+        An ``http`` or ``https`` address. Redirections to other schemes are refused.
     target : path
-        The file to make; its folder is made as needed.
+        File to create. Its folder is created if necessary.
     sha256 : str
         The SHA-256 of the whole file, in hexadecimal digits.
     timeout : float, default=30.0
-        Seconds that the server may stay silent.
+        Maximum number of seconds without data from the server.
     progress : bool, default=True
-        Show a bar on stderr.
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -135,10 +135,10 @@ def fetch(
     Raises
     ------
     DownloadError
-        The file cannot be had, the connection broke, or another process is downloading it. The
-        message names the address, the folder and the way out.
+        The file is not available, the connection broke, or another process is downloading it. The
+        message names the address, the folder and what to do.
     IntegrityError
-        The whole file came, and its checksum is not `sha256`. It is removed.
+        The file is complete, but its checksum is not `sha256`. It is removed.
     ValueError
         `url` is neither ``http`` nor ``https``.
 
@@ -174,7 +174,7 @@ def fetch(
 
 
 def _unavailable(url: str, target: Path, part: Path, error: Exception) -> str:
-    """Say what failed, how much is there, and what to do."""
+    """Return what failed, how much has arrived, and what to do."""
     try:
         kept = part.stat().st_size
     except OSError:
@@ -191,10 +191,11 @@ def _unavailable(url: str, target: Path, part: Path, error: Exception) -> str:
 
 @contextmanager
 def _alone_with(part: Path) -> Iterator[None]:
-    """Keep other processes away from `part`, and leave no empty file behind after an error.
+    """Lock `part` against other processes, and remove it after an error if it is empty.
 
-    Two writers would interleave their bytes, the later one even in the finished file. Windows
-    gets no lock: there, nobody can rename a file that another process has open.
+    Two writers would interleave their bytes, and the later one would even write into the finished
+    file. On Windows there is no lock, because a file that another process has open cannot be
+    renamed.
     """
     with ExitStack() as stack:
         if sys.platform != "win32":
@@ -215,13 +216,13 @@ def _lock(file: BinaryIO, part: Path) -> None:
             ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
         except BlockingIOError:
             ours = False
-        # The other process may also have put its file in place just before we had the lock.
+        # The other process may also have finished its file just before we got the lock.
         if not ours:
             raise OSError("another process is downloading it; wait until that is done")
 
 
 def _complete(file: BinaryIO, url: str, *, sha256: str, timeout: float, progress: bool) -> None:
-    """Append to `file` what it lacks of the content of `url`."""
+    """Append the missing part of the content of `url` to `file`."""
     held = _size(file)
     try:
         response = _request(url, held, timeout)
@@ -230,7 +231,7 @@ def _complete(file: BinaryIO, url: str, *, sha256: str, timeout: float, progress
         if error.code != RANGE_NOT_SATISFIABLE or not held:
             raise
         if sha256_of(file.name) == sha256.lower():
-            return  # all of it had come before the last run was stopped
+            return  # the file was already complete when the last run stopped
         response = _request(url, 0, timeout)
     with response:
         begin = _first_byte(response)
@@ -251,7 +252,7 @@ def _size(file: BinaryIO) -> int:
 
 
 def _request(url: str, begin: int, timeout: float) -> Any:
-    """Ask for `url` from byte `begin` on, over HTTP and HTTPS only, redirections included."""
+    """Request `url` from byte `begin` on, only over HTTP and HTTPS, also after redirections."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -270,7 +271,7 @@ def _request(url: str, begin: int, timeout: float) -> Any:
 
 
 def _first_byte(response: Any) -> int:
-    """Return the position that `response` begins at: 0 where the server knows no ranges."""
+    """Return the start position of `response`: 0 if the server does not support ranges."""
     if response.status != http.client.PARTIAL_CONTENT:
         return 0
     match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
@@ -282,7 +283,7 @@ def _first_byte(response: Any) -> int:
 def _receive(
     response: Any, file: BinaryIO, *, total: int | None, progress: bool, name: str
 ) -> None:
-    """Copy `response` to `file` as it comes, so that what came before a break is kept."""
+    """Copy `response` to `file` as it arrives, so that the part before a break is kept."""
     with progress_bar(
         progress=progress,
         total=total,

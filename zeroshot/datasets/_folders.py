@@ -46,21 +46,21 @@ _WNID = re.compile(r"n\d{8}")
 def load_image_folder(
     directory: str | os.PathLike, *, skip_unreadable: bool = False, skip_empty: bool = False
 ) -> Bunch:
-    """List the images of a folder that holds a folder for each class.
+    """List the images of a folder with one subfolder per class.
 
-    Images are known by their extension (``.jpg``, ``.png``, ...; in any case; ``.heic`` where
-    pillow-heif is installed) and may lie at any depth in their class's folder. Hidden files and
-    folders are ignored. Nothing is opened, unless `skip_unreadable` is true: else a damaged image
-    is found by what reads it, such as `zeroshot.TimmFeatures`.
+    Images are found by their extension (``.jpg``, ``.png``, ..., in upper or lower case; ``.heic``
+    if pillow-heif is installed), at any depth in the folder of their class. Hidden files and
+    folders are ignored. Images are opened only if `skip_unreadable` is True. Otherwise a damaged
+    image raises later, when it is read, for example by `zeroshot.TimmFeatures`.
 
     Parameters
     ----------
     directory : path
         A folder such as ``pets``, with ``pets/cat/1.jpg`` and ``pets/dog/1.jpg``.
     skip_unreadable : bool, default=False
-        Open every image, and leave out those that cannot be read, and classes that have no other.
+        Open every image, and leave out unreadable images and classes without readable images.
     skip_empty : bool, default=False
-        Leave out class folders that hold no image at all, as long as another holds one.
+        Leave out class folders without images, if at least one class folder has images.
 
     Returns
     -------
@@ -77,14 +77,15 @@ def load_image_folder(
     FileNotFoundError, NotADirectoryError
         There is no such folder.
     ValueError
-        The folder is empty, a class folder holds no image (all of them are named; with
-        `skip_empty`, if there is no other), images lie beside the class folders, no image can be
-        read, or the folders are the parts of a data set (``train``, ``val``) and not classes.
+        The folder is empty; a class folder has no image (the message names all of them; with
+        `skip_empty`, only if no class folder has images); images are next to the class folders; no
+        image can be read; or the folders are parts of a data set (``train``, ``val``) and not
+        classes.
 
     Warns
     -----
     LabelWarning
-        Class folders are wnids, which are read as their synsets, or numbers, which say nothing.
+        Class folders are wnids, which are read as their synsets, or numbers, which have no meaning.
 
     Examples
     --------
@@ -150,7 +151,7 @@ def load_image_folder(
 
 
 def _errors(paths: list[str]) -> dict[str, ImageReadError]:
-    """Return what is wrong with those of the images that cannot be read."""
+    """Return the errors of the images that cannot be read."""
 
     def error_of(path: str) -> ImageReadError | None:
         try:
@@ -159,7 +160,7 @@ def _errors(paths: list[str]) -> dict[str, ImageReadError]:
             return error
         return None
 
-    with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while decoding
         found = zip(paths, pool.map(error_of, paths), strict=True)
         return {path: error for path, error in found if error is not None}
 
@@ -170,8 +171,8 @@ def list_images(path: str | os.PathLike) -> list[str]:
     Parameters
     ----------
     path : path
-        A file, which is taken whatever its extension, or a folder, searched at any depth for
-        files with an image's extension; hidden files and folders are ignored.
+        A file with any extension, or a folder. A folder is searched at any depth for files with an
+        image's extension. Hidden files and folders are ignored.
 
     Returns
     -------
@@ -214,7 +215,7 @@ def list_images(path: str | os.PathLike) -> list[str]:
 
 
 def list_other_files(path: str | os.PathLike) -> list[str]:
-    """Return the paths of the files in a folder that `list_images` leaves out for their names."""
+    """Return the paths of the files in a folder that `list_images` skips by their names."""
     if Path(path).is_file():
         return []
     return [found for found in _files_below(Path(path)) if not _is_image(found)]
@@ -227,7 +228,7 @@ def _others(path: str | os.PathLike) -> str:
 
 
 def _check_not_split(folder: Path, classes: list[str]) -> None:
-    """Raise if the class folders are the parts of a data set, with a folder for each class."""
+    """Raise if the class folders are parts of a data set, with one folder per class in each."""
     parts = {name: set(_class_folders(folder / name)[0]) for name in classes if _is_part(name)}
     shared = any(parts[a] & parts[b] for a, b in combinations(parts, 2))
     if not shared and not (len(parts) == len(classes) and any(parts.values())):
@@ -245,7 +246,7 @@ def _is_part(name: str) -> bool:
 
 
 def _warn_of_codes(classes: list[str]) -> None:
-    """Warn of class folders that are wnids or numbers, and say what they are read as."""
+    """Warn about class folders that are wnids or numbers, and say how they are read."""
     from zeroshot.taxonomy._lemmas import find_identifier
     from zeroshot.taxonomy._synset import Synset
 
@@ -291,7 +292,7 @@ def _existing_folder(directory: str | os.PathLike, owner: str) -> Path:
 
 
 def _class_folders(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """Return the names of the folders in `folder`, of the images and of other files beside them."""
+    """Return the names of the folders, of the images and of the other files in `folder`."""
     entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry.name))
     classes = [entry.name for entry in entries if entry.is_dir()]
     files = [entry.name for entry in entries if entry.is_file()]
@@ -331,7 +332,7 @@ def _extensions() -> str:
 
 
 def heif_hint(endings: Iterable[str]) -> str:
-    """Return what reads the files of these endings that were not read, if that is known."""
+    """Return how to read the skipped files with these extensions, if that is known."""
     if not any(ending.lower() in HEIF_EXTENSIONS for ending in endings):
         return ""
     return ". HEIC is read with pillow-heif: pip install 'scikit-zeroshot[heif]'"

@@ -32,19 +32,19 @@ def read_mat(
 ) -> dict[str, np.ndarray]:
     """Return the variables `wanted` of a MATLAB file of version 4 to 7.
 
-    What the file says of its variables is checked before any of them is read, and no other
-    variable is: MATLAB files can hold objects and functions too.
+    The headers of the variables are checked before any variable is read. Other variables are never
+    read, because MATLAB files can also contain objects and functions.
 
     Parameters
     ----------
     file : binary file, seekable
         The MATLAB file.
     wanted : mapping of str to frozenset of str
-        MATLAB classes that each variable may be of: `NUMBERS` or `TEXTS`.
+        Allowed MATLAB classes of each variable: `NUMBERS` or `TEXTS`.
     name, remedy : str
-        What the file is called, and a sentence on what to do, for the messages.
+        Name of the file, and a sentence on what to do, for the messages.
     max_bytes : int
-        The most that the wanted variables may take, at eight bytes a number.
+        Maximum size of the wanted variables, at eight bytes per number.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def read_mat(
 
 
 class _Refused(Exception):
-    """The reason for which a file is not used."""
+    """The reason why a file is not used."""
 
 
 def _check_version(header: bytes) -> None:
@@ -85,7 +85,7 @@ def _check_version(header: bytes) -> None:
 
 
 def _check_whole(file: BinaryIO, header: bytes) -> None:
-    """Refuse a file of version 5 that ends before its last variable does, whichever that is."""
+    """Refuse a file of version 5 that ends before the end of its last variable."""
     size = file.seek(0, os.SEEK_END)
     byte_order = {b"IM": "<", b"MI": ">"}.get(header[-2:])
     end = HEADER_BYTES
@@ -102,9 +102,9 @@ def _attempt(function: Callable[..., Any], file: BinaryIO, **options: Any) -> An
     file.seek(0)
     try:
         return function(file, appendmat=False, **options)
-    except MemoryError:  # a whole file may be too large for this machine
+    except MemoryError:  # an intact file may be too large for this machine
         raise
-    except Exception as error:  # broken files raise nearly anything; all of it means one thing
+    except Exception as error:  # broken files raise almost any error, always for the same reason
         raise _Refused(f"cannot be read ({type(error).__name__}: {error})") from error
 
 
@@ -136,14 +136,14 @@ def _check_variables(
 def _numbers(values: Any, name: str) -> np.ndarray:
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
         raise _Refused(f"holds {name!r} as {getattr(values, 'dtype', type(values))}")
-    # NaN fails every comparison. No array of truth values: features take half a gigabyte.
+    # NaN fails every comparison. This avoids a Boolean array: features take half a gigabyte.
     if values.size and not (-LARGEST <= values.min() and values.max() <= LARGEST):
         raise _Refused(f"holds NaN, infinity or numbers beyond float32 in {name!r}")
     return values
 
 
 def _texts(cells: np.ndarray, name: str) -> np.ndarray:
-    """Return a column of texts as a 1-D array: MATLAB's cells come as arrays in an array."""
+    """Return a column of texts as a 1-D array; SciPy reads MATLAB cells as nested arrays."""
     texts = [np.asarray(cell).ravel() for cell in cells.ravel()]
     if not all(text.dtype.kind == "U" and text.size == 1 for text in texts):
         raise _Refused(f"holds something else than one text a cell in {name!r}")

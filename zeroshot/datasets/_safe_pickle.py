@@ -1,8 +1,8 @@
-"""A reader of CIFAR-100's pickles that makes only lists, bytes, integers and arrays.
+"""Reader of CIFAR-100's pickles that creates only lists, bytes, integers and arrays.
 
-A pickle is a program: it may call whatever it names. The names that the official files need are
-answered here by objects of our own that can do one thing each, and every other name is refused.
-Neither numpy nor the codecs module is within the pickle's reach, and what it is handed has no
+A pickle is a program that can call any function by name. For the names that the official files
+need, this module supplies its own objects, each with a single function. All other names are
+refused. The pickle cannot access numpy or the codecs module, and the supplied objects have no
 attributes that it could set.
 """
 
@@ -27,7 +27,7 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
     content : bytes
         The pickle, written by Python 2 or 3.
     name : str
-        What it is called, for the messages.
+        Name of the pickle, for the messages.
 
     Returns
     -------
@@ -36,8 +36,7 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
     Raises
     ------
     IntegrityError
-        The pickle is damaged, names anything else, or holds anything else. Nothing it names has
-        run.
+        The pickle is damaged, or has other names or content. None of its named functions has run.
 
     Examples
     --------
@@ -55,7 +54,7 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
         value = _RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
     except IntegrityError as error:
         raise IntegrityError(f"{name} {error}") from error
-    except Exception as error:  # broken pickles raise nearly anything; all of it means one thing
+    except Exception as error:  # broken pickles raise almost any error, always for the same reason
         raise IntegrityError(
             f"{name} is no readable pickle ({type(error).__name__}: {error}). Remove its archive, "
             f"and fetch it again or copy a whole one there."
@@ -66,7 +65,7 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse a pickle whose memo, a table indexed by numbers that it names, fills the memory."""
+    """Refuse a pickle whose memo (a table with indices set by the pickle) fills the memory."""
     for opcode, argument, _ in pickletools.genops(content):
         is_put = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
         if is_put and argument is not None and argument > len(content):
@@ -82,7 +81,7 @@ def _text(key: Any, name: str) -> str:
 
 
 def _plain(item: Any, key: Any, name: str) -> Any:
-    """Return `item` if it is of a kind that the official files hold."""
+    """Return `item` if it is of a kind that occurs in the official files."""
     if type(item) is _PickledArray:
         return item.finished(name)
     kinds = {type(element) for element in item} if type(item) is list else {type(item)}
@@ -95,7 +94,7 @@ def _plain(item: Any, key: Any, name: str) -> Any:
 
 
 class _PickledArray:
-    """What a pickle builds in the place of an array: its state, checked before it is used."""
+    """Replacement for an array in a pickle: its state, which is checked before use."""
 
     __slots__ = ("_state",)
 
@@ -124,7 +123,7 @@ class _PickledArray:
 
 
 class _PickledDtype:
-    """uint8, and nothing else; its state says only what its name said already."""
+    """uint8 and no other dtype; its state adds nothing to its name."""
 
     __slots__ = ()
 
@@ -133,34 +132,34 @@ class _PickledDtype:
 
 
 class _MakeArray:
-    """Stand in for ``numpy.core.multiarray._reconstruct``."""
+    """Replacement for ``numpy.core.multiarray._reconstruct``."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any) -> _PickledArray:
-        """Return an array that waits for its state; the arguments are the same for every array."""
+        """Return an array without state; the arguments are the same for every array."""
         return _PickledArray()
 
 
 class _MakeDtype:
-    """Stand in for ``numpy.dtype``."""
+    """Replacement for ``numpy.dtype``."""
 
     __slots__ = ()
 
     def __call__(self, code: Any, *args: Any) -> _PickledDtype:
-        """Return uint8, or refuse: object arrays are pickles within a pickle."""
+        """Return uint8, or refuse: object arrays contain pickles."""
         if code not in ("u1", b"u1"):
             raise IntegrityError(f"holds an array of type {code!r}, where uint8 was expected.")
         return _PickledDtype()
 
 
 class _Encode:
-    """Stand in for ``_codecs.encode``, which Python 3 writes for bytes in protocols 0 to 2."""
+    """Replacement for ``_codecs.encode``, which Python 3 uses for bytes in protocols 0 to 2."""
 
     __slots__ = ()
 
     def __call__(self, text: Any, encoding: Any) -> bytes:
-        """Return the bytes that `text` holds; no other codec can be named."""
+        """Return the bytes in `text`; other codecs are refused."""
         if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
             raise IntegrityError(f"encodes {type(text).__name__} as {encoding!r}.")
         return text.encode("latin-1")
@@ -169,7 +168,7 @@ class _Encode:
 _ADMITTED: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _Encode(),
     ("numpy", "dtype"): _MakeDtype(),
-    ("numpy", "ndarray"): object(),  # only ever an argument of _reconstruct
+    ("numpy", "ndarray"): object(),  # used only as an argument of _reconstruct
     ("numpy.core.multiarray", "_reconstruct"): _MakeArray(),
     ("numpy._core.multiarray", "_reconstruct"): _MakeArray(),
 }
@@ -177,7 +176,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 
 class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return our own object for a name that the official files need, else refuse."""
+        """Return the replacement for a name that the official files need, else refuse."""
         try:
             return _ADMITTED[module, name]
         except KeyError as error:

@@ -21,8 +21,8 @@ from zeroshot.exceptions import IntegrityError, in_python
 ARCHIVE = Archive(
     filename="tiny-imagenet-200.zip",
     url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-    # The publisher gives no sum. This one of the 248,100,043 bytes stands in several independent
-    # public projects that fetch the same address.
+    # The publisher gives no checksum. Several independent public projects that download the same
+    # address use this one for the 248,100,043 bytes.
     sha256="6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
     max_bytes=1_000_000_000,
 )
@@ -54,25 +54,25 @@ def fetch_tiny_imagenet(
 ) -> Any:
     """Load Tiny ImageNet, downloading it (248 MB) if it is not on this machine.
 
-    An archive that lies in the folder is read as it is: it may be a smaller one in the official
-    layout. The full training set takes 1.2 GB of memory.
+    An archive that is already in the folder is read as it is. It may be a smaller one in the
+    official layout. The full training set takes 1.2 GB of memory.
 
-    A class is called by the first of its synonyms in the archive's ``words.txt``, such as
-    ``"Egyptian cat"``. The 200 names that this gives all differ.
+    The name of a class is the first of its synonyms in the archive's ``words.txt``, such as
+    ``"Egyptian cat"``. All 200 names are different.
 
     Parameters
     ----------
     data_home : path, optional
-        The folder that holds ``tiny-imagenet-200.zip``, or will. None means the environment
-        variable ``ZEROSHOT_DATA``, else a folder in the user's cache.
+        Folder of ``tiny-imagenet-200.zip``, also for the download. None is the environment variable
+        ``ZEROSHOT_DATA``, else a folder in the user's cache.
     subset : {"train", "val"}, default="train"
         Which images.
     download_if_missing : bool, default=True
-        Raise instead of downloading if false.
+        If False, raise an error instead of downloading.
     return_X_y : bool, default=False
-        Return ``(images, target)`` alone.
+        Return only ``(images, target)``.
     progress : bool, default=True
-        Show a bar on stderr while images are decoded, where that takes more than a second.
+        Whether to show a progress bar on stderr if decoding takes more than a second.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def fetch_tiny_imagenet(
     FileNotFoundError
         The archive is not there, and `download_if_missing` is false.
     DownloadError
-        The download failed; what came is kept, and the next call goes on from there.
+        The download failed. The received part is kept, and the next call resumes from it.
     IntegrityError
-        The archive is truncated, altered, or holds what does not belong there.
+        The archive is truncated, altered, or has unexpected content.
     ValueError
         `subset` is unknown.
 
@@ -163,7 +163,7 @@ def _val_files(archive: zipfile.ZipFile) -> dict[str, str]:
 def _check_files(
     archive: zipfile.ZipFile, wnid_of: Mapping[str, str], name_of: Mapping[str, str]
 ) -> None:
-    """Refuse an archive whose parts do not speak of the same images and classes."""
+    """Refuse an archive whose parts do not have the same images and classes."""
     unknown = sorted(set(wnid_of.values()) - set(name_of))
     absent = sorted(set(wnid_of) - set(archive.namelist()))
     if unknown:
@@ -195,13 +195,13 @@ def _image(archive: zipfile.ZipFile, member: str) -> np.ndarray:
             if image.size == (SIDE, SIDE):
                 return np.asarray(image.convert("RGB"))
             reason = f"has {image.size[0]} x {image.size[1]} pixels, where 64 x 64 were expected"
-    except Exception as error:  # Pillow raises nearly anything; all of it means one thing
+    except Exception as error:  # Pillow raises almost any error, always for the same reason
         raise _unfit(archive, f"{member} is no readable JPEG file ({error})") from error
     raise _unfit(archive, f"{member} {reason}")
 
 
 def _lines(archive: zipfile.ZipFile, name: str) -> list[str]:
-    """Return the lines of a text file in the archive that are not blank."""
+    """Return the non-blank lines of a text file in the archive."""
     content = read_member(archive, f"{FOLDER}/{name}")
     try:
         text = content.decode("utf-8")

@@ -1,4 +1,4 @@
-"""The zero-shot benchmarks of Xian et al.: features, attributes and the proposed split."""
+"""Zero-shot benchmarks of Xian et al.: features, attributes and the proposed split."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FILENAME = "xlsa17.zip"
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
 FOLDER = "xlsa17/data"
 REMEDY = f"Remove it, and get {URL} again, or copy a whole one there."
-MAX_ARCHIVE_BYTES = 16_000_000_000  # of which two members are read, each within the next limit
-MAX_FILE_BYTES = 2_000_000_000  # AWA2, the largest: 37,322 x 2,048 numbers of eight bytes
+MAX_ARCHIVE_BYTES = 16_000_000_000  # two of its members are read, each within the next limit
+MAX_FILE_BYTES = 2_000_000_000  # AWA2 is the largest: 37,322 x 2,048 numbers of eight bytes
 SPLITS = ("trainval", "test_seen", "test_unseen")
 FILES = {
     "res101.mat": {"features": NUMBERS, "labels": NUMBERS},
@@ -73,21 +73,21 @@ published a second version of the proposed split; which of the two a file holds 
 def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bunch:
     """Load a zero-shot benchmark of Xian et al. from the archive that they publish.
 
-    Unlike the other fetchers it downloads nothing: no checksum of the archive is known, without
-    which an altered download could not be told from a whole one. Get ``xlsa17.zip`` from
-    https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip and put it, as it is or unpacked, into
-    `data_home`. The files ``xlsa17/data/<name>/res101.mat`` and ``att_splits.mat`` are read from
-    it. AWA2 takes about 1.5 GB of memory for that.
+    Unlike the other fetchers, this one does not download. No checksum of the archive is known, so
+    an altered download could not be detected. Get ``xlsa17.zip`` from
+    https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip and put it into `data_home`, as it is or
+    unpacked. The files ``xlsa17/data/<name>/res101.mat`` and ``att_splits.mat`` are read. For AWA2,
+    this takes about 1.5 GB of memory.
 
-    It was tested on files of the same structure that the tests make, not on the published ones.
+    It was tested on generated files of the same structure, not on the published files.
 
     Parameters
     ----------
     name : {"AWA2", "CUB", "SUN", "APY"}
-        Which data set: animals, birds, scenes, or things of Pascal and Yahoo.
+        Data set: animals, birds, scenes, or things of Pascal and Yahoo.
     data_home : path, optional
-        The folder that holds ``xlsa17.zip`` or the folder ``xlsa17``, which is taken first. None
-        means the environment variable ``ZEROSHOT_DATA``, else a folder in the user's cache.
+        Folder that contains the folder ``xlsa17``, which is used first, or ``xlsa17.zip``. None is
+        the environment variable ``ZEROSHOT_DATA``, else a folder in the user's cache.
 
     Returns
     -------
@@ -104,22 +104,22 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
     Raises
     ------
     FileNotFoundError
-        The files are not there; the message says where to get them and where to put them.
+        The files are missing. The message says where to get them and where to put them.
     IntegrityError
-        A file is truncated, altered or a MATLAB 7.3 (HDF5) file, lacks a variable, or holds what
-        cannot be: numbers of images, classes or rows out of range, lengths that do not fit, parts
-        of the split that overlap, unseen classes among those learnt from, a class all whose
-        attributes are 0.
+        A file is truncated, altered or a MATLAB 7.3 (HDF5) file, lacks a variable, or has
+        impossible content: numbers of images, classes or rows out of range, lengths that differ,
+        overlapping parts of the split, unseen classes among the training classes, or a class with
+        only zero attributes.
     ValueError
         `name` is unknown.
     TypeError
-        `data_home` is no path.
+        `data_home` is not a path.
 
     Notes
     -----
-    The splits for validation that some versions of the archive have (``train_loc``, ``val_loc``)
-    are not loaded: together they also name the images of ``test_seen``. Choose parameters by
-    class folds of ``trainval`` (`ClassKFold`) instead.
+    Some versions of the archive have validation splits (``train_loc``, ``val_loc``). They are not
+    loaded, because together they also contain images of ``test_seen``. Choose parameters with class
+    folds of ``trainval`` (`ClassKFold`) instead.
 
     References
     ----------
@@ -145,11 +145,11 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
 
 
 class _Refused(Exception):
-    """The reason for which the files are not used."""
+    """The reason why the files are not used."""
 
 
 def _read(name: str, home: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Return the variables of res101.mat and att_splits.mat, and what they were read from."""
+    """Return the variables of res101.mat and att_splits.mat, and their source."""
     folder, path = home / FOLDER / name, home / FILENAME
     is_unpacked = all((folder / filename).is_file() for filename in FILES)
     if not is_unpacked and not path.is_file():
@@ -179,7 +179,7 @@ def _read(name: str, home: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Say whose archive it is that cannot be used, and where another one is."""
+    """Add to errors which archive cannot be used, and where to get another one."""
     try:
         yield
     except IntegrityError as error:
@@ -216,7 +216,7 @@ def _bunch(name: str, arrays: dict[str, Any], splits: dict[str, Any]) -> Bunch:
 
 
 def _numbered(values: np.ndarray, variable: str, what: str, n_known: int) -> np.ndarray:
-    """Return MATLAB's numbers of things, which begin with 1, as positions, which begin with 0."""
+    """Convert MATLAB's indices, which begin with 1, to positions, which begin with 0."""
     numbers = values.ravel()
     if numbers.size == 0:
         raise _Refused(f"{variable} is empty")
@@ -231,7 +231,7 @@ def _numbered(values: np.ndarray, variable: str, what: str, n_known: int) -> np.
 
 
 def _features(features: np.ndarray, n_labels: int) -> np.ndarray:
-    """Return the features with one image per row; the file has an image a column."""
+    """Return the features with one image per row; the file has one image per column."""
     if features.ndim != 2 or features.shape[1] != n_labels or not features.size:
         raise _Refused(
             f"features must have the shape (n_features, n_images) with one image for each of the "
@@ -241,7 +241,7 @@ def _features(features: np.ndarray, n_labels: int) -> np.ndarray:
 
 
 def _attributes(att: np.ndarray, names: np.ndarray) -> AttributeTable:
-    """Return the table of attributes; the file has a class a column."""
+    """Return the table of attributes; the file has one class per column."""
     if len(np.unique(names)) != len(names):
         raise _Refused("allclasses_names must name every class once")
     if att.ndim != 2 or att.shape[1] != len(names) or not att.size:
@@ -259,7 +259,7 @@ def _attributes(att: np.ndarray, names: np.ndarray) -> AttributeTable:
 
 
 def _check_split(rows: dict[str, np.ndarray], target: np.ndarray) -> tuple[list[str], list[str]]:
-    """Return the seen and the unseen classes of a split that keeps apart what it should."""
+    """Return the seen and the unseen classes of a split, after checking the split."""
     for split, chosen in rows.items():
         if len(np.unique(chosen)) != len(chosen):
             raise _Refused(f"{split}_loc names an image twice")

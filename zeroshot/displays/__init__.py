@@ -1,9 +1,9 @@
 """Displays of data, training and results, after scikit-learn's convention.
 
-Each class takes its data in ``from_predictions`` (and ``from_estimator`` where a fitted model has
-it), keeps it in plain attributes, and draws it in ``plot(ax=None)``, which leaves ``ax_`` and
-``figure_`` and returns the display. matplotlib, in the extra ``plots``, is imported by ``plot``
-alone: importing this package loads nothing.
+Each class takes its data in ``from_predictions``, and in ``from_estimator`` if a fitted model has
+the data. It stores the data in plain attributes. ``plot(ax=None)`` draws it, sets ``ax_`` and
+``figure_``, and returns the display. Only ``plot`` imports matplotlib, which is in the extra
+``plots``.
 """
 
 import lazy_loader

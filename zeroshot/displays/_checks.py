@@ -19,7 +19,7 @@ def check_series(values: Any, *, owner: str, name: str, length: int | None = Non
     Raises
     ------
     ValueError
-        Of another shape or length, empty, not numbers, or not finite.
+        `values` has another shape or length, is empty, is not numeric, or is not finite.
     """
     array = check_finite(values, owner=owner, name=name)
     if array.ndim != 1 or not array.size:
@@ -36,12 +36,12 @@ def check_series(values: Any, *, owner: str, name: str, length: int | None = Non
 
 
 def check_shares(values: np.ndarray, *, owner: str, name: str) -> None:
-    """Raise unless all numbers are between 0 and 1, but for rounding.
+    """Raise unless all numbers are between 0 and 1, except for rounding errors.
 
     Raises
     ------
     ValueError
-        Some is not.
+        A number is outside this range.
     """
     if values.min() < -1e-9 or values.max() > 1 + 1e-9:
         raise ValueError(
@@ -51,12 +51,12 @@ def check_shares(values: np.ndarray, *, owner: str, name: str) -> None:
 
 
 def probable(estimator: Any, *, owner: str) -> Any:
-    """Return the final estimator inside `estimator`, which has probabilities of classes.
+    """Return the final estimator inside `estimator`, which must have class probabilities.
 
     Raises
     ------
     TypeError
-        It has none.
+        It has no class probabilities.
     NotFittedError
         It is not fitted.
     """
@@ -78,7 +78,7 @@ def check_matrix(
     Raises
     ------
     ValueError
-        Of another shape, empty, not numbers, or not finite.
+        `values` has another shape, is empty, is not numeric, or is not finite.
     """
     array = check_finite(values, owner=owner, name=name)
     fits = array.ndim == 2 and array.size > 0
@@ -92,14 +92,14 @@ def check_matrix(
 
 
 def check_names(names: Any, *, owner: str, name: str) -> list[str]:
-    """Return names, of whatever hashable kind, as distinct strings.
+    """Return names of any hashable kind as distinct strings.
 
     Raises
     ------
     TypeError
-        `names` is one string, or no sequence.
+        `names` is a string, or is not a sequence.
     ValueError
-        There is none, or two are the same when written.
+        `names` is empty, or two names are equal as strings.
     """
     if isinstance(names, (str, bytes)) or not np.iterable(names):
         raise TypeError(
@@ -115,14 +115,14 @@ def check_names(names: Any, *, owner: str, name: str) -> list[str]:
 
 
 def check_mapping(values: Any, *, owner: str, name: str, holds: str) -> dict[str, Any]:
-    """Return a mapping from names to anything as a dict, not empty.
+    """Return a mapping from names to any values as a dict that is not empty.
 
     Raises
     ------
     TypeError
-        `values` is no mapping.
+        `values` is not a mapping.
     ValueError
-        It is empty, or two names are the same when written.
+        `values` is empty, or two names are equal as strings.
     """
     if not isinstance(values, Mapping):
         raise TypeError(
@@ -135,14 +135,14 @@ def check_mapping(values: Any, *, owner: str, name: str, holds: str) -> dict[str
 
 
 def named_models(estimator: Any, *, owner: str) -> dict[str, Any]:
-    """Return classifiers by name: a dict as it is, a single one as "model".
+    """Return classifiers by name: a dict is returned unchanged, a single classifier as "model".
 
     Raises
     ------
     TypeError
         `estimator` is neither.
     ValueError
-        The dict is empty, or two names are the same when written.
+        The dict is empty, or two names are equal as strings.
     """
     if hasattr(estimator, "fit"):
         estimator = {"model": estimator}
@@ -161,21 +161,21 @@ def plural(number: int, noun: str) -> str:
 
 
 def share_of(shown: int, total: int, noun: str) -> str:
-    """Return how many of how many are shown, or just how many there are."""
+    """Return text such as "3 of 5 classes", or only the total if all are shown."""
     return plural(total, noun) if shown == total else f"{shown:,} of {plural(total, noun)}"
 
 
 def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarray, np.ndarray]:
     """Return the final estimator inside `model`, and the k best labels of X with their scores.
 
-    An ordinary classifier is asked for its probabilities, or else its decision function.
+    For an ordinary classifier, the scores are its probabilities, or else its decision function.
 
     Raises
     ------
     TypeError
-        It has none of these.
+        `model` has none of these.
     ValueError
-        `k` is no number from 1, or above the number of classes.
+        `k` is not a positive integer, or exceeds the number of classes.
     """
     final, features = final_and_input(model, X)
     check_is_fitted(final)

@@ -44,15 +44,16 @@ class ClassConfusionDisplay:
     Parameters
     ----------
     confusion : array-like of shape (n_rows, n_rows)
-        Share of the images of each row that are given each column's answer; at most 1 a row.
+        Share of the images of each row that are predicted as each column. The sum of a row is at
+        most 1.
     names : list of str of length n_rows
         Name of each row and column.
     blocks : list of (name, start, end), optional
-        Runs of neighbouring rows that have a name: the first one, and the one behind the last.
+        Named runs of neighbouring rows. `start` is the first row, `end` is one past the last row.
     n_classes : int, optional
-        How many classes there are, where a row stands for several; n_rows if None.
+        Number of classes, if a row stands for several classes; n_rows if None.
     n_unknown : int, default=0
-        How many of them, the last ones, have no place in the taxonomy.
+        Number of classes that are not in the taxonomy. They come last.
 
     Attributes
     ----------
@@ -61,14 +62,15 @@ class ClassConfusionDisplay:
     names, blocks, n_classes, n_unknown
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
     colorbar_ : Colorbar
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     ValueError
-        Not square, empty, NaN, outside [0, 1], or not as many names as rows.
+        `confusion` is not square, is empty, or has values that are NaN or outside [0, 1]; or the
+        number of names differs from the number of rows.
 
     Examples
     --------
@@ -120,7 +122,7 @@ class ClassConfusionDisplay:
         max_rows: int = 200,
         ax: Any = None,
     ) -> ClassConfusionDisplay:
-        """Draw what a fitted classifier takes for what.
+        """Draw the confusion matrix of a fitted classifier.
 
         Parameters
         ----------
@@ -136,12 +138,12 @@ class ClassConfusionDisplay:
         Returns
         -------
         ClassConfusionDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         predicted = estimator.predict(X)
         labels = None
@@ -175,27 +177,27 @@ class ClassConfusionDisplay:
             All classes; those in `y_true` and `y_pred` if None.
         synsets : mapping of label to str or Synset, optional
             Wnids or nltk names, such as ``class_synsets("cifar100")``. Other labels are looked up
-            as nouns; those that are none stand last. Of several senses the most frequent one is
-            taken, which need not be meant: that of "whale" is a very large person. Choose by the
-            other labels: ``found = zeroshot.taxonomy.resolve(labels, context="labels")``, and
-            ``synsets=dict(zip(labels, found.wnids))``.
+            as nouns; those that are not nouns come last. If a label has several senses, the most
+            frequent one is taken. It may be the wrong one: that of "whale" is a very large person.
+            To choose by the other labels, use ``found = zeroshot.taxonomy.resolve(labels,
+            context="labels")``, and ``synsets=dict(zip(labels, found.wnids))``.
         order : {"taxonomy", "sorted", "given"}, default="taxonomy"
             Order of the classes; "given" is that of `labels`.
         max_rows : int, default=200
-            Where there are more classes, a row stands for several neighbours in the order.
+            If there are more classes, each row stands for several neighbouring classes.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ClassConfusionDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
             Lengths or kinds of labels differ, a label is not in `labels`, or a parameter is out of
-            its range.
+            range.
         """
         check_option(order, ORDERS, owner=OWNER, name="order")
         check_number(max_rows, owner=OWNER, name="max_rows", at_least=2, integer=True)
@@ -230,26 +232,26 @@ class ClassConfusionDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         cmap : str, default="Blues"
-            Colours, from no image to all.
+            Colour map, from no images to all images.
 
         Returns
         -------
         ClassConfusionDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         owner, n = f"{OWNER}.plot", len(self.names)
         self.ax_, self.figure_ = axes_or_new(ax, owner=owner, size=(8.4, 7))
         colors = import_optional("matplotlib.colors", owner=owner, extra="plots")
-        # The square root shows the few images off the diagonal, where all confusion is.
+        # The square root makes the few images off the diagonal visible.
         norm = colors.PowerNorm(0.5, vmin=0, vmax=1)
         image = self.ax_.imshow(self.confusion, cmap=cmap, norm=norm, aspect="auto")
         self.colorbar_ = self.figure_.colorbar(image, ax=self.ax_, fraction=0.04, aspect=40)
@@ -280,7 +282,7 @@ class ClassConfusionDisplay:
         return "; ".join(parts)
 
     def _name_blocks(self) -> None:
-        """Write names right of blocks, the largest first, where there is room for them."""
+        """Write names to the right of blocks if there is room, the largest blocks first."""
         settle(self.ax_)
         per_row = self.ax_.get_window_extent().height / len(self.names)
         line = 1.35 * SMALL * self.ax_.figure.dpi / 72
@@ -295,12 +297,12 @@ class ClassConfusionDisplay:
 
 
 def all_classes(labels: Any, used: np.ndarray, *, owner: str) -> np.ndarray:
-    """Return the user's classes, in their order.
+    """Return the user's classes, in the same order.
 
     Raises
     ------
     ValueError
-        One is there twice, or one that is used is lacking.
+        A class occurs twice, or a class that is used is missing.
     """
     classes = check_unique(
         check_labels(labels, owner=owner, name="labels"), owner=owner, name="labels"
@@ -318,7 +320,7 @@ def all_classes(labels: Any, used: np.ndarray, *, owner: str) -> np.ndarray:
 def row_shares(
     true: np.ndarray, predicted: np.ndarray, classes: np.ndarray, size: int
 ) -> np.ndarray:
-    """Return the confusion of rows of `size` classes each, without that of all pairs of classes."""
+    """Return the confusion of rows of `size` classes, without the full matrix of class pairs."""
     by_name = np.argsort(classes)
     rows, columns = (
         by_name[np.searchsorted(classes[by_name], values)] // size for values in (true, predicted)
@@ -341,9 +343,9 @@ class Block:
     Attributes
     ----------
     name : str
-        What all of them are.
+        Name of the concept that all of them share.
     start, end : int
-        The first place, and the one behind the last.
+        The first position, and one past the last position.
     """
 
     name: str
@@ -353,16 +355,16 @@ class Block:
 
 @dataclass(frozen=True)
 class TaxonomyOrder:
-    """Where classes stand.
+    """Order of the classes.
 
     Attributes
     ----------
     order : ndarray of int of shape (n_classes,)
-        Positions of the classes, as they stand in the tree; those without a synset come last.
+        Positions of the classes in the order of the tree. Classes without a synset come last.
     blocks : list of Block
-        Of several classes with a synset each; what stands alone is in none.
+        Runs of at least two classes with a synset each. Single classes are in no block.
     n_unknown : int
-        How many have no synset.
+        Number of classes without a synset.
     """
 
     order: np.ndarray
@@ -378,11 +380,12 @@ def taxonomy_order(
     Parameters
     ----------
     labels : ndarray of shape (n_classes,)
-        Class names; without `synsets` their most frequent noun senses count.
+        Class names. Without `synsets`, their most frequent noun senses are used.
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names.
     max_blocks : int
-        At most so many parts, and half as many as classes: the largest is cut, again and again.
+        Maximum number of parts, and at most half the number of classes. The largest part is split
+        repeatedly.
     owner : str
         For messages.
 
@@ -418,9 +421,9 @@ def _path(node: int) -> tuple[int, ...]:
 
 
 def _cut(paths: list[tuple[int, ...]], max_blocks: int) -> list[Block]:
-    """Cut sorted paths: the largest run that can be cut goes into its next different synsets.
+    """Split sorted paths: the largest run that can be split is divided at its next synsets.
 
-    One is cut only if a part keeps several paths: of single ones the names say all.
+    A run is split only if a part keeps several paths. For single paths, the names are enough.
     """
     whole = [(0, len(paths))]
     final: list[tuple[int, int]] = []
@@ -442,7 +445,7 @@ def _cut(paths: list[tuple[int, ...]], max_blocks: int) -> list[Block]:
 
 
 def _common(first: tuple[int, ...], last: tuple[int, ...]) -> int:
-    """Return how many synsets two paths share; of sorted paths, all between share them too."""
+    """Return the number of synsets two paths share; sorted paths between them share these too."""
     pairs = enumerate(zip(first, last, strict=False))
     return next((depth for depth, (a, b) in pairs if a != b), min(len(first), len(last)))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
-# Where a name stands beside its point: direction, and how it is aligned.
+# Positions of a name beside its point: direction and alignment.
 SIDES = (
     ((1, 0), "left", "center"),
     ((-1, 0), "right", "center"),
@@ -30,7 +30,7 @@ ON = ((0, 0), "center", "center")
 GAP = 5  # points between a point and its name
 
 
-# Okabe and Ito's palette: told apart by colour-blind readers. Shapes tell the same without colour.
+# Okabe and Ito's palette: colour-blind readers can distinguish it. Shapes work without colour.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
@@ -50,7 +50,7 @@ def axes_or_new(ax: Any, *, owner: str, size: tuple[float, float] = (6.4, 4.2)) 
     MissingDependencyError
         matplotlib is not installed.
     TypeError
-        `ax` is something else than axes.
+        `ax` is not an Axes.
     """
     pyplot = import_optional("matplotlib.pyplot", owner=owner, extra="plots")
     if ax is None:
@@ -64,10 +64,10 @@ def axes_or_new(ax: Any, *, owner: str, size: tuple[float, float] = (6.4, 4.2)) 
 
 
 def literal(text: Any, limit: int | None = NAME_LENGTH) -> str:
-    r"""Return any text so that matplotlib draws it as it stands, in one line.
+    r"""Escape any text so that matplotlib draws it literally, in one line.
 
-    What is not printable is shown as Python escapes it, ``$`` starts no formula, and the middle of
-    a long text is left out.
+    Unprintable characters appear as Python escapes, ``$`` does not start a formula, and the middle
+    of a long text is left out.
 
     Examples
     --------
@@ -86,16 +86,16 @@ def literal(text: Any, limit: int | None = NAME_LENGTH) -> str:
 
 
 def curve_style(position: int) -> dict[str, Any]:
-    """Return colour, line and marker of a curve: each differs from the others in all three."""
+    """Return colour, line and marker of a curve; curves differ in all three."""
     place = position % len(COLORS)
     return {"color": COLORS[place], "linestyle": LINES[place], "marker": MARKERS[place]}
 
 
 def point_style(position: int) -> dict[str, Any]:
-    """Return the look of a point on a curve: of the next ones it differs by how it is filled."""
+    """Return the style of a point on a curve; neighbouring points differ in their fill."""
     fill, color = FILLS[position % len(FILLS)], COLORS[position % len(COLORS)]
     shared = {"linestyle": "", "color": color, "markerfacecoloralt": "white", "zorder": 3}
-    if fill == "open":  # matplotlib's own, "none", lets the curve through
+    if fill == "open":  # with matplotlib's "none", the curve is visible inside
         return {**shared, "markerfacecolor": "white", "markeredgewidth": 1.5}
     return {**shared, "fillstyle": fill, "markeredgecolor": "black"}
 
@@ -103,11 +103,11 @@ def point_style(position: int) -> dict[str, Any]:
 def add_legend(
     ax: Axes, handles: Sequence[Any], names: Iterable[str], *, outside: bool, loc: str = "best"
 ) -> Legend:
-    """Write names, already literal, beside their signs: right of new axes, or within given ones."""
+    """Draw the legend with escaped names: to the right of new axes, or within given axes."""
     where: dict[str, Any] = {"loc": loc}
     if outside:
         where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
-    # matplotlib drops names that begin with an underscore, so that they are put in afterwards.
+    # matplotlib drops names that begin with an underscore, so they are set afterwards.
     numbers = [str(position) for position in range(len(handles))]
     legend = ax.legend(handles, numbers, frameon=False, fontsize=SMALL, **where)
     for text, name in zip(legend.get_texts(), names, strict=True):
@@ -116,27 +116,27 @@ def add_legend(
 
 
 def add_note(ax: Axes, text: str) -> None:
-    """Say above the axes what the figure shows, in lines as wide as the axes are."""
+    """Write a title above the axes, in lines as wide as the axes."""
     width = ax.get_window_extent().width * 72 / ax.figure.dpi
     lines = textwrap.wrap(text, max(16, int(width / (0.56 * SMALL))))
     ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=GREY)
 
 
 def bare(ax: Axes) -> None:
-    """Leave out the upper and right line of the frame."""
+    """Remove the upper and right line of the frame."""
     ax.spines[["top", "right"]].set_visible(False)
 
 
 def settle(ax: Axes) -> None:
-    """Lay the figure out, so that places in pixels are what they will be when it is drawn."""
+    """Lay out the figure, so that positions in pixels are final."""
     ax.figure.canvas.figure.draw_without_rendering()  # the whole one, of a subfigure too
 
 
 def name_places(axis: Any, names: Sequence[str], *, owner: str) -> None:
-    """Name the places 0, 1, 2, ... of an axis, no more of them than stand there side by side.
+    """Write names at the ticks 0, 1, 2, ... of an axis, as many as fit side by side.
 
-    How many that are is found anew whenever the figure is drawn: it may be resized, or zoomed.
-    Names along a horizontal axis stand upright.
+    The number is computed again whenever the figure is drawn, because it may be resized or zoomed.
+    Names along a horizontal axis are vertical.
     """
     ticker = import_optional("matplotlib.ticker", owner=owner, extra="plots")
 
@@ -153,7 +153,7 @@ def name_places(axis: Any, names: Sequence[str], *, owner: str) -> None:
 
 @cache
 def _place_locator() -> Any:
-    """Return the class, made here because matplotlib is not always installed."""
+    """Return the class. It is defined here because matplotlib is not always installed."""
     base: Any = import_optional("matplotlib.ticker", owner="name_places", extra="plots").Locator
 
     class PlaceLocator(base):
@@ -180,7 +180,7 @@ def _place_locator() -> Any:
 
 
 def name_numbers(ax: Axes, values: Sequence[int]) -> None:
-    """Put whole numbers on the horizontal axis, those left out that would cover one before."""
+    """Write integers on the horizontal axis, without those that would cover a previous one."""
     settle(ax)
     points = np.column_stack([values, np.full(len(values), ax.get_ylim()[0])])
     scale = ax.figure.dpi / 72
@@ -195,7 +195,7 @@ def name_numbers(ax: Axes, values: Sequence[int]) -> None:
 
 
 def fit_first(text: Any, versions: Iterable[str], pixels: float) -> None:
-    """Write the first version of a text that is at most that wide, or else the last one."""
+    """Write the first version of a text that is not too wide, or else the last one."""
     for version in versions:
         text.set_text(version)
         if text.get_window_extent().width <= pixels:
@@ -203,7 +203,7 @@ def fit_first(text: Any, versions: Iterable[str], pixels: float) -> None:
 
 
 def fit_texts(texts: Iterable[Any], pixels: float) -> None:
-    """Shorten drawn texts, `literal` ones, until each is at most that wide."""
+    """Shorten drawn texts, escaped by `literal`, until none is too wide."""
     for text in texts:
         shown = text.get_text().replace(r"\$", "$")
         limit = len(shown)
@@ -224,28 +224,28 @@ def place_names(
     max_tried: int,
     owner: str,
 ) -> int:
-    """Write names beside points, first come first served, and return how many found room.
+    """Write names beside points in order of importance, and return how many fit.
 
     Parameters
     ----------
     ax : Axes
-        Whatever else it shows stands already: its size must not change afterwards.
+        Axes with everything else already drawn. Their size must not change afterwards.
     points : ndarray of shape (n_points, 2)
-        In data units. No name covers one of them, unless `on_points`.
+        Points in data units. Names do not cover points, unless `on_points`.
     names : sequence of str of length n_points
-        As they are; they are made literal here.
+        Names as they are; they are escaped here.
     order : sequence of int
-        Which to try, the most important first.
+        Positions of the names to try, the most important first.
     bold : ndarray of bool of shape (n_points,)
-        Which to write in bold letters.
+        Which names are bold.
     on_points : bool
-        Nothing is drawn at the points: names may stand on them.
+        Nothing is drawn at the points, so names may cover them.
     fontsize : float
-        In typographic points.
+        Font size in typographic points.
     max_tried : int
-        Leave off after so many: each is measured.
+        Maximum number of names to try, because each one is measured.
     owner : str
-        For the message where matplotlib is missing.
+        Owner for the message if matplotlib is missing.
     """
     effects = import_optional("matplotlib.patheffects", owner=owner, extra="plots")
     settle(ax)

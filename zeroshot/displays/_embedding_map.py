@@ -49,7 +49,7 @@ MAX_TRIED = 400  # names that are measured to see whether they fit
 
 
 class EmbeddingMapDisplay:
-    """Images, and labels, as points of the plane.
+    """Images and labels as points of the plane.
 
     Parameters
     ----------
@@ -60,27 +60,27 @@ class EmbeddingMapDisplay:
     label_points : array-like of shape (n_labels, 2)
         Labels.
     label_names : array-like of shape (n_labels,)
-        What they are, each once.
+        Distinct names of the labels.
     seen_classes : array-like of shape (n_seen,), optional
-        Labels that were in training. Without it, the most frequent classes are told apart instead.
+        Labels that were in training. Without it, the most frequent classes get their own colours.
     method : {"tsne", "umap", "pca"}, default="tsne"
-        Where the points come from, for the heading.
+        Method that made the points, for the heading.
     n_images, n_labels : int, optional
-        How many there were before some were drawn at random; as many as there are if None.
+        Numbers before random selection; the numbers of points if None.
     placed : bool, default=False
-        Labels have vectors of their own; otherwise they are the medians of their images.
+        Whether labels have their own vectors. Otherwise they are the medians of their images.
 
     Attributes
     ----------
     points, labels, label_points, label_names, seen_classes, method, n_images, n_labels, placed
         As given, as arrays.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     ValueError
-        Wrong shapes, no points, NaN or infinity, or lengths that differ.
+        A shape is wrong, there are no points, a value is NaN or infinite, or lengths differ.
 
     Examples
     --------
@@ -145,7 +145,7 @@ class EmbeddingMapDisplay:
         random_state: Any = 0,
         ax: Any = None,
     ) -> EmbeddingMapDisplay:
-        """Map the label vectors that a fitted estimator predicts, and those of the labels.
+        """Map the label vectors predicted by a fitted estimator, together with the labels' vectors.
 
         Parameters
         ----------
@@ -161,14 +161,14 @@ class EmbeddingMapDisplay:
         Returns
         -------
         EmbeddingMapDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
-            `estimator` predicts no label vectors.
+            `estimator` does not predict label vectors.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         vectors, labels = predicted_vectors(estimator, X, y, owner=OWNER)
         return cls.from_predictions(
@@ -201,36 +201,37 @@ class EmbeddingMapDisplay:
         labels : array-like of shape (n_samples,)
             Label of each row.
         label_vectors : array-like of shape (n_labels, n_dims), optional
-            Vectors of labels in the same space, mapped with the images. Without them a label
-            stands at the median of its images.
+            Vectors of labels in the same space, mapped together with the images. Without them, each
+            label is placed at the median of its images.
         label_names : array-like of shape (n_labels,), optional
-            The labels that `label_vectors` are of.
+            Labels of the rows of `label_vectors`.
         seen_classes : array-like of shape (n_seen,), optional
             Labels that were in training.
         method : {"tsne", "umap", "pca"}, default="tsne"
             "umap" needs the package umap-learn (extra ``umap``).
         cosine : bool, default=True
-            Directions alone count, not lengths.
+            Use only the directions of the vectors, not their lengths.
         max_images, max_labels : int, default=2000 and 300
-            Where there are more, so many are drawn at random, and the figure says so. Seen and
-            unseen labels get their shares, a quarter of `max_labels` if there are that many; labels
-            that images have are kept first.
+            Maximum numbers. If there are more, a random selection is drawn, and the figure says so.
+            Seen and unseen labels are selected in proportion, with at least a quarter of
+            `max_labels` each if there are that many. Labels that images have are kept first.
         random_state : int, RandomState instance or None, default=0
-            Seed of what is drawn and of the map.
+            Seed of the random selection and of the map.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         EmbeddingMapDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         MissingDependencyError
             matplotlib, or for "umap" umap-learn, is not installed.
         ValueError
-            Wrong shapes, lengths that differ, NaN or infinity, or fewer than four points.
+            A shape is wrong, lengths differ, a value is NaN or infinite, or there are fewer than
+            four points.
         """
         check_option(method, METHODS, owner=OWNER, name="method")
         check_flag(cosine, owner=OWNER, name="cosine")
@@ -256,21 +257,21 @@ class EmbeddingMapDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         names : bool, default=True
-            Write names beside the labels, unseen ones first, otherwise in an order without meaning.
+            Write names beside the labels. Unseen labels come first; the order is otherwise random.
 
         Returns
         -------
         EmbeddingMapDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         outside = ax is None
         owner = f"{OWNER}.plot"
@@ -292,7 +293,7 @@ class EmbeddingMapDisplay:
         self._add_note(n)
         if names:
             seen = self._is_seen(self.label_names)
-            mixed = np.random.RandomState(0).permutation(n)  # not by the alphabet
+            mixed = np.random.RandomState(0).permutation(n)  # not alphabetical
             order = mixed[np.argsort(seen[mixed], kind="stable")].tolist()
             n = place_names(
                 self.ax_, self.label_points, self.label_names.tolist(), order,
@@ -318,7 +319,7 @@ class EmbeddingMapDisplay:
 
 
 def image_groups(labels: np.ndarray, seen: np.ndarray | None) -> list[Group]:
-    """Return what kinds of images there are: their sign, which they are, how they look."""
+    """Return the kinds of images: name, positions and style."""
     if seen is not None:
         looks: list[Group] = [
             ("image of a seen class", seen, {"c": BLUE, "marker": ".", "s": 20, "alpha": 0.4}),
@@ -340,7 +341,7 @@ def image_groups(labels: np.ndarray, seen: np.ndarray | None) -> list[Group]:
 
 
 def label_groups(seen: np.ndarray, *, told: bool) -> list[Group]:
-    """Return the kinds of labels; `told` says that seen and unseen ones are known."""
+    """Return the kinds of labels; `told` says whether seen and unseen ones are known."""
     kind = "label of a seen class" if told else "label"
     scale = min(1.0, 80 / len(seen)) ** 0.5  # many small ones cover less
     looks: list[Group] = [
@@ -353,12 +354,12 @@ def label_groups(seen: np.ndarray, *, told: bool) -> list[Group]:
 def predicted_vectors(
     estimator: Any, X: Any, y: Any, *, owner: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the label vectors that are predicted for X, and vectors and names of the labels.
+    """Return the predicted label vectors for X, and vectors and names of the labels.
 
     Raises
     ------
     TypeError
-        `estimator` predicts no label vectors.
+        `estimator` does not predict label vectors.
     """
     final, features = final_and_input(estimator, X)
     check_is_fitted(final)
@@ -380,7 +381,7 @@ def predicted_vectors(
 
 @dataclass
 class MapData:
-    """What is on a map.
+    """Content of a map.
 
     Attributes
     ----------
@@ -389,11 +390,11 @@ class MapData:
     labels : ndarray of shape (n_points,)
         Theirs.
     label_points : ndarray of shape (n_names, n_dims or 2), or None
-        Labels, if they have vectors; medians of their images after `project` otherwise.
+        Labels, if they have vectors. Otherwise medians of their images, after `project`.
     names : ndarray of shape (n_names,)
         What they are.
     n_images, n_labels : int
-        How many there were.
+        Numbers before random selection.
     """
 
     points: np.ndarray
@@ -439,12 +440,12 @@ def draw_points(
     *,
     owner: str,
 ) -> MapData:
-    """Check images and labels, and draw at most so many of each.
+    """Check images and labels, and select at most a maximum number of each.
 
     Raises
     ------
     ValueError
-        Shapes or kinds do not belong together.
+        Shapes or kinds do not match.
     """
     every = check_labels(labels, owner=owner, name="labels")
     matrix = check_matrix(vectors, owner=owner, name="vectors", shape=(len(every), None))
@@ -463,14 +464,14 @@ def draw_points(
 
 
 def some(places: np.ndarray, most: int, rng: np.random.RandomState) -> np.ndarray:
-    """Return at most so many of them, in their order."""
+    """Return a limited random selection, in the original order."""
     return places if len(places) <= most else np.sort(rng.choice(places, most, replace=False))
 
 
 def some_labels(
     names: np.ndarray, labels: np.ndarray, seen: Any, most: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return places of at most so many names, of both kinds, those that images have first."""
+    """Return positions of a limited number of names of both kinds; those with images come first."""
     if len(names) <= most:
         return np.arange(len(names))
     order = np.lexsort((rng.random_sample(len(names)), ~np.isin(names, labels)))
@@ -481,7 +482,7 @@ def some_labels(
 
 
 def share_of_unseen(n_seen: int, n_unseen: int, most: int) -> int:
-    """Return how many of `most` labels are unseen ones: their share, but a quarter of either kind.
+    """Return the number of unseen labels among `most`: in proportion, at least a quarter each.
 
     Examples
     --------
@@ -498,12 +499,12 @@ def share_of_unseen(n_seen: int, n_unseen: int, most: int) -> int:
 def check_label_vectors(
     names: Any, vectors: Any, labels: np.ndarray, n_dims: int, *, owner: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return names, each once, and their vectors, as wide as those of the images.
+    """Return distinct names and their vectors, of the same width as those of the images.
 
     Raises
     ------
     ValueError
-        Names of another kind than the images' `labels`, or vectors of another shape.
+        Names differ in kind from the images' `labels`, or vectors have another shape.
     """
     known = check_labels(names, owner=owner, name="label_names")
     check_unique(known, owner=owner, name="label_names")
@@ -524,11 +525,11 @@ def project(
     method : {"tsne", "umap", "pca"}
         How.
     cosine : bool
-        Directions alone count: rows get unit length first.
+        Use only directions: rows are scaled to unit length first.
     random_state : int, RandomState instance or None
         Seed.
     owner : str
-        For the message where umap-learn is missing.
+        Owner for the message if umap-learn is missing.
 
     Raises
     ------
@@ -550,7 +551,7 @@ def project(
     if method == "umap":
         umap = import_optional("umap", owner=owner, extra="umap")
         neighbors = min(15, len(rows) - 1)
-        # n_jobs=1 is what a seed makes of it, with a warning.
+        # With a seed, umap sets n_jobs=1 itself, but with a warning.
         reducer = umap.UMAP(n_neighbors=neighbors, random_state=random_state, n_jobs=1)
         return np.asarray(reducer.fit_transform(rows))
     perplexity = min(30.0, (len(rows) - 1) / 3)

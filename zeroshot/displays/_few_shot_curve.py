@@ -26,24 +26,24 @@ OWNER = "FewShotCurveDisplay"
 
 
 class FewShotCurveDisplay:
-    """Accuracy against images a class, of several methods, with bands over draws.
+    """Accuracy of several methods against the number of images per class, with bands over draws.
 
     Parameters
     ----------
     scores : dict of str to dict of int to float or array-like of shape (n_draws,)
-        For each method, its scores at each number of images a class, one a draw. 0 images are
-        drawn left of all others. Methods may differ in both numbers.
+        For each method and each number of images per class, one score per draw. 0 images are drawn
+        to the left of all others. Methods may differ in the numbers of images and of draws.
     metric : str, default="accuracy"
-        What the scores are, for the axis.
+        Name of the score, for the axis.
     controls : dict of str to float or array-like of shape (n_draws,), optional
-        Scores of what looks at no image: their means are drawn across.
+        Scores of controls that do not use images. Their means are drawn as horizontal lines.
 
     Attributes
     ----------
     scores : dict of str to dict of int to ndarray of shape (n_draws,)
-        As given, fewest images first.
+        As given, sorted by the number of images.
     shots : dict of str to ndarray of int of shape (n_shots,)
-        Images a class.
+        Images per class.
     means, deviations : dict of str to ndarray of shape (n_shots,)
         Mean and standard deviation over the draws.
     metric : str
@@ -51,14 +51,14 @@ class FewShotCurveDisplay:
     controls : dict of str to float
         Mean of each control.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     TypeError
-        `scores` is no dict of dicts.
+        `scores` is not a dict of dicts.
     ValueError
-        Empty, NaN or infinite, or a number of images that is none.
+        Scores are empty, NaN or infinite, or a number of images is invalid.
 
     Examples
     --------
@@ -120,22 +120,22 @@ class FewShotCurveDisplay:
         Parameters
         ----------
         estimator : estimator, or dict of str to estimator
-            Unfitted; cloned. A single one is named after its class.
+            Unfitted estimators, which are cloned. A single one is named after its class.
         X : array-like or list of length n_samples
-            Features, or whatever the estimators take.
+            Features, or any other input of the estimators.
         y : array-like of shape (n_samples,)
             Labels.
         shots, cv, groups, n_jobs, random_state
             As in `few_shot_curve`.
         scoring : str or callable, optional
-            As in `few_shot_curve`, but only one.
+            As in `few_shot_curve`, but only one scorer.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         FewShotCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -167,24 +167,24 @@ class FewShotCurveDisplay:
         Parameters
         ----------
         scores : FewShotCurve, or dict of str to dict of int to float or array-like (n_draws,)
-            What `zeroshot.evaluation.few_shot_curve` returns; or as for the class itself. Numbers
-            of images may be strings, as JSON has them.
+            The result of `zeroshot.evaluation.few_shot_curve`, or scores as for the class itself.
+            Numbers of images may be strings, as in JSON.
         metric : str, optional
-            What the scores are, for the axis; by default what `scores` says, or "accuracy".
+            Name of the score, for the axis. The default is the metric of `scores`, or "accuracy".
         controls : dict of str to float or array-like of shape (n_draws,), optional
-            As for the class itself; by default those of `scores`, if it has any.
+            As for the class itself. The default is the controls of `scores`, if any.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         FewShotCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError, ValueError
-            As the class itself.
+            As for the class itself.
         """
         if isinstance(scores, FewShotCurve):
             metric = scores.settings["metric"] if metric is None else metric
@@ -197,19 +197,19 @@ class FewShotCurveDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         FewShotCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         outside = ax is None
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.6, 4.2))
@@ -225,7 +225,7 @@ class FewShotCurveDisplay:
         for level in self.controls.values():
             style = {"color": GREY, "linewidth": 1, "linestyle": LINES[len(handles) % len(LINES)]}
             handles.append(self.ax_.axhline(level, **style))
-        if every[0] == 0 and len(every) > 1:  # 0 stands half a decade left of the fewest
+        if every[0] == 0 and len(every) > 1:  # 0 is drawn half a decade left of the fewest
             self.ax_.set_xscale("symlog", linthresh=every[1], linscale=0.5)
         elif every[0] > 0:
             self.ax_.set_xscale("log")
@@ -242,7 +242,7 @@ class FewShotCurveDisplay:
         return self
 
     def _shown(self) -> list[str]:
-        """Return the names that are drawn: those with the highest mean, in the order given."""
+        """Return the names to draw: those with the highest mean, in the given order."""
         names = list(self.scores)
         by_mean = sorted(names, key=lambda name: -float(self.means[name].mean()))
         kept = set(by_mean[:MAX_CURVES])

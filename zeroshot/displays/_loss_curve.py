@@ -1,4 +1,4 @@
-"""Loss, or another figure of training, over epochs and folds."""
+"""Loss or another training metric over epochs and folds."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ OWNER = "LossCurveDisplay"
 
 
 class LossCurveDisplay:
-    """Median and quartiles of a figure of training over epochs.
+    """Median and quartiles of a training metric over epochs.
 
     Parameters
     ----------
     losses : dict of str to array-like of shape (n_folds, n_epochs)
-        Under the name of each curve. A fold that ended early has NaN from there on.
+        Losses by the name of the curve. A fold that ended early has NaN for the remaining epochs.
     quantity : str, default="loss"
-        What the numbers are, for the axis.
+        Name of the metric, for the axis.
 
     Attributes
     ----------
@@ -41,14 +41,14 @@ class LossCurveDisplay:
     quantity : str
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     TypeError
-        `losses` is no dict.
+        `losses` is not a dict.
     ValueError
-        Of another shape, empty, infinite, or NaN before the end of a fold.
+        `losses` has another shape, is empty or infinite, or has NaN before the end of a fold.
 
     Examples
     --------
@@ -84,24 +84,24 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : estimator, list of estimators, or dict of str to either
-            Fitted, pipelines and searches too; a list is the folds of one curve, such as
+            Fitted estimators, pipelines or searches. A list holds the folds of one curve, such as
             ``cross_validate(..., return_estimator=True)["estimator"]``.
         key : str, default="loss"
-            Which figure of an epoch, such as ``"metric"``.
+            Which metric of an epoch, such as ``"metric"``.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         LossCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             An estimator has no ``history_``.
         ValueError
-            As `from_predictions`; also where a history is empty, as after a closed form.
+            As for `from_predictions`. Also if a history is empty, as after a closed-form solution.
         """
         named = estimator if isinstance(estimator, Mapping) else {"model": estimator}
         histories = {
@@ -119,21 +119,21 @@ class LossCurveDisplay:
         Parameters
         ----------
         losses : list of history, array-like of shape (n_folds, n_epochs), or dict of str to these
-            A ``history_`` is a list with a dict an epoch. Histories may differ in length.
+            A ``history_`` is a list with one dict per epoch. Histories may differ in length.
         key : str, default="loss"
-            Which figure of an epoch, in histories.
+            Which metric of an epoch, for histories.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         LossCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
-            Of another shape, empty, NaN or infinite, or an epoch lacks `key`.
+            `losses` has another shape, is empty, NaN or infinite, or an epoch does not have `key`.
         """
         named = losses if isinstance(losses, Mapping) else {"model": losses}
         arrays = {name: _array(values, key, name) for name, values in named.items()}
@@ -145,21 +145,21 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         yscale : str, default="linear"
             Scale of the losses, such as ``"log"``.
 
         Returns
         -------
         LossCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         outside = ax is None
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.2, 4))
@@ -204,7 +204,7 @@ def _history(estimator: Any) -> list[dict[str, float]]:
 
 
 def _array(values: Any, key: str, name: str) -> np.ndarray:
-    """Return losses of shape (n_folds, n_epochs), NaN behind the end of shorter histories."""
+    """Return losses of shape (n_folds, n_epochs), with NaN after the end of shorter histories."""
     rows = list(values) if np.iterable(values) else []
     if rows and isinstance(rows[0], Mapping):
         raise ValueError(

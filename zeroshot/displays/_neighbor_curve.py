@@ -32,7 +32,7 @@ from zeroshot.metrics._checks import check_pair
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GAP = 0.2  # between panels within axes that have no place in a grid, in widths of a panel
+GAP = 0.2  # gap between panels within axes that are not in a grid, in widths of a panel
 
 
 OWNER = "NeighborCurveDisplay"
@@ -45,11 +45,11 @@ class NeighborCurveDisplay:
     Parameters
     ----------
     neighbors : array-like of int of shape (n_points,)
-        K: how many source classes each new row is made of.
+        K: the number of source classes that each new row combines.
     scores : dict of str to dict of str to array-like of shape (n_points,)
-        For each similarity, the F-scores over the classes of each relation.
+        For each similarity and each relation, the F-scores over the classes.
     n_classes : dict of str to int, optional
-        How many classes are in each relation, for the headings.
+        Number of classes in each relation, for the headings.
 
     Attributes
     ----------
@@ -58,20 +58,21 @@ class NeighborCurveDisplay:
     scores : dict of str to dict of str to ndarray of shape (n_points,)
         In the order of `neighbors`.
     relations : list of str
-        A panel each.
+        One panel per relation.
     n_classes : dict of str to int
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`; the first panel.
+        Set by `plot`; the first panel.
     axes_ : list of Axes
         All panels.
 
     Raises
     ------
     TypeError
-        `scores` is no dict of dicts.
+        `scores` is not a dict of dicts.
     ValueError
-        Empty, NaN or infinite, of different lengths, or similarities with different relations.
+        Scores are empty, NaN, infinite or of different lengths, or similarities have different
+        relations.
 
     References
     ----------
@@ -142,33 +143,33 @@ class NeighborCurveDisplay:
         neighbors: Any = None,
         ax: Any = None,
     ) -> NeighborCurveDisplay:
-        """Draw the F-scores of the heads that a fitted `SimilarityInitializer` makes with each K.
+        """Draw the F-scores of the heads that a fitted `SimilarityInitializer` creates for each K.
 
         Parameters
         ----------
         estimator : SimilarityInitializer, or dict of str to SimilarityInitializer
-            Fitted, and without a mixture of images; pipelines that end in one too. Only its
-            similarities are used: every K has new rows.
+            Fitted, without a mixture of images; or pipelines that end in one. Only its similarities
+            are used, and new rows are computed for every K.
         X : array-like of shape (n_samples, n_features)
-            Features of images that it was not fitted on.
+            Features of images that were not used for fitting.
         y : array-like of shape (n_samples,)
             Their labels, of its classes.
         neighbors : sequence of int, optional
-            K; 1, 2, 5, 10, 20, 50, ... and all source classes if None.
+            Values of K. None is 1, 2, 5, 10, 20, 50, ... and all source classes.
         ax : Axes, or list of one Axes a relation, optional
             As in `plot`.
 
         Returns
         -------
         NeighborCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` is something else.
         ValueError
-            It mixes images into its rows; a K is none; X or `y` do not fit it.
+            The estimator mixes images into its rows, a K is invalid, or X or `y` does not match it.
         NotFittedError
             It is not fitted.
         """
@@ -208,12 +209,12 @@ class NeighborCurveDisplay:
         Returns
         -------
         NeighborCurveDisplay
-            Drawn: thousands of classes are a mean over each relation.
+            The display, after drawing. The score of a relation is the mean over its classes.
 
         Raises
         ------
         TypeError
-            `y_pred` is no dict of dicts.
+            `y_pred` is not a dict of dicts.
         ValueError
             Lengths or K differ, or a class has no relation.
         """
@@ -244,27 +245,28 @@ class NeighborCurveDisplay:
         return cls(grid, scores, n_classes=counts).plot(ax)
 
     def plot(self, ax: Any = None) -> NeighborCurveDisplay:
-        """Draw a panel a relation, a line a similarity.
+        """Draw one panel per relation and one line per similarity.
 
         Parameters
         ----------
         ax : Axes, or list of one Axes a relation, optional
-            Where to draw; a new figure if None. One Axes for several relations is turned off, and
-            panels stand in its place.
+            Axes to draw on; a new figure if None. One Axes for several relations is turned off and
+            replaced by panels.
 
         Returns
         -------
         NeighborCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         ValueError
-            A list of not as many axes as relations, or one Axes that was divided before.
+            The number of axes in the list differs from the number of relations, or one Axes was
+            already divided.
         """
         n = len(self.relations)
         size = (2.6 * n + 2.4, 3.6)
@@ -294,7 +296,7 @@ class NeighborCurveDisplay:
         return self
 
     def _head(self, panel: Any, relation: str) -> None:
-        """Write a panel's title and axis, as far as its width goes."""
+        """Write the title and the axis of a panel, as far as its width allows."""
         name, n = literal(relation), self.n_classes.get(relation)
         count = f"({plural(n, 'class')})" if n else ""
         width = panel.get_window_extent().width
@@ -321,9 +323,9 @@ def heads_by_neighbors(
     Raises
     ------
     TypeError
-        It is no `SimilarityInitializer`.
+        `estimator` is not a `SimilarityInitializer`.
     ValueError
-        It mixes images into its rows, or a K is none.
+        The estimator mixes images into its rows, or a K is invalid.
     """
     if not isinstance(initializer, SimilarityInitializer):
         raise TypeError(
@@ -352,7 +354,7 @@ def relation_of_each(
     Raises
     ------
     ValueError
-        A class has none.
+        A class has no relation.
     """
     lacking = [label for label in classes.tolist() if label not in relations]
     if lacking:
@@ -371,13 +373,13 @@ def panels_of(
     Parameters
     ----------
     ax : None, Axes or list of Axes
-        None makes a figure. One Axes is turned off and divided, if `n` is not 1.
+        None creates a figure. A single Axes is turned off and divided if `n` is not 1.
     n : int
-        How many.
+        Number of panels.
     what : str
-        What a panel is for, in messages.
+        What a panel shows, for messages.
     size : tuple of float
-        Of a new figure, in inches.
+        Size of a new figure, in inches.
     owner : str
         For messages.
 
@@ -405,7 +407,7 @@ def panels_of(
 
 
 def _divided(ax: Axes, n: int, *, owner: str) -> list[Axes]:
-    """Turn axes off, and return panels in their place."""
+    """Turn axes off, and return panels that replace them."""
     if not ax.axison:
         raise ValueError(
             f"{owner}: ax is turned off, as a plot leaves axes that it divides. Pass axes_ of the "
@@ -417,7 +419,7 @@ def _divided(ax: Axes, n: int, *, owner: str) -> list[Axes]:
     panels: list[Axes] = []
     for position in range(n):
         shared: dict[str, Any] = {"sharey": panels[0]} if panels else {}
-        if grid is None:  # within its frame, wherever that moves
+        if grid is None:  # within its frame, also if the frame moves
             width = 1 / (n + GAP * (n - 1))
             panels.append(ax.inset_axes((position * (1 + GAP) * width, 0, width, 1), **shared))
         else:

@@ -1,4 +1,4 @@
-"""Images with the labels that models give them."""
+"""Images with the labels that models predict for them."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ MAX_PIXELS = 320
 
 IMAGE, COLUMN, LINE, PAD, NOTE = 1.15, 1.75, 0.165, 0.14, 0.28
 FONT, SMALLEST_FONT = 8.5, 5.0
-RIGHT = "#00694D"  # a green as dark as other text, which that of the palette is not in grey
+RIGHT = "#00694D"  # a green that is as dark as other text in grey, unlike that of the palette
 
 
 OWNER = "PredictionGridDisplay"
 
 
 class PredictionGridDisplay:
-    """A grid of images, each beside the best labels of one or several models.
+    """Grid of images, each with the best labels of one or several models.
 
     Parameters
     ----------
     images : list of path, PIL image or uint8 array, or uint8 array (n, height, width, 3)
-        What is shown.
+        Images to show.
     labels : dict of str to array-like of shape (n_images, k)
         For each model, the labels of each image, best first.
     scores : dict of str to array-like of shape (n_images, k), optional
         Their scores.
     y : array-like of shape (n_images,), optional
-        True labels: a right answer is ticked.
+        True labels. Correct predictions are marked with a tick.
     seen_classes : array-like of shape (n_seen,), optional
-        Labels that were in training: true labels that were not are marked.
+        Labels that were in training. True labels that were not in training are marked.
     n_images : int, optional
-        How many images there were before the first ones were taken; as many as there are if None.
+        Total number of images, of which the first ones are shown; the number of `images` if None.
 
     Attributes
     ----------
     images : list of ndarray of shape (height, width, 3), or None for an unreadable one
-        No larger than they are shown.
+        Images, at most as large as they are shown.
     labels, scores : dict of str to ndarray of shape (n_images, k)
         As given.
     y, seen_classes, n_images
@@ -66,14 +66,14 @@ class PredictionGridDisplay:
     right : dict of str to ndarray of bool of shape (n_images, k)
         Which labels are the true one.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     TypeError
-        `labels` is no dict.
+        `labels` is not a dict.
     ValueError
-        No image, or shapes that do not belong together.
+        There is no image, or shapes do not match.
 
     Examples
     --------
@@ -141,36 +141,37 @@ class PredictionGridDisplay:
         max_images: int = 12,
         ax: Any = None,
     ) -> PredictionGridDisplay:
-        """Draw what fitted classifiers call the first images.
+        """Draw the predictions of fitted classifiers for the first images.
 
         Parameters
         ----------
         estimator : classifier, Pipeline or search object, or dict of str to these
-            Fitted. Ordinary classifiers may stand beside zero-shot ones.
+            Fitted classifiers. Ordinary and zero-shot classifiers may be mixed.
         X : array-like or list of length n_samples
             Their input.
         y : array-like of shape (n_samples,), optional
             True labels.
         images : list or uint8 array of length n_samples, optional
-            What to show; X if None, for classifiers that take images.
+            Images to show. None shows X, for classifiers that take images.
         k : int, default=3
-            Labels for each image.
+            Number of labels per image.
         max_images : int, default=12
-            Only the first ones are named and shown, and the figure says so.
+            Maximum number of images. Only the first ones are predicted and shown, and the figure
+            says so.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         PredictionGridDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
-            `estimator` is no classifier, nor a dict of them.
+            `estimator` is not a classifier or a dict of classifiers.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         check_number(max_images, owner=OWNER, name="max_images", at_least=1, integer=True)
         named = named_models(estimator, owner=OWNER)
@@ -201,37 +202,37 @@ class PredictionGridDisplay:
         max_images: int = 12,
         ax: Any = None,
     ) -> PredictionGridDisplay:
-        """Draw labels that images were given.
+        """Draw predicted labels of images.
 
         Parameters
         ----------
         images : list of path, PIL image or uint8 array, or uint8 array (n, height, width, 3)
-            What is shown.
+            Images to show.
         predictions : dict of str to (labels, scores)
-            For each model, what ``predict_top_k(X, k)`` returns: both (n_images, k), best first.
-            Scores may be None.
+            For each model, the result of ``predict_top_k(X, k)``: labels and scores, both
+            (n_images, k), best first. Scores may be None.
         y : array-like of shape (n_images,), optional
             True labels.
         seen_classes : array-like of shape (n_seen,), optional
             Labels that were in training.
         max_images : int, default=12
-            Only the first ones are shown, and the figure says so.
+            Maximum number of images. Only the first ones are shown, and the figure says so.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         PredictionGridDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `predictions` is no dict of pairs.
+            `predictions` is not a dict of pairs.
         ValueError
-            No image, or shapes that do not belong together.
+            There is no image, or shapes do not match.
         """
         check_number(max_images, owner=OWNER, name="max_images", at_least=1, integer=True)
         named = check_mapping(
@@ -273,24 +274,24 @@ class PredictionGridDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None. Where text would be too small to read, fewer images
+            Axes to draw on; a new figure if None. If text would be too small to read, fewer images
             are shown, and the figure says so.
         n_columns : int, optional
-            Images side by side; about four columns of labels if None.
+            Number of images side by side. None makes about four columns of labels.
 
         Returns
         -------
         PredictionGridDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         ValueError
-            `n_columns` is no number from 1.
+            `n_columns` is not a positive integer.
         """
         owner = f"{OWNER}.plot"
         if n_columns is None:
@@ -315,12 +316,12 @@ class PredictionGridDisplay:
 
 @dataclass(frozen=True)
 class Cell:
-    """An image, under its true label, beside a column of labels a model.
+    """An image under its true label, beside one column of labels per model.
 
     Attributes
     ----------
     width, height : float
-        In inches, with the space to the next one.
+        Size in inches, including the space to the next cell.
     """
 
     width: float
@@ -328,23 +329,23 @@ class Cell:
 
     @classmethod
     def of(cls, n_models: int, k: int) -> Cell:
-        """Return a cell with so many columns of `k` labels."""
+        """Return a cell with this many columns of `k` labels."""
         lines = max(IMAGE, (k + 1) * LINE)
         return cls(IMAGE + n_models * COLUMN + 2 * PAD, lines + LINE + 2 * PAD)
 
     def size(self, n: int, n_columns: int) -> tuple[float, float]:
-        """Return width and height of a page with so many cells."""
+        """Return width and height of a page with this many cells."""
         return n_columns * self.width + PAD, -(-n // n_columns) * self.height + NOTE + PAD
 
     def font(self, n: int, n_columns: int, width: float, height: float) -> float:
-        """Return the size of letters when that page is scaled to a width and a height."""
+        """Return the font size if that page is scaled to a width and a height."""
         full = self.size(n, n_columns)
         return FONT * min(1.0, width / full[0], height / full[1])
 
     def most(self, n: int, n_columns: int, width: float, height: float) -> tuple[int, int]:
-        """Return how many of `n` cells can be read in a space, at least one, in how many columns.
+        """Return the number of cells (1 to `n`) that are legible in a space, and of columns.
 
-        The columns are `n_columns`, or fewer where more cells can then be read.
+        The number of columns is `n_columns`, or less if more cells are then legible.
         """
         readable = [
             (count, columns)
@@ -358,7 +359,7 @@ class Cell:
         """Draw the first cells of a display on its axes."""
         ax = display.ax_
         box = ax.get_window_extent()
-        scale = font / FONT * ax.figure.dpi  # pixels to an inch of the page
+        scale = font / FONT * ax.figure.dpi  # pixels per inch of the page
         for place in range(n):
             left = PAD + place % n_columns * self.width
             top = NOTE + PAD + place // n_columns * self.height
@@ -368,7 +369,7 @@ class Cell:
             note += "; a tick marks the true label"
         text = ax.text(PAD, PAD, note, va="top", color=GREY, fontsize=font)
         fit_texts([text], box.width - PAD * scale)
-        # Images set limits and aspect of their own.
+        # Images set their own limits and aspect.
         ax.set(aspect="auto", xlim=(0, box.width / scale), ylim=(box.height / scale, 0))
         ax.set_axis_off()
 
@@ -407,7 +408,7 @@ class Cell:
 
 
 def _draw_image(ax: Axes, image: Any, left: float, top: float, font: float) -> None:
-    """Draw an image as large as fits into a square, at its left upper corner."""
+    """Draw an image as large as fits into a square, at the upper left corner."""
     if image is None:
         ax.plot([left, left + IMAGE], [top, top + IMAGE], color=PALE)
         middle = left + IMAGE / 2, top + IMAGE / 2
@@ -425,7 +426,7 @@ def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        They have another shape, or are of several kinds.
+        Labels have another shape, or are of several kinds.
     """
     array = rows if isinstance(rows, np.ndarray) else np.asarray(list(rows), dtype=object)
     if array.ndim != 2 or array.shape[0] != n or not array.shape[1]:
@@ -437,7 +438,7 @@ def label_rows(rows: Any, n: int, name: str, *, owner: str) -> np.ndarray:
 
 
 def small(image: Any, place: int) -> np.ndarray | None:
-    """Return an image no larger than it is shown, or None where it cannot be read."""
+    """Return an image at most as large as it is shown, or None if it cannot be read."""
     try:
         picture = Image.fromarray(read_image(image, place, min_side=MAX_PIXELS))
     except ImageReadError:

@@ -1,4 +1,4 @@
-"""Histogram of the relative loss per class, beside a control's."""
+"""Histogram of the relative loss per class, together with that of a control."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ MEAN_VECTOR = "mean of the seen labels"
 
 
 class RelativeLossDisplay:
-    """Histogram of the classes' relative losses, with the control that it must beat drawn in.
+    """Histogram of the relative losses of classes, together with the control to beat.
 
     Parameters
     ----------
     losses : array-like of shape (n_classes,)
         Relative loss of each class, at least -1: see `zeroshot.metrics.relative_loss`.
     control : array-like of shape (n_classes,), optional
-        The same of a prediction that looks at no image.
+        Relative losses of a prediction that does not use images.
     name : str, default="model"
-        What `losses` are of.
+        Name of the model that has `losses`.
     control_name : str, default="mean of the seen labels"
-        What `control` is of.
+        Name of the prediction that has `control`.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class RelativeLossDisplay:
     name, control_name : str
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     ValueError
-        Empty, not 1-D, NaN or infinite, or of different lengths.
+        An array is empty, not 1-D, NaN or infinite; or lengths differ.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class RelativeLossDisplay:
         name: str | None = None,
         ax: Any = None,
     ) -> RelativeLossDisplay:
-        """Draw a fitted regressor's relative losses on classes that it did not see.
+        """Draw the relative losses of a fitted regressor on classes that it did not see.
 
         Parameters
         ----------
@@ -115,21 +115,21 @@ class RelativeLossDisplay:
         reference : {"zero", "mean"} or array-like, default="zero"
             As in `zeroshot.metrics.relative_loss`.
         name : str, optional
-            In the legend; the class of `estimator` if None.
+            Name in the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RelativeLossDisplay
-            Drawn, with the mean vector of the seen classes as control.
+            The display, after drawing. The control is the mean vector of the seen classes.
 
         Raises
         ------
         TypeError
-            `estimator` predicts no label vectors.
+            `estimator` does not predict label vectors.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final, X = final_and_input(estimator, X)
         check_is_fitted(final)
@@ -170,27 +170,27 @@ class RelativeLossDisplay:
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_samples, n_dims)
-            Each sample's raw label vector, and the predicted one.
+            Raw and predicted label vector of each sample.
         labels : array-like of shape (n_samples,)
             Class of each row.
         seen_vectors : array-like of shape (n_seen, n_dims), optional
-            Vectors of the training classes: their mean is the control. No control if None.
+            Vectors of the training classes. Their mean is the control. None draws no control.
         reference : {"zero", "mean"} or array-like, default="zero"
             As in `zeroshot.metrics.relative_loss`.
         name : str, default="model"
-            In the legend.
+            Name in the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RelativeLossDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
-            As `zeroshot.metrics.class_relative_losses`.
+            As for `zeroshot.metrics.class_relative_losses`.
         """
         options = {"labels": labels, "reference": reference, "seen_vectors": seen_vectors}
         _, losses = class_relative_losses(y_true, y_pred, **options)
@@ -208,21 +208,21 @@ class RelativeLossDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         n_bins : int, default=25
-            Bars between the lowest and the highest loss.
+            Number of bars between the lowest and the highest loss.
 
         Returns
         -------
         RelativeLossDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         outside = ax is None
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.6, 4))
@@ -230,7 +230,7 @@ class RelativeLossDisplay:
         names = [self.name, self.control_name]
         every = np.concatenate(series)
         low, high = every.min(), every.max()
-        if low == high:  # one bar of some width
+        if low == high:  # one bar needs a width
             low, high = low - 0.01, high + 0.01
         edges = np.linspace(low, high, n_bins + 1)
         looks: list[dict[str, Any]] = [

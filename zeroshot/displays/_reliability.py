@@ -32,11 +32,12 @@ class ReliabilityDisplay:
     Parameters
     ----------
     confidence, accuracy : array-like of shape (n_bins,)
-        Mean probability of the best label in each bin, and the share of these labels that is right.
+        Mean probability of the best label in each bin, and the share of these labels that are
+        correct.
     mass : array-like of shape (n_bins,)
         Share of the samples in each bin.
     name : str, default="model"
-        In the legend.
+        Name in the legend.
 
     Attributes
     ----------
@@ -45,13 +46,13 @@ class ReliabilityDisplay:
     error : float
         The expected calibration error.
     ax_ : Axes
-        Where it is drawn.
+        Axes of the drawing.
     figure_ : Figure
-        The figure of it.
+        Figure of the drawing.
 
     See Also
     --------
-    zeroshot.metrics.expected_calibration_error : The figure in the legend.
+    zeroshot.metrics.expected_calibration_error : The number in the legend.
 
     Examples
     --------
@@ -96,29 +97,29 @@ class ReliabilityDisplay:
         Parameters
         ----------
         estimator : classifier, Pipeline or search object
-            Fitted, with ``predict_proba`` and ``classes_``.
+            Fitted classifier with ``predict_proba`` and ``classes_``.
         X : array-like or list of length n_samples
             Input of `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
         average : {"macro", "micro"}, default="macro"
-            Whether each class of y counts once, or each sample.
+            "macro" gives each class of y the same weight, "micro" each sample.
         name : str, optional
-            In the legend; the class of `estimator` if None.
+            Name in the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` has no probabilities.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = probable(estimator, owner=OWNER)
         return cls.from_predictions(
@@ -149,19 +150,19 @@ class ReliabilityDisplay:
         y_true, y_proba, labels, n_bins, average
             As in `zeroshot.metrics.expected_calibration_error`.
         name : str, default="model"
-            In the legend.
+            Name in the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
-            As `zeroshot.metrics.expected_calibration_error`.
+            As for `zeroshot.metrics.expected_calibration_error`.
         """
         check_number(n_bins, owner=OWNER, name="n_bins", at_least=1, integer=True)
         y_true, told = checked_told(y_true, y_proba, labels, average, owner=OWNER)
@@ -177,16 +178,16 @@ class ReliabilityDisplay:
         Parameters
         ----------
         result : ZeroShotEvaluation
-            Of a classifier with probabilities.
+            Result for a classifier with probabilities.
         name : str, optional
-            In the legend; the class of the evaluated classifier if None.
+            Name in the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -199,24 +200,24 @@ class ReliabilityDisplay:
         return cls(*result.reliability, name=name or result.settings["model"]).plot(ax)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
-        """Draw the bins; on axes that have some already, beside them.
+        """Draw the bins. On axes that already have bins, they are added.
 
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         ReliabilityDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

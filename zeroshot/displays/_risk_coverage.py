@@ -1,4 +1,4 @@
-"""Risk-coverage curve: the error rate against the share of samples answered."""
+"""Risk-coverage curve: error rate against the share of samples that are answered."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ DRAWN = "risk-coverage curve"
 
 
 class RiskCoverageDisplay:
-    """The risk-coverage curve, its area, and the line of rejection at random.
+    """Risk-coverage curve, its area, and the line of random rejection.
 
     Parameters
     ----------
     coverage, risk : array-like of shape (n_points,)
-        Share of the samples that is answered, ascending, and share of these answers that is wrong,
-        as `zeroshot.metrics.risk_coverage_curve` gives them.
+        Share of the samples that are answered, ascending, and share of these answers that are
+        wrong, as returned by `zeroshot.metrics.risk_coverage_curve`.
     name : str, default="model"
-        In the legend.
+        Name in the legend.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class RiskCoverageDisplay:
     area : float
         Area under the curve.
     ax_ : Axes
-        Where it is drawn.
+        Axes of the drawing.
     figure_ : Figure
-        The figure of it.
+        Figure of the drawing.
 
     See Also
     --------
@@ -96,29 +96,29 @@ class RiskCoverageDisplay:
         Parameters
         ----------
         estimator : classifier, Pipeline or search object
-            Fitted, with ``predict_proba`` and ``classes_``.
+            Fitted classifier with ``predict_proba`` and ``classes_``.
         X : array-like or list of length n_samples
             Input of `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
         average : {"macro", "micro"}, default="macro"
-            Whether each class of y counts once, or each sample.
+            "macro" gives each class of y the same weight, "micro" each sample.
         name : str, optional
-            In the legend; the class of `estimator` if None.
+            Name in the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
             `estimator` has no probabilities.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = probable(estimator, owner=OWNER)
         return cls.from_predictions(
@@ -148,19 +148,19 @@ class RiskCoverageDisplay:
         y_true, y_proba, labels, average
             As in `zeroshot.metrics.risk_coverage_curve`.
         name : str, default="model"
-            In the legend.
+            Name in the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         ValueError
-            As `zeroshot.metrics.risk_coverage_curve`.
+            As for `zeroshot.metrics.risk_coverage_curve`.
         """
         coverage, risk, _ = risk_coverage_curve(y_true, y_proba, labels=labels, average=average)
         return cls(coverage, risk, name=name).plot(ax)
@@ -174,16 +174,16 @@ class RiskCoverageDisplay:
         Parameters
         ----------
         result : ZeroShotEvaluation
-            Of a classifier with probabilities.
+            Result for a classifier with probabilities.
         name : str, optional
-            In the legend; the class of the evaluated classifier if None.
+            Name in the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -196,24 +196,24 @@ class RiskCoverageDisplay:
         return cls(*result.risk_coverage, name=name or result.settings["model"]).plot(ax)
 
     def plot(self, ax: Any = None) -> RiskCoverageDisplay:
-        """Draw the curve; on axes that have one already, beside it.
+        """Draw the curve. On axes that already have one, it is added.
 
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         RiskCoverageDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(6.4, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

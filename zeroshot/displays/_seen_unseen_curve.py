@@ -30,18 +30,18 @@ DRAWN = "seen-unseen curve"
 
 
 class SeenUnseenCurveDisplay:
-    """The seen-unseen curve, its area, and its point of the highest harmonic mean.
+    """Seen-unseen curve, its area, and its point with the highest harmonic mean.
 
     Parameters
     ----------
     seen, unseen : array-like of shape (n_points,)
-        Accuracies along the curve, as `zeroshot.metrics.seen_unseen_curve` gives them.
+        Accuracies along the curve, as returned by `zeroshot.metrics.seen_unseen_curve`.
     calibration : array-like of shape (n_points,)
-        What is subtracted from the scores of seen classes; the first one may be -inf.
+        Number that is subtracted from the scores of seen classes. The first one may be -inf.
     name : str, default="model"
-        In the legend.
+        Name in the legend.
     chance : tuple of float, optional
-        Accuracy among the seen and among the unseen labels by drawing one: the ends of a line.
+        Accuracy of a random label among the seen and among the unseen labels: the ends of a line.
 
     Attributes
     ----------
@@ -50,18 +50,18 @@ class SeenUnseenCurveDisplay:
     ausuc : float
         Area under the curve.
     harmonic_means : ndarray of shape (n_points,)
-        Of both accuracies at each point.
+        Harmonic mean of both accuracies at each point.
     best : int
-        The point where the harmonic mean is highest.
+        Position of the point with the highest harmonic mean.
     unbiased : int
-        The point that holds at calibration 0: the classifier as it is.
+        Position of the point with calibration 0: the classifier without calibration.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     ValueError
-        Empty, of different lengths, NaN, or accuracies outside [0, 1].
+        Arrays are empty, of different lengths or NaN, or accuracies are outside [0, 1].
 
     Examples
     --------
@@ -129,8 +129,8 @@ class SeenUnseenCurveDisplay:
         Parameters
         ----------
         estimator : classifier, Pipeline or search object
-            Fitted, with ``decision_function``, ``classes_`` and ``seen_classes_``, and with both
-            seen and unseen candidates.
+            Fitted classifier with ``decision_function``, ``classes_`` and ``seen_classes_``, and
+            with both seen and unseen candidates.
         X : array-like or list of length n_samples
             Input of `estimator`.
         y : array-like of shape (n_samples,)
@@ -138,21 +138,21 @@ class SeenUnseenCurveDisplay:
         average : {"macro", "micro"}, default="macro"
             As in `zeroshot.metrics.seen_unseen_curve`.
         name : str, optional
-            In the legend; the class of `estimator` if None.
+            Name in the legend; the class of `estimator` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
         TypeError
-            `estimator` is no zero-shot classifier.
+            `estimator` is not a zero-shot classifier.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         final = unwrap(estimator)
         check_is_fitted(final)
@@ -190,19 +190,19 @@ class SeenUnseenCurveDisplay:
         y_true, y_score, labels, seen_classes, average
             As in `zeroshot.metrics.seen_unseen_curve`.
         name : str, default="model"
-            In the legend.
+            Name in the legend.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Drawn, with the line of labels drawn at random.
+            The display, after drawing, with the line of random labels.
 
         Raises
         ------
         ValueError
-            As `zeroshot.metrics.seen_unseen_curve`.
+            As for `zeroshot.metrics.seen_unseen_curve`.
         """
         curve = seen_unseen_curve(
             y_true, y_score, labels=labels, seen_classes=seen_classes, average=average
@@ -220,16 +220,16 @@ class SeenUnseenCurveDisplay:
         Parameters
         ----------
         result : ZeroShotEvaluation
-            With a curve: the samples were of seen and of unseen classes.
+            Result with a curve, which needs samples of both seen and unseen classes.
         name : str, optional
-            In the legend; the class of the evaluated classifier if None.
+            Name in the legend; the class of the evaluated classifier if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Drawn.
+            The display, after drawing.
 
         Raises
         ------
@@ -242,24 +242,24 @@ class SeenUnseenCurveDisplay:
         return cls(*result.curve, name=name or result.settings["model"]).plot(ax)
 
     def plot(self, ax: Any = None) -> SeenUnseenCurveDisplay:
-        """Draw the curve; on axes that have one already, beside it.
+        """Draw the curve. On axes that already have one, it is added.
 
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SeenUnseenCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         self.ax_, self.figure_ = axes_or_new(ax, owner=f"{OWNER}.plot", size=(7.2, 4.2))
         drawn = sum(line.get_gid() == DRAWN for line in self.ax_.get_lines())

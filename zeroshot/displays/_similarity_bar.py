@@ -1,4 +1,4 @@
-"""Semantic similarity, or another figure, of several models beside the controls."""
+"""Semantic similarity or another metric of several models, next to controls."""
 
 from __future__ import annotations
 
@@ -37,36 +37,36 @@ OWNER = "SimilarityBarDisplay"
 
 
 class SimilarityBarDisplay:
-    """A bar a model, and a hatched bar for each control that looks at no image.
+    """One bar per model, and one hatched bar per control that does not use images.
 
     Parameters
     ----------
     values : dict of str to float
-        The figure of each model.
+        Metric of each model.
     controls : dict of str to float, optional
-        The same figure of each control.
+        The same metric of each control.
     intervals : dict of str to (low, high), optional
-        Of some or all of the models.
+        Intervals of some or all of the models.
     metric : str, default="semantic similarity"
-        What the figure is, for the axis.
+        Name of the metric, for the axis.
 
     Attributes
     ----------
     names : list of str
-        Controls first, then models, as they are drawn from below.
+        Controls first, then models: the order of the bars from bottom to top.
     values, is_control : ndarray of shape (n_bars,)
-        Their figures, and which of them are controls.
+        Values of the bars, and whether each is a control.
     intervals, metric
         As given.
     ax_, figure_ : Axes, Figure
-        After `plot`.
+        Set by `plot`.
 
     Raises
     ------
     TypeError
-        `values` or `controls` is no dict.
+        `values` or `controls` is not a dict.
     ValueError
-        Empty, NaN or infinite, or one name for two bars.
+        A dict is empty, a value is NaN or infinite, or two bars have the same name.
 
     Examples
     --------
@@ -123,29 +123,31 @@ class SimilarityBarDisplay:
         Parameters
         ----------
         estimator : classifier, Pipeline or search object, or dict of str to these
-            Fitted. Ordinary classifiers, such as a softmax, may stand beside zero-shot ones.
+            Fitted classifiers. Ordinary classifiers, such as a softmax, may be mixed with zero-shot
+            ones.
         X : array-like or list of length n_samples
-            Input of all of them.
+            Input of all estimators.
         y : array-like of shape (n_samples,)
             True labels.
         k : int, default=3
-            How many of the best labels are compared with the true one.
+            Number of best labels that are compared with the true label.
         label_embedding : LabelEmbedding or callable, optional
-            By which labels are compared; that of the first estimator with one if None.
+            Label embedding used to compare labels. None uses that of the first estimator that has
+            one.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SimilarityBarDisplay
-            Drawn, with controls over all labels that any of the estimators knows.
+            The display, after drawing. The controls use all labels that any estimator knows.
 
         Raises
         ------
         TypeError
-            `estimator` is no classifier, nor a dict of them.
+            `estimator` is not a classifier or a dict of classifiers.
         ValueError
-            As `from_predictions`.
+            As for `from_predictions`.
         """
         tops, candidates = {}, []
         for name, model in named_models(estimator, owner=OWNER).items():
@@ -173,24 +175,24 @@ class SimilarityBarDisplay:
         y_true : array-like of shape (n_samples,)
             True labels.
         y_top : dict of str to array-like of shape (n_samples, k)
-            For each model, the `k` best labels of each sample; one k for all.
+            For each model, the `k` best labels of each sample, with the same k for all models.
         label_embedding : LabelEmbedding or callable
             As in `zeroshot.metrics.semantic_similarity_score`.
         candidates : array-like of shape (n_labels,), optional
-            What was on offer, for the controls; all labels in `y_top` if None.
+            Candidate labels for the controls; all labels in `y_top` if None.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SimilarityBarDisplay
-            Drawn. "random label" is the mean cosine of the candidates to the true labels, "best
-            constant" that of the k candidates nearest to all of them.
+            The display, after drawing. "random label" is the mean cosine of the candidates to the
+            true labels. "best constant" is that of the k candidates nearest to all true labels.
 
         Raises
         ------
         TypeError, ValueError
-            As `zeroshot.metrics.semantic_similarity_score`; also where `k` differs.
+            As for `zeroshot.metrics.semantic_similarity_score`. Also if `k` differs.
         """
         tops = check_mapping(y_top, owner=OWNER, name="y_top", holds="arrays of labels")
         values = {
@@ -217,28 +219,28 @@ class SimilarityBarDisplay:
         figure: str = "semantic_similarity_at_3",
         ax: Any = None,
     ) -> SimilarityBarDisplay:
-        """Draw one figure of several evaluations, with its intervals and controls.
+        """Draw one metric of several evaluations, with its intervals and controls.
 
         Parameters
         ----------
         results : dict of str to ZeroShotEvaluation
-            Of `zeroshot.evaluate_zero_shot`, on the same samples and labels.
+            Results of `zeroshot.evaluate_zero_shot` on the same samples and labels.
         figure : str, default="semantic_similarity_at_3"
-            Any figure that they have.
+            Name of any metric in the results.
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         SimilarityBarDisplay
-            Drawn. Where controls differ, the highest of each kind.
+            The display, after drawing. If controls differ, the highest of each kind is drawn.
 
         Raises
         ------
         KeyError
             `figure` was left out of a result.
         TypeError, ValueError
-            As the class itself.
+            As for the class itself.
         """
         results = check_mapping(results, owner=OWNER, name="results", holds="evaluations")
         found = {name: result[figure] for name, result in results.items()}
@@ -254,26 +256,27 @@ class SimilarityBarDisplay:
         ).plot(ax)
 
     def plot(self, ax: Any = None, *, max_models: int = 20) -> SimilarityBarDisplay:
-        """Draw the bars, controls below.
+        """Draw the bars, with controls at the bottom.
 
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; a new figure if None.
+            Axes to draw on; a new figure if None.
         max_models : int, default=20
-            Draw the best ones where there are more; controls are always drawn.
+            Maximum number of models. If there are more, the best ones are drawn. Controls are
+            always drawn.
 
         Returns
         -------
         SimilarityBarDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         MissingDependencyError
             matplotlib is not installed.
         TypeError
-            `ax` is something else than axes.
+            `ax` is not an Axes.
         """
         models = np.flatnonzero(~self.is_control)
         best = np.sort(models[np.argsort(-self.values[models], kind="stable")[:max_models]])
@@ -305,7 +308,7 @@ def check_intervals(
     Raises
     ------
     ValueError
-        One is of no bar, is no pair, or holds NaN or infinity.
+        An interval belongs to no bar, is not a pair, or has NaN or infinity.
     """
     checked = {str(name): tuple(ends) for name, ends in intervals.items()}
     for name, ends in checked.items():
@@ -319,7 +322,7 @@ def check_intervals(
 
 
 def draw_bars(display: SimilarityBarDisplay, shown: list[int]) -> dict[str, Any]:
-    """Draw some bars of a display from below, and return one of each kind under its sign."""
+    """Draw some bars from bottom to top, and return one of each kind by its legend name."""
     ax = display.ax_
     signs: dict[str, Any] = {}
     a_row = ax.get_window_extent().height / len(shown)

@@ -1,4 +1,4 @@
-"""Whole evaluations: every figure beside controls that look at no image."""
+"""Whole evaluations: metrics together with controls that do not use images."""
 
 import lazy_loader
 

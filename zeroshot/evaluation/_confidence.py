@@ -1,4 +1,4 @@
-"""Figures of probabilities, sets of labels and doubt, with their bootstrap samples."""
+"""Metrics of probabilities, label sets and rejection, with their bootstrap samples."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ Draws = np.ndarray
 
 @dataclass(frozen=True)
 class Asked:
-    """What a classifier said of its samples beside the order of labels.
+    """Outputs of a classifier for its samples, other than the order of labels.
 
     Attributes
     ----------
     told : Told
-        Of probabilities.
+        Numbers from the probabilities.
     in_set, set_sizes : ndarray of shape (n_samples,), or None
-        Whether the set of labels holds the true one, and how many it holds.
+        Whether the label set contains the true label, and the size of the set.
     known : ndarray of shape (n_samples,), or None
-        Probability of being any of the candidates.
+        Probability that the sample belongs to any of the candidates.
     """
 
     told: Told
@@ -53,20 +53,20 @@ class Asked:
 
 
 class Asking:
-    """Asks a classifier for probabilities and sets, block by block.
+    """Computes probabilities and label sets of a classifier, block by block.
 
     Parameters
     ----------
     estimator, final : estimator
-        What is judged, and its last step.
+        The evaluated estimator, and its last step.
     X, y : array-like of length n_samples
         The samples.
     labels : ndarray of shape (n_labels,)
-        Labels on offer.
+        Candidate labels.
     offered : ndarray of bool of shape (n_columns,)
-        Which columns they are.
+        Which columns belong to the candidate labels.
     coverage : float
-        Of sets of labels.
+        Coverage of the label sets.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Asking:
         self._parts: list[Asked] = []
 
     def add(self, rows: slice, scores: np.ndarray) -> None:
-        """Ask for some rows, whose scores of all columns are known."""
+        """Compute the outputs of some rows, whose scores of all columns are known."""
         if not self.has_probabilities:
             return
         final, y = self._final, self._y[rows]
@@ -109,7 +109,7 @@ class Asking:
         self._parts.append(Asked(told, in_set, sizes, known))
 
     def result(self) -> Asked | None:
-        """Return what was said of all samples, or None without probabilities."""
+        """Return the outputs for all samples, or None without probabilities."""
         if not self._parts:
             return None
 
@@ -127,7 +127,7 @@ class Asking:
 
 
 class InOrder:
-    """Samples in the order of a number, and what their classes' draws make of it.
+    """Samples sorted by a number, with the weights of their classes in bootstrap samples.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class InOrder:
     codes : ndarray of int of shape (n_samples,)
         The class of each sample.
     draws : ndarray of shape (1 + n_bootstrap, n_classes)
-        What each class counts.
+        Weight of each class.
     """
 
     def __init__(self, order_by: np.ndarray, codes: np.ndarray, draws: Draws) -> None:
@@ -211,5 +211,5 @@ def areas_of_any(
 
 
 def _sample_weights(codes: np.ndarray, draws: Draws) -> np.ndarray:
-    """Return what each sample of the data counts."""
+    """Return the weight of each sample of the data."""
     return draws[0, codes] / np.bincount(codes, minlength=draws.shape[1])[codes]

@@ -1,4 +1,4 @@
-"""`evaluate_zero_shot`: all figures of the field for a fitted classifier."""
+"""`evaluate_zero_shot`: all metrics of zero-shot learning for a fitted classifier."""
 
 from __future__ import annotations
 
@@ -62,41 +62,44 @@ def evaluate_zero_shot(
     level: float = 0.95,
     random_state: Any = None,
 ) -> ZeroShotEvaluation:
-    """Judge a fitted zero-shot classifier on samples that it was not trained on.
+    """Evaluate a fitted zero-shot classifier on samples that it was not trained on.
 
-    Every figure stands beside those of two predictors that look at no image, and has a bootstrap
-    interval over classes; all are rounded to 12 decimals. What does not apply is left out, with the
-    reason. Samples are scored in blocks of 4,096 at most, so that memory grows with their number by
-    a few numbers each.
+    Each metric comes with a bootstrap interval over classes, and with the same metric of two
+    predictors that do not use images. All numbers are rounded to 12 decimals. Metrics that do not
+    apply are left out, and the reason is reported. Samples are scored in blocks of at most 4,096,
+    so memory grows by only a few numbers per sample.
 
     Parameters
     ----------
     estimator : classifier, Pipeline, search object or FrozenEstimator
-        Fitted, with ``decision_function``, ``classes_`` and ``seen_classes_``.
+        Fitted classifier with ``decision_function``, ``classes_`` and ``seen_classes_``.
     X : array-like or list of length n_samples
         Input of `estimator`.
     y : array-like of shape (n_samples,)
-        True labels. Those that are not on offer count as wrong, and are noted.
+        True labels. Samples whose label is not a candidate count as wrong, and ``notes`` report
+        them.
     hit_at, hierarchical_precision_at, semantic_similarity_at : iterable of int
-        For which k hit@k, hierarchical precision@k and semantic similarity@k are measured.
+        Values of k for hit@k, hierarchical precision@k and semantic similarity@k.
     label_embedding : LabelEmbedding or callable, optional
-        The raw vectors that semantic similarity is measured by: pass the same one for every
-        classifier that you compare. Those of `estimator` if None.
+        Raw vectors for semantic similarity; those of `estimator` if None. To compare classifiers,
+        pass the same embedding for all of them.
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
-        labels are looked up as class names, the most frequent sense of each: ``"tiger"`` is a
-        person then. ``notes`` of the result say how many had several.
+        labels are looked up as class names, with the most frequent sense of each: ``"tiger"`` is
+        then a person. ``notes`` of the result say how many labels had several senses.
     set_coverage : float, default=0.9
-        The coverage that sets of labels are asked for, above 0 and below 1.
+        Requested coverage of label sets, above 0 and below 1.
     no_training : classifier, Pipeline or FrozenEstimator, optional
-        A further control: a classifier with ``with_candidates`` that was trained on no image of the
-        labels, such as an `OpenLabelClassifier`. It takes the same X, and its figures stand beside.
+        An additional control: a classifier with ``with_candidates`` that was not trained on images
+        of the labels, such as an `OpenLabelClassifier`. It takes the same X, and its metrics are
+        shown next to those of `estimator`.
     average : {"macro", "micro"}, default="macro"
-        Whether each class counts once, or each sample. ``mean_class_accuracy`` has it by class
-        either way.
+        "macro" gives each class the same weight, "micro" each sample. ``mean_class_accuracy``
+        always weights by class.
     n_bootstrap : int, default=1000
-        Bootstrap samples of the classes, seen and unseen ones drawn apart; 0 for no intervals. A
-        figure over fewer than five classes has none, and ``notes`` of the result say so.
+        Number of bootstrap samples of the classes; 0 for no intervals. Seen and unseen classes are
+        drawn separately. A metric over fewer than five classes has no interval, and ``notes`` of
+        the result say so.
     level : float, default=0.95
         Coverage of the intervals, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
@@ -110,11 +113,12 @@ def evaluate_zero_shot(
     Raises
     ------
     TypeError
-        `estimator` is no zero-shot classifier.
+        `estimator` is not a zero-shot classifier.
     ValueError
-        `y` is empty or of another kind than the labels, lengths differ, a score is NaN or infinite,
-        or a parameter is out of its range; `label_embedding` does not give every label a vector, or
-        `synsets` names what WordNet has not. What is not given is left out where it is missing.
+        `y` is empty or differs in kind from the labels, lengths differ, a score is NaN or infinite,
+        or a parameter is out of range. Also if a given `label_embedding` does not have a vector for
+        every label, or `synsets` names a synset that WordNet does not have. If they are not given,
+        the metrics that miss them are left out instead.
 
     References
     ----------
@@ -124,7 +128,7 @@ def evaluate_zero_shot(
 
     Examples
     --------
-    Of the two unseen classes no sample is right, until seen classes are held back:
+    No sample of the two unseen classes is correct until the scores of seen classes are reduced:
 
     >>> import numpy as np
     >>> from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
@@ -191,7 +195,7 @@ def evaluate_zero_shot(
 
 
 class _Untrained:
-    """Classifier judged on another's task: its labels on offer, and which of them are seen."""
+    """Classifier evaluated on the task of another one: same candidates, same seen classes."""
 
     def __init__(self, classifier: Any, labels: np.ndarray, seen_classes: np.ndarray) -> None:
         self._view = with_candidates(classifier, labels)
@@ -204,7 +208,7 @@ class _Untrained:
 
 
 def _beside(result: ZeroShotEvaluation, control: ZeroShotEvaluation) -> ZeroShotEvaluation:
-    """Return the result with the figures of the control beside its own."""
+    """Return the result with the metrics of the control added."""
     estimates = {
         name: replace(estimate, no_training=control[name].value if name in control else None)
         for name, estimate in result.estimates.items()
@@ -241,7 +245,7 @@ def _checked(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
             "such as DeViSEClassifier(WordVectors()), fitted."
         )
     if missing:
-        check_is_fitted(final)  # "not fitted yet" is the better answer where it is true
+        check_is_fitted(final)  # "not fitted yet" is the clearer message if it applies
         raise TypeError(
             f"{OWNER}: estimator must be a zero-shot classifier, and {type(final).__name__} has no "
             f"{' and no '.join(missing)}. Pass one such as DeViSEClassifier, fitted."
@@ -272,9 +276,10 @@ def _applicable(
     *,
     given: bool,
 ) -> tuple[dict[str, Ranked], dict[str, str]]:
-    """Return the figures of the k best labels that can be had, and why others cannot, by name.
+    """Return the available metrics of the k best labels, and why others are unavailable, by name.
 
-    Vectors that were `given` must do for all labels: a table would lack the figure silently.
+    Vectors that were `given` must cover all labels. Otherwise a table would lack the metric
+    silently.
     """
     classes, labels = task.classes, task.labels
     builders: dict[str, Callable[[int], Ranked]] = {
@@ -299,7 +304,7 @@ def _applicable(
         except UnknownLabelError as error:
             if given and family == "semantic_similarity":
                 raise error.replace(owner=f"{OWNER}: label_embedding ({error.owner})") from error
-            names = ", ".join(map(repr, error.labels[:5]))  # its own words name every label
+            names = ", ".join(map(repr, error.labels[:5]))  # its own message names every label
             left_out[name] = (
                 f"{len(error.labels)} of {error.n_labels} labels have no {error.what} (such as "
                 f"{names}). " + error.remedy
@@ -327,7 +332,7 @@ def _count(
     ranked: Mapping[str, Ranked],
     asking: Asking,
 ) -> tuple[dict[str, np.ndarray], BreakPoints | None]:
-    """Return the class means of the figures, and the break points where there are both parts."""
+    """Return class means of the metrics, and the break points if there are both parts."""
     k_max = max(figure.k for figure in ranked.values())
     sums = {name: np.zeros(len(task.classes)) for name in ranked}
     points = []

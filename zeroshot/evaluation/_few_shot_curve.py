@@ -56,56 +56,55 @@ def few_shot_curve(
     n_jobs: int | None = None,
     random_state: Any = None,
 ) -> Any:
-    """Score estimators that are trained on few images of each class.
+    """Score estimators that are trained on a few images per class.
 
-    ``learning_curve`` of scikit-learn takes shares of a training set, whatever classes they hold;
-    here each class has the same number of images. In a draw all estimators see the same images, and
-    more images are those of fewer and others, so that differences are paired.
+    scikit-learn's ``learning_curve`` takes shares of a training set, regardless of classes. Here
+    each class has the same number of images. In a draw, all estimators see the same images, and a
+    larger training set contains the smaller ones. Differences are therefore paired.
 
     Parameters
     ----------
     estimators : estimator, dict of str to estimator, or list of (str, estimator)
-        Cloned, never fitted themselves.
+        Estimators, which are cloned and not fitted themselves.
     X : array-like or list of length n_samples
-        Features, or whatever the estimators take.
+        Features, or any other input of the estimators.
     y : array-like of shape (n_samples,)
         Labels: strings or integers.
     shots : iterable of int, default=(1, 2, 5, 10)
-        Images a class, each number once. At 0 an estimator is fitted from class names alone, as a
-        `ConSEClassifier`, a `SimilarityInitializer` or a `FewShotClassifier` with a prior can be;
-        for others the place stays empty.
+        Distinct numbers of images per class. With 0, an estimator is fitted from class names only.
+        This works for a `ConSEClassifier`, a `SimilarityInitializer` or a `FewShotClassifier` with
+        a prior. Other estimators have no score at 0.
     cv : int, splitter, or iterable of (train, test), default=5
-        A number of draws: each takes as many images of each class as the most shots at random, and
-        tests on all others. Of a splitter, each training part is drawn from once, and each test
-        part tested on: ``[(train, test)] * 5`` draws five times from one and the same split.
+        A number of draws: each draw takes max(shots) random images per class, and tests on all
+        others. With a splitter, each training part is drawn from once, and its test part is used
+        for testing: ``[(train, test)] * 5`` draws five times from the same split.
     scoring : str, callable, list or dict, optional
-        A name, of `zeroshot.metrics.SCORERS` or scikit-learn's, or a function ``(estimator, X,
-        y)``; None is the estimator's ``score``, which is accuracy for classifiers. A list of names,
-        or a dict from names to any of these, measures several on the same fits.
+        A name of `zeroshot.metrics.SCORERS` or of scikit-learn, or a function ``(estimator, X,
+        y)``. None is the estimator's ``score``, which is accuracy for classifiers. A list of names,
+        or a dict from names to any of these, computes several scores on the same fits.
     groups : array-like of shape (n_samples,), optional
-        For a splitter that needs them.
+        Groups, for a splitter that needs them.
     n_jobs : int, optional
-        How many estimators are fitted at a time; -1 is one a processor.
+        Number of estimators that are fitted at the same time. -1 uses one per processor.
     random_state : int, RandomState instance or None, default=None
-        Seed of which images are drawn. Estimators have their own.
+        Seed of the random draws of images. Estimators have their own seeds.
 
     Returns
     -------
     FewShotCurve, or dict of str to FewShotCurve
-        A mapping from names to scores by images per class, which prints as a table, beside two
-        predictors that look at no image: one that always gives the most frequent of the test
-        labels, and one that draws labels at random. With several scorers, one such
-        result a scorer.
+        A mapping from names to scores by images per class, which prints as a table. It includes two
+        predictors that do not use images: one always predicts the most frequent test label, the
+        other draws labels at random. With several scorers, there is one such result per scorer.
 
     Raises
     ------
     TypeError
-        An estimator is a class, or has no ``fit``; `y` is None; `shots` is no list.
+        An estimator is a class, or has no ``fit``; `y` is None; `shots` is not a list.
     ValueError
-        A class has too few images for the most shots; there is one class only; lengths differ; two
-        estimators have one name; `shots` are not distinct whole numbers; X holds NaN or infinity
-        which an estimator does not take; a score is no number. What an estimator raises comes
-        through, with a note of which it was.
+        A class has fewer images than max(shots); there is only one class; lengths differ; two
+        estimators have the same name; `shots` are not distinct integers; X contains NaN or
+        infinity, which an estimator does not accept; a score is not a number. Errors of estimators
+        are passed on, with a note that names the estimator.
 
     See Also
     --------
@@ -168,7 +167,7 @@ def _result(
     left_out: dict[str, str],
     settings: dict[str, Any],
 ) -> FewShotCurve:
-    """Return what one scorer measured."""
+    """Return the result of one scorer."""
 
     def column(scores: list[dict[str, float]]) -> np.ndarray:
         return np.array([each[metric] for each in scores])
@@ -190,7 +189,7 @@ def _fit_and_score(
     rows = draw.rows(shot)
     with _noted(f"{name!r}, trained on {shot} images per class"):
         with warnings.catch_warnings():
-            # One image per class is what is asked for here, not regression by mistake.
+            # One image per class is intended here; it is not regression by mistake.
             warnings.filterwarnings("ignore", "The number of unique classes")
             fitted = clone(estimator).fit(take_rows(X, rows), y[rows])
         return _scores(fitted, X, y, draw, scorers)
@@ -198,7 +197,7 @@ def _fit_and_score(
 
 @contextmanager
 def _noted(what: str) -> Iterator[None]:
-    """Say in a note to any error what it came from."""
+    """Add a note to any error that says where it came from."""
     try:
         yield
     except Exception as error:
@@ -221,7 +220,7 @@ def _scores(fitted: Any, X: Any, y: np.ndarray, draw: Draw, scorers: Scorers) ->
 def _at_no_image(
     named: Estimators, X: Any, y: np.ndarray, draws: list[Draw], scorers: dict[str, Scorers]
 ) -> tuple[Measured, dict[str, str]]:
-    """Return the scores of estimators that are fitted from names, and why others cannot be."""
+    """Return the scores of estimators that are fitted from names, and why others have none."""
     found: Measured = {}
     left_out = {}
     for name, estimator in named.items():
@@ -244,7 +243,7 @@ def _at_no_image(
 def _controls(
     X: Any, y: np.ndarray, draws: list[Draw], scorers: Scorers
 ) -> dict[str, list[dict[str, float]]]:
-    """Return what two predictors that look at no image score in each draw."""
+    """Return the scores per draw of two predictors that do not use images."""
     found: dict[str, list[dict[str, float]]] = {}
     for number, draw in enumerate(draws):
         dummies = {
@@ -264,9 +263,9 @@ def check_estimators(estimators: Any) -> Estimators:
     Raises
     ------
     TypeError
-        They are no estimators.
+        A value is not an estimator.
     ValueError
-        There is none, or two have one name, or that of a control.
+        There is no estimator, two have the same name, or one has the name of a control.
     """
     if hasattr(estimators, "fit") or isinstance(estimators, type):
         pairs = [(type(estimators).__name__, estimators)]
@@ -309,9 +308,9 @@ def check_shots(shots: Any) -> list[int]:
     Raises
     ------
     TypeError
-        `shots` is no list.
+        `shots` is not a list.
     ValueError
-        They are not distinct whole numbers, one of them above 0.
+        `shots` are not distinct integers with at least one above 0.
     """
     if not np.iterable(shots) or isinstance(shots, (str, bytes)):
         raise TypeError(
@@ -335,9 +334,9 @@ def check_y(y: Any) -> np.ndarray:
     Raises
     ------
     TypeError
-        There are none.
+        There are no labels.
     ValueError
-        They are no labels, or all the same.
+        The values are not labels, or are all equal.
     """
     if y is None:
         raise TypeError(f"{OWNER}: y is None. Pass the label of each row of X.")
@@ -353,12 +352,12 @@ def check_y(y: Any) -> np.ndarray:
 
 
 def check_finite(X: Any, named: Estimators) -> None:
-    """Raise here what an estimator would raise only for draws that hold the row.
+    """Raise now, instead of only in draws that contain the row.
 
     Raises
     ------
     ValueError
-        X holds NaN or infinity, and an estimator does not take it.
+        X contains NaN or infinity, and an estimator does not accept it.
     """
     array = np.asarray(X) if hasattr(X, "__array__") else None
     if array is None or array.ndim != 2 or array.dtype.kind != "f":
@@ -381,7 +380,7 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
     Raises
     ------
     ValueError
-        `random_state` is no seed.
+        `random_state` is not a seed.
     """
     try:
         return sklearn.utils.check_random_state(random_state)
@@ -393,17 +392,17 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
 
 
 def is_several(scoring: Any) -> bool:
-    """Tell whether `scoring` names several scorers."""
+    """Return whether `scoring` names several scorers."""
     return isinstance(scoring, (list, tuple, set, Mapping))
 
 
 def scorers_of(scoring: Any, estimator: Any) -> Scorers:
-    """Return the scorers by the name that the result has them by.
+    """Return the scorers by their names in the result.
 
     Raises
     ------
     ValueError
-        There is none, or something is no scorer.
+        There is no scorer, or a value is not a scorer.
     """
     if is_several(scoring) and not scoring:
         raise ValueError(f"{OWNER}: scoring is empty. Name at least one scorer, or pass None.")
@@ -437,7 +436,7 @@ class Draw:
     Attributes
     ----------
     by_class : list of ndarray of int
-        The training rows of each class in the order drawn, as many as the most shots.
+        The training rows of each class in the order of drawing, max(shots) of them.
     test : ndarray of int
         The rows that are scored.
     """
@@ -446,7 +445,7 @@ class Draw:
     test: np.ndarray
 
     def rows(self, n_images: int) -> np.ndarray:
-        """Return `n_images` training rows a class: those of fewer images are among them."""
+        """Return `n_images` training rows per class, including those of smaller numbers."""
         return np.concatenate([own[:n_images] for own in self.by_class])
 
 
@@ -465,8 +464,8 @@ def draws_of(
     Parameters
     ----------
     cv : int, splitter, or iterable of (train, test)
-        So many draws whose test rows are all those not drawn; or splits, each the source of one
-        draw.
+        Number of draws, each tested on all rows that were not drawn; or splits, with one draw from
+        each.
     X : array-like or list of length n_samples
         For a splitter.
     y : ndarray of shape (n_samples,)
@@ -474,9 +473,9 @@ def draws_of(
     groups : array-like of shape (n_samples,) or None
         For a splitter.
     most : int
-        Images a class to draw.
+        Number of images per class to draw.
     rng : RandomState
-        What images are drawn.
+        Generator that draws the images.
     owner : str
         Who asks, for the messages.
 
@@ -523,7 +522,7 @@ def _splits(
         ) from error
     rows = np.arange(len(y))
     for train, test in splitter.split(X, y, groups):
-        yield rows[train], rows[test]  # numbers, whether the splitter gives these or masks
+        yield rows[train], rows[test]  # positions, also if the splitter yields masks
 
 
 def _check_counts(

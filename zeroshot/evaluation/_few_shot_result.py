@@ -17,14 +17,14 @@ Scores = dict[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a method's score is above another's, draw by draw.
+    """Difference between the scores of two methods, paired by draw.
 
     Attributes
     ----------
     mean : float
-        Over the draws.
+        Mean over the draws.
     low, high : float or None
-        Student's interval for the mean; None of a single draw.
+        Student's interval for the mean; None for a single draw.
 
     Examples
     --------
@@ -50,19 +50,19 @@ class Difference:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FewShotCurve(Mapping[str, Scores]):
-    """What `few_shot_curve` returns: a mapping from names of methods to scores by images per class.
+    """Result of `few_shot_curve`: a mapping from names of methods to scores by images per class.
 
-    ``print`` shows a table, as a notebook does.
+    ``print`` and notebooks show a table.
 
     Attributes
     ----------
     scores : dict of str to dict of int to ndarray of shape (n_draws,)
-        For each method, its scores at each number of images per class. The same place is the same
-        draw for every method.
+        For each method, its scores at each number of images per class. The same position is the
+        same draw for every method.
     controls : dict of str to ndarray of shape (n_draws,)
-        Scores of what looks at no image, by draw.
+        Scores of controls that do not use images, by draw.
     left_out : dict of str to str
-        Methods without a score at 0 images, and why.
+        Methods without a score at 0 images, and the reason.
     settings : dict
         ``metric``, ``shots``, ``n_draws``, ``n_classes`` and ``n_test``, the number of test images
         of each draw.
@@ -103,27 +103,27 @@ class FewShotCurve(Mapping[str, Scores]):
     def differences(
         self, reference: str, *, level: float = 0.95
     ) -> dict[str, dict[int, Difference]]:
-        """Return by how much each method is above another, paired over the draws.
+        """Return the difference between each method and a reference, paired over the draws.
 
-        The intervals say how much it matters which images were drawn, not how much it matters
-        which test images there are.
+        The intervals measure the effect of the random draw of images. They do not measure the
+        effect of the test images.
 
         Parameters
         ----------
         reference : str
-            The name of the other method, or of a control.
+            Name of the other method, or of a control.
         level : float, default=0.95
             Coverage of the intervals, between 0 and 1.
 
         Returns
         -------
         dict of str to dict of int to Difference
-            For each method but `reference`, at each number of images that both have.
+            For each method except `reference`, at each number of images that both have.
 
         Raises
         ------
         ValueError
-            There is no method `reference`, or `level` is no such number.
+            There is no method `reference`, or `level` is out of range.
         """
         owner = "FewShotCurve.differences"
         check_number(level, owner=owner, name="level", above=0)
@@ -145,13 +145,13 @@ class FewShotCurve(Mapping[str, Scores]):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON knows: numbers, strings, lists and dicts.
+        """Return everything as JSON types: numbers, strings, lists and dicts.
 
         Returns
         -------
         dict
-            With the keys ``settings``, ``scores``, ``controls`` and ``left_out``. Numbers of images
-            are strings, as JSON has them.
+            A dict with the keys ``settings``, ``scores``, ``controls`` and ``left_out``. Numbers of
+            images are strings, as in JSON.
         """
         return {
             "settings": dict(self.settings),
@@ -169,10 +169,10 @@ class FewShotCurve(Mapping[str, Scores]):
         Returns
         -------
         pandas.DataFrame
-            With the columns ``method``, ``shots``, ``draw``, ``score`` and ``control``, which says
-            whether the method is one. Controls stand at every number of images.
+            A data frame with the columns ``method``, ``shots``, ``draw``, ``score`` and ``control``
+            (whether the method is a control). Controls have rows for every number of images.
         """
-        import pandas  # half a second: only where a table is made
+        import pandas  # takes half a second, so only here
 
         methods = [(name, by_shot, False) for name, by_shot in self.scores.items()]
         shots = self.settings["shots"]

@@ -1,4 +1,4 @@
-"""Figures as means over classes, with intervals and controls."""
+"""Metrics as means over classes, with intervals and controls."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ OF_PROBABILITIES = (
     "class_log_loss",
     "risk_coverage_auc",
 )
-MIN_CLASSES = 5  # fewer say nothing of others: an interval over two that are alike has no width
-DECIMALS = 12  # behind which a mean of shares is rounding error
+MIN_CLASSES = 5  # with fewer, intervals mean little: that of two equal classes has no width
+DECIMALS = 12  # further decimals of a mean of shares are rounding errors
 
 
 class Figures:
-    """Collects the figures of one evaluation.
+    """Collects the metrics of one evaluation.
 
     Parameters
     ----------
     task : Task
-        What was asked.
+        Task of the evaluation.
     average : {"macro", "micro"}
-        Whether each class counts once, or each sample.
+        "macro" gives each class the same weight, "micro" each sample.
     n_bootstrap : int
-        Bootstrap samples of the classes.
+        Number of bootstrap samples of the classes.
     level : float
         Coverage of the intervals.
     random_state : int, RandomState instance or None
@@ -80,7 +80,7 @@ class Figures:
         self._top_1 = np.zeros(len(task.classes))
 
     def add_ranked(self, ranked: Mapping[str, Ranked], means: Mapping[str, np.ndarray]) -> None:
-        """Add figures of the k best labels from their class means."""
+        """Add metrics of the k best labels from their class means."""
         everything = np.arange(len(self._task.classes))
         for name, figure in ranked.items():
             average = "macro" if name == "mean_class_accuracy" else self._average
@@ -88,7 +88,7 @@ class Figures:
             self._add(name, shares @ means[name], figure.blind(shares[0]), len(everything))
 
     def add_parts(self, top_1: np.ndarray, points: BreakPoints | None) -> None:
-        """Add seen and unseen accuracy, and how they trade, from class means of top-1."""
+        """Add seen and unseen accuracy and their trade-off, from class means of top-1."""
         self._top_1 = top_1
         values, blind = {}, {}
         for part in PARTS:
@@ -105,7 +105,7 @@ class Figures:
             self.left_out |= {"harmonic_mean": reason, "ausuc": reason}
             return
         fewest = min(self._sizes.values())
-        # A constant answer is never right for a seen and for an unseen class.
+        # A constant prediction is never correct for both a seen and an unseen class.
         controls = 0.0, float(harmonic_mean(*(blind[part][1] for part in PARTS)))
         self._add("harmonic_mean", harmonic_mean(*values.values()), controls, fewest)
         self._add("ausuc", self._areas(points), self._blind_area(), fewest)
@@ -114,7 +114,7 @@ class Figures:
         self._curve = np.round(seen, DECIMALS), np.round(unseen, DECIMALS), calibration
 
     def add_confidence(self, asking: Asking, set_coverage: float) -> None:
-        """Add figures of probabilities, of sets of labels, and of being any of the labels."""
+        """Add metrics of probabilities, of label sets, and of belonging to any of the labels."""
         asked, task = asking.result(), self._task
         of_sets = ("set_coverage", "set_size")
         if asked is None:
@@ -123,7 +123,7 @@ class Figures:
             return
         everything = np.arange(len(task.classes))
         draws = self._resampling.shares(everything, self._average)
-        shares = np.zeros(len(task.labels))  # of the best distribution that is always the same
+        shares = np.zeros(len(task.labels))  # the best constant distribution
         known = np.isin(task.classes, task.labels)
         shares[np.searchsorted(task.labels, task.classes[known])] = draws[0, known]
         n, told = len(task.labels), asked.told
@@ -157,7 +157,7 @@ class Figures:
             blind_size = set_coverage * n, set_coverage * n
             self._add("set_size", draws @ sizes, blind_size, len(everything))
         if asked.known is None:
-            if asking.lacks_labels:  # else there is nothing to be told apart
+            if asking.lacks_labels:  # else there is nothing to distinguish
                 self.left_out["any_of_these_auc"] = NO_HELD_OUT_CLASSES
         else:
             areas = areas_of_any(asked.known, task.y, task.labels, self._average, task.codes, draws)
@@ -176,7 +176,7 @@ class Figures:
         return np.sum((first @ areas) * second, axis=1)
 
     def _blind_area(self) -> tuple[float, float]:
-        """Return half the product of what the parts' answers are worth: scores are all ties."""
+        """Return half the product of the worths of the parts' predictions: all scores are tied."""
         best, mean = 0.5, 0.5
         for part in PARTS:
             worth = self._hits.worth_of_labels(self._own_shares(part))
@@ -189,7 +189,7 @@ class Figures:
         return Hits(self._task.classes, self._task.labels, 1)
 
     def _own_shares(self, part: str) -> np.ndarray:
-        """Return what each class counts in the accuracy of a part, (n_classes,)."""
+        """Return the weight of each class in the accuracy of a part, (n_classes,)."""
         classes = self._task.part(part)
         shares = np.zeros(len(self._task.classes))
         shares[classes] = self._resampling.shares(classes, self._average)[0]
@@ -198,7 +198,7 @@ class Figures:
     def _add(
         self, name: str, values: np.ndarray, controls: tuple[float, float], n_classes: int
     ) -> None:
-        """Add a figure of the data, and of bootstrap samples of its classes if these are enough."""
+        """Add a metric of the data, and of bootstrap samples if there are enough classes."""
         values = np.round(values, DECIMALS)
         value, low, high = float(values[0]), None, None
         if n_classes >= MIN_CLASSES and len(values) > 1:
@@ -208,7 +208,7 @@ class Figures:
         self._estimates[name] = Estimate(value, low, high, constant, label)
 
     def result(self, model: str) -> ZeroShotEvaluation:
-        """Return them, with the name of the model."""
+        """Return the metrics, with the name of the model."""
         task = self._task
         notes = [*task.notes(), *self.notes]
         constant = [name for name, e in self._estimates.items() if e.low is None]
@@ -245,7 +245,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Task:
-    """True labels, and the labels on offer.
+    """True labels and candidate labels.
 
     Attributes
     ----------
@@ -256,15 +256,15 @@ class Task:
     codes : ndarray of int of shape (n_samples,)
         The position of each true label in `classes`.
     counts : ndarray of int of shape (n_classes,)
-        Samples of each class.
+        Number of samples per class.
     is_seen : ndarray of bool of shape (n_classes,)
         Which classes were in training.
     offered : ndarray of bool of shape (n_columns,)
-        Which score columns may win.
+        Which score columns belong to candidate labels.
     labels : ndarray of shape (n_labels,)
         The labels of those columns.
     seen_labels : ndarray
-        Those of them that were in training.
+        Candidate labels that were in training.
     """
 
     y: np.ndarray
@@ -278,7 +278,7 @@ class Task:
 
     @classmethod
     def of(cls, y: np.ndarray, columns: np.ndarray, offered: np.ndarray, seen: np.ndarray) -> Task:
-        """Set the task of naming `y` by the `offered` ones of the labels of score columns."""
+        """Set the task of predicting `y` with the `offered` labels of the score columns."""
         classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         labels = columns[offered]
         is_seen = np.isin(classes, seen)
@@ -290,23 +290,23 @@ class Task:
         return np.flatnonzero(self.is_seen if name == "seen" else ~self.is_seen)
 
     def labels_of(self, name: str) -> np.ndarray:
-        """Return which labels on offer, (n_labels,) of bool, are of a part."""
+        """Return which candidate labels, (n_labels,) of bool, belong to a part."""
         seen = np.isin(self.labels, self.seen_labels)
         return seen if name == "seen" else ~seen
 
     def lacks(self, name: str) -> str | None:
-        """Return why nothing can be said of a part, or None."""
+        """Return the reason why a part cannot be evaluated, or None."""
         if not self.part(name).size:
             return missing_part(name, len(self.y))
         return None if self.labels_of(name).any() else nothing_offered(name)
 
     @property
     def lacks_both(self) -> str | None:
-        """Why nothing can be said of the trade between the parts, or None."""
+        """The reason why the trade-off between the parts cannot be evaluated, or None."""
         return self.lacks("seen") or self.lacks("unseen")
 
     def notes(self) -> list[str]:
-        """Return what should be known of the true labels."""
+        """Return notes on the true labels."""
         absent = ~np.isin(self.classes, self.labels)
         if not absent.any():
             return []
@@ -318,18 +318,19 @@ class Task:
 
 
 class Resampling:
-    """How often each class counts: once in the data, and by chance in its bootstrap samples.
+    """Weights of the classes: one in the data, and random in the bootstrap samples.
 
-    Seen and unseen classes are drawn apart, so that each sample has as many of both as the data.
+    Seen and unseen classes are drawn separately, so that each sample has as many of both as the
+    data.
 
     Parameters
     ----------
     counts : ndarray of int of shape (n_classes,)
-        Samples of each class.
+        Number of samples per class.
     is_seen : ndarray of bool of shape (n_classes,)
         Which classes are seen.
     n_bootstrap : int
-        Samples to draw.
+        Number of samples to draw.
     level : float
         Coverage of intervals, between 0 and 1.
     random_state : int, RandomState instance or None
@@ -355,20 +356,20 @@ class Resampling:
                 self._draws[1:, part] = rng.multinomial(part.size, even, size=n_bootstrap)
 
     def shares(self, classes: np.ndarray, average: str) -> np.ndarray:
-        """Return what each of some classes counts in an average over them.
+        """Return the weight of each of some classes in their average.
 
         Parameters
         ----------
         classes : ndarray of int
-            Their positions.
+            Positions of the classes.
         average : {"macro", "micro"}
-            Whether each class counts once, or each sample.
+            "macro" gives each class the same weight, "micro" each sample.
 
         Returns
         -------
         ndarray of shape (1 + n_bootstrap, n_classes)
-            The first row is for the data, the others for its bootstrap samples; the sum of each
-            is 1.
+            The first row is for the data, the others are for its bootstrap samples. Each row sums
+            to 1.
         """
         weights = self._draws[:, classes]
         if average == "micro":
@@ -376,7 +377,7 @@ class Resampling:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def interval(self, values: np.ndarray) -> np.ndarray:
-        """Return both ends of the percentile interval of the figures of bootstrap samples."""
+        """Return both ends of the percentile interval of a metric over bootstrap samples."""
         tail = (1 - self._level) / 2
         return np.quantile(values, [tail, 1 - tail])
 
@@ -390,31 +391,32 @@ def pair_areas(
 ) -> np.ndarray:
     """Return the area under the seen-unseen curve of each pair of a seen and an unseen class.
 
-    The area over many classes is the mean of those of its pairs, by any shares of the classes: the
-    curve of a pair is what it is without the other classes' samples, the labels staying the same.
+    The area over many classes is the weighted mean of the areas of its pairs, for any weights of
+    the classes. The curve of a pair uses only the samples of its two classes, with the same labels.
 
     Parameters
     ----------
     points : BreakPoints
-        Of all samples.
+        Break points of all samples.
     codes : ndarray of int of shape (n_samples,)
         The position of each sample's class.
     counts : ndarray of int of shape (n_classes,)
-        Samples of each class.
+        Number of samples per class.
     seen, unseen : ndarray of int
         Positions of the seen and of the unseen classes.
 
     Returns
     -------
     ndarray of shape (n_seen, n_unseen)
-        In [0, 1].
+        Areas in [0, 1].
     """
     won = points.right & ~points.is_seen
     levels, columns = points.calibration[won], codes[won]
     areas = np.empty((len(seen), len(unseen)))
     for row, code in enumerate(seen):
         mine = np.sort(points.calibration[points.right & (codes == code)])
-        # Right answers of this class that are left when an unseen one is won; ties count half.
+        # Correct predictions left for this class when one of an unseen class is won; ties count
+        # half.
         sides = (np.searchsorted(mine, levels, side=side) for side in ("left", "right"))
         left = len(mine) - sum(sides) / 2
         areas[row] = np.bincount(columns, weights=left, minlength=len(counts))[unseen]

@@ -1,4 +1,4 @@
-"""Figures of the k best labels, and their controls."""
+"""Metrics of the k best labels, and their controls."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zeroshot.metrics._hierarchy import correct_sets
 
 
 class NotApplicableError(ZeroShotError):
-    """A figure cannot be had for these labels; the message says why."""
+    """A metric is not available for these labels. The message says why."""
 
 
 class Ranked(ABC):
-    """A figure of the k best labels of each sample: the sum of what each of them is worth."""
+    """A metric of the k best labels of each sample: the sum of the worths of these labels."""
 
     k: int
     note: str = ""
@@ -28,15 +28,15 @@ class Ranked(ABC):
         """Return each sample's sum, (n_samples,).
 
         Shapes: `codes` (n_samples,), positions of the true classes; `top` (n_samples, k or more),
-        positions of the best labels on offer.
+        positions of the best candidate labels.
         """
 
     @abstractmethod
     def worth_of_labels(self, shares: np.ndarray) -> np.ndarray:
-        """Return what each label on offer is worth, (n_labels,), to classes by their shares."""
+        """Return the worth of each candidate label, (n_labels,), for classes with given shares."""
 
     def blind(self, shares: np.ndarray) -> tuple[float, float]:
-        """Return the figure of the k best constant labels, and that of k random ones."""
+        """Return the metric of the k best constant labels, and that of k random labels."""
         worth = np.sort(self.worth_of_labels(shares))
         return float(worth[-self.k :].sum()), float(self.k * worth.mean())
 
@@ -63,7 +63,7 @@ class Hits(Ranked):
 
 
 class HierarchicalPrecision(Ranked):
-    """The share of the k best that lies in the correct set of the true label."""
+    """The share of the k best labels that are in the correct set of the true label."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class HierarchicalPrecision(Ranked):
         return self._correct[codes[:, None], top[:, : self.k]].mean(axis=1)
 
     def worth_of_labels(self, shares: np.ndarray) -> np.ndarray:
-        """Return the share of the classes in whose correct set the label is, over k."""
+        """Return the share of the classes whose correct set has the label, over k."""
         return shares @ self._correct / self.k
 
 

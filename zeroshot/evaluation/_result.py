@@ -1,4 +1,4 @@
-"""The result of `evaluate_zero_shot`: printing and export."""
+"""Result of `evaluate_zero_shot`: printing and export."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ _NO_TRAINING = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its interval, and what it has to beat.
+    """A metric, its interval, and the controls to beat.
 
     Attributes
     ----------
     value : float
-        The figure.
+        Value of the metric.
     low, high : float or None
-        Ends of its bootstrap interval over classes, which holds `value`; None where there is none.
+        Ends of its bootstrap interval over classes, which contains `value`; None without an
+        interval.
     best_constant : float
-        The figure of the best answer that is the same for every image, chosen with the true labels
-        at hand; for AUSUC a seen and an unseen label that are tied throughout.
+        The metric of the best constant prediction, chosen with knowledge of the true labels. For
+        AUSUC, it is a seen and an unseen label that are always tied.
     random_label : float
-        The expected figure of labels drawn at random.
+        Expected metric of random labels.
     no_training : float or None
-        The figure of a classifier that was not trained on any image, where one was given.
+        The metric of a classifier that was not trained on images, if one was given.
 
     Examples
     --------
@@ -62,33 +63,30 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZeroShotEvaluation(Mapping[str, Estimate]):
-    """What `evaluate_zero_shot` returns: a mapping from the names of figures to `Estimate`.
+    """Result of `evaluate_zero_shot`: a mapping from the names of metrics to `Estimate`.
 
-    ``print`` shows a table, as a notebook does.
+    ``print`` and notebooks show a table.
 
     Attributes
     ----------
     estimates : dict of str to Estimate
-        The figures by name; those that scorers have too bear the names of
-        `zeroshot.metrics.SCORERS`.
+        Metrics by name. Those that are also scorers have the names of `zeroshot.metrics.SCORERS`.
     left_out : dict of str to str
-        Figures that do not apply, and why.
+        Metrics that do not apply, and the reason.
     notes : list of str
-        What should be known beside the figures.
+        Notes on the metrics.
     curve : tuple of ndarray, or None
         Seen accuracy, unseen accuracy and calibration, as `zeroshot.metrics.seen_unseen_curve`
         returns them.
     classes : dict of str to list
-        ``label``, ``seen``, ``n_samples`` and ``accuracy`` (top-1), one entry a class of y.
+        ``label``, ``seen``, ``n_samples`` and ``accuracy`` (top-1), with one entry per class of y.
     settings : dict
         ``model``, ``n_samples``, ``n_seen_classes``, ``n_unseen_classes``, ``n_on_offer``,
         ``average``, ``n_bootstrap`` and ``level``.
     reliability : tuple of ndarray, or None
-        Mean probability, accuracy and mass of ten bins, as `zeroshot.displays.ReliabilityDisplay`
-        takes them.
+        Mean probability, accuracy and mass of ten bins, for `zeroshot.displays.ReliabilityDisplay`.
     risk_coverage : tuple of ndarray, or None
-        Coverage and risk, at most 1,000 points, as `zeroshot.displays.RiskCoverageDisplay` takes
-        them.
+        Coverage and risk at up to 1,000 points, for `zeroshot.displays.RiskCoverageDisplay`.
 
     Examples
     --------
@@ -123,12 +121,12 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         return len(self.estimates)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON knows: numbers, strings, lists and dicts.
+        """Return everything as JSON types: numbers, strings, lists and dicts.
 
         Returns
         -------
         dict
-            With the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve``,
+            A dict with the keys ``settings``, ``figures``, ``left_out``, ``notes``, ``curve``,
             ``reliability``, ``risk_coverage`` and ``classes``. The first calibration of the curve,
             which is -inf, is None.
         """
@@ -148,15 +146,15 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
         }
 
     def to_frame(self) -> Any:
-        """Return the figures as a data frame, one row per figure.
+        """Return the metrics as a data frame, one row per metric.
 
         Returns
         -------
         pandas.DataFrame
-            With the columns ``value``, ``low``, ``high``, ``best_constant``, ``random_label`` and
-            ``no_training``.
+            A data frame with the columns ``value``, ``low``, ``high``, ``best_constant``,
+            ``random_label`` and ``no_training``.
         """
-        import pandas  # half a second: only where a table is made
+        import pandas  # takes half a second, so only here
 
         rows = {name: asdict(estimate) for name, estimate in self.estimates.items()}
         return pandas.DataFrame.from_dict(rows, orient="index", dtype=float)
@@ -181,7 +179,7 @@ def _named(
 
 
 def heading(result: ZeroShotEvaluation) -> str:
-    """Return in one line what was judged on what."""
+    """Return one line that names the model and the data."""
     known = result.settings
     return (
         f"{known['model']}: {known['n_samples']:,} samples of {known['n_seen_classes']:,} seen "
@@ -191,7 +189,7 @@ def heading(result: ZeroShotEvaluation) -> str:
 
 
 def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
-    """Return the figures as rows of cells, the head first."""
+    """Return the metrics as rows of cells, the header first."""
     level = f"{100 * result.settings['level']:g} % interval"
     compared = any(e.no_training is not None for e in result.estimates.values())
     more = ["no training"] if compared else []
@@ -205,7 +203,7 @@ def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
 
 
 def remarks(result: ZeroShotEvaluation) -> list[str]:
-    """Return what has to be said beside the figures: how they count, notes, what was left out."""
+    """Return the remarks on the metrics: averaging, notes, and what was left out."""
     counted = "class" if result.settings["average"] == "macro" else "sample"
     compared = any(e.no_training is not None for e in result.estimates.values())
     controls = f"{_CONTROLS} {_NO_TRAINING}" if compared else _CONTROLS
@@ -220,17 +218,17 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
 
 
 def text_table(heading: str, rows: Rows, remarks: Sequence[str]) -> str:
-    """Return rows of cells, the first of them names, between a heading and remarks."""
+    """Return rows of cells, with names in the first column, between a heading and remarks."""
     lines = [part for line in remarks for part in textwrap.wrap(line, 88)]
     return "\n".join([heading, _text_tables.aligned(rows), *lines])
 
 
 def html_table(heading: str, rows: Rows, remarks: Sequence[str]) -> str:
-    """Return the same as HTML, in which any text stands as it is."""
+    """Return the same as HTML, with all text escaped."""
     below = "".join(f"<p>{html.escape(line)}</p>" for line in remarks)
     return _text_tables.html_table(rows, caption=heading) + below
 
 
 def number(value: float) -> str:
-    """Return three digits behind the point, or the first one that is not 0."""
+    """Return three decimals, or up to the first one that is not 0."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1g}"

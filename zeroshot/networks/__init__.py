@@ -1,6 +1,6 @@
 """Training: the parameters of training, the loop, and networks for images.
 
-Importing this package imports neither torch nor timm; the first use of one of the networks does.
+Importing this package does not import torch or timm. The first use of a network imports them.
 """
 
 import lazy_loader

@@ -15,7 +15,7 @@ def crop_and_flip(pixels: Tensor) -> Tensor:
     Parameters
     ----------
     pixels : Tensor of shape (n, channels, height, width)
-        On any device. Edges are repeated where an image leaves its frame.
+        Images, on any device. A shifted image is filled up by repeating its edge pixels.
 
     Returns
     -------
@@ -51,23 +51,24 @@ def crop_and_flip(pixels: Tensor) -> Tensor:
 
 
 def check_augmented(images: Tensor, augmented: Tensor, *, owner: str) -> Tensor:
-    """Return what an augmentation made of images, if it is as many, on the same scale.
+    """Return the augmented images, if their number and their scale are unchanged.
 
     Parameters
     ----------
     images : uint8 Tensor of shape (n, 3, height, width)
-        What it was given.
+        The images that the augmentation was given.
     augmented : Tensor of shape (n, 3, height, width)
-        What it returned. The size may be another.
+        The images that it returned. Height and width may differ.
     owner : str
-        Whose parameter it is, for the messages.
+        Owner of the parameter, for the messages.
 
     Raises
     ------
     TypeError
-        It is no tensor.
+        `augmented` is not a tensor.
     ValueError
-        It has another shape, or floats that are scaled already: the network itself scales pixels.
+        `augmented` has another shape, or holds floats that are already scaled. The network itself
+        scales pixels.
     """
     if not isinstance(augmented, Tensor):
         raise TypeError(

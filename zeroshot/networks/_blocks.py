@@ -13,7 +13,7 @@ def check_batch(images: Tensor, *, smallest: int, owner: str) -> None:
     Raises
     ------
     ValueError
-        Another shape, whole-number pixels, or a side below `smallest`.
+        `images` has another shape, holds integers, or has a side below `smallest`.
     """
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != 3:
@@ -35,12 +35,12 @@ def check_batch(images: Tensor, *, smallest: int, owner: str) -> None:
 
 
 def check_rate(rate: float, *, owner: str, name: str = "dropout") -> None:
-    """Raise unless `rate` is a share of units that dropout may drop.
+    """Raise unless `rate` is a valid dropout rate.
 
     Raises
     ------
     ValueError
-        It is no number, negative, or leaves nothing.
+        `rate` is not a number, is negative, or drops everything.
     """
     check_number(rate, owner=owner, name=name, at_least=0)
     if rate >= 1:

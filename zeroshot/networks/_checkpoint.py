@@ -22,16 +22,16 @@ _FORMAT = "1"
 
 @dataclass
 class Progress:
-    """How far training has come.
+    """Progress of a training run.
 
     Parameters
     ----------
     history : list of dict of str to float
-        An entry an epoch.
+        One entry per epoch.
     optimizer : dict
         The optimiser's ``state_dict``; empty before the first step.
     stopped : bool
-        Whether a callback has ended it.
+        Whether a callback has stopped training.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Progress:
     stopped: bool = False
 
     def restore(self, optimizer: torch.optim.Optimizer) -> None:
-        """Set an optimiser to the state that was reached."""
+        """Load the stored state into an optimiser."""
         if not self.optimizer:
             return
         groups = optimizer.state_dict()["param_groups"]
@@ -56,11 +56,11 @@ class Checkpoint:
     Parameters
     ----------
     path : Path
-        Of the file; it need not exist.
+        Path of the file; it need not exist.
     facts : mapping of str to str
-        What the run depends on, such as a hash of the data: a file with other facts is refused.
+        What the run depends on, such as a hash of the data. A file with other facts is refused.
     owner : str
-        Whose parameter `path` is, for the messages.
+        Owner of the parameter `path`, for the messages.
     """
 
     path: Path
@@ -73,7 +73,8 @@ class Checkpoint:
         Raises
         ------
         OSError
-            It cannot be written, as on a full disk; the file from the epoch before stays.
+            The file cannot be written, for example because the disk is full. The file of the
+            previous epoch stays.
         """
         tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
         for row, state in progress.optimizer.get("state", {}).items():
@@ -97,12 +98,12 @@ class Checkpoint:
             ) from error
 
     def read(self, network: nn.Module) -> Progress | None:
-        """Load the weights into `network`, and return how far training had come, if it had begun.
+        """Load the weights into `network`, and return the progress of training, if it had begun.
 
         Raises
         ------
         IntegrityError
-            The file is no checkpoint, or one of another run; the message says what differs.
+            The file is not a checkpoint, or belongs to another run. The message says what differs.
         """
         if not self.path.exists():
             return None
@@ -156,19 +157,19 @@ class Checkpoint:
 
 
 def _plain(value: Tensor) -> Tensor:
-    """Return a contiguous copy in the CPU's memory, which shares nothing with other weights."""
+    """Return a contiguous copy on the CPU that shares no memory with other weights."""
     return value.detach().to("cpu", copy=True).contiguous()
 
 
 def checkpoint_path(path: Any, *, owner: str) -> Path:
-    """Return `path`, whose folder is made.
+    """Return `path` after creating its folder.
 
     Raises
     ------
     TypeError, ValueError
-        It is no path, or that of a folder.
+        `path` is not a path, or is the path of a folder.
     OSError
-        Its folder cannot be made.
+        The folder cannot be created.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{owner}: checkpoint must be the path of a file, got {path!r}.")

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Augmentation = Callable[["Tensor"], "Tensor"]
 
-_SAMPLE = 2000  # images that the channels' mean and deviation are taken from
+_SAMPLE = 2000  # images from which the mean and the deviation of the channels are computed
 _PREDICT_BATCH = 256
 
 
 @dataclass(frozen=True)
 class ImageRows:
-    """Images and their targets, a batch at a time."""
+    """Images and their targets, one batch at a time."""
 
     pixels: Pixels
     targets: Tensor
@@ -50,7 +50,7 @@ class ImageRows:
 
 @dataclass(frozen=True)
 class Run:
-    """Checked parameters, and images of one size, of one call of ``fit``."""
+    """Checked parameters and resized images for one call of ``fit``."""
 
     training: Training
     settings: TrainingSettings
@@ -59,19 +59,19 @@ class Run:
 
 
 def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -> None:
-    """Train the network that the parameters of `estimator` name, and set its fitted attributes.
+    """Train the network of `estimator`, and set its fitted attributes.
 
     Parameters
     ----------
     estimator : estimator
-        With the parameter ``training``, checked here. ``network_``, ``history_`` and
-        ``image_shape_`` are set.
+        An estimator with the parameter ``training``, which is checked here. Its attributes
+        ``network_``, ``history_`` and ``image_shape_`` are set.
     X : sequence of images
         As `check_images` returns them.
     task : Task
         What to learn.
     one_more : bool, default=False
-        Train one epoch more, at a constant rate, rather than all of them.
+        Train one more epoch, at a constant learning rate, instead of all epochs.
     """
     run = open_run(estimator, X, one_more=one_more)
     network = _network(estimator, task, run, one_more)
@@ -79,7 +79,7 @@ def fit_network(estimator: Any, X: Any, task: Task, *, one_more: bool = False) -
 
 
 def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: bool = False) -> Run:
-    """Check the parameters of training, and bring the images to one size.
+    """Check the parameters of training, and resize the images to one size.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def open_run(estimator: Any, X: Any, *, resize: int | None = None, one_more: boo
     X : sequence of images
         As `check_images` returns them.
     resize : int, optional
-        To what the shorter side of the images is brought; ``image_size`` if None.
+        Length to which the shorter side of the images is resized; ``image_size`` if None.
     one_more : bool, default=False
-        Train for one epoch more than the estimator has been trained for.
+        Train for one epoch more than the estimator has been trained for so far.
     """
     from zeroshot.networks._pixels import open_pixels
 
@@ -124,13 +124,13 @@ def run_training(
     estimator : estimator
         With the parameter ``training``.
     run : Run
-        What `open_run` returned.
+        The run that `open_run` returned.
     network : ImageNetwork
-        It is trained in place.
+        The network, which is trained in place.
     task : Task
         What to learn.
     part : pair of nn.Module and Rows, optional
-        The part of the network that is trained, and what it takes of the images.
+        The part of the network that is trained, and its inputs for the images.
     """
     from zeroshot.networks._loop import train
 
@@ -153,12 +153,12 @@ def run_training(
 
 
 def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray:
-    """Return the outputs of the trained network, or what its last layer takes, in float32.
+    """Return the outputs of the trained network, or the inputs of its last layer, in float32.
 
     Raises
     ------
     ValueError
-        Images are of another size than those of ``fit``, and ``image_size`` is None.
+        The images differ in size from those of ``fit``, and ``image_size`` is None.
     """
     import torch
 
@@ -191,19 +191,20 @@ def run_network(estimator: Any, X: Any, *, features: bool = False) -> np.ndarray
             images = to_device(pixels.batch(rows), device)
             with autocast(device, dtype):
                 outputs = network.penultimate(images).float()
-            # Outside of autocast: answers are ranked by these, and bfloat16 has eight bits.
+            # Outside of autocast: predictions are ranked by these numbers, and bfloat16 has only
+            # eight bits.
             parts.append(to_numpy(outputs if features else network.head[-1](outputs)))
     return np.concatenate(parts)
 
 
 def _progress(estimator: Any) -> Progress:
-    """Return how far an estimator has been trained, also where a callback stopped it."""
+    """Return the progress of an estimator's training, also if a callback stopped it."""
     from zeroshot.networks._checkpoint import Progress
 
     known = getattr(estimator, "_progress", None)
     if known is not None:
         return Progress(known.history, known.optimizer)
-    # One that was loaded has no optimiser's state.
+    # A loaded estimator has no optimiser state.
     return Progress(list(estimator.history_)) if hasattr(estimator, "network_") else Progress()
 
 
@@ -244,7 +245,7 @@ def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwo
 
 
 def _check_same_network(estimator: Any, known: ImageNetwork, task: Task, owner: str) -> None:
-    """Raise where a warm start would train another network than the parameters name."""
+    """Raise if a warm start would train a different network from the one in the parameters."""
     asked, kept = estimator.network, known.network
     same = asked == kept if isinstance(asked, str) else type(asked) is type(known.backbone)
     if not same or task.hidden != known.hidden:
@@ -258,7 +259,7 @@ def _check_same_network(estimator: Any, known: ImageNetwork, task: Task, owner: 
 
 
 def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
-    """Start from the backbone, and the scaling of the images, of a fitted estimator."""
+    """Start from the backbone and the image scaling of a fitted estimator."""
     if isinstance(source, FrozenEstimator):
         source = source.estimator
     theirs: Any = source.network_
@@ -275,7 +276,7 @@ def _copy_backbone(source: Any, network: ImageNetwork, owner: str) -> None:
 
 
 def scaling(network: Any, pixels: Pixels) -> tuple[list[float] | None, list[float] | None]:
-    """Return mean and deviation of the channels; None each where the network has its own."""
+    """Return mean and deviation of the channels, or None for both if the network has its own."""
     from zeroshot.networks._image_network import channel_statistics
 
     if isinstance(network, str) and network.startswith("timm:"):
@@ -285,7 +286,7 @@ def scaling(network: Any, pixels: Pixels) -> tuple[list[float] | None, list[floa
 
 
 def image_rows(pixels: Pixels, task: Task, augmentation: Augmentation | None) -> ImageRows:
-    """Return images and their targets, to be augmented as they are taken."""
+    """Return images and their targets, which are augmented batch by batch."""
     import torch
 
     return ImageRows(pixels, torch.from_numpy(task.targets), augmentation)
@@ -300,7 +301,7 @@ def _augmentation(augmentation: Any, *, owner: str) -> Augmentation | None:
 
 
 def _on_images(callback: Any, network: nn.Module) -> Any:
-    """Let a callback see the whole network, where only a part of it is trained."""
+    """Pass the whole network to a callback if only a part of it is trained."""
 
     def call(_: nn.Module, history: list[dict[str, float]]) -> Any:
         return callback(network.eval(), history)
@@ -311,9 +312,9 @@ def _on_images(callback: Any, network: nn.Module) -> Any:
 def _open_checkpoint(
     run: Run, task: Task, network: nn.Module, trained: nn.Module
 ) -> Checkpoint | None:
-    """Return the checkpoint, which knows what the run depends on; the device is free.
+    """Return the checkpoint, with everything that the run depends on except the device.
 
-    ``partial_fit`` has none: each call would be another run.
+    ``partial_fit`` has no checkpoint, because each call would be another run.
     """
     from zeroshot._utils._device import weights_hash
     from zeroshot.networks._checkpoint import WEIGHTS, Checkpoint, checkpoint_path
@@ -340,5 +341,5 @@ def _open_checkpoint(
 
 
 def _described(value: Any) -> str:
-    """Return the text of a value without its address, which is another in each process."""
+    """Return the text of a value without its memory address, which differs between processes."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -28,9 +28,9 @@ _SAMPLE = 2
 def stages(backbone: nn.Module) -> dict[str, list[str]]:
     """Return the stages of a network in order, and the parameters of each.
 
-    They are timm's own groups, such as ``"stem"``, ``"layer1"`` or ``"blocks.5"``; of any other
-    module, its children. What a network without classifier has of a head, such as a last
-    normalisation, belongs to its last stage.
+    For timm models, the stages are timm's own groups, such as ``"stem"``, ``"layer1"`` or
+    ``"blocks.5"``. For any other module, they are its children. If a network without a classifier
+    still has part of a head, such as a final normalisation, that part belongs to its last stage.
     """
     named = _groups(backbone)
     if HEAD in named and len(named) > 1:
@@ -44,7 +44,7 @@ def _groups(backbone: nn.Module) -> dict[str, list[str]]:
     matcher = getattr(backbone, "group_matcher", None)
     try:
         patterns = None if matcher is None else matcher(coarse=True)
-    except AssertionError:  # how timm says that it has no such groups of a network
+    except AssertionError:  # timm raises this if it has no groups for a network
         patterns = None
     if patterns is None:
         for name, _ in backbone.named_parameters():
@@ -58,8 +58,8 @@ def _groups(backbone: nn.Module) -> dict[str, list[str]]:
 
 
 def _stage_name(patterns: Any, parameters: list[str]) -> str:
-    """Return what timm calls a group: the part of a path that a pattern matches, or its key."""
-    if callable(patterns):  # a function of a parameter's name: the path that all of them share
+    """Return timm's name of a group: the part of a path that a pattern matches, or its key."""
+    if callable(patterns):  # a function of a parameter's name: use the path that all of them share
         shared = os.path.commonprefix([name.split(".")[:-1] for name in parameters])
         return ".".join(shared) or parameters[0].partition(".")[0]
     for key, pattern in patterns.items():
@@ -72,14 +72,15 @@ def _stage_name(patterns: Any, parameters: list[str]) -> str:
 
 
 def freeze_before(network: ImageNetwork, stage: str | None, *, owner: str) -> str:
-    """Freeze the backbone up to a stage, batch normalisation's statistics included.
+    """Freeze the backbone up to a stage, including the statistics of batch normalisation.
 
     Parameters
     ----------
     network : ImageNetwork
-        It is changed in place.
+        The network, which is changed in place.
     stage : str or None
-        The first stage that is trained, ``"head"`` or ``"all"``; None is the backbone's last.
+        The first stage that is trained, ``"head"`` or ``"all"``. None is the last stage of the
+        backbone.
     owner : str
         Who asks, for the messages.
 
@@ -91,7 +92,7 @@ def freeze_before(network: ImageNetwork, stage: str | None, *, owner: str) -> st
     Raises
     ------
     ValueError
-        There is no such stage; those that there are are named.
+        There is no such stage. The message lists the stages of the network.
     """
     known = stages(network.backbone)
     stage = list(known)[-1] if stage is None else stage
@@ -112,7 +113,7 @@ def freeze_before(network: ImageNetwork, stage: str | None, *, owner: str) -> st
 
 
 def _frozen_modules(module: nn.Module, path: str = "") -> Iterator[str]:
-    """Yield the outermost modules that have parameters, none of which is trained."""
+    """Yield the outermost modules that have parameters and are entirely frozen."""
     for name, child in module.named_children():
         weights = list(child.parameters())
         inner = f"{path}{name}"
@@ -123,15 +124,15 @@ def _frozen_modules(module: nn.Module, path: str = "") -> Iterator[str]:
 
 
 def split(network: ImageNetwork, stage: str, sample: Tensor) -> nn.Module | None:
-    """Return the part of a network that is trained, from what the frozen stages give it.
+    """Return the trained part of a network, which takes the outputs of the frozen stages.
 
-    It shares its weights with `network`. Which modules stand before the stage is taken from which
-    are frozen, and believed only if the outputs for some images stay what they were.
+    It shares its weights with `network`. The frozen modules are assumed to come before the stage.
+    This is accepted only if the outputs for some images do not change.
 
     Parameters
     ----------
     network : ImageNetwork
-        Frozen up to `stage`, on its device.
+        A network that is frozen up to `stage`, on its device.
     stage : str
         As `freeze_before` returned it.
     sample : Tensor of shape (n, 3, height, width)
@@ -140,7 +141,7 @@ def split(network: ImageNetwork, stage: str, sample: Tensor) -> nn.Module | None
     Returns
     -------
     nn.Module or None
-        None where the frozen stages cannot be told apart.
+        None if the frozen stages cannot be separated.
     """
     if stage == HEAD:
         return network.head
@@ -172,7 +173,7 @@ def split(network: ImageNetwork, stage: str, sample: Tensor) -> nn.Module | None
 def _drop_if_before(
     tail: nn.Module, name: str, child: nn.Module, backbone: nn.Module, stage: str
 ) -> None:
-    """Take out a child without weights that stands before the stage, such as a pooling."""
+    """Remove a child without weights that comes before the stage, such as a pooling layer."""
     names = [own for own, _ in backbone.named_children()]
     before = names.index(name) < names.index(stage.partition(".")[0])
     if before and not list(child.parameters()):
@@ -180,7 +181,7 @@ def _drop_if_before(
 
 
 def entering(network: ImageNetwork, stage: str, images: Tensor) -> Tensor:
-    """Return what enters a stage, for images of shape (n, 3, height, width)."""
+    """Return the inputs of a stage, for images of shape (n, 3, height, width)."""
     if stage == HEAD:
         return network.features(images)
     caught: list[Tensor] = []
@@ -203,7 +204,7 @@ def outputs_of(
     pixels: Pixels,
     settings: TrainingSettings,
 ) -> Tensor:
-    """Return what `compute`, a part of `network`, gives for all images: float32, on the CPU."""
+    """Return the outputs of `compute`, a part of `network`, for all images: float32, on the CPU."""
     device = resolve_device(settings.device)
     network.to(device)
     was_training = network.training
@@ -225,7 +226,7 @@ def trained_part(
     targets: np.ndarray,
     settings: TrainingSettings,
 ) -> tuple[nn.Module, TensorRows] | None:
-    """Return the part of a network that is trained, and what the frozen stages give it.
+    """Return the trained part of a network, and the outputs of the frozen stages.
 
     Parameters
     ----------
@@ -238,13 +239,13 @@ def trained_part(
     targets : ndarray of shape (n_samples,)
         Their targets.
     settings : TrainingSettings
-        Where, and in what precision.
+        Settings with the device and the precision.
 
     Returns
     -------
     pair of nn.Module and TensorRows, or None
-        None where nothing is frozen, the stages cannot be told apart, or what the frozen ones
-        give exceeds `MEMORY`.
+        None if nothing is frozen, if the stages cannot be separated, or if the outputs of the
+        frozen stages exceed `MEMORY`.
     """
     network.to(resolve_device(settings.device))
     sample = pixels.batch(np.arange(min(_SAMPLE, len(pixels)))).to(network.scale.device)

@@ -1,4 +1,4 @@
-"""Networks from pixels to outputs, which estimators train end to end."""
+"""Networks from pixels to outputs, trained end to end by estimators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRIED = (3, 64, 64)
 
 
 class ImageNetwork(SavedModule):
-    """Pixels, scaled, through a network to features, and through linear layers to outputs.
+    """Network that scales pixels, computes features and maps them to outputs by linear layers.
 
     Parameters
     ----------
@@ -33,30 +33,30 @@ class ImageNetwork(SavedModule):
     n_outputs : int
         Width of the outputs.
     hidden : tuple of int, default=()
-        Widths of the layers between, with ReLU.
+        Widths of the hidden layers between features and outputs, with ReLU.
     dropout : float, default=0.0
-        Share of the features that are dropped in training.
+        Share of the features that dropout zeroes during training.
     mean, std : sequence of 3 floats, optional
-        Of the channels of the training images, as shares of 255; those that a timm model was
-        trained with if None.
+        Mean and standard deviation of each channel of the training images, divided by 255. None
+        takes the values that a timm model was trained with.
     weights : "auto", path or None, default="auto"
-        Of a timm model, as in `TimmFeatures`.
+        Weights of a timm model, as in `TimmFeatures`.
     image_shape : tuple of int, optional
-        Height and width of the images, on one of which the network is tried; None is what a timm
-        model was trained on, and 64 by 64 of others.
+        Height and width of the images. The network is tried on one image of this size. None is the
+        size that a timm model was trained on, and 64 by 64 for other networks.
     seed : int, default=0
-        Of the initial weights.
+        Seed of the initial weights.
     owner : str, default="ImageNetwork"
         Who asks, for the messages.
 
     Attributes
     ----------
     backbone : nn.Module
-        From scaled images to features.
+        Maps scaled images to features.
     n_features : int
         Width of the features.
     head : nn.Sequential
-        From features to outputs.
+        Maps features to outputs.
     frozen : tuple of str
         Parts of the backbone that stay in evaluation mode.
 
@@ -88,8 +88,8 @@ class ImageNetwork(SavedModule):
     ) -> None:
         super().__init__()
         self._name = network if isinstance(network, str) else None
-        self.weights = None  # a copy that is saved brings its own
-        self.image_shape = None  # and has been tried
+        self.weights = None  # a saved copy brings its own weights
+        self.image_shape = None  # and has already been tried
         self.seed, self.owner = seed, owner
         self.frozen: tuple[str, ...] = ()
         self.backbone, config = open_backbone(network, weights, seed=seed, owner=owner)
@@ -115,7 +115,7 @@ class ImageNetwork(SavedModule):
         Raises
         ------
         IntegrityError
-            It names files of weights: a saved network brings its own.
+            `config` names files of weights. A saved network brings its own weights.
         """
         for name in ("weights", "image_shape"):
             if config.params.get(name) is not None:
@@ -124,7 +124,7 @@ class ImageNetwork(SavedModule):
 
     @property
     def network(self) -> str | nn.Module:
-        """What the backbone is called, or the backbone itself where it has no name."""
+        """The name of the backbone, or the backbone itself if it has no name."""
         return self.backbone if self._name is None else self._name
 
     def train(self, mode: bool = True) -> Self:
@@ -135,16 +135,16 @@ class ImageNetwork(SavedModule):
         return self
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Return features, (n, n_features), of images, (n, 3, height, width), of 0 to 255."""
+        """Return features, (n, n_features), of images, (n, 3, height, width), from 0 to 255."""
         images = torch.addcmul(self.shift, pixels.float(), self.scale)
         return self.backbone(images.contiguous(memory_format=torch.channels_last))
 
     def penultimate(self, pixels: Tensor) -> Tensor:
-        """Return what the last layer takes of images, (n, 3, height, width), of 0 to 255."""
+        """Return the inputs of the last layer for images, (n, 3, height, width), from 0 to 255."""
         return self.head[:-1](self.features(pixels))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return outputs, (n, n_outputs), of images, (n, 3, height, width), of 0 to 255."""
+        """Return outputs, (n, n_outputs), of images, (n, 3, height, width), from 0 to 255."""
         return self.head(self.features(pixels))
 
     @torch.no_grad()
@@ -177,7 +177,7 @@ def check_network(network: Any, *, owner: str) -> None:
     Raises
     ------
     TypeError, ValueError
-        It is neither.
+        `network` is neither.
     """
     if isinstance(network, nn.Module) or (isinstance(network, str) and network in _OWN):
         return
@@ -196,12 +196,12 @@ def check_network(network: Any, *, owner: str) -> None:
 def open_backbone(
     network: Any, weights: Any, *, seed: int, owner: str
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a network from scaled images to features, and how it wants images scaled.
+    """Return a network from scaled images to features, and the scaling that it expects.
 
     Raises
     ------
     TypeError, ValueError
-        `network` is no module, and names none; those that there are are named.
+        `network` is not a module and not a known name. The message lists the known names.
     """
     if isinstance(network, nn.Module):
         return copy.deepcopy(network), {}
@@ -220,7 +220,7 @@ def open_backbone(
 
 
 def channel_statistics(pixels: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel, as shares of 255.
+    """Return mean and standard deviation of each channel, divided by 255.
 
     Parameters
     ----------

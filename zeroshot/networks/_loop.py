@@ -1,9 +1,9 @@
 """The training loop, on Hugging Face accelerate.
 
-Accelerate handles devices, mixed precision and several processes (``accelerate launch``). Here are
-the order of the samples, the step, the record of each epoch, and how an interrupted run is resumed.
-What an epoch draws depends on the seed and on its number alone, so that a run that
-was interrupted ends with the numbers of one that was not.
+Accelerate handles devices, mixed precision and several processes (``accelerate launch``). This
+module defines the order of the samples, the training step, the record of each epoch, and how to
+resume an interrupted run. The random numbers of an epoch depend only on the seed and on the number
+of the epoch. An interrupted run therefore ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Callback = Callable[[nn.Module, list[dict[str, float]]], Any]
 
 
 class Rows(Protocol):
-    """Samples that stay where they are; a batch of them is taken at a time."""
+    """Samples that are taken one batch at a time."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of samples."""
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs and the targets of the samples with these numbers."""
@@ -49,9 +49,9 @@ class TensorRows:
     Parameters
     ----------
     inputs : Tensor of shape (n_samples, ...)
-        What the network takes.
+        Inputs of the network.
     targets : Tensor of shape (n_samples, ...)
-        What the objective takes beside the outputs.
+        Second argument of the objective.
     """
 
     inputs: Tensor
@@ -75,24 +75,25 @@ class TrainingSettings:
     epochs : int
         Passes over the data.
     batch_size : int
-        Samples a step, over all processes; at most as many as there are. One sample left over at
-        the end of an epoch joins the step before it.
+        Samples per step, over all processes. It cannot exceed the number of samples. If a single
+        sample is left over at the end of an epoch, it joins the previous step.
     learning_rate : float
         Adam's first step size.
     weight_decay : float
         Decoupled weight decay (AdamW).
     seed : int
-        Of the order of the samples, and of what the network and the objective draw.
+        Seed of the order of the samples, and of the random numbers of the network and the
+        objective.
     device : str
         ``"auto"`` or a torch device.
     precision : {"float32", "bfloat16", "float16"}
-        Of matrix products and convolutions.
+        Precision of matrix products and convolutions.
     schedule : {"cosine", "constant"}
-        Whether the step size falls to zero along half a cosine.
+        "cosine" lowers the learning rate to zero along half a cosine.
     accumulation : int
-        Into how many parts a batch is cut, to fit into memory.
+        Number of parts that a batch is split into, to fit into memory.
     owner : str
-        Who trains, for the messages.
+        Name of the caller, for the messages.
     """
 
     epochs: int
@@ -124,36 +125,38 @@ def train(
     Parameters
     ----------
     network : nn.Module
-        From inputs to outputs. Parameters that need no gradient stay as they are.
+        Network from inputs to outputs. Parameters that do not require a gradient are not changed.
     objective : callable
-        ``objective(outputs, targets)``, a scalar to make small: a mean over the samples.
+        ``objective(outputs, targets)`` returns the scalar to minimise, a mean over the samples.
     data : Rows
-        What to train on.
+        Training data.
     settings : TrainingSettings
         Epochs, batch size, rates, seed, device and precision.
     metric : callable, optional
-        As `objective`, recorded beside it.
+        Like `objective`, but only recorded.
     callbacks : sequence of callable, optional
         Called as ``callback(network, history)`` after each epoch, in evaluation mode and without
-        gradients; what it writes into ``history[-1]`` is kept, numbers of numpy and torch as plain
-        ones, and where it returns True, training stops.
+        gradients. Values that it writes into ``history[-1]`` are kept; numbers of numpy and torch
+        become Python numbers. Training stops if it returns True.
     checkpoint : Checkpoint, optional
-        Written after each epoch, and resumed from.
+        Checkpoint to resume from. It is written after each epoch.
     progress : Progress, optional
-        What an earlier call returned, to resume from.
+        Result of an earlier call, to resume from.
     bar : bool or "auto", default=False
-        Whether to show progress; "auto" does when it takes longer than a few seconds.
+        Whether to show a progress bar. "auto" shows it if training takes longer than a few seconds.
 
     Returns
     -------
     Progress
-        The history, an entry an epoch, of ``"loss"``, ``"metric"``, ``"learning_rate"`` (of the
-        last step) and ``"images_per_second"``; and the optimiser's state.
+        The history and the state of the optimiser. The history has one entry per epoch, with
+        ``"loss"``, ``"metric"``, ``"learning_rate"`` (of the last step) and
+        ``"images_per_second"``.
 
     Raises
     ------
     FloatingPointError
-        The loss or the weights became infinite or NaN; the checkpoint is that of the epoch before.
+        The loss or the weights became infinite or NaN. The checkpoint is that of the previous
+        epoch.
     IntegrityError
         The checkpoint is of other data, parameters or another version.
     """
@@ -328,7 +331,7 @@ def _call(
 
 
 def _plain(value: Any) -> Any:
-    """Return what numpy and torch have of numbers and flags as Python's own."""
+    """Return numbers and flags of numpy and torch as Python's own types."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -343,14 +346,14 @@ def _bar(accelerator: Accelerator, settings: TrainingSettings, reached: Progress
 
 
 def linear_layers(widths: tuple[int, ...], seed: int) -> list[nn.Linear]:
-    """Return layers with Glorot-uniform weights from a generator of their own, and zero biases.
+    """Return layers with zero biases and Glorot-uniform weights from their own generator.
 
     Parameters
     ----------
     widths : tuple of int
-        Number of inputs, of each hidden layer's units, and of outputs.
+        Number of inputs, of units in each hidden layer, and of outputs.
     seed : int
-        Of the weights.
+        Seed of the weights.
     """
     source = generator(seed)
     layers = []

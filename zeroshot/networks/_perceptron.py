@@ -27,7 +27,7 @@ def train_perceptron(
 ) -> FittedLayers:
     """Train a perceptron as the parameters ``training`` and ``random_state`` of `estimator` say.
 
-    The other parameters, and what is returned, are those of `fit_perceptron`.
+    The other parameters and the return values are those of `fit_perceptron`.
     """
     training = resolve_training(estimator)
     settings = training_settings(estimator, training, images=False)
@@ -49,19 +49,19 @@ def fit_perceptron(
 ) -> FittedLayers:
     """Train a multi-layer perceptron with ReLU between its layers; linear if `hidden` is empty.
 
-    Features are centred and divided by one number, their root mean square, for the optimiser's
-    sake; the scaling is folded into the first layer, so that the weights returned are for X as it
-    is. Features keep their weight relative to each other: standardise them before where that is
-    not wanted.
+    Features are centred and divided by one number, their root mean square, which helps the
+    optimiser. This scaling is then folded into the first layer, so that the returned weights apply
+    to X itself. Features keep their scale relative to each other. To change that, standardise them
+    first.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         Features.
     targets : ndarray of shape (n_samples,)
-        The row of `vectors` that belongs to each sample.
+        Row of `vectors` for each sample.
     vectors : ndarray of shape (n_classes, n_dims)
-        Where outputs should lie.
+        Target output of each class.
     loss : nn.Module
         One of `zeroshot.losses`.
     hidden : tuple of int
@@ -88,7 +88,7 @@ def fit_perceptron(
     mean = X.mean(axis=0, dtype=np.float64)
     scale = float(np.sqrt(np.mean((X - mean) ** 2)))
     if scale <= len(X) * np.finfo(np.float64).eps * np.abs(mean).max():
-        scale = 1.0  # constant features but for rounding, which is not to be blown up
+        scale = 1.0  # features are constant except for rounding errors, which must not be scaled up
     layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
     modules: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
@@ -109,11 +109,12 @@ def fit_perceptron(
     coefs[0] = coefs[0] / scale
     intercepts[0] = intercepts[0] - mean @ coefs[0]
     if len(vectors) == 1 and all(abs(epoch["loss"]) < 1e-6 for epoch in progress.history):
-        # No wrong class, no step: the initial weights, being random, would still have a favourite.
+        # Without a wrong class there is no step. The random initial weights would still prefer a
+        # class.
         coefs[-1], intercepts[-1] = np.zeros_like(coefs[-1]), np.zeros_like(intercepts[-1])
     return coefs, intercepts, progress.history
 
 
 def is_linear(hidden: Any) -> bool:
-    """Tell whether `hidden` is a tuple or list of no layers; anything else is `check_hidden`'s."""
+    """Return whether `hidden` is an empty tuple or list; `check_hidden` checks all else."""
     return isinstance(hidden, (tuple, list)) and not hidden

@@ -29,11 +29,11 @@ class Pixels:
     Attributes
     ----------
     images : uint8 ndarray of shape (n, height, width, 3), or sequence of images
-        Pixels, or what is read a batch at a time.
+        Pixels, or images that are read one batch at a time.
     shape : tuple of int
         Height and width.
     read : callable
-        From an image and its position to its pixels.
+        Function from an image and its position to its pixels.
     """
 
     images: Any
@@ -60,7 +60,7 @@ class Pixels:
             return digest.hexdigest()
         for position, item in enumerate(self.images):
             path = path_of(item)
-            if path is None or isinstance(item, Mapping):  # whose path may lie in an archive
+            if path is None or isinstance(item, Mapping):  # its path may lie in an archive
                 digest.update(self.read(item, position).tobytes())
             else:
                 about = os.stat(path)
@@ -69,16 +69,16 @@ class Pixels:
 
 
 def open_pixels(X: Any, *, image_size: int | None, resize: int | None = None, owner: str) -> Pixels:
-    """Return images as pixels of one size; those that fit into memory are read now.
+    """Return images as pixels of one size. If they fit into memory, they are read now.
 
     Parameters
     ----------
     X : list of path or PIL image, or uint8 array of shape (n, height, width, 3)
         The images.
     image_size : int or None
-        Side of the square in the middle that is taken of each; None takes images as they are.
+        Side of the central square that is cut out of each image. None uses images as they are.
     resize : int, optional
-        To what the shorter side is brought before; `image_size` if None.
+        Length to which the shorter side is resized first; `image_size` if None.
     owner : str
         Who asks, for the messages.
 
@@ -87,7 +87,7 @@ def open_pixels(X: Any, *, image_size: int | None, resize: int | None = None, ow
     ImageReadError
         An image cannot be read.
     TypeError, ValueError
-        `X` is no list of images; or `image_size` is None and they differ in size.
+        `X` is not a list of images; or `image_size` is None and the images differ in size.
     """
     images = check_images(X, owner=owner)
     if image_size is None:
@@ -137,7 +137,7 @@ def _read_all(
 
 
 def _square(pixels: np.ndarray, size: int, resize: int) -> np.ndarray:
-    """Bring the shorter side to `resize`, and cut the middle square of side `size`."""
+    """Resize the shorter side to `resize`, and cut out the central square of side `size`."""
     height, width = pixels.shape[:2]
     scale = max(resize, size) / min(height, width)
     if scale != 1:

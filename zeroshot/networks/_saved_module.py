@@ -15,8 +15,8 @@ from zeroshot._utils._saving import Config, check_names, parameter_names, parame
 class SavedModule(nn.Module):
     """Base of the networks that can be saved.
 
-    A part that is a parameter of the constructor, such as a backbone without a name, brings its own
-    weights.
+    If a part is a parameter of the constructor, such as a backbone without a name, it brings its
+    own weights.
     """
 
     def to_config(self) -> Config:
@@ -30,12 +30,12 @@ class SavedModule(nn.Module):
         Parameters
         ----------
         config : Config
-            From a file: nothing in it is believed.
+            Read from a file, so nothing in it is trusted.
 
         Raises
         ------
         IntegrityError
-            There are parameters that this class does not have.
+            `config` has parameters that this class does not have.
         ValueError
             The weights are not those of this network.
         """
@@ -45,7 +45,7 @@ class SavedModule(nn.Module):
         return network.eval()
 
     def weight_arrays(self) -> dict[str, np.ndarray]:
-        """Return the weights by name, less those of a part that is a parameter."""
+        """Return the weights by name, without those of a part that is a parameter."""
         apart = isinstance(getattr(self, "network", None), nn.Module)
         return {
             name: to_numpy(value)
@@ -59,7 +59,7 @@ class SavedModule(nn.Module):
         Raises
         ------
         ValueError
-            They are not those of this network.
+            The weights are not those of this network.
         """
         owner, expected = type(self).__name__, self.weight_arrays()
         for name in sorted({*expected, *arrays}):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What a network is to learn.
+    """What a network learns.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class Task:
     hidden : tuple of int
         Widths of the layers before them.
     targets : ndarray of shape (n_samples, ...)
-        What the objective takes.
+        Targets for the objective.
     objective : callable
-        ``objective(outputs, targets)``, a scalar to make small.
+        ``objective(outputs, targets)`` returns the scalar to minimise.
     metric : callable or None
-        ``metric(outputs, targets)``, to watch.
+        ``metric(outputs, targets)`` returns a scalar to record.
     facts : dict of str to str
         What the objective depends on, for checkpoints.
     """
@@ -49,7 +49,7 @@ def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray
     Raises
     ------
     ValueError
-        Some are not among them.
+        Some labels are not among the classes.
     """
     check_same_kind(y, classes, owner=owner, names=("y", "the classes of the first call"))
     unknown = np.setdiff1d(y, classes)
@@ -76,17 +76,17 @@ def vector_task(
     Parameters
     ----------
     positions : ndarray of shape (n_samples,)
-        Of each sample's class.
+        Position of the class of each sample.
     class_vectors : ndarray of shape (n_classes, n_dims)
-        Where outputs should lie.
+        Target output of each class.
     hidden : tuple of int
         Widths of the layers before the outputs.
     loss : nn.Module
         One of `zeroshot.losses`.
     about : dict
-        What the loss is, for checkpoints.
+        Description of the loss, for checkpoints.
     unit_vectors : bool
-        Whether the class with the largest inner product is the answer, rather than the nearest.
+        Whether to predict the class with the largest inner product instead of the nearest class.
     """
     import torch
 
@@ -111,12 +111,12 @@ def vector_task(
 
 
 def has_partial_fit(estimator: Any) -> bool:
-    """Tell whether an estimator trains a network, or adds up sums over rows.
+    """Return whether an estimator trains a network, instead of adding up sums over rows.
 
     Raises
     ------
     AttributeError
-        It does neither.
+        The estimator does neither.
     """
     if estimator.network is not None:
         return True
@@ -127,7 +127,7 @@ def has_partial_fit(estimator: Any) -> bool:
 
 
 def check_classes(classes: np.ndarray, *, owner: str) -> None:
-    """Raise where there is nothing to tell apart.
+    """Raise if there is only one class.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def check_classes(classes: np.ndarray, *, owner: str) -> None:
 
 
 def classification_task(positions: np.ndarray, n_classes: int, hidden: Sequence[int]) -> Task:
-    """Return the task of telling classes apart by cross-entropy."""
+    """Return the task of classification by cross-entropy."""
     from torch.nn import functional as F
 
     def metric(outputs: Tensor, rows: Tensor) -> Tensor:

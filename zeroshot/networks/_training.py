@@ -1,4 +1,4 @@
-"""Parameters of training, as one object for every estimator that trains."""
+"""Training parameters, as one object for all estimators that are trained by gradient descent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_hidden(hidden: Any, *, owner: str, name: str = "hidden") -> None:
     Raises
     ------
     ValueError
-        It is no sequence of positive integers.
+        `hidden` is not a sequence of positive integers.
     """
     if isinstance(hidden, (str, Iterator)) or not isinstance(hidden, Iterable):
         raise ValueError(
@@ -54,7 +54,7 @@ def check_hidden(hidden: Any, *, owner: str, name: str = "hidden") -> None:
 
 
 def check_network(network: Any, *, owner: str, name: str) -> None:
-    """Raise unless `network` is one that `open_backbone` opens; nothing is opened here."""
+    """Raise unless `open_backbone` can open `network`. Nothing is opened here."""
     from zeroshot.networks._image_network import check_network as check
 
     check(network, owner=owner)
@@ -109,44 +109,46 @@ def _check_training(training: Any, *, owner: str, name: str) -> None:
 
 
 class Training(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
-    """How an estimator trains: how long, how fast, on what device, and what is kept of it.
+    """Training parameters of an estimator: epochs, learning rate, device, callbacks and more.
 
     `DeViSEClassifier`, `EmbeddingRegressor`, `SoftmaxClassifier`, `FineTuneClassifier`,
-    `ALEClassifier` and `SJEClassifier` take it as their parameter ``training``. Each says what it
-    does where a value here is None. In a search the parameters are ``training__epochs`` and so on.
+    `ALEClassifier` and `SJEClassifier` take it as their parameter ``training``. Where a value here
+    is None, each estimator uses its own default and documents it. In a parameter search, use names
+    such as ``training__epochs``.
 
     Parameters
     ----------
     epochs : int, optional
-        Passes over the data. None is the estimator's own default.
+        Passes over the training data. None uses the estimator's default.
     batch_size : int, default=64
         Samples per step, over all processes. It cannot exceed the number of images.
     learning_rate : float, optional
-        Adam's first step size; it falls to zero along half a cosine. None is the estimator's own
-        default.
+        Initial learning rate of Adam, which falls to zero along half a cosine. None uses the
+        estimator's default.
     weight_decay : float, optional
-        Decoupled weight decay. None is the estimator's own default.
+        Decoupled weight decay. None uses the estimator's default.
     augmentation : "crop_flip" or callable, optional
-        Of images. ``"crop_flip"`` shifts each image by up to an eighth and mirrors half of them; or
-        a callable from uint8 images (n, 3, height, width) to images of 0 to 255, such as a
-        transform of ``torchvision.transforms.v2``, which draws once for the whole batch.
+        Augmentation of images. ``"crop_flip"`` shifts each image by up to an eighth of its size and
+        mirrors half of the images. A callable takes uint8 images (n, 3, height, width) and returns
+        images from 0 to 255. It can be a transform of ``torchvision.transforms.v2``, which draws
+        its random numbers once for the whole batch.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Of convolutions and matrix products. For a network on images, "auto" is bfloat16 where the
-        hardware gains from it; for features it is float32.
+        Precision of convolutions and matrix products. For a network on images, "auto" is bfloat16
+        if the hardware runs faster with it. For features, "auto" is float32.
     accumulation : int, default=1
-        Into how many parts a batch is cut, to fit into memory.
+        Number of parts that a batch is split into, to fit into memory.
     checkpoint : path, optional
-        Of a network on images: a file that is written after each epoch. After an interruption the
-        same call resumes from it, and ends with the very same numbers. It needs an integer as the
-        estimator's `random_state`; ``partial_fit`` leaves the file alone.
+        Only for a network on images: a file that is written after each epoch. After an
+        interruption, the same call resumes from this file and returns exactly the same result. It
+        needs an integer as the estimator's `random_state`. ``partial_fit`` does not use the file.
     callbacks : sequence of callable, optional
-        Called as ``callback(network, history)`` after each epoch; may write into ``history[-1]``,
-        and stops training by returning True (`zeroshot.callbacks`).
+        Called as ``callback(network, history)`` after each epoch. A callback may write into
+        ``history[-1]``, and stops training by returning True (see `zeroshot.callbacks`).
     progress : bool or "auto", default="auto"
-        Whether to show a progress bar; "auto" does for a network on images that takes longer than a
-        few seconds.
+        Whether to show a progress bar. "auto" shows one if a network on images trains for longer
+        than a few seconds.
     device : str, default="auto"
-        Where to train, and where a network predicts: ``"auto"`` or a torch device.
+        Device for training, and for the predictions of a network: ``"auto"`` or a torch device.
 
     Examples
     --------
@@ -208,14 +210,14 @@ class Training(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What an estimator does where its `Training` has None.
+    """Defaults of an estimator, used where its `Training` has None.
 
     Parameters
     ----------
     epochs : int
         Passes over the data.
     learning_rate, weight_decay : float
-        Of the optimiser.
+        Learning rate and weight decay of the optimiser.
     """
 
     epochs: int = 25
@@ -230,7 +232,7 @@ trains = moved(Training, to=_PARAMETER, names=Training().get_params())
 class TrainingMixin:
     """Mixin of the estimators that have the parameters ``training`` and ``random_state``."""
 
-    # The optimiser's state: a loaded estimator resumes from the weights.
+    # The state of the optimiser is not saved: a loaded estimator resumes from the weights only.
     _not_saved: ClassVar[tuple[str, ...]] = ("_progress",)
 
     training: Training | None
@@ -263,16 +265,16 @@ class TrainingMixin:
             )
 
     def _training_defaults(self) -> Defaults:
-        """Return what this estimator does where `training` has None."""
+        """Return the defaults of this estimator, used where `training` has None."""
         return Defaults()
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of `training` too where that is None.
+        """Set parameters, also those of `training` if it is None.
 
         Parameters
         ----------
         **params : object
-            By name, such as ``training__epochs=25``.
+            Parameters by name, such as ``training__epochs=25``.
 
         Returns
         -------
@@ -286,7 +288,7 @@ class TrainingMixin:
 
 
 def resolve_training(estimator: Any) -> Training:
-    """Return the training parameters of an estimator, with its defaults for None."""
+    """Return the training parameters of an estimator, with its defaults in place of None."""
     training = Training() if estimator.training is None else estimator.training
     params = training.get_params(deep=False)
     defaults = asdict(estimator._training_defaults())
@@ -295,14 +297,14 @@ def resolve_training(estimator: Any) -> Training:
 
 
 def training_settings(estimator: Any, training: Training, *, images: bool) -> TrainingSettings:
-    """Return what the loop needs of the training parameters, the random state made a seed.
+    """Return the settings of the training loop, with a seed drawn from the random state.
 
     Parameters
     ----------
     estimator : estimator
-        With a `random_state`, of which a number is drawn.
+        An estimator with a `random_state`, from which the seed is drawn.
     training : Training
-        As `resolve_training` returned it.
+        The result of `resolve_training`.
     images : bool
         Whether a network on images is trained, rather than layers on features.
 

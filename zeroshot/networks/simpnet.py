@@ -10,8 +10,8 @@ from zeroshot._utils._validation import check_number, check_option
 from zeroshot.networks._blocks import check_batch, check_rate, convolution, scaled
 from zeroshot.networks._saved_module import SavedModule
 
-# Of each convolution, its channels, and the share of its outputs dropped after it: after the
-# pooling, where one follows. The rates are those of the published runs on CIFAR-100.
+# For each convolution: its channels, and the dropout rate after it (after the pooling, if one
+# follows). The rates are those of the published runs on CIFAR-100.
 _LAYERS: dict[str, tuple[tuple[int, float], ...]] = {
     "full": (
         *((66, 0.2), (128, 0.2), (128, 0.2), (128, 0.2), (192, 0.2)),
@@ -37,21 +37,21 @@ class SimpNet(SavedModule):
 
     Each is 3×3 and followed by batch normalisation and ReLU; a 2×2 max-pooling follows the fifth
     and the tenth, and global max-pooling the last. Max-pooling with dropout after it is the
-    paper's SAF-pooling: a feature must be useful without its neighbours. There is no classifier
-    inside: put ``nn.Linear(network.n_features, n_outputs)`` behind it.
+    paper's SAF-pooling: a feature must be useful without its neighbours. The network has no
+    classifier: put ``nn.Linear(network.n_features, n_outputs)`` behind it.
 
     Parameters
     ----------
     variant : {"full", "slim"}, default="full"
         Channels and dropout, as published. With a linear classifier of 10 and of 100 classes, the
-        full one has 5,478,223 and 5,517,193 parameters ("5.48 M"), the slim one 300,964 and
-        309,154 ("310 K").
+        full variant has 5,478,223 and 5,517,193 parameters ("5.48 M"). The slim variant has 300,964
+        and 309,154 ("310 K").
     width : float, default=1.0
-        Factor on the number of channels of every layer, which are rounded, and at least 1.
+        Factor on the number of channels of every layer. The product is rounded and at least 1.
     dropout : float, optional
-        Rate of all dropout layers that the variant has: after every convolution of the full one,
-        after the three poolings of the slim one. 0 takes them out. By default, as published: 0.2
-        and from the second pooling on 0.3 (full); 0.1, 0.2 and 0.2 (slim).
+        Rate of all dropout layers of the variant. The full variant has one after every convolution,
+        the slim variant one after each of the three poolings. 0 removes them. The default rates are
+        the published ones: 0.2, and 0.3 from the second pooling on (full); 0.1, 0.2 and 0.2 (slim).
 
     Attributes
     ----------
@@ -65,11 +65,11 @@ class SimpNet(SavedModule):
 
     Notes
     -----
-    Initial weights are drawn from torch's global generator, uniformly after Glorot, biases are 0.
-    The published full network draws its third to fifth convolution from a normal distribution of
-    standard deviation 0.01 instead: behind each comes batch normalisation, so that its scale
-    changes no output. Statistics move by 0.05 a batch (published: 0.05 in the full network, 0.01
-    in the slim one).
+    Initial weights are drawn from torch's global generator with Glorot's uniform initialisation.
+    Biases are 0. The published full network draws the weights of its third to fifth convolution
+    from a normal distribution of standard deviation 0.01 instead. Batch normalisation follows each
+    of these, so the scale of the weights does not change the output. The momentum of batch
+    normalisation is 0.05 (published: 0.05 in the full network, 0.01 in the slim one).
 
     References
     ----------
@@ -128,7 +128,7 @@ class SimpNet(SavedModule):
         Raises
         ------
         ValueError
-            `images` has another shape, no floats, or too few pixels.
+            `images` has another shape, is not of floats, or has too few pixels.
         """
         check_batch(images, smallest=_SMALLEST, owner="SimpNet")
         # Not adaptive_max_pool2d: on a GPU its gradient depends on the order of additions.
@@ -138,5 +138,5 @@ class SimpNet(SavedModule):
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:  # always there, but not to a type checker
+        if module.bias is not None:  # never None, but a type checker cannot know
             nn.init.zeros_(module.bias)

@@ -17,17 +17,18 @@ _SMALLEST = 2 ** (len(_CHANNELS) - 1)
 class TinyImageNetCNN(SavedModule):
     """Eight convolutions in four blocks, from images to features.
 
-    Each is 3×3 without bias and followed by batch normalisation and ReLU; two make a block, of 64,
-    128, 256 and 512 channels. A 2×2 max-pooling stands between blocks, global average pooling at
-    the end, and dropout after it, between the convolutions and the fully connected layer. There is
-    none inside: put ``nn.Linear(network.n_features, n_outputs)`` behind it.
+    Each convolution is 3×3 without bias and followed by batch normalisation and ReLU. Two
+    convolutions make a block; the blocks have 64, 128, 256 and 512 channels. A 2×2 max-pooling
+    follows each of the first three blocks. Global average pooling and dropout come at the end. The
+    network has no fully connected layer: put ``nn.Linear(network.n_features, n_outputs)`` behind
+    it.
 
     Parameters
     ----------
     width : float, default=1.0
-        Factor on the number of channels of every layer, which are rounded, and at least 1.
+        Factor on the number of channels of every layer. The product is rounded and at least 1.
     dropout : float, default=0.4
-        Share of the features dropped in training; 0 drops none.
+        Share of the features that dropout zeroes during training. 0 disables dropout.
 
     Attributes
     ----------
@@ -41,9 +42,9 @@ class TinyImageNetCNN(SavedModule):
 
     Notes
     -----
-    It stands in for the paper's shallow network: place and rate of dropout are the published ones,
-    the blocks are the usual ones. Initial weights are drawn from torch's global generator, normally
-    after He.
+    This network stands in for the paper's shallow network. The place and the rate of dropout are
+    the published ones; the blocks are standard. Initial weights are drawn from torch's global
+    generator with He's normal initialisation.
 
     References
     ----------
@@ -91,7 +92,7 @@ class TinyImageNetCNN(SavedModule):
         Raises
         ------
         ValueError
-            `images` has another shape, no floats, or too few pixels.
+            `images` has another shape, is not of floats, or has too few pixels.
         """
         check_batch(images, smallest=_SMALLEST, owner="TinyImageNetCNN")
         return self.drop(self.layers(images).mean(dim=(2, 3)))

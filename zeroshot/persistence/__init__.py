@@ -1,4 +1,4 @@
-"""Models saved to a folder, and loaded: JSON and safetensors, never pickle."""
+"""Saving and loading of models as folders of JSON and safetensors, never pickle."""
 
 import lazy_loader
 

@@ -20,12 +20,12 @@ _LAST_CODE_POINT = 0x10FFFF
 
 
 class Decoder:
-    """Puts objects together again.
+    """Restores objects.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        As `Encoder.arrays` were.
+        Arrays of `Encoder.arrays`.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -50,7 +50,7 @@ class Decoder:
         Raises
         ------
         IntegrityError
-            The node does not describe one.
+            The node does not describe a label embedding.
         """
         state, arrays = _get(node, "state", dict), _get(node, "arrays", dict)
         restored = {name: self._value(array, 0) for name, array in arrays.items()}
@@ -61,12 +61,12 @@ class Decoder:
         )
 
     def add_object(self, node: Node) -> Any:
-        """Restore, and return, one more estimator from those restored before.
+        """Restore and return one more estimator, which may refer to those restored before.
 
         Raises
         ------
         IntegrityError
-            The node does not describe one, or names a class that is not in the table.
+            The node does not describe an estimator, or names a class that is not in the table.
         """
         name = _get(node, "class", str)
         if name not in CLASSES:
@@ -174,7 +174,7 @@ def _get(node: Node, key: str, kind: type) -> Any:
 
 
 def _checked(name: str, build: Callable, *args: Any) -> Any:
-    """Return ``build(*args)``; what it refuses is a damaged model, not a user's error."""
+    """Return ``build(*args)``. Its errors mean a damaged model, not a user's mistake."""
     try:
         return build(*args)
     except IntegrityError:

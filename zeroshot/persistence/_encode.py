@@ -28,16 +28,16 @@ DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]U[1-9]\d{0,7}")
 _RANDOM = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
 _KNOWN_LABELS = ("candidates", "classes_", "seen_classes_")
 
-Node = Any  # what the json module takes: None, bool, int, float, str, list, dict
+Node = Any  # types of the json module: None, bool, int, float, str, list, dict
 
 
 class Encoder:
-    """Takes objects apart; what is met twice is stored once.
+    """Converts objects to nodes. An object that occurs twice is stored once.
 
     Attributes
     ----------
     arrays : dict of str to ndarray
-        Every array, by a name that says where it was met.
+        Every array, by a name that says where it was found.
     objects : list of dict
         Estimators: class, parameters, fitted attributes. Each refers to earlier ones only.
     """
@@ -47,7 +47,7 @@ class Encoder:
         self.objects: list[dict[str, Node]] = []
         self._embeddings: list[LabelEmbedding] = []
         self._labels: dict[str | int, None] = {}
-        # The objects stand beside their nodes, so that no id is given out twice.
+        # The objects are kept with their nodes, so that no id is reused.
         self._met: dict[int, tuple[object, Node]] = {}
 
     def value(self, value: Any, place: str, depth: int = 0) -> Node:
@@ -56,18 +56,18 @@ class Encoder:
         Parameters
         ----------
         value : object
-            What stands at `place`.
+            Value at `place`.
         place : str
-            Such as ``"DeViSEClassifier.hidden"``, for messages and for the names of arrays.
+            Place such as ``"DeViSEClassifier.hidden"``, for messages and for the names of arrays.
         depth : int, default=0
-            How many containers and estimators it is inside of.
+            Number of containers and estimators around it.
 
         Raises
         ------
         TypeError
-            It cannot be saved; the message says what to do.
+            The value cannot be saved. The message says what to do.
         ValueError
-            It is nested deeper than `MAX_DEPTH`.
+            The value is nested deeper than `MAX_DEPTH`.
         """
         if depth > MAX_DEPTH:
             raise ValueError(
@@ -79,15 +79,15 @@ class Encoder:
         if type(value) is float:
             return value if math.isfinite(value) else {"kind": "float", "value": repr(value)}
         if type(value) is defaultdict:
-            value = dict(value)  # nltk counts in them
+            value = dict(value)  # nltk uses them for counts
         if type(value) in (list, tuple, dict):
             return self._container(value, place, depth + 1)
         if isinstance(value, np.generic):
             return _scalar(value, place)
         if isinstance(value, Synset):
-            return value.wnid  # which is taken wherever a synset is
+            return value.wnid  # accepted wherever a synset is
         if isinstance(value, Scorer) and SCORERS.get(value.name) == value:
-            return value.name  # which is taken wherever a scorer is
+            return value.name  # accepted wherever a scorer is
         if isinstance(value, PurePath):
             return {"kind": "path", "value": str(value)}
         if (torch := sys.modules.get("torch")) and isinstance(value, torch.device):
@@ -97,7 +97,7 @@ class Encoder:
         return self._met[id(value)][1]
 
     def embeddings(self) -> list[dict[str, Node]]:
-        """Return the nodes of the label embeddings met; call it last, when all labels are known."""
+        """Return the nodes of all label embeddings. Call it last, when all labels are known."""
         nodes = []
         for embedding in self._embeddings:
             state, arrays = embedding.to_config(list(self._labels))
@@ -135,7 +135,7 @@ class Encoder:
         name = class_name(value)
         if name is None:
             raise _unsupported(value, place)
-        # Of the class: a FrozenEstimator has the methods of what is inside it.
+        # Look at the class: a FrozenEstimator has the methods of the estimator inside it.
         if hasattr(type(value), "to_config"):
             params, attributes = value.to_config()
         else:
@@ -172,16 +172,17 @@ class Encoder:
         if kind == "U":
             array = _code_points(array)
         elif array.flags.f_contiguous and not array.flags.c_contiguous:
-            # A matrix product rounds by the layout of its factors, so that the layout is kept.
+            # Rounding in a matrix product depends on the layout of its factors, so the layout is
+            # kept.
             array, node["order"] = array.T, "F"
         node["name"] = f"{len(self.arrays)}.{place}"
-        # safetensors writes the memory of arrays that are not contiguous, whatever their strides.
+        # safetensors writes the memory of arrays that are not contiguous and ignores their strides.
         self.arrays[node["name"]] = np.asarray(array, order="C")
         return node
 
 
 def _code_points(array: np.ndarray) -> np.ndarray:
-    """Return strings as Unicode code points: uint32, with one axis more."""
+    """Return strings as Unicode code points: uint32, with one more axis."""
     width = array.dtype.itemsize // 4
     return np.array(array, order="C").reshape(-1, 1).view(np.uint32).reshape(*array.shape, width)
 

@@ -1,7 +1,7 @@
 """The two files of a saved model, ``config.json`` and ``arrays.safetensors``, and their checks.
 
-`write_files` writes both. `_encode` makes their content from an estimator, and `_decode` makes an
-estimator from it again.
+`write_files` writes both. `_encode` creates their content from an estimator, and `_decode` restores
+the estimator.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ _ATTEMPTS = 20
 
 
 def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read both files; any change to either since they were written is an error.
+    """Read both files. Any change since they were written raises an error.
 
-    A model that is replaced by another while it is read is read again.
+    If another model replaces this one during reading, it is read again.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         There is no such folder.
     IntegrityError
-        A file is missing, altered, truncated, of another format, or no plain file.
+        A file is missing, altered, truncated, of another format, or not a regular file.
     """
     for _ in range(_ATTEMPTS - 1):
         with _was_replaced(folder) as was_replaced:
@@ -87,9 +87,9 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 @contextmanager
 def _was_replaced(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether the name belongs to another folder than at the start.
+    """Yield a function that returns whether the name now belongs to a different folder.
 
-    The folder is kept open, so that no other gets its number when it is removed.
+    The folder is kept open, so that no other folder gets its inode number after it is removed.
     """
     if os.name != "posix" or not folder.is_dir():
         yield lambda: False
@@ -139,7 +139,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _is_sound(config: dict[str, Any], text: bytes) -> bool:
-    """Tell whether a configuration is what `write_files` wrote, to the last byte."""
+    """Return whether a configuration is exactly what `write_files` wrote, byte for byte."""
     content = {key: value for key, value in config.items() if key != "checksum"}
     try:
         same = _canonical(config) == text and config.get("checksum") == _sha256(_canonical(content))
@@ -174,7 +174,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
-    """Return the one way in which a configuration is written."""
+    """Return the canonical text of a configuration."""
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode("ascii") + b"\n"
 
 

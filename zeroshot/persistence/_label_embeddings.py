@@ -15,29 +15,29 @@ from zeroshot.persistence._saved_names import EMBEDDINGS, find_class
 
 
 class StoredEmbedding(LabelEmbedding):
-    """What a saved model knows of a label embedding: some labels' vectors, and where the rest is.
+    """Label embedding of a saved model: vectors of some labels, and a reference to the rest.
 
-    Stored labels are answered from the stored rows. For any other label the embedding that
-    `reference` describes is opened, once, and used only if its fingerprint is the stored one.
+    Vectors of stored labels come from the stored rows. For any other label, the embedding that
+    `reference` describes is opened once. It is used only if its fingerprint equals the stored one.
 
     Parameters
     ----------
     labels : list of str or int
-        The labels stored, in the order of their rows.
+        The stored labels, in the order of their rows.
     vectors : ndarray of float32 of shape (n_labels, n_dims)
         Their vectors.
     reference : dict or None
-        What `LabelEmbedding.reference` of the saved embedding gave; None when it cannot be
-        opened again, so that the stored rows are all there is.
+        Result of `LabelEmbedding.reference` of the saved embedding. None if it cannot be opened
+        again, so that only the stored rows are available.
     fingerprint : str
-        That of the saved embedding.
+        Fingerprint of the saved embedding.
     name : str
-        What the saved embedding was, for messages.
+        Name of the saved embedding, for messages.
 
     Raises
     ------
     IntegrityError
-        Labels and vectors do not fit together.
+        Labels and vectors do not match.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class StoredEmbedding(LabelEmbedding):
 
     @property
     def vocabulary(self) -> Sequence[Label] | None:
-        """That of the saved embedding, which is opened for it; None where it cannot be opened."""
+        """That of the saved embedding, which is opened for it; None if it cannot be opened."""
         if self._reference is None:
             return None
         return getattr(self._open([], len(self._rows)), "vocabulary", None)
 
     @property
     def name(self) -> str:
-        """What the saved embedding was."""
+        """Name of the saved embedding."""
         return self._name
 
     def fingerprint(self) -> str:
@@ -89,7 +89,7 @@ class StoredEmbedding(LabelEmbedding):
         return self._fingerprint
 
     def reference(self) -> dict[str, Any] | None:
-        """Return the description from which the saved embedding can be opened, or None."""
+        """Return the description for opening the saved embedding, or None."""
         return self._reference
 
     def to_config(self, labels: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -101,7 +101,7 @@ class StoredEmbedding(LabelEmbedding):
     def from_config(
         cls, config: Mapping[str, Any], arrays: Arrays | None, restore: Restore
     ) -> Self:
-        """Return the embedding of `to_config`."""
+        """Return the embedding that `to_config` described."""
         options = {key: config[key] for key in ("reference", "fingerprint", "name")}
         return cls(list(config["labels"]), (arrays or {})["vectors"], **options)
 
@@ -165,19 +165,19 @@ def restore_embedding(config: Mapping[str, Any], arrays: Arrays | None) -> Label
     Parameters
     ----------
     config : mapping
-        From a file: nothing in it is believed.
+        Read from a file, so nothing in it is trusted.
     arrays : mapping of str to ndarray or None
-        Its arrays. With None, `config` is a reference, and what it names is opened.
+        Its arrays. With None, `config` is a reference, and the embedding that it names is opened.
 
     Raises
     ------
     IntegrityError
-        The type is unknown, or the description is not whole.
+        The type is unknown, or the description is incomplete.
     """
     name = config.get("type", "")
     cls = find_class(EMBEDDINGS[name]) if name in EMBEDDINGS else None
-    # One that is kept as the rows of its labels is opened when a further label is asked for, and
-    # never because a file claims to hold it.
+    # An embedding stored as rows is opened only when another label is requested, never because a
+    # file claims to contain it.
     if cls is None or (arrays is not None and cls.to_config is LabelEmbedding.to_config):
         raise IntegrityError(
             f"A saved label embedding is of unknown type {name!r}, expected one of "

@@ -1,4 +1,4 @@
-"""`save` and `load`: an estimator to a folder, and back."""
+"""`save` and `load` of estimators to and from folders."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from zeroshot.persistence._format import ARRAYS, CONFIG, read_files, write_files
 def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
     """Write an estimator to a folder that `load` reads.
 
-    The folder holds ``config.json`` and ``arrays.safetensors``, nothing pickled. Word vectors and
-    networks are saved by reference with a hash of their content: of word vectors the model takes
-    along those of the labels that it knows (its candidates and seen classes), so that these need
-    no vectors on the machine that loads it, and any other label does. A `TimmFeatures` opens its
-    weights again where it is first used, and compares their hash.
+    The folder contains ``config.json`` and ``arrays.safetensors``, and nothing is pickled. Word
+    vectors and networks are saved as references with a hash of their content. The model also saves
+    the word vectors of its own labels (candidates and seen classes). The machine that loads it
+    therefore needs the word vectors only for other labels. A `TimmFeatures` opens its weights again
+    at first use, and compares their hash.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
-        Fitted or not: an estimator of this package, `TimmFeatures`, `SourceHead`, or a
+        Fitted or unfitted estimator of this package, `TimmFeatures`, `SourceHead`, or a
         ``Pipeline`` of these and of scikit-learn's ``StandardScaler``, ``MinMaxScaler``,
         ``Normalizer``, ``PCA``, ``LogisticRegression``, ``SGDClassifier`` and ``FrozenEstimator``;
-        with the similarities of this package as parameters.
+        the similarities of this package may be parameters.
     folder : path
-        The folder to make. It appears when it is complete.
+        Folder to create. It appears only when it is complete.
     overwrite : bool, default=False
-        Replace a model that is there, with the record that ``zeroshot fit`` keeps beside it. It
-        stays as it was if anything goes wrong.
+        Replace an existing model, together with the record that ``zeroshot fit`` stores with it.
+        The existing model is unchanged if an error occurs.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) 
 
     See Also
     --------
-    load : The way back.
+    load : Read the estimator again.
 
     Examples
     --------
@@ -88,9 +88,9 @@ def save(estimator: Any, folder: str | os.PathLike, *, overwrite: bool = False) 
 def load(folder: str | os.PathLike) -> Any:
     """Return the estimator that `save` wrote to a folder.
 
-    Every byte is checked, and only the classes that `save` lists can come out: nothing in the
-    folder is unpickled, imported or run. What the folder refers to (word vectors, weights) is
-    opened when it is first needed.
+    Every byte is checked, and only the classes listed in `save` can be created. Nothing in the
+    folder is unpickled, imported or run. Referenced files (word vectors, weights) are opened at
+    first use.
 
     Parameters
     ----------
@@ -100,7 +100,8 @@ def load(folder: str | os.PathLike) -> Any:
     Returns
     -------
     estimator : object
-        Its predictions are those of the saved one, to the last bit on the same machine.
+        Estimator with the predictions of the saved one. On the same machine they are identical, bit
+        for bit.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def load(folder: str | os.PathLike) -> Any:
 
     See Also
     --------
-    save : The way there.
+    save : Write an estimator.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def load(folder: str | os.PathLike) -> Any:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Raise if there is something at `target` that is not a saved model: it would be deleted."""
+    """Raise if `target` exists and is not a saved model, because it would be deleted."""
     if target.is_dir():
         others = other_files(target, {CONFIG, ARRAYS, RECORD})
         if others:

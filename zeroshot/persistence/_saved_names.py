@@ -1,4 +1,4 @@
-"""The table of classes that a saved model may contain; nothing else is imported.
+"""Table of the classes that a saved model may contain. Nothing else is imported.
 
 Public classes of the package are found by the stubs of their parts; the others are listed here.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# They have no state of their own to be saved.
+# They have no state to save.
 INTERFACES = {
     "CandidateClassifier",
     "EmbeddingClassifier",
@@ -45,7 +45,7 @@ SCIKIT_LEARN = {
 
 
 def _public(*parts: str) -> dict[str, str]:
-    """Return name to module and class, of the public classes of some parts of the package."""
+    """Return a mapping from name to module and class for public classes of some parts."""
     homes = [f"zeroshot.{part}" for part in parts]
     return {
         name: f"{home}:{name}"
@@ -76,6 +76,6 @@ def find_class(home: str) -> Any:
 
 
 def class_name(value: object) -> str | None:
-    """Return the table's name for the class of `value`, or None; a subclass is another class."""
+    """Return the table's name for the class of `value`, or None. Subclasses do not count."""
     name = type(value).__name__
     return name if name in CLASSES and find_class(CLASSES[name]) is type(value) else None

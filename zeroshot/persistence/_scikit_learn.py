@@ -1,4 +1,4 @@
-"""Saving of scikit-learn's estimators, which do not describe themselves."""
+"""Saving of scikit-learn's estimators, which have no ``to_config``."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _FIXED = {"Pipeline": "memory"}
 
 
 def to_config(estimator: BaseEstimator) -> Config:
-    """Return the parameters of an estimator, and what fitting has set on it.
+    """Return the parameters and the fitted attributes of an estimator.
 
     Raises
     ------
     TypeError
-        It has an attribute that is not its own, or a parameter that is never saved.
+        The estimator has a foreign attribute, or a parameter that is never saved.
     """
     name = type(estimator).__name__
     config = estimator_config(estimator, _PRIVATE.get(name, ()), _NOT_SAVED.get(name, ()))
@@ -54,7 +54,7 @@ def from_config(cls: type, config: Config) -> Any:
     Raises
     ------
     IntegrityError
-        There are names that the class does not have, or a parameter that is never saved.
+        `config` has names that the class does not have, or a parameter that is never saved.
     """
     name = cls.__name__
     fixed = _FIXED.get(name)

@@ -2,7 +2,7 @@
 
 One interface for similarities that are visual (`InferenceSimilarity`), taxonomic
 (`WordNetSimilarity`), distributional (`WordVectorSimilarity`) and mixed (`MixtureSimilarity`).
-Anything else with ``matrix``, and a precomputed array, works in their place.
+Any other object with ``matrix``, or a precomputed array, can be used instead.
 """
 
 import lazy_loader

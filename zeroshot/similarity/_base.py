@@ -1,4 +1,4 @@
-"""The interface of similarities, and the conversion of any similarity to a matrix."""
+"""Interface of similarities, and conversion of any similarity to a matrix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @runtime_checkable
 class Similarity(Protocol):
-    """Anything with ``matrix(targets, sources)``.
+    """Any object with ``matrix(targets, sources)``.
 
     Examples
     --------
@@ -28,19 +28,20 @@ def as_similarity_matrix(
 ) -> np.ndarray:
     """Return a checked matrix of similarities, ready to be weights of a convex combination.
 
-    Negative entries that an object's ``matrix`` gives, as cosines may be, become 0: such sources
-    get no weight. A precomputed matrix is somebody's own weights, and raises if it has any.
+    If the ``matrix`` of an object returns negative entries, such as cosines, they become 0: these
+    sources get no weight. A precomputed matrix is taken as weights, and raises if it has negative
+    entries.
 
     Parameters
     ----------
     similarity : object with ``matrix``, or array-like of shape (n_targets, n_sources)
-        Where the similarities come from.
+        Source of the similarities.
     targets : array-like of shape (n_targets,)
-        What the rows stand for.
+        Labels of the rows.
     sources : array-like of shape (n_sources,)
-        What the columns stand for.
+        Labels of the columns.
     owner : str
-        Whose parameter it is, for the messages.
+        Owner of the parameter, for the messages.
 
     Returns
     -------
@@ -50,10 +51,11 @@ def as_similarity_matrix(
     Raises
     ------
     ValueError
-        The shape is wrong, an entry is NaN or infinite, or a precomputed one is negative.
+        The shape is wrong, an entry is NaN or infinite, or an entry of a precomputed matrix is
+        negative.
     TypeError
-        `similarity` has no ``matrix`` and is no array of numbers, or is a class; `targets` or
-        `sources` are no list.
+        `similarity` has no ``matrix`` and is not an array of numbers, or is a class; `targets` or
+        `sources` is not a list.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def as_similarity_matrix(
 
 
 def checked_matrix(similarity: Any, targets: Any, sources: Any, *, owner: str) -> np.ndarray:
-    """Return a matrix of similarities as `as_similarity_matrix` does, negative ones as they are."""
+    """Return a similarity matrix as `as_similarity_matrix` does, but keep negative entries."""
     check_similarity(similarity, owner=owner)
     targets = sized(targets, owner=owner, name="targets")
     sources = sized(sources, owner=owner, name="sources")
@@ -102,7 +104,7 @@ def check_similarity(similarity: Any, *, owner: str) -> None:
     Raises
     ------
     TypeError
-        It is something else, such as a class.
+        `similarity` is something else, such as a class.
     """
     if hasattr(similarity, "matrix") and not isinstance(similarity, type):
         return
@@ -120,12 +122,12 @@ def check_similarity(similarity: Any, *, owner: str) -> None:
 
 
 def sized(items: Any, *, owner: str, name: str) -> Any:
-    """Return `items` if they can be counted, else a list of them: a generator runs only once.
+    """Return `items` if they have a length, else a list of them: a generator runs only once.
 
     Raises
     ------
     TypeError
-        They are no list.
+        `items` is not a list.
     """
     if isinstance(items, Sized):
         return items

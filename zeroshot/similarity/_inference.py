@@ -16,7 +16,7 @@ from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_missing_labels
 
-_BLOCK = 4096  # images whose probabilities are held at once
+_BLOCK = 4096  # number of images whose probabilities are in memory at once
 
 
 class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
@@ -31,22 +31,22 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         \mathrm{sim}(i, j) = \frac{2 P_{ij} R_{ij}}{P_{ij} + R_{ij}}
         = \frac{2 n_{ij}}{n_i + \sum_k n_{kj}},
 
-    where :math:`n_i` is the number of images of class i and :math:`n_{ij}` how many of them the
-    network takes for j. ``kind="hard"`` counts an image for the output with the highest logit, as
-    published. ``kind="soft"`` shares each image out by its class probabilities, so that
-    :math:`n_{ij}` is the sum of :math:`p(j | x)` over the images of i: one image tells of all
-    outputs, instead of one.
+    where :math:`n_i` is the number of images of class i, and :math:`n_{ij}` is the number of these
+    that the network classifies as j. ``kind="hard"`` counts an image for the output with the
+    highest logit, as published. ``kind="soft"`` distributes each image over the outputs by its
+    class probabilities, so that :math:`n_{ij}` is the sum of :math:`p(j | x)` over the images of i.
+    Each image then contributes to all outputs instead of one.
 
-    Only these sums are kept, so that images can come in batches, in any order.
+    Only these sums are stored, so images can come in batches, in any order.
 
     Parameters
     ----------
     kind : {"hard", "soft"}, default="hard"
-        Whether an image counts for its best output, or for all by their probabilities.
+        Whether an image counts for its best output only, or for all outputs by their probabilities.
     temperature : float, default=4.0
-        Logits are divided by it before the softmax; higher is softer. Only of ``kind="soft"``.
-        4 is the best of 1, 2, 3, 4, 6 and 8 at 2, 5 and 20 images per class of Tiny ImageNet's
-        training images, by ``studies/transfer_constants.py``.
+        Divisor of the logits before the softmax; higher is softer. Used only with ``kind="soft"``.
+        4 is the best of 1, 2, 3, 4, 6 and 8 with 2, 5 and 20 training images per class of Tiny
+        ImageNet, as ``studies/transfer_constants.py`` measures.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
 
     See Also
     --------
-    zeroshot.SimilarityInitializer : Fits it on the logits of a source head.
+    zeroshot.SimilarityInitializer : Fits this similarity on the logits of a source head.
 
     References
     ----------
     A. Pascal, M. Bost and B. Huet, "Semantic and Visual Similarities for Efficient Knowledge
-    Transfer in CNN Training", CBMI 2019, which has the hard F-score.
+    Transfer in CNN Training", CBMI 2019, which defines the hard F-score.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         Raises
         ------
         ValueError
-            `logits` are not 2-D or not finite, there is none, or lengths differ.
+            `logits` is not 2-D, not finite, or empty; or the lengths of `logits` and `y` differ.
         """
         self._check_parameters()
         for name in ("classes_", "hits_", "class_sizes_"):
@@ -129,7 +129,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         Raises
         ------
         ValueError
-            As `fit`; or the number of outputs or the type of labels has changed since.
+            As for `fit`; or the number of outputs or the type of labels differs from earlier calls.
         """
         self._check_parameters()
         owner = type(self).__name__
@@ -151,9 +151,9 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         Parameters
         ----------
         targets : array-like of shape (n_targets,)
-            Labels with images among those fitted.
+            Labels that had images in ``fit``.
         sources : array-like of shape (n_sources,)
-            What the outputs are called, in their order: only their number matters.
+            Labels of the outputs, in order. Only their number matters.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         Raises
         ------
         ValueError
-            A target has no image, or the sources are not as many as the outputs.
+            A target has no image, or the number of sources differs from the number of outputs.
         """
         check_is_fitted(self)
         owner = type(self).__name__
@@ -185,7 +185,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
         return f_scores(self.hits_, self.class_sizes_)[np.searchsorted(self.classes_, targets)]
 
     def _grow(self, labels: np.ndarray, n_sources: int) -> None:
-        """Make room for the classes that are new among the sorted `labels`."""
+        """Add rows for the new classes among the sorted `labels`."""
         owner = type(self).__name__
         if not hasattr(self, "classes_"):
             self.classes_ = labels
@@ -212,7 +212,7 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
 
 
 def memberships(logits: np.ndarray, kind: str, temperature: float) -> np.ndarray:
-    """Return how far each image counts for each output: (n_samples, n_sources), rows sum to one."""
+    """Return the share of each image per output: (n_samples, n_sources), rows sum to one."""
     logits = logits.astype(np.float64, copy=False)
     if kind == "hard":
         shares = np.zeros_like(logits)
@@ -224,7 +224,7 @@ def memberships(logits: np.ndarray, kind: str, temperature: float) -> np.ndarray
 
 
 def f_scores(hits: np.ndarray, class_sizes: np.ndarray) -> np.ndarray:
-    r"""Return :math:`2 n_{ij} / (n_i + \sum_k n_{kj})`; zero for an output that took no image."""
+    r"""Return :math:`2 n_{ij} / (n_i + \sum_k n_{kj})`; zero for an output without images."""
     return 2 * hits / (class_sizes[:, None] + hits.sum(axis=0))
 
 

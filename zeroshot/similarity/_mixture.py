@@ -23,7 +23,7 @@ def check_pairs(similarities: Any, *, owner: str, name: str) -> None:
     Raises
     ------
     TypeError, ValueError
-        They are not, or the weights have no positive sum.
+        They are not pairs, or the sum of the weights is not positive.
     """
     once = isinstance(similarities, Iterator)
     try:
@@ -53,19 +53,21 @@ class MixtureSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
     ----------
     similarities : sequence of (similarity, weight)
         Each similarity is an object with ``matrix(targets, sources)`` or a precomputed matrix;
-        each weight is 0 or more, and one is positive. They need not sum to 1.
+        each weight is 0 or more, and at least one is positive. The weights need not sum to 1.
     scale : {"sum", "max", "zscore", "none"}, default="sum"
-        What each target's similarities are divided by before they are mixed: measures differ in
-        range, and a mixture of raw ones would follow the widest. ``"sum"`` mixes the weights of
-        the convex combinations that each would give on its own. ``"zscore"`` subtracts the mean
-        over the sources and divides by the standard deviation; what a similarity says about a
-        target then counts by how much it sets some sources apart. Half of the result is negative,
-        which `SimilarityClassifier` takes as it is, and convex combinations count as 0.
+        How each target's similarities are scaled before they are mixed. Measures differ in range,
+        and without scaling the one with the widest range would dominate. ``"sum"`` divides by the
+        sum, and so mixes the weights of the convex combinations that each similarity would give
+        alone. ``"max"`` divides by the maximum. ``"zscore"`` subtracts the mean over the sources
+        and divides by the standard deviation. Each similarity then counts by how clearly it
+        separates some sources from the others. Half of the result is negative.
+        `SimilarityClassifier` uses negative values as they are; convex combinations count them as
+        0.
 
     Notes
     -----
-    Negative similarities count as 0. A target for which a similarity is 0 throughout gets what the
-    others give.
+    Negative similarities count as 0. If a similarity is 0 for all sources of a target, only the
+    other similarities count for this target.
 
     Examples
     --------
@@ -90,9 +92,9 @@ class MixtureSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         Parameters
         ----------
         targets : array-like of shape (n_targets,)
-            What each of the similarities takes.
+            Targets that each similarity accepts.
         sources : array-like of shape (n_sources,)
-            What each of the similarities takes.
+            Sources that each similarity accepts.
 
         Returns
         -------
@@ -102,9 +104,9 @@ class MixtureSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         Raises
         ------
         ValueError
-            There is nothing to mix, a weight is negative, or a matrix does not fit.
+            There is nothing to mix, a weight is negative, or a matrix has the wrong shape.
         TypeError
-            `similarities` are no pairs.
+            `similarities` are not pairs.
         """
         self._check_parameters()
         pairs = self.similarities
@@ -130,12 +132,12 @@ def standardized(matrix: np.ndarray) -> np.ndarray:
            [ 0.,  0.]])
     """
     rows = np.asarray(matrix, dtype=np.float64)
-    # By the largest first: 1e300, which "jcn" has, must not overflow in the squares.
+    # Divide by the maximum first: 1e300, a value of "jcn", must not overflow in the squares.
     largest = np.abs(rows).max(axis=1, keepdims=True)
     rows = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
     rows -= rows.mean(axis=1, keepdims=True)
     spread = np.sqrt(np.square(rows).mean(axis=1, keepdims=True))
-    equal = spread <= 1e-12  # but for rounding
+    equal = spread <= 1e-12  # except for rounding
     return np.where(equal, 0.0, rows / np.where(equal, 1.0, spread))
 
 
@@ -144,7 +146,7 @@ def _scaled(matrix: np.ndarray, scale: str) -> np.ndarray:
         return matrix
     if scale == "zscore":
         return standardized(matrix)
-    # By the largest first: 1e300, which "jcn" has, must not overflow in the sum.
+    # Divide by the maximum first: 1e300, a value of "jcn", must not overflow in the sum.
     for size in (matrix.max(axis=1, keepdims=True), None):
         if size is None:
             if scale == "max":

@@ -23,24 +23,24 @@ _OWNER = "WordVectorSimilarity"
 
 
 class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
-    """Cosine of the labels' vectors: with `WordVectors`, of the means of their words' vectors.
+    """Cosine of the labels' vectors. With `WordVectors`, these are means over a label's words.
 
     Parameters
     ----------
     label_embedding : LabelEmbedding
-        Where the vectors come from. Its ``overrides`` say what is embedded instead of a label.
+        Source of the vectors. Its ``overrides`` set what is embedded instead of a label.
     on_missing : {"raise", "zero"}, default="raise"
-        What becomes of a target without a vector: `UnknownLabelError`, or similarity 0 to
-        everything, which is what a source without one has in any case.
+        What to do with a target without a vector: raise `UnknownLabelError`, or give it similarity
+        0 to everything. A source without a vector always has similarity 0.
 
     Notes
     -----
-    A wnid or an nltk name is embedded as the embedding reads it: `WordNetEmbedding` as its synset,
-    an `AttributeTable` that is labelled so as its row, others as the synset's name.
+    How a wnid or an nltk name is embedded depends on the embedding. `WordNetEmbedding` embeds its
+    synset. An `AttributeTable` with such labels returns its row. Others embed the synset's name.
 
-    Cosines may be negative; where they become the weights of a convex combination, negative ones
-    count as 0. A label whose vector is zero has similarity 0 to all others, and so has a source
-    without a vector: a pretrained head's own labels are nothing that its user can mend.
+    Cosines may be negative. As weights of a convex combination, negative ones count as 0. A label
+    whose vector is zero has similarity 0 to all others. So does a source without a vector, because
+    a user cannot change the labels of a pretrained head.
 
     References
     ----------
@@ -77,7 +77,7 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
         targets : array-like of shape (n_targets,)
             Class names, wnids, nltk names, or `Synset` objects.
         sources : array-like of shape (n_sources,)
-            Of the same kinds.
+            Labels of the same kinds.
 
         Returns
         -------
@@ -87,12 +87,12 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
         Raises
         ------
         UnknownLabelError
-            A target has no vector and ``on_missing="raise"``, and then also where none of the
-            sources has; or a wnid or nltk name is that of no noun synset.
+            With ``on_missing="raise"``, a target has no vector, or none of the sources has one. Or
+            a wnid or nltk name is not that of a noun synset.
         TypeError
-            `label_embedding` is no `LabelEmbedding`.
+            `label_embedding` is not a `LabelEmbedding`.
         ValueError
-            `on_missing` is none of its options.
+            `on_missing` is not one of its options.
         """
         self._check_parameters()
         targets, sources = self._texts(targets, "targets"), self._texts(sources, "sources")
@@ -101,11 +101,11 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
         if self.on_missing == "zero":
             rows = self.label_embedding.covers(targets)
         elif not columns.any():
-            columns[:] = True  # all are embedded, and the error names them
+            columns[:] = True  # embed all of them, so that the error names them
         cosines = np.zeros((len(targets), len(sources)))
         if rows.any() and columns.any():
             with warnings.catch_warnings():
-                # Words of a source's label without a vector are left out of its mean.
+                # The mean of a source's label skips words without a vector.
                 warnings.simplefilter("ignore", LabelWarning)
                 known = self._unit(sources[columns], "sources")
             vectors = self._unit(targets[rows], "targets")
@@ -113,7 +113,7 @@ class WordVectorSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEs
         return cosines
 
     def _texts(self, labels: Any, name: str) -> np.ndarray:
-        """Return what is embedded for each label."""
+        """Return the text or synset to embed for each label."""
         if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes)):
             labels = [label.wnid if isinstance(label, Synset) else label for label in labels]
         given = check_labels(labels, owner=_OWNER, name=name)

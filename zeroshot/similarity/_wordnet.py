@@ -94,7 +94,7 @@ def check_names(overrides: Any, *, owner: str, name: str) -> None:
 
 
 def check_counts(content: Any, *, owner: str, name: str) -> None:
-    """Raise unless `content` holds counts of nouns as nltk reads them."""
+    """Raise unless `content` holds counts of nouns in nltk's format."""
     remedy = "Pass what nltk's WordNetICCorpusReader.ic reads."
     if not isinstance(content, Mapping) or "n" not in content:
         raise ValueError(
@@ -115,10 +115,11 @@ def check_counts(content: Any, *, owner: str, name: str) -> None:
 
 @revalued(measure={"wup": "wup_nltk"})
 class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstimator):
-    r"""Similarity of nouns by their places in WordNet 3.0, or in another taxonomy.
+    r"""Similarity of nouns by their positions in WordNet 3.0 or another taxonomy.
 
-    With the least common subsumer :math:`c` of :math:`a` and :math:`b`, the shortest way
-    :math:`d(a, b)` between them through a common ancestor, and the information content IC:
+    Let :math:`c` be the least common subsumer of :math:`a` and :math:`b`, :math:`d(a, b)` the
+    length of the shortest path between them through a common ancestor, and IC the information
+    content:
 
     - ``"path"``: :math:`1 / (1 + d(a, b))`
     - ``"lch"``: :math:`-\log((1 + d(a, b)) / 38)`
@@ -127,28 +128,28 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
     - ``"lin"``: :math:`2 IC(c) / (IC(a) + IC(b))`
     - ``"wup_nltk"``: :math:`2 D / (d(a, c) + d(b, c) + 2 D)` with :math:`D` the depth of c
 
-    The results of all six are nltk's, bit for bit, given the same information content.
+    With the same information content, the results of all six are identical to nltk's, bit for bit.
 
     Parameters
     ----------
     measure : {"path", "lch", "res", "jcn", "lin", "wup_nltk"}, default="path"
-        Shortest path; Leacock and Chodorow; Resnik; Jiang and Conrath; Lin; Wu and Palmer. By
-        ``"path"`` every synset is nearest to itself, with similarity 1. ``"wup_nltk"`` is for
-        reproducing what was published with nltk.
+        Shortest path; Leacock and Chodorow; Resnik; Jiang and Conrath; Lin; Wu and Palmer. With
+        ``"path"``, every synset is nearest to itself, with similarity 1. ``"wup_nltk"`` is for
+        reproducing results that were published with nltk.
     information_content : dict, optional
-        For ``"res"``, ``"jcn"`` and ``"lin"``: counts as nltk reads them,
-        ``{"n": {offset: count, 0: total}}``. None means intrinsic information content (Seco et al.
-        2004), which needs no corpus.
+        For ``"res"``, ``"jcn"`` and ``"lin"``: counts in nltk's format, ``{"n": {offset: count, 0:
+        total}}``. None means intrinsic information content (Seco et al. 2004), which needs no
+        corpus.
     overrides : mapping of label to str, optional
         The wnid or nltk name that a label stands for, such as ``class_synsets("cifar100")``.
     senses : {"first", "nearest"}, default="first"
-        Whether any other class name stands for its most frequent sense, as `resolve` has it, or
-        for each of its senses at once: it is then as similar as its nearest sense is.
+        How all other class names are read. ``"first"`` takes the most frequent sense, as `resolve`
+        does. ``"nearest"`` takes all senses, and the similarity is that of the nearest sense.
     on_missing : {"raise", "zero"}, default="raise"
-        What becomes of a label that has no noun synset: `UnknownLabelError`, or similarity 0 to
-        everything.
+        What to do with a label that has no noun synset: raise `UnknownLabelError`, or give it
+        similarity 0 to everything.
     taxonomy : Taxonomy, optional
-        Where labels are looked up; WordNet 3.0 if None.
+        Taxonomy in which labels are looked up; WordNet 3.0 if None.
 
     See Also
     --------
@@ -156,12 +157,13 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
 
     Notes
     -----
-    ``"wup_nltk"`` is not the textbook's Wu-Palmer: among the common ancestors with the largest
-    *min* depth, c is a itself if it is one of them, else the alphabetically first; D is its *max*
-    depth plus one; :math:`d(a, c)` may take a detour above c. So a synset's similarity to itself is
-    not always 1, 90 of the 1,000 ImageNet classes are nearer to another class than to themselves,
-    and the measure is not always symmetric. ``"jcn"`` of a synset to itself is 1e300.
-    ``"lin"`` of two synsets without any information is 0, where nltk divides by zero.
+    ``"wup_nltk"`` differs from the textbook's Wu-Palmer similarity. Among the common ancestors with
+    the largest *min* depth, c is a itself if a is one of them, else the alphabetically first. D is
+    the *max* depth of c plus one. The path of :math:`d(a, c)` may pass above c. Therefore a
+    synset's similarity to itself is not always 1: 90 of the 1,000 ImageNet classes are nearer to
+    another class than to themselves. The measure is also not always symmetric. ``"jcn"`` of a
+    synset to itself is 1e300. ``"lin"`` of two synsets without any information is 0; nltk divides
+    by zero there.
 
     References
     ----------
@@ -214,7 +216,7 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         targets : array-like of shape (n_targets,)
             Class names, synonym lists, wnids, nltk names, or `Synset` objects.
         sources : array-like of shape (n_sources,)
-            Of the same kinds.
+            Labels of the same kinds.
 
         Returns
         -------
@@ -224,12 +226,12 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         Raises
         ------
         UnknownLabelError
-            A name has no noun synset, and ``on_missing="raise"``; the message names it, with near
-            matches.
+            A name has no noun synset, and ``on_missing="raise"``. The message gives the name and
+            near matches.
         ValueError
-            A parameter is none of its options, or `information_content` has no nouns.
+            A parameter is not one of its options, or `information_content` has no nouns.
         TypeError
-            `targets` or `sources` are no list, or `overrides` no mapping.
+            `targets` or `sources` is not a list, or `overrides` is not a mapping.
         """
         if self.measure == "wup":
             raise ValueError("WordNetSimilarity: measure=" + NOT_WUP)
@@ -261,7 +263,7 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
         return np.maximum.reduceat(near[:, place.reshape(-1)], _flat(columns)[1], axis=1)
 
     def _senses(self, items: Any, name: str) -> list[list[int]]:
-        """Return the senses that count of each item; none where it has none."""
+        """Return the senses of each item that count; an empty list if it has none."""
         items = replace_names(items, self.overrides)
         missing = self.on_missing == "zero"
         found = senses_of(items, owner="WordNetSimilarity", name=name, missing=missing)
@@ -269,7 +271,7 @@ class WordNetSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEstim
 
 
 def _flat(senses: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return all senses in one array, and where those of each item start."""
+    """Return all senses in one array, and the start of each item's senses."""
     lengths = [len(nodes) for nodes in senses]
     return np.concatenate(senses).astype(np.int64), np.cumsum([0, *lengths[:-1]])
 
@@ -283,7 +285,7 @@ def _block(
         return wu_palmer(rows, columns, shared, first, second)
     if measure in ("path", "lch"):
         lengths = shortest_paths(first, second)
-        # A synset is no distance from itself; for any other pair this is 1 or more already.
+        # A synset has distance 0 to itself; for any other pair this is already 1 or more.
         return OF_LENGTH[measure](int(lengths.max()))[lengths]
     information = _information(shared, counts)
     best = top_common(first, second, np.argsort(information, kind="stable"))
@@ -294,12 +296,12 @@ def _block(
 
 
 def replace_names(items: Any, overrides: Mapping[str, str] | None) -> Any:
-    """Return what a list of labels stands for by `overrides`; anything else as it is.
+    """Return a list of labels with `overrides` applied; anything else is returned unchanged.
 
     Raises
     ------
     TypeError
-        `overrides` are no mapping.
+        `overrides` is not a mapping.
     """
     if overrides is None or isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return items
@@ -324,7 +326,7 @@ def wu_palmer(
     first: np.ndarray,
     second: np.ndarray,
 ) -> np.ndarray:
-    """Return Wu-Palmer similarities as nltk has them.
+    """Return Wu-Palmer similarities as nltk computes them.
 
     Parameters
     ----------
@@ -333,7 +335,7 @@ def wu_palmer(
     shared : ndarray of int of shape (n_shared,)
         Their common ancestors, ascending.
     first, second : ndarray of shape (n_rows, n_shared), (n_columns, n_shared)
-        Distances to these, from `distance_table`.
+        Distances to these ancestors, from `distance_table`.
 
     Returns
     -------
@@ -347,7 +349,7 @@ def wu_palmer(
     best = top_common(first, second, by_name[np.argsort(lowest[by_name], kind="stable")])
     own = np.searchsorted(shared, rows)
     own[own == len(shared)] = 0
-    # The synset of the row itself wins among common ancestors of the same min_depth.
+    # Among common ancestors of the same min_depth, the synset of the row itself comes first.
     is_shared = shared[own] == rows
     own_common = is_shared[:, None] & (second[:, own] < FAR).T
     best = np.where(own_common & (lowest[own][:, None] == lowest[best]), own[:, None], best)
@@ -361,9 +363,9 @@ def wu_palmer(
 def _to_ancestors(
     nodes: np.ndarray, table: np.ndarray, shared: np.ndarray, up: np.ndarray
 ) -> np.ndarray:
-    """Return how far each of a synset's ancestors is, where a detour above it counts too.
+    """Return the distance of each ancestor of a synset, including paths that pass above it.
 
-    A way up to an ancestor of the ancestor and down again can be shorter than the way straight up.
+    A path up to an ancestor of the ancestor and down again can be shorter than the direct path.
     """
     lengths = table.astype(np.int64)
     rows, places = np.nonzero(table < FAR)

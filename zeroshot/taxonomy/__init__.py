@@ -1,7 +1,7 @@
 """The noun graph of WordNet 3.0: look-up, ancestors, relations, and class names to synsets.
 
-The 82,115 noun synsets ship with the package as arrays, with WordNet's licence beside them
-(``data/wordnet_license.txt``): neither nltk nor a download is needed.
+The package contains the 82,115 noun synsets as arrays, with WordNet's licence
+(``data/wordnet_license.txt``). It does not need nltk or a download.
 """
 
 import lazy_loader

@@ -19,11 +19,11 @@ class Entry:
     Attributes
     ----------
     offset : int
-        Its number in the source, by which others name it.
+        Its number in the source, by which other synsets refer to it.
     lemmas : sequence of str
-        Its words as they are written, with underscores for spaces.
+        Its words as written, with underscores for spaces.
     hypernyms, instance_hypernyms : sequence of int
-        Offsets of what it is a kind of, and of what it is an instance of.
+        Offsets of the synsets that it is a kind of, and of those that it is an instance of.
     """
 
     offset: int
@@ -35,22 +35,22 @@ class Entry:
 def graph_arrays(
     entries: Iterable[Entry], senses: Mapping[str, Sequence[int]], exceptions: Iterable[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Return what `zeroshot.taxonomy._graph.graph_of` takes.
+    """Return the arrays that `zeroshot.taxonomy._graph.graph_of` takes.
 
     Parameters
     ----------
     entries : iterable of Entry
         All synsets.
     senses : mapping of str to sequence of int
-        The offsets of each lemma's senses, in lower case, the most frequent first.
+        The offsets of the senses of each lemma (in lower case), the most frequent sense first.
     exceptions : iterable of str
-        Irregular plurals, each before what it is the plural of: ``"wolves wolf"``.
+        Irregular plurals, each followed by its singular: ``"wolves wolf"``.
 
     Raises
     ------
     ValueError
-        There is no synset, an offset stands there twice, a hypernym is no synset, or synsets are
-        above themselves.
+        There is no synset, an offset occurs twice, a hypernym is not a synset, or a synset is its
+        own ancestor.
     """
     ordered = _checked(sorted(entries, key=lambda entry: entry.offset))
     return {
@@ -80,13 +80,13 @@ def _checked(entries: list[Entry]) -> list[Entry]:
 def _lemma_arrays(
     entries: list[Entry], senses: Mapping[str, Sequence[int]]
 ) -> dict[str, np.ndarray]:
-    """Return the lemmas in sorted order, those of each synset, and which sense of them it is."""
+    """Return the sorted lemmas, the lemmas of each synset, and its sense number for each."""
     lemmas = sorted(senses)
     number = {lemma: row for row, lemma in enumerate(lemmas)}
     place = {lemma: {o: i + 1 for i, o in enumerate(found)} for lemma, found in senses.items()}
     pairs, lengths, cased = [], [], []
     for entry in entries:
-        # A lemma that is listed twice, in different case, counts once, as WordNet's index has it.
+        # A lemma that is listed twice in different case counts once, as in WordNet's index.
         names = {name.lower(): name for name in reversed(entry.lemmas)}
         order = dict.fromkeys(name.lower() for name in entry.lemmas)
         lengths.append(len(order))
@@ -107,7 +107,7 @@ def _lemma_arrays(
 
 
 def _case_of(name: str) -> str:
-    """Return nothing for lower case, "T" for A_Title, else the positions of the capitals."""
+    """Return "" for lower case, "T" for A_Title, else the positions of the capitals."""
     if name == name.lower():
         return ""
     if name == "_".join(part[:1].upper() + part[1:] for part in name.lower().split("_")):
@@ -116,7 +116,7 @@ def _case_of(name: str) -> str:
 
 
 def _front_coded(words: list[str]) -> list[str]:
-    """Replace what each word shares with the one before by a letter that counts it."""
+    """Replace the prefix that each word shares with the previous one by a letter for its length."""
     coded, before = [], ""
     for word in words:
         shared = 0
@@ -128,7 +128,7 @@ def _front_coded(words: list[str]) -> list[str]:
 
 
 def _edge_arrays(entries: list[Entry]) -> dict[str, np.ndarray]:
-    """Return parents in CSR form, depths, and how many synsets lie below each."""
+    """Return parents in CSR form, depths, and the number of descendants of each synset."""
     row = {entry.offset: i for i, entry in enumerate(entries)}
     parents = [
         [row[offset] for offset in [*sorted(entry.hypernyms), *sorted(entry.instance_hypernyms)]]
@@ -161,12 +161,12 @@ def _edge_arrays(entries: list[Entry]) -> dict[str, np.ndarray]:
 
 
 def _as_bytes(lines: Iterable[str]) -> np.ndarray:
-    """Return lines as one array of UTF-8 bytes."""
+    """Return all lines as one array of UTF-8 bytes."""
     return np.frombuffer("\n".join(lines).encode("utf-8"), dtype=np.uint8)
 
 
 def with_one_root(entries: list[Entry]) -> list[Entry]:
-    """Return the synsets below a further one, `ROOT`, where they have several roots."""
+    """Return the synsets. If they have several roots, a new synset `ROOT` is added above them."""
     roots = [e for e in entries if not e.hypernyms and not e.instance_hypernyms]
     if len(roots) < 2:
         return entries
@@ -176,7 +176,7 @@ def with_one_root(entries: list[Entry]) -> list[Entry]:
 
 
 def senses_in_order(entries: Iterable[Entry]) -> dict[str, list[int]]:
-    """Return the offsets of each lemma's senses in the order in which the synsets come."""
+    """Return the offsets of each lemma's senses, in the order of the synsets."""
     senses: dict[str, list[int]] = {}
     for entry in entries:
         for lemma in dict.fromkeys(name.lower() for name in entry.lemmas):

@@ -1,4 +1,4 @@
-"""The synsets of the classes of well-known data sets."""
+"""Synsets of the classes of well-known data sets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def class_synsets(dataset: str) -> dict[str, str]:
     Parameters
     ----------
     dataset : {"cifar100", "imagenet1k", "tiny_imagenet"}
-        CIFAR-100's were chosen by `resolve` and checked by hand; the others are ImageNet's own.
+        The wnids of CIFAR-100 were chosen by `resolve` and checked by hand. The others are
+        ImageNet's own.
 
     Returns
     -------
     dict of str to str
-        A new one at each call, from class names to wnids. The names of ImageNet-1k are timm's
-        synonym lists, such as ``"tench, Tinca tinca"``, in the order of the network's outputs; two
-        classes that are both called ``"crane"`` have their synset's name behind it.
+        A new dict at each call, from class names to wnids. The names of ImageNet-1k are timm's
+        synonym lists, such as ``"tench, Tinca tinca"``, in the order of the network's outputs. Two
+        classes are called ``"crane"``; the name of the synset is added to both names.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import numpy as np
 
 from zeroshot.taxonomy._graph import noun_graph
 
-_ROWS_AT_ONCE = 64  # each takes five bytes for every synset of the graph
+_ROWS_AT_ONCE = 64  # each row takes five bytes per synset of the graph
 
 
 FAR = np.int16(1000)
@@ -17,7 +17,7 @@ FAR = np.int16(1000)
 
 
 def ancestor_pairs(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return all ancestors of synsets, themselves included, with the shortest distances up.
+    """Return all ancestors of synsets, including the synsets themselves, with shortest distances.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def ancestor_pairs(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
         up = graph.parents[first + np.arange(repeats.sum())]
         front = np.unique(np.repeat(front - below, repeats) + up)
     distances = np.repeat(np.arange(len(levels)), [level.size for level in levels])
-    # What is reached again on a longer way stands further back.
+    # Ancestors that are reached again on a longer path come later.
     pairs, place = np.unique(np.concatenate([front, *levels]), return_index=True)
     nearest = np.argsort(place)
     return pairs[nearest] // n, pairs[nearest] % n, distances[place[nearest]]
 
 
 def distance_table(nodes: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return how far up from each synset each of some synsets lies.
+    """Return the distance from each synset up to each of the given ancestors.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def distance_table(nodes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int16 of shape (n_nodes, n_columns)
-        Edges on the shortest way up, `FAR` where there is none.
+        Edges on the shortest path up; `FAR` if there is no path.
     """
     table = np.full((len(nodes), len(columns)), FAR, dtype=np.int16)
     rows, above, distances = ancestor_pairs(nodes)
@@ -81,12 +81,12 @@ def distance_table(nodes: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def common_ancestors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the synsets that are ancestors both of some of `first` and of some of `second`."""
+    """Return the synsets that are ancestors of some of `first` and also of some of `second`."""
     return np.intersect1d(ancestor_pairs(first)[1], ancestor_pairs(second)[1])
 
 
 def top_common(first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return, for each pair, the common ancestor that comes last in `order`.
+    """Return the common ancestor of each pair that comes last in `order`.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def top_common(first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.n
     second : ndarray of shape (n_second, n_columns)
         Distances to the same columns.
     order : ndarray of int of shape (n_columns,)
-        The columns, the least wanted first.
+        The columns, the least preferred first.
 
     Returns
     -------
     ndarray of intp of shape (n_first, n_second)
-        A column for each pair, -1 where nothing is common.
+        A column for each pair; -1 if there is no common ancestor.
     """
     best = np.full((len(first), len(second)), -1, dtype=np.intp)
 
@@ -112,7 +112,7 @@ def top_common(first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.n
 
 
 def shortest_paths(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the length of the shortest way between the synsets of each pair, up and down again.
+    """Return the length of the shortest path between the synsets of each pair, up and down again.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def shortest_paths(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int16 of shape (n_first, n_second)
-        `FAR` or more where the synsets have nothing above them in common.
+        `FAR` or more if the synsets have no common ancestor.
     """
     lengths = np.full((len(first), len(second)), FAR, dtype=np.int16)
 
@@ -143,9 +143,9 @@ def _each_common(
     order: np.ndarray,
     write: Callable[[np.ndarray, np.ndarray, int], None],
 ) -> None:
-    """Call `write` with the rows of `first` and of `second` that lie below each column."""
-    # One loop over ancestors: each pair is touched once for each ancestor that it shares, some
-    # five times on average, instead of once for each ancestor that there is.
+    """Call `write` with the rows of `first` and `second` that are below each column."""
+    # Loop over ancestors: each pair is visited once per shared ancestor, about five times on
+    # average, instead of once per ancestor in the graph.
     below_first, below_second = (first < FAR).T, (second < FAR).T
     for column in order.tolist():
         rows = np.flatnonzero(below_first[column])
@@ -155,21 +155,21 @@ def _each_common(
 
 
 def hops(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray) -> np.ndarray:
-    """Return how many hops each synset is from its nearest targets.
+    """Return the number of hops from each synset to its nearest targets.
 
     Parameters
     ----------
     nodes : ndarray of int of shape (n_nodes,)
         Synsets by their numbers in the graph.
     targets : ndarray of int of shape (n_targets,)
-        Synsets that count; one may stand here several times.
+        Target synsets; a synset may occur several times.
     enough : ndarray of int of shape (n_nodes,)
-        The search from a node ends with the hop on which it has met that many targets.
+        The search from a node ends with the hop on which it has found this many targets.
 
     Returns
     -------
     ndarray of float of shape (n_nodes, n_targets)
-        ``inf`` for targets beyond the last hop, and for those that no way leads to.
+        ``inf`` for targets beyond the last hop, and for unreachable ones.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def _spread(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray, found: n
         beyond = neighbours[first + np.arange(repeats.sum())]
         keys = np.repeat(rows, repeats) * n + beyond
         keys = keys[~met.ravel()[keys]]
-        mark[keys] = np.arange(len(keys))  # of equal keys one leaves its mark: faster than a sort
+        mark[keys] = np.arange(len(keys))  # one of equal keys is kept: faster than a sort
         keys = keys[mark[keys] == np.arange(len(keys))]
         rows, front = keys // n, keys % n
         hop += 1
@@ -215,7 +215,8 @@ def _spread(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray, found: n
 def intrinsic_information(nodes: np.ndarray) -> np.ndarray:
     """Return the intrinsic information content of synsets: 0 for the root, 1 for a leaf.
 
-    IC(c) = 1 - log(hypo(c) + 1) / log(N), with the hypo(c) synsets below c, of N in all.
+    IC(c) = 1 - log(hypo(c) + 1) / log(N), where hypo(c) is the number of synsets below c, and N is
+    the number of all synsets.
 
     Parameters
     ----------
@@ -246,7 +247,7 @@ def intrinsic_information(nodes: np.ndarray) -> np.ndarray:
 
 
 def information_gains(nodes: np.ndarray) -> np.ndarray:
-    """Return what synsets say beyond the parent that says most: 0 for the root.
+    """Return the information that synsets add to their most informative parent: 0 for the root.
 
     Parameters
     ----------
@@ -256,7 +257,8 @@ def information_gains(nodes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64 of shape (n_nodes,)
-        Along a chain of single parents they add up to the last one's information content.
+        Along a chain of single parents, the values add up to the information content of the last
+        synset.
     """
     graph = noun_graph()
     counts = np.diff(graph.parent_starts)

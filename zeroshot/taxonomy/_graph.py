@@ -1,4 +1,4 @@
-"""A noun graph as arrays: WordNet 3.0's, read once and shared, or another one."""
+"""Noun graphs as arrays: that of WordNet 3.0, which is read once and shared, or another one."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class NounGraph:
     parents : ndarray of int32
         Hypernyms, then instance hypernyms, each in the order of their offsets.
     n_instance_hypernyms : ndarray of uint8 of shape (n_synsets,)
-        How many of a synset's parents are instance hypernyms.
+        Number of instance hypernyms among a synset's parents.
     min_depths, max_depths : ndarray of uint8 of shape (n_synsets,)
-        Edges on the shortest and on the longest way to the root, whose depth is 0.
+        Edges on the shortest and on the longest path to the root, whose depth is 0.
     n_descendants : ndarray of int32 of shape (n_synsets,)
-        How many distinct synsets lie below, instances among them.
+        Number of distinct synsets below it, including instances.
     lemma_starts : ndarray of int64 of shape (n_synsets + 1,)
         Synset i has the lemmas ``synset_lemmas[lemma_starts[i]:lemma_starts[i + 1]]``.
     synset_lemmas : ndarray of int32
         Rows of `lemmas`.
     sense_numbers : ndarray of uint8
-        Which sense of each of these lemmas the synset is, from 1.
+        Sense number of the synset for each of these lemmas, starting at 1.
     lemma_text, case_text, exception_text : ndarray of uint8
-        What `lemmas`, `lemma_cases` and `exceptions` are read from when first asked for.
+        Bytes from which `lemmas`, `lemma_cases` and `exceptions` are read at first use.
     title : str
-        What messages call it.
+        Name of the graph in messages.
     """
 
     offsets: np.ndarray
@@ -69,19 +69,19 @@ class NounGraph:
 
     @cached_property
     def lemma_cases(self) -> list[str]:
-        """How each lemma of each synset is written: see `spelled`."""
+        """The capitals of each lemma of each synset: see `spelled`."""
         return self.case_text.tobytes().decode("ascii").split("\n")
 
     @cached_property
     def exceptions(self) -> dict[str, list[str]]:
-        """Irregular plurals, and what they are plurals of."""
+        """Irregular plurals and their singulars."""
         lines = self.exception_text.tobytes().decode("utf-8").split("\n")
-        # Where a plural stands there twice, the last line counts, as for nltk.
+        # If a plural occurs twice, the last line counts, as in nltk.
         return {line.split()[0]: line.split()[1:] for line in lines if line}
 
     @cached_property
     def _senses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each lemma's senses start, and the synsets, the most frequent sense first."""
+        """The start of each lemma's senses, and the synsets, the most frequent sense first."""
         order = np.lexsort((self.sense_numbers, self.synset_lemmas))
         synsets = np.repeat(np.arange(len(self)), np.diff(self.lemma_starts))[order]
         counts = np.bincount(self.synset_lemmas, minlength=len(self.lemmas))
@@ -89,14 +89,14 @@ class NounGraph:
 
     @cached_property
     def children(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each synset's hyponyms start, and the hyponyms, instances among them."""
+        """The start of each synset's hyponyms, and the hyponyms, including instances."""
         order = np.argsort(self.parents, kind="stable")
         below = np.repeat(np.arange(len(self)), np.diff(self.parent_starts))[order]
         return _starts(np.bincount(self.parents, minlength=len(self))), below
 
     @cached_property
     def adjacency(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each synset's neighbours start, and the neighbours: hypernyms and hyponyms."""
+        """The start of each synset's neighbours, and the neighbours: hypernyms and hyponyms."""
         below = np.repeat(np.arange(len(self)), np.diff(self.parent_starts))
         ends = np.concatenate([below, self.parents])
         order = np.argsort(ends, kind="stable")
@@ -105,9 +105,9 @@ class NounGraph:
 
     @cached_property
     def lemmas_by_letters(self) -> dict[str, list[str]]:
-        """The lemmas that hold more than letters and digits, by these alone.
+        """The lemmas that contain other characters, by their letters and digits alone.
 
-        Possessives stand there with their *'s* and without: CUB has a ``"Clark_Nutcracker"``.
+        Possessives are listed with and without their *'s*: CUB has a ``"Clark_Nutcracker"``.
         """
         compounds = [lemma for lemma in self.lemmas if not lemma.isalnum()]
         found: dict[str, list[str]] = {}
@@ -124,13 +124,14 @@ class NounGraph:
         return place if place < len(self) and self.offsets[place] == offset else -1
 
     def lemma_row(self, lemma: str) -> int:
-        """Return the row of a lemma spelled exactly so, or -1."""
-        # Bisection instead of a dict, which would take longer to make than all else here.
+        """Return the row of a lemma with exactly this spelling, or -1."""
+        # Bisection instead of a dict: building the dict would take longer than everything else
+        # here.
         row = bisect.bisect_left(self.lemmas, lemma)
         return row if row < len(self.lemmas) and self.lemmas[row] == lemma else -1
 
     def senses(self, lemma: str) -> list[int]:
-        """Return the synsets of a lemma spelled exactly so, the most frequent first."""
+        """Return the synsets of a lemma with exactly this spelling, the most frequent first."""
         row = self.lemma_row(lemma)
         if row < 0:
             return []
@@ -138,7 +139,7 @@ class NounGraph:
         return synsets[starts[row] : starts[row + 1]].tolist()
 
     def name(self, node: int) -> str:
-        """Return the name that nltk has for a synset, such as ``"dog.n.01"``."""
+        """Return nltk's name of a synset, such as ``"dog.n.01"``."""
         first = self.lemma_starts[node]
         lemma = self.lemmas[self.synset_lemmas[first]]
         return f"{lemma}.n.{int(self.sense_numbers[first]):02d}"
@@ -152,14 +153,14 @@ _IN_USE: ContextVar[NounGraph | None] = ContextVar("noun graph in use", default=
 
 
 def noun_graph() -> NounGraph:
-    """Return the graph in use: WordNet 3.0 unless `using` says otherwise."""
+    """Return the current graph: WordNet 3.0 unless `using` sets another."""
     chosen = _IN_USE.get()
     return wordnet_graph() if chosen is None else chosen
 
 
 @contextmanager
 def using(graph: NounGraph | None) -> Iterator[None]:
-    """Look everything up in `graph` inside the block, in this thread alone; None is WordNet 3.0."""
+    """Use `graph` for look-ups inside the block, only in this thread; None is WordNet 3.0."""
     token = _IN_USE.set(graph)
     try:
         yield
@@ -202,7 +203,7 @@ def graph_of(stored: Mapping[str, np.ndarray], title: str = "WordNet 3.0") -> No
 def _front_decoded(coded: np.ndarray) -> tuple[str, ...]:
     """Undo ``front_coded`` of ``tools/build_noun_graph.py``.
 
-    Each entry's first letter counts what the word shares with the start of the one before.
+    The first letter of each entry encodes the length of the prefix shared with the previous word.
     """
     words = []
     word = ""

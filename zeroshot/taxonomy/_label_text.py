@@ -1,20 +1,20 @@
-"""Label text: how a label is split, without a dictionary.
+"""Label text: splitting of labels without a dictionary.
 
-`read_label` (``_readings.py``) is what everything else asks; these are its parts.
+Other modules call `read_label` (``_readings.py``), which uses the functions of this module.
 
-1. White space and byte order marks around a label are not part of it, and Unicode's composed and
-   decomposed forms are one.
+1. White space and byte order marks around a label are removed. Composed and decomposed Unicode
+   forms are equal.
 2. Data sets write codes before a name: ``"n02085620-Chihuahua"``, ``"118.House_Sparrow"``,
    ``"007_apple"``, ``"a/abbey"``. They write underscores and plus signs for spaces:
    ``"killer+whale"``.
 3. Commas and semicolons separate synonyms, except inside parentheses and between digits.
-4. White space, underscores, parentheses, brackets and quotes separate the parts of a name. What
-   stands in parentheses counts as words of the label: ``"crane (bird)"`` is *crane* and *bird*.
+4. White space, underscores, parentheses, brackets and quotes separate the parts of a name. Words in
+   parentheses count as words of the label: ``"crane (bird)"`` is *crane* and *bird*.
 5. Hyphens and all other punctuation but the apostrophe separate a part's words. So do changes from
    lower to upper case (``"MapleTree"``, unless that would leave a single letter, as in
    ``"iPhone"``, or a word that starts names, as in ``"McLaren"`` and ``"YouTube"``), and changes
    between letters and digits, two of each at least (``"Boeing747"``, not ``"mp3"``).
-6. A possessive's *'s* and an elided *o'*, *d'*, *l'* or *n'* are no words: ``"potter's wheel"`` is
+6. A possessive's *'s* and an elided *o'*, *d'*, *l'* or *n'* are not words: ``"potter's wheel"`` is
    *potter* and *wheel*, ``"jack-o'-lantern"`` is *jack* and *lantern*.
 7. Case is folded.
 """
@@ -31,19 +31,19 @@ _ELISIONS = frozenset({"o'", "d'", "l'", "n'", "'n", "'n'", "'s", "s'"})
 _MARKS = "\ufeff\u200b\u200e\u200f"
 _LETTER = r"[^\W\d_]"
 _WNID_IN_FRONT = re.compile(r"(n\d{8})[\s_.\-]+(?=\S)(.+)", re.DOTALL)
-# "118.House_Sparrow" and "007_apple": no name begins so. "12_apple" and "3-piece suit" do.
+# "118.House_Sparrow" and "007_apple" begin with codes. "12_apple" and "3-piece suit" are names.
 _CODE_NUMBER = re.compile(rf"(?:\d+\.|0\d+[._\-\s])[\s_\-]*(?={_LETTER})")
 _NUMBER_IN_FRONT = re.compile(rf"\d+[._\-]+\s*(?={_LETTER})")
 _LETTER_IN_FRONT = re.compile(r"/?([a-z])/(?=\1)", re.IGNORECASE)
 _PLUS = re.compile(rf"(?<={_LETTER}{_LETTER})\+(?={_LETTER}{_LETTER})")
-# Humps that begin or end a brand or a family name and not a compound of words.
+# Humps that begin or end a brand or a family name instead of a compound of words.
 _NOT_OF_COMPOUNDS = frozenset(
     {"da", "de", "di", "fitz", "in", "it", "la", "le", "mac", "mc", "me", "my", "on", "up", "you"}
 )
 
 
 def as_written(label: str) -> str:
-    r"""Return a label in composed Unicode, without white space and marks around it.
+    r"""Return a label in composed Unicode, without surrounding white space and byte order marks.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def as_written(label: str) -> str:
 
 
 def split_code(text: str) -> tuple[str, str]:
-    """Return the code that a data set writes before a name, and the name; "" where there is none.
+    """Return the code that a data set writes before a name ("" if there is none), and the name.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def split_code(text: str) -> tuple[str, str]:
 
 
 def without_number(text: str) -> str:
-    """Return a name without the number and the separator before it, or as it is.
+    """Return a name without the number and the separator before it, if it has them.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def without_number(text: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """Return a name with spaces where data sets write underscores and plus signs.
+    """Return a name with spaces in place of the underscores and plus signs of data sets.
 
     Examples
     --------
@@ -105,19 +105,19 @@ def spaced(name: str) -> str:
 
 
 def split_synonyms(text: str) -> list[str]:
-    """Return the synonyms of a list between commas or semicolons, which may be one."""
+    """Return the synonyms between commas or semicolons, one or more."""
     text = text.replace("’", "'").replace("‘", "'")
     parts = (part.strip() for part in _SYNONYM_BREAK.split(text))
     return [part for part in parts if part]
 
 
 def split_parts(name: str) -> list[str]:
-    """Return what stands between white space, underscores, brackets and quotes."""
+    """Return the parts between white space, underscores, brackets and quotes."""
     return [part for part in _PART_BREAK.split(name) if part]
 
 
 def split_pieces(part: str) -> list[str]:
-    """Split at punctuation, and take possessives and elisions off."""
+    """Split at punctuation, and remove possessives and elisions."""
     pieces = []
     for piece in _WORD_BREAK.split(part):
         if piece.lower() in _ELISIONS:
@@ -129,7 +129,7 @@ def split_pieces(part: str) -> list[str]:
 
 
 def humps(word: str) -> list[str]:
-    """Return the words of CamelCase, or nothing where the case shows none.
+    """Return the words of CamelCase, or an empty list if the case shows none.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def humps(word: str) -> list[str]:
 
 
 def split_word(word: str, *, least: int = 2) -> list[str]:
-    """Split at humps, and between letters and digits where both sides have `least` of them."""
+    """Split at humps, and between letters and digits if both sides have at least `least`."""
     return [
         piece
         for hump in (humps(word) or [word])
@@ -163,7 +163,7 @@ def split_word(word: str, *, least: int = 2) -> list[str]:
 
 
 def name_words(name: str) -> list[str]:
-    """Return the words of one name, most taken apart, in lower case.
+    """Return the words of one name, split as far as possible, in lower case.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def name_words(name: str) -> list[str]:
 
 
 def is_weak(word: str) -> bool:
-    """Return whether a word is a number or a single letter, which says nothing of a class.
+    """Return whether a word is a number or a single letter, which does not describe a class.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from zeroshot.taxonomy._graph import noun_graph
 from zeroshot.taxonomy._label_text import humps
 
-# WordNet's own rules of detachment for nouns (morphy(7WN)), in its order.
+# WordNet's own rules of detachment for nouns (morphy(7WN)), in the same order.
 _ENDINGS = (
     ("s", ""),
     ("ses", "s"),
@@ -29,7 +29,7 @@ _SHORTEST = 4
 
 
 def find_identifier(text: str) -> int | None:
-    """Return the node that a wnid or an nltk name stands for, or None if there is none."""
+    """Return the node of a wnid or an nltk name, or None if there is none."""
     graph = noun_graph()
     wnid = _WNID.fullmatch(text)
     if wnid:
@@ -45,12 +45,12 @@ def find_identifier(text: str) -> int | None:
 
 
 def looks_like_identifier(text: str) -> bool:
-    """Return whether `text` is written like a wnid or an nltk name."""
+    """Return whether `text` has the form of a wnid or an nltk name."""
     return bool(_WNID.fullmatch(text) or re.fullmatch(r".+\.n\.\d+", text, re.DOTALL))
 
 
 def near_names(identifier: str) -> list[str]:
-    """Return names of synsets that are spelled like `identifier`."""
+    """Return names of synsets with a spelling similar to `identifier`."""
     if _WNID.fullmatch(identifier):
         return []
     name = _NAME.fullmatch(identifier)
@@ -63,7 +63,7 @@ def near_names(identifier: str) -> list[str]:
 
 
 def near_lemmas(text: str, n: int = 3) -> list[str]:
-    """Return up to `n` lemmas that are spelled like `text`, best first."""
+    """Return up to `n` lemmas with a spelling similar to `text`, best first."""
     wanted = "_".join(text.lower().split())
     if not wanted:
         return []
@@ -76,12 +76,12 @@ def near_lemmas(text: str, n: int = 3) -> list[str]:
 
 
 def noun_forms(word: str) -> list[str]:
-    """Return the lemmas that a word may be a form of, itself first: WordNet's morphy, for nouns.
+    """Return the possible lemmas of a word, the word itself first: WordNet's morphy, for nouns.
 
     Parameters
     ----------
     word : str
-        In lower case, with underscores between words.
+        Word in lower case, with underscores for spaces.
 
     Examples
     --------
@@ -100,11 +100,11 @@ def noun_forms(word: str) -> list[str]:
 
 
 def find_lemma(text: str) -> tuple[str, list[int]]:
-    """Return a lemma that `text` may be, and the senses, or ``("", [])``.
+    """Return the lemma that `text` stands for and its senses, or ``("", [])``.
 
     The first spelling that WordNet has wins: as written, then with hyphens and spaces exchanged or
-    left out, without accents, and with CamelCase taken apart. Last comes a lemma with the same
-    letters and digits, whatever stands between them.
+    left out, without accents, and with CamelCase taken apart. The last choice is a lemma with the
+    same letters and digits, with any characters between them.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def find_lemma(text: str) -> tuple[str, list[int]]:
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name, in lower case; a hyphen joins, CamelCase separates."""
+    """Return the words of a name, in lower case. Hyphens join words, CamelCase separates them."""
     return [
         word.lower()
         for part in re.split(r"[\s_]+", name)
@@ -152,7 +152,8 @@ def _spellings(text: str) -> Iterator[str]:
 def _same_letters(text: str) -> str:
     """Return the lemma with the letters and digits of `text`, or of its singular, or "".
 
-    Of several, the one with spaces where `text` has them counts, then the one of more senses.
+    Among several, a lemma with spaces in the same places as `text` comes first, then the one with
+    more senses.
     """
     wanted = _letters(text)
     if len(wanted) < _SHORTEST:

@@ -1,10 +1,10 @@
 """Readings of a label, from its text as written to its single words.
 
-Everything that looks a label up asks `read_label`: word vectors, WordNet, sentences and CLIP,
-tables, similarities and the command line. `readings` lists in order what may be looked up for it,
-and each takes the first one that it knows. A vocabulary of words knows few, and takes a name apart
-as far as it must, part by part. WordNet looks names up whole. A text model knows any text: it gets
-the label as written, without what a data set put before it and with spaces for its underscores.
+All code that looks up a label calls `read_label`: word vectors, WordNet, sentences and CLIP,
+tables, similarities and the command line. `readings` lists in order the texts to look up for it.
+Each source takes the first one that it knows. A vocabulary of words knows few names, and splits a
+name part by part as far as necessary. WordNet looks up whole names. A text model accepts any text:
+it gets the label as written, without the code of a data set, and with spaces for underscores.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from zeroshot.taxonomy._lemmas import find_identifier, find_lemma, looks_like_id
 
 @dataclass(frozen=True)
 class LabelText:
-    """What a label says.
+    """The meaning of a label.
 
     Attributes
     ----------
     written : str
-        The label in composed Unicode, without white space around it.
+        The label in composed Unicode, without surrounding white space.
     text : str
-        What a text model reads; "" where the label is an identifier of no synset.
+        Text for a text model; "" if the label is an identifier without a synset.
     names : tuple of str
-        Its synonyms, as a rule one.
+        Its synonyms, usually one.
     node : int or None
-        The synset that the label gives by a wnid or an nltk name.
+        The synset, if the label has a wnid or an nltk name.
     """
 
     written: str
@@ -47,25 +47,25 @@ class LabelText:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What a text model reads: the synonyms where WordNet has them as such, else one text.
+        """Text for a text model: the synonyms if WordNet has them as synonyms, else one text.
 
-        A sentence with a comma is no list of synonyms.
+        A sentence with a comma is not a list of synonyms.
         """
         return self.names if len(self.names) > 1 and _share_a_synset(self.names) else (self.text,)
 
     @property
     def is_weak(self) -> bool:
-        """Whether it is nothing but numbers and single letters."""
+        """Whether the label has only numbers and single letters."""
         return all(map(is_weak, self.text.split()))
 
 
 def read_label(label: str) -> LabelText:
-    """Return what a label says.
+    """Return the meaning of a label.
 
     Parameters
     ----------
     label : str
-        As people and data sets write it.
+        Label as people and data sets write it.
 
     Examples
     --------
@@ -93,10 +93,9 @@ def read_label(label: str) -> LabelText:
 
 
 def readings(label: str) -> list[tuple[str, ...]]:
-    """Return what may be looked up for a label, from as it is written to most taken apart.
+    """Return the readings of a label, from the text as written to the single words.
 
-    Each reading is a tuple of synonyms. Those that look a label up take the first reading that
-    they know.
+    Each reading is a tuple of synonyms. Callers take the first reading that they know.
 
     Examples
     --------
@@ -115,14 +114,14 @@ def readings(label: str) -> list[tuple[str, ...]]:
 
 
 def text_of(label: object) -> str:
-    """Return the text that is looked up for a label, or for the texts that stand for it."""
+    """Return the text to look up for a label, or for the texts that replace it."""
     if isinstance(label, tuple):
         return " | ".join(map(str, label))
     return read_label(label).text if isinstance(label, str) else str(label)
 
 
 def code_of(label: object) -> str:
-    """Return what to say of the code in a label: that it was left out, or what it stands for."""
+    """Return a note on the code in a label: that it was left out, or its meaning."""
     if not isinstance(label, str):
         return ""
     read = read_label(label)
@@ -135,7 +134,7 @@ def code_of(label: object) -> str:
 
 
 def same_name(label: str) -> str:
-    """Return what is equal for two spellings of one label, and for no others.
+    """Return a key that is equal only for spellings of the same label.
 
     Examples
     --------

@@ -18,7 +18,7 @@ RELATIONS = ("same", "included", "inclusive", "disjoint")
 
 
 def relation(target: str | Synset, sources: Any, *, taxonomy: Taxonomy | None = None) -> str:
-    """Return how a synset stands to a set of synsets.
+    """Return the relation of a synset to a set of synsets.
 
     Parameters
     ----------
@@ -27,27 +27,27 @@ def relation(target: str | Synset, sources: Any, *, taxonomy: Taxonomy | None = 
     sources : array-like of shape (n_sources,)
         Of the same kinds.
     taxonomy : Taxonomy, optional
-        Where they are looked up; WordNet 3.0 if None.
+        Taxonomy in which they are looked up; WordNet 3.0 if None.
 
     Returns
     -------
     {"same", "included", "inclusive", "disjoint"}
-        The first that holds of: the synset itself is a source; a source is its ancestor; it is
-        the ancestor of some source; none of these.
+        The first that is true of: the target itself is a source; a source is an ancestor of the
+        target; the target is an ancestor of a source; none of these.
 
     Raises
     ------
     UnknownLabelError
         A name has no noun synset.
     TypeError
-        `sources` is no list.
+        `sources` is not a list.
     ValueError
         `sources` is empty.
 
     References
     ----------
     Pascal, Bost and Huet (2019), "Semantic and visual similarities for efficient knowledge
-    transfer in CNN training", section III (which knows no "same").
+    transfer in CNN training", section III (which does not have "same").
 
     Examples
     --------
@@ -69,7 +69,7 @@ def relations(targets: Any, sources: Any, *, taxonomy: Taxonomy | None = None) -
     sources : array-like of shape (n_sources,)
         Of the same kinds.
     taxonomy : Taxonomy, optional
-        Where they are looked up; WordNet 3.0 if None.
+        Taxonomy in which they are looked up; WordNet 3.0 if None.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def relations(targets: Any, sources: Any, *, taxonomy: Taxonomy | None = None) -
     Raises
     ------
     UnknownLabelError, TypeError, ValueError
-        As `relation`; `targets` may be empty.
+        As for `relation`; `targets` may be empty.
 
     Examples
     --------

@@ -1,20 +1,20 @@
 """Class names to synsets, with the reason for each choice.
 
-A class name is read so, the first rule that gives a synset being the one that counts:
+The first of these rules that finds a synset counts:
 
-1. A wnid (``n02124075``) or an nltk name (``dog.n.01``) is that synset, also in front of a name
+1. A wnid (``n02124075``) or an nltk name (``dog.n.01``) is that synset, also if a name follows it
    (``n02085620-Chihuahua``).
-2. Commas and semicolons separate synonyms, and parentheses hold a hint: ``"crane (bird)"``. What
-   data sets put before a name is left out (``_readings.py``).
-3. Each synonym is looked up whole, as `synsets` does: with its plural undone, hyphens and spaces
-   exchanged in any place, CamelCase taken apart. A synset that more of the synonyms stand for goes
-   first, and among these one whose lemmas are just these synonyms.
-4. Where no synonym is found whole, its last words are: ``"aquarium fish"`` is a fish. If the words
-   before them name a kind of it, that is meant: ``"maple tree"`` is the maple that is a tree. A
-   number or a single letter is no such word.
-5. Of several senses, the hint or the context decides, if there is one; else the most frequent
-   sense is taken. Individuals (a city, a person) come last, because a class is none: a ``"drake"``
-   is a duck, not Sir Francis.
+2. Commas and semicolons separate synonyms, and parentheses hold a hint: ``"crane (bird)"``. Codes
+   of data sets before a name are removed (``_readings.py``).
+3. Each synonym is looked up whole, as in `synsets`: plurals become singulars, hyphens and spaces
+   may be exchanged, and CamelCase is split. Synsets that more of the synonyms share come first.
+   Among these, a synset whose lemmas are exactly these synonyms comes first.
+4. If no synonym is found whole, its last words are looked up: ``"aquarium fish"`` is a fish. If the
+   words before them name a kind of it, that kind is chosen: ``"maple tree"`` is the maple that is a
+   tree. Numbers and single letters do not count as such words.
+5. Among several senses, the hint or the context decides, if there is one. Otherwise the most
+   frequent sense is taken. Individuals (a city, a person) come last, because a class is not an
+   individual: a ``"drake"`` is a duck, not Sir Francis.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from zeroshot.taxonomy._lemmas import (
 from zeroshot.taxonomy._readings import read_label
 from zeroshot.taxonomy._synset import Synset
 
-# Both were chosen on CIFAR-100, Tiny ImageNet and ImageNet-1k together, where the most frequent
-# sense is wrong for 161 of 1,300 names, and this for 75; with the three nearest names for 85.
+# Both were chosen on CIFAR-100, Tiny ImageNet and ImageNet-1k together. The most frequent sense is
+# wrong for 161 of 1,300 names, this rule for 75, and with the three nearest names for 85.
 N_NEAREST = 10
 """How many of the nearest names are averaged: one may be near by chance, all are too many."""
 
@@ -58,7 +58,7 @@ RARER = 0.9
 
 
 _HINT = re.compile(r"\(([^()]*)\)")
-# What SUN adds to a place; neither is a noun.
+# Words that SUN adds to a place; neither is a noun.
 _INSIDE_OR_OUT = frozenset({"indoor", "outdoor"})
 IDENTIFIER = "identifier"
 ONLY = "only sense"
@@ -73,7 +73,7 @@ NEAREST = "nearest to context"
 
 @dataclass(frozen=True)
 class Choice:
-    """What a class name was taken for.
+    """The synset chosen for a class name, and the reason.
 
     Attributes
     ----------
@@ -82,13 +82,13 @@ class Choice:
     synset : Synset
         The synset chosen.
     lemma : str
-        The lemma that was found for it; empty where the label is an identifier.
+        The lemma that was found for the label; empty if the label is an identifier.
     rule : str
-        Why this synset: ``"identifier"``, ``"only sense"``, ``"most frequent sense"``,
+        Reason for this synset: ``"identifier"``, ``"only sense"``, ``"most frequent sense"``,
         ``"shared by synonyms"``, ``"nearest to context"``, ``"head word"`` or ``"kind of the head
         word"``.
     n_senses : int
-        How many senses there were to choose from.
+        Number of senses to choose from.
     """
 
     label: str
@@ -99,12 +99,12 @@ class Choice:
 
 
 class Resolution(Sequence[Choice]):
-    """The choices for a list of class names, in their order; prints as a table.
+    """The choices for a list of class names, in the same order. It prints as a table.
 
     Parameters
     ----------
     choices : iterable of Choice
-        One a class name.
+        One per class name.
     """
 
     def __init__(self, choices: Sequence[Choice]) -> None:
@@ -144,17 +144,17 @@ class Resolution(Sequence[Choice]):
 
 
 def resolve(labels: Any, *, context: Any = None) -> Resolution:
-    """Return the synsets that class names stand for, and why.
+    """Return the synsets of class names, and the reason for each.
 
     Parameters
     ----------
     labels : array-like of str of shape (n_labels,)
         Class names, synonym lists such as ``"tench, Tinca tinca"``, wnids or nltk names.
     context : "labels" or array-like of str, optional
-        None takes the most frequent sense of an ambiguous name. A list takes the sense nearest to
-        the names in it, ``"labels"`` the sense nearest to the other `labels`. Nearness is Lin's
-        similarity with intrinsic information content, averaged over the ten nearest names; each
-        sense counts a tenth less than the one that WordNet lists before it.
+        With None, an ambiguous name gets its most frequent sense. With a list, it gets the sense
+        nearest to the names in the list. With ``"labels"``, it gets the sense nearest to the other
+        `labels`. Nearness is Lin's similarity with intrinsic information content, averaged over the
+        ten nearest names. Each sense counts a tenth less than the previous one in WordNet's order.
 
     Returns
     -------
@@ -164,19 +164,19 @@ def resolve(labels: Any, *, context: Any = None) -> Resolution:
     Raises
     ------
     UnknownLabelError
-        A label has no noun synset, or is a number; the message names every such label, with near
+        A label has no noun synset, or is a number. The message names every such label, with near
         matches.
     TypeError
-        `labels` is no list.
+        `labels` is not a list.
     ValueError
         A label is neither a string nor a number.
 
     Notes
     -----
-    The rule in full: a wnid or nltk name is that synset. Commas separate synonyms; a synset that
-    more of them stand for goes first. Where WordNet lacks the whole name, its last words count
-    (``"aquarium fish"``), or the kind of them that the first words name (``"maple tree"``).
-    Parentheses hold a hint that is the label's own context. Senses that are individuals come last.
+    The full rule: a wnid or nltk name is that synset. Commas separate synonyms, and synsets that
+    more of them share come first. If WordNet does not have the whole name, its last words count
+    (``"aquarium fish"``), or the kind that the first words name (``"maple tree"``). Parentheses
+    hold a hint, which is the label's own context. Senses that are individuals come last.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def resolve(labels: Any, *, context: Any = None) -> Resolution:
 
 
 def choose(text: str) -> Choice | None:
-    """Return what one class name is taken for without a context, or None, without a warning."""
+    """Return the choice for one class name without a context, or None, without a warning."""
     found = find_candidates(text)
     return _choice(text, found, None) if found.nodes else None
 
@@ -226,7 +226,7 @@ def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
     UnknownLabelError
         An item has no noun synset, or is a number.
     TypeError
-        `items` is no list.
+        `items` is not a list.
     ValueError
         `items` holds something else.
     """
@@ -235,16 +235,16 @@ def nodes_of(items: Any, *, owner: str, name: str) -> np.ndarray:
 
 
 def senses_of(items: Any, *, owner: str, name: str, missing: bool = False) -> list[list[int]]:
-    """Return the nodes of all senses of wnids, nltk names, class names or synsets, likeliest first.
+    """Return the nodes of all senses of wnids, nltk names, class names or synsets, best first.
 
-    Where a name has a hint (``"crane (bird)"``), the sense meant is the only one.
+    If a name has a hint (``"crane (bird)"``), only the sense that the hint selects is returned.
 
     Raises
     ------
     UnknownLabelError
         An item has no noun synset (with `missing`, it has an empty list instead), or is a number.
     TypeError
-        `items` is no list.
+        `items` is not a list.
     ValueError
         `items` holds something else.
     """
@@ -268,7 +268,7 @@ def has_synset(text: str) -> bool:
 def _check_texts(labels: Any, *, owner: str, name: str) -> list[str]:
     given = labels if isinstance(labels, list) else []
     numbers = [int(label) for label in given if isinstance(label, (int, np.integer))]
-    if len(numbers) == len(given) or not numbers:  # check_labels takes no mixture
+    if len(numbers) == len(given) or not numbers:  # check_labels rejects a mixture
         checked = check_labels(labels, owner=owner, name=name)
         if checked.dtype.kind == "U":
             return checked.tolist()
@@ -325,7 +325,7 @@ def _near(text: str) -> list[str]:
 
 
 def _by_context(texts: list[str], candidates: list[Candidates], context: Any) -> dict[int, int]:
-    """Return the node of each ambiguous label that lies nearest to the context."""
+    """Return the node nearest to the context, for each ambiguous label."""
     rows = [row for row, found in enumerate(candidates) if len(found.nodes) > 1]
     senses = [candidates[row].nodes for row in rows]
     if isinstance(context, str):
@@ -350,7 +350,7 @@ def _by_context(texts: list[str], candidates: list[Candidates], context: Any) ->
 
 @dataclass(frozen=True)
 class Candidates:
-    """The senses that a label may have, the likeliest first, before any context is looked at."""
+    """The possible senses of a label, the likeliest first, before any context is used."""
 
     nodes: list[int]
     lemma: str
@@ -359,7 +359,7 @@ class Candidates:
 
 
 def find_candidates(text: str) -> Candidates:
-    """Return the senses that a class name may have; none where WordNet has no such noun."""
+    """Return the possible senses of a class name; none if WordNet has no such noun."""
     read = read_label(text)
     if read.node is not None:
         return Candidates([read.node], "", IDENTIFIER)
@@ -382,7 +382,7 @@ def _without_inside_or_out(name: str) -> str:
 
 
 def _vote(found: list[tuple[str, list[int]]], hint: str) -> Candidates:
-    """Order the senses of synonyms: by how many share them, then as the first synonym has them."""
+    """Sort the senses of synonyms: shared by most first, then in the first synonym's order."""
     graph = noun_graph()
     votes = Counter(node for _, nodes in found for node in nodes)
     names = {lemma for lemma, _ in found}
@@ -424,7 +424,7 @@ def _is_below(node: int, ancestors: set[int]) -> bool:
 def nearest_senses(
     senses: list[list[int]], others: list[list[int]], own: np.ndarray | None
 ) -> np.ndarray:
-    """Return, for each word, the sense that is nearest to other words.
+    """Return the sense of each word that is nearest to other words.
 
     Parameters
     ----------
@@ -433,7 +433,7 @@ def nearest_senses(
     others : list of list of int
         The senses of each word of the context, the likeliest first; the nearest one counts.
     own : ndarray of int of shape (n_words,) or None
-        Which of `others` is the word itself, and does not count; -1 for none.
+        Position of the word itself in `others`, which does not count; -1 for none.
 
     Returns
     -------

@@ -15,8 +15,8 @@ from zeroshot.taxonomy._lemmas import find_identifier, find_lemma, near_lemmas, 
 class Synset:
     """A noun synset; get one from `synset`, `synsets` or `resolve`, or from a `Taxonomy`.
 
-    Synsets are equal when they are the same node of the same graph, and are hashable. Instance
-    hypernyms count as hypernyms everywhere, as in nltk's similarity measures.
+    Synsets are equal if they are the same node of the same graph, and they are hashable. Instance
+    hypernyms always count as hypernyms, as in nltk's similarity measures.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Synset:
 
     @property
     def offset(self) -> int:
-        """Its number in the taxonomy's source: in WordNet's own file, the place where it stands."""
+        """Its number in the source of the taxonomy; in WordNet, its byte offset."""
         return int(self._graph.offsets[self.node])
 
     @property
@@ -79,45 +79,45 @@ class Synset:
 
     @property
     def hypernyms(self) -> tuple[Synset, ...]:
-        """What it is a kind of, or an instance of."""
+        """The synsets that it is a kind of, or an instance of."""
         first, last = self._graph.parent_starts[self.node : self.node + 2]
         return tuple(self._all(self._graph.parents[first:last]))
 
     @property
     def hyponyms(self) -> tuple[Synset, ...]:
-        """The kinds and instances of it."""
+        """Its kinds and instances."""
         starts, below = self._graph.children
         return tuple(self._all(below[starts[self.node] : starts[self.node + 1]]))
 
     @property
     def is_instance(self) -> bool:
-        """Whether it is an individual, such as a city or a person, and no kind of thing."""
+        """Whether it is an individual, such as a city or a person, and not a kind of thing."""
         return bool(self._graph.n_instance_hypernyms[self.node])
 
     @property
     def min_depth(self) -> int:
-        """Edges on the shortest way to the root."""
+        """Edges on the shortest path to the root."""
         return int(self._graph.min_depths[self.node])
 
     @property
     def max_depth(self) -> int:
-        """Edges on the longest way to the root."""
+        """Edges on the longest path to the root."""
         return int(self._graph.max_depths[self.node])
 
     @property
     def ancestors(self) -> frozenset[Synset]:
-        """All synsets above it, without itself."""
+        """All synsets above it, excluding itself."""
         with using(self._graph):
             above = ancestor_pairs(np.array([self.node]))[1]
         return frozenset(self._all(above[1:]))
 
     @property
     def n_descendants(self) -> int:
-        """How many synsets lie below it."""
+        """Number of synsets below it."""
         return int(self._graph.n_descendants[self.node])
 
     def distance(self, other: Synset) -> int:
-        """Return the edges on the shortest way to another synset, up and down again.
+        """Return the number of edges on the shortest path to another synset, up and down again.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Synset:
         Returns
         -------
         int
-            0 for the synset itself; all nouns hang together.
+            0 for the synset itself. All nouns are connected.
         """
         if not isinstance(other, Synset):
             raise TypeError(
@@ -179,7 +179,8 @@ def synset(identifier: str | Synset) -> Synset:
     Parameters
     ----------
     identifier : str or Synset
-        Such as ``"n02084071"`` or ``"dog.n.01"``. Any lemma of the synset will do in a name.
+        Identifier such as ``"n02084071"`` or ``"dog.n.01"``. A name may use any lemma of the
+        synset.
 
     Raises
     ------
@@ -218,18 +219,18 @@ def synset(identifier: str | Synset) -> Synset:
 def synsets(lemma: str) -> list[Synset]:
     """Return the senses of a word, the most frequent first.
 
-    Case does not matter, spaces and underscores are the same, and plurals are understood, as in
-    nltk: the senses of the word as it is written come first.
+    Case does not matter, spaces and underscores are equal, and plurals are recognised, as in nltk.
+    The senses of the word as written come first.
 
     Parameters
     ----------
     lemma : str
-        A word, or several: ``"pickup truck"``.
+        One word or several: ``"pickup truck"``.
 
     Raises
     ------
     UnknownLabelError
-        WordNet has no such noun; the message has near matches.
+        WordNet has no such noun. The message lists near matches.
 
     Examples
     --------

@@ -24,11 +24,11 @@ _ARRAYS = (
 
 
 class Taxonomy:
-    """Kinds of things: synsets of words, each below what it is a kind of.
+    """Taxonomy of things: synsets of words, each below the synsets that it is a kind of.
 
-    ``Taxonomy()`` is WordNet 3.0 as the package ships it, which everything uses unless it is given
-    another as ``taxonomy=``. Others come from `from_nltk` and `from_hypernyms`. A taxonomy never
-    changes: cloning and copying it return the object itself.
+    ``Taxonomy()`` is WordNet 3.0, which is part of the package. It is the default wherever there is
+    a parameter ``taxonomy``. Create others with `from_nltk` and `from_hypernyms`. A taxonomy never
+    changes: cloning and copying return the object itself.
 
     See Also
     --------
@@ -58,16 +58,16 @@ class Taxonomy:
         Parameters
         ----------
         reader : nltk.corpus.reader.WordNetCorpusReader
-            Such as ``nltk.corpus.wordnet`` (3.0), ``nltk.corpus.wordnet31``, or one that was made
-            for files of one's own.
+            Reader such as ``nltk.corpus.wordnet`` (3.0), ``nltk.corpus.wordnet31``, or one for your
+            own files.
         lang : str, default="eng"
-            The language of the lemmas: for others, the reader needs the Open Multilingual Wordnet.
-            Synsets without a lemma in the language keep their English name.
+            Language of the lemmas. For languages other than English, the reader needs the Open
+            Multilingual Wordnet. Synsets without a lemma in the language keep their English name.
 
         Returns
         -------
         Taxonomy
-            Of some 80,000 synsets, which takes some seconds to read.
+            About 80,000 synsets, which take a few seconds to read.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Taxonomy:
         if not found:
             raise ValueError(f"Taxonomy.from_nltk: the reader has no nouns in lang={lang!r}.")
         senses = senses_in_order(entries)
-        if lang == "eng":  # its index has them by frequency
+        if lang == "eng":  # its index is sorted by frequency
             for lemma, offsets in senses.items():
                 if len(offsets) > 1:
                     order = [s.offset() for s in reader.synsets(lemma, "n")]
@@ -99,22 +99,22 @@ class Taxonomy:
         *,
         lemmas: Mapping[str, Iterable[str]] | None = None,
     ) -> Taxonomy:
-        """Return a taxonomy of one's own.
+        """Return your own taxonomy.
 
         Parameters
         ----------
         hypernyms : mapping of str to str or iterable of str
-            What each thing is a kind of. Things without one stand at the top; if there are several
-            of them, one more, ``"entity"``, is put above all.
+            Hypernyms of each thing: what it is a kind of. Things without hypernyms are roots. If
+            there are several roots, a new root ``"entity"`` is added above them.
         lemmas : mapping of str to iterable of str, optional
-            Further words for a thing.
+            Additional words for a thing.
 
         Raises
         ------
         TypeError
-            `hypernyms` is no mapping.
+            `hypernyms` is not a mapping.
         ValueError
-            It is empty, a thing is above itself, or `lemmas` names a thing that is not there.
+            `hypernyms` is empty, a thing is its own ancestor, or `lemmas` names an unknown thing.
 
         Examples
         --------
@@ -177,12 +177,12 @@ class Taxonomy:
             return _synset.synsets(lemma)
 
     def resolve(self, labels: Any, *, context: Any = None) -> Resolution:
-        """Return the synsets that class names stand for, and why, as `resolve` does."""
+        """Return the synsets of class names, and the reason for each, as `resolve` does."""
         with using(self._graph):
             return _resolve.resolve(labels, context=context)
 
     def relation(self, target: str | Synset, sources: Any) -> str:
-        """Return how a synset stands to a set of synsets, as `relation` does."""
+        """Return the relation of a synset to a set of synsets, as `relation` does."""
         return _relations.relation(target, sources, taxonomy=self)
 
     def relations(self, targets: Any, sources: Any) -> np.ndarray:
@@ -210,7 +210,7 @@ class Taxonomy:
         return {name: own[name] if name in own else getattr(graph, name) for name in _ARRAYS}
 
     def to_config(self) -> Config:
-        """Return what `from_config` makes an equal taxonomy of: nothing for WordNet 3.0."""
+        """Return the configuration for `from_config`: empty for WordNet 3.0."""
         if self._graph is wordnet_graph():
             return Config({}, {})
         return Config({}, {"title": self._graph.title, **self._arrays()})
@@ -222,7 +222,7 @@ class Taxonomy:
         Raises
         ------
         IntegrityError
-            The arrays are not all there, or do not fit together.
+            Arrays are missing, or do not fit together.
         """
         if not config.params and not config.attributes:
             return cls()
@@ -264,7 +264,7 @@ def _lemma(word: str) -> str:
 
 
 def _check_arrays(arrays: Mapping[str, Any]) -> None:
-    """Raise where arrays from a file cannot be a graph."""
+    """Raise if arrays from a file are not a valid graph."""
     bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if bad:
         raise IntegrityError(f"A saved taxonomy lacks {bad[0]!r}. Save the model again.")

@@ -1,4 +1,4 @@
-"""Warnings of typing errors in the keys of mappings by label."""
+"""Warnings about typing errors in the keys of mappings by label."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _NEAR = 0.75
 def warn_of_unmatched_keys(
     mapping: Mapping[Any, Any] | None, labels: Iterable[Any], *, owner: str, name: str
 ) -> None:
-    """Warn of keys that match no label and look like one that has no key of its own.
+    """Warn about keys that match no label, but are similar to a label without a key.
 
-    A mapping may well be of more labels than are asked for, such as class_synsets("imagenet1k").
+    A mapping may have more labels than are used, such as class_synsets("imagenet1k").
 
     Parameters
     ----------
     mapping : mapping or None
-        By label.
+        Mapping by label.
     labels : iterable of str or int
-        All labels that it may be asked for.
+        All labels that may be looked up.
     owner, name : str
-        Whose parameter it is and what it is called, for the message.
+        Owner and name of the parameter, for the message.
     """
     given, keys_given = list(labels), mapping or {}
     known = set(given)
@@ -48,7 +48,7 @@ def warn_of_unmatched_keys(
 
 
 def _meant(key: str, labels: Mapping[str, str]) -> str | None:
-    """Return the label that a key is another spelling of, or a typing error for."""
+    """Return the label of which a key is another spelling or a typing error."""
     folded = _folded(key)
     if folded in labels:
         return labels[folded]
