@@ -142,7 +142,7 @@ def accuracy_table(record: dict[str, Any], group: str, *, spread: bool) -> str:
         [f"control: {name}", *(_mean(draws, spread) for _ in shots)]
         for name, draws in controls.items()
     ]
-    return _markdown(["images a class", *shots], rows)
+    return _markdown(["images per class", *shots], rows)
 
 
 def difference_table(record: dict[str, Any]) -> str:
@@ -152,7 +152,7 @@ def difference_table(record: dict[str, Any]) -> str:
         [f"{each['of']}, less {each['less']}", *(_interval(each["by"][shot]) for shot in shots)]
         for each in record["differences"]
     ]
-    return _markdown(["images a class", *shots], rows)
+    return _markdown(["images per class", *shots], rows)
 
 
 def cluster_table(record: dict[str, Any]) -> str:

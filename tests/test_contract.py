@@ -457,7 +457,7 @@ VOCABULARY = {
     "hub_terms_",
     "unknown_labels_",
 }
-VOCABULARY |= {"estimator", "estimator_", "estimators_", "prior_", "classifier_"}  # views
+VOCABULARY |= {"estimator", "estimator_", "estimators_", "prior_", "classifier_", "regression_"}
 
 
 NO_VOCABULARY = "open-label-head"  # too many labels to be looked up in WordNet one by one

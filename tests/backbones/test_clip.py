@@ -504,9 +504,9 @@ def test_python_of_the_text_models_page_runs(
     """With a tiny model in CLIP's place, whose weights would have to be downloaded."""
     page = (Path(__file__).parents[2] / "docs/text_models.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
-    named = [line for line in blocks[2].splitlines() if line.startswith("names = ")]
-    blocks[2] = blocks[2].replace(named[0], f"names = ({str(folder)!r}, {str(weights)!r})")
+    assert len(blocks) == 4
+    named = [line for line in blocks[3].splitlines() if line.startswith("names = ")]
+    blocks[3] = blocks[3].replace(named[0], f"names = ({str(folder)!r}, {str(weights)!r})")
     photos[0].save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}

@@ -184,7 +184,7 @@ def test_label_texts_may_be_lists(
 
 
 @pytest.mark.parametrize("name", ["nosuch.txt", "lists/labels.CSV", "labels.json"])
-@pytest.mark.parametrize("argv", [["labels"], ["similar", "--measure", "path"]])
+@pytest.mark.parametrize("argv", [["labels"], ["similar", "--sources", "cat,dog"]])
 def test_a_file_that_is_not_there_is_not_a_label(
     argv: list, name: str, capsys: pytest.CaptureFixture
 ) -> None:

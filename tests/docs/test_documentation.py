@@ -191,6 +191,11 @@ def test_python_of_the_evaluation_page_runs(tmp_path, monkeypatch, capsys):
     assert scope["after"]["harmonic_mean"].value > scope["before"]["harmonic_mean"].value + 0.03
     for result in (scope["result"], scope["after"]):
         for name, estimate in result.items():
+            if name == "expected_calibration_error":
+                continue  # the shares of the classes are calibrated, and say nothing
+            if name in ("class_brier_score", "class_log_loss", "risk_coverage_auc", "set_size"):
+                assert estimate.value < min(estimate.best_constant, estimate.random_label), name
+                continue
             trivial = max(estimate.best_constant, estimate.random_label)
             # With twenty candidates, all the twenty best are a hit for whoever answers.
             assert estimate.value > trivial or name == "hit_at_20", name
@@ -399,7 +404,7 @@ def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch
     monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
     figures = example.main(["--preset", "tiny"])
     printed = capsys.readouterr().out
-    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 6
+    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 9
     columns = {"20 hidden", "20, 12 hidden"}
     for model in figures.values():
         assert {name.rpartition(", ")[0] for name in model} == columns
