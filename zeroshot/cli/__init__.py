@@ -1,9 +1,10 @@
 """The command line: ``zeroshot fit``, ``evaluate``, ``predict``, ``embed``, ``similar`` and more.
 
-One module per command, which has the module's name: the function that runs it, under click's
-decorators for its options. The table `COMMANDS` of ``_main.py`` lists all commands. A module is
-imported when its command is run, and what is heavy inside the function: ``zeroshot --help`` loads
-neither, and ``zeroshot fit --help`` neither torch nor scikit-learn.
+There is one module per command, with the name of the command. It contains the function that runs
+the command, with click's decorators for its options. The table `COMMANDS` of ``_main.py`` lists all
+commands. A module is imported when its command is run, and heavy packages are imported inside the
+function. ``zeroshot --help`` therefore imports no command module, and ``zeroshot fit --help`` does
+not import torch or scikit-learn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 
 from zeroshot._utils._threads import wait_passively
 
-INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
+INTERRUPTED = 130  # exit code of shells after Ctrl-C
 
 __all__ = ["main"]
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0 if all went well or whoever read the output closed it, 1 if something failed, 2 if the
+        0 after success or if the reader of the output closed it, 1 after a failure, 2 if the
         arguments are wrong, 130 after Ctrl-C.
 
     Examples

@@ -75,7 +75,7 @@ ESTIMATORS_HELP = """estimators:
 WITH_HEAD = ("fewshot", "ensemble")
 TRAINED = ("devise", "ale", "sje", "conse")
 """Those that take many steps to be fitted."""
-FEW_CLASSES = 4  # below this there are no two folds of two classes to choose penalties on
+FEW_CLASSES = 4  # below this, penalties cannot be chosen on two folds of two classes
 
 
 def build_embedding(
@@ -89,16 +89,16 @@ def build_embedding(
     Parameters
     ----------
     name : str or None
-        Of `LABEL_EMBEDDINGS`, of a file, or of a set of word vectors.
+        Name in `LABEL_EMBEDDINGS`, of a file, or of a set of word vectors.
     overrides : mapping of str to str or list of str, optional
-        What labels mean.
+        Meanings of labels.
     running : mapping of str to object
-        ``device`` and ``batch_size`` of those that are networks.
+        ``device`` and ``batch_size`` of label embeddings that are networks.
 
     Raises
     ------
     UsageError
-        The name is unknown; near ones are named.
+        The name is unknown. The message lists similar names.
     """
     import zeroshot
     from zeroshot.label_embeddings._word_vector_files import N_WORDS
@@ -140,20 +140,20 @@ def _joined(text: str | list[str]) -> str:
 
 
 class Needs(NamedTuple):
-    """What an estimator may be made of.
+    """Inputs for building an estimator.
 
     Attributes
     ----------
     embedding : LabelEmbedding
         Label vectors.
     prior : classifier or None
-        What the backbone's own classifier says of names, for those of `WITH_HEAD`.
+        The backbone's own classifier for the labels, for estimators in `WITH_HEAD`.
     labels : list of str
-        The classes that there are images of.
+        Classes with images.
     seed : int
-        Of what is random.
+        Seed of all random steps.
     device : str
-        Where training runs.
+        Device of the training.
     """
 
     embedding: Any
@@ -164,7 +164,7 @@ class Needs(NamedTuple):
 
 
 def build_estimator(name: str, needs: Needs, *, calibrate: bool = False) -> list[Any]:
-    """Return the unfitted steps that stand behind the backbone, the estimator last."""
+    """Return the unfitted steps after the backbone, with the estimator last."""
     from zeroshot import CalibratedStacking
 
     if calibrate and name == "ensemble":  # whose eszsl is fitted to fewer classes in each fold
@@ -212,16 +212,16 @@ def prior_of(
     backbone : TimmFeatures
         Fitted.
     labels : list of str
-        What images may show.
+        Candidate labels.
     embedding : LabelEmbedding, optional
-        Vectors beside WordNet; the words' if None.
+        Vectors used in addition to WordNet; word vectors if None.
     overrides : mapping of str to str or list of str, optional
-        What labels mean.
+        Meanings of labels.
 
     Raises
     ------
     ValueError
-        This backbone has none.
+        This backbone has no classifier.
     UnknownLabelError
         Labels have neither a noun synset nor a vector.
     """
@@ -251,7 +251,7 @@ def prior_of(
 
 
 def has_head(backbone: Any) -> bool:
-    """Tell whether a backbone comes with a classifier of its own."""
+    """Return whether a backbone has its own classifier."""
     try:
         return backbone.source_head_ is not None
     except AttributeError:
@@ -265,12 +265,12 @@ def knows_the_heads_classes(label_embedding: str | None) -> bool:
 
 
 def check_runs_on_device(label_embedding: str) -> None:
-    """Raise if a device or batch size was given for label vectors that are looked up.
+    """Raise if a device or batch size was given for label vectors that do not need a network.
 
     Raises
     ------
     UsageError
-        The message says for which it is.
+        The message says for which label vectors the option is.
     """
     if label_embedding not in TEXT_NETWORKS:
         which = " and ".join(TEXT_NETWORKS)
@@ -303,7 +303,7 @@ def read_attributes(path: str | os.PathLike, overrides: Mapping[str, Any] | None
     Raises
     ------
     UsageError
-        It is no such table; the message says in which line.
+        The file is not such a table. The message gives the line.
     """
     import zeroshot
 

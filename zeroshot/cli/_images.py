@@ -21,7 +21,7 @@ DATASETS = {
 
 
 class LabelledImages(NamedTuple):
-    """Images and the class of each.
+    """Images and their classes.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class LabelledImages(NamedTuple):
     empty_classes : sequence of str
         Class folders without an image.
     other_files : mapping of str to int
-        How many files have which other ending than an image's.
+        Number of files by extension, for extensions that are not of images.
     """
 
     images: Any
@@ -46,7 +46,7 @@ class LabelledImages(NamedTuple):
         return sorted(set(self.labels.tolist()))
 
     def where(self, keep: Any) -> LabelledImages:
-        """Return the images for which `keep`, a mask or rows, says so."""
+        """Return the images selected by `keep`, a mask or row positions."""
         from zeroshot._utils._validation import take_rows
 
         rows = keep.nonzero()[0] if keep.dtype == bool else keep
@@ -59,14 +59,15 @@ def load_classes(source: str, *, judged: bool) -> LabelledImages:
     Parameters
     ----------
     source : str
-        A name of `DATASETS`, or a path; a folder called as a data set is written ``./cifar100``.
+        A name of `DATASETS`, or a path. Write ``./cifar100`` for a folder with the name of a data
+        set.
     judged : bool
-        Of a data set, take the images that models are judged on, not those to learn from.
+        For a data set, take the test images instead of the training images.
 
     Raises
     ------
     FileNotFoundError
-        There is no such folder, or the data set is not on this machine.
+        The folder does not exist, or the data set is not on this machine.
     """
     if source not in DATASETS:
         return _load_folder(source)
@@ -124,16 +125,16 @@ def report_endings(others: Sequence[str], n_images: int) -> dict[str, int]:
 
 
 class Read(NamedTuple):
-    """What became of images.
+    """Features of images, and errors.
 
     Attributes
     ----------
     features : ndarray of shape (n_read, n_features), or list of str
-        Of each image that could be read; the images themselves, for a model that takes these.
+        Features of each readable image, or the images themselves for a model that takes images.
     rows : ndarray of int of shape (n_read,)
-        Their positions among all images.
+        Positions of the readable images among all images.
     unreadable : list of dict
-        ``path`` and ``error`` of each other image.
+        ``path`` and ``error`` of each unreadable image.
     """
 
     features: Any
@@ -142,13 +143,13 @@ class Read(NamedTuple):
 
 
 def extract(backbone: Any, images: Any) -> Read:
-    """Return the features of the images that can be read, and what is wrong with the others."""
+    """Return the features of the readable images, and the errors of the others."""
     result = backbone.extract(images)
     return Read(result.features, result.indices, _entries(images, result.errors))
 
 
 def read_all(images: Sequence[Any], **limits: Any) -> Read:
-    """Return the images that can be read, for a model with a network of its own."""
+    """Return the readable images, for a model with its own network."""
     import numpy as np
 
     from zeroshot._utils._decoding import Limits

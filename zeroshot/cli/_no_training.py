@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     import numpy as np
 
 N_FOLDS, N_FOLDS_TRAINED = 5, 2
-FEW_CLASSES = 4  # below this no two classes can be left out and two be learnt
-WORSE = 0.01  # by so much less, a model is worse
+FEW_CLASSES = 4  # minimum: two classes to leave out and two to learn
+WORSE = 0.01  # minimum difference for a worse model
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean class accuracies on images left out, the labels of their kind being on offer.
+    """Mean class accuracies on held-out images, with the labels of their kind as candidates.
 
     Attributes
     ----------
     kind : {"learnt", "other"}
-        Whether other images of the classes are learnt, or the classes themselves are left out.
+        "learnt": other images of the same classes are learnt. "other": the classes are left out.
     model : float
-        Of the method, learning from the rest.
+        Accuracy of the method, trained on the rest.
     no_training : float or None
-        Of the network's own classifier, carried over to the labels; None where there is none.
+        Accuracy of the network's own classifier, transferred to the labels; None if there is none.
     chance : float
-        Of labels drawn at random.
+        Accuracy of random labels.
     n_classes : int
-        How many classes it is the mean over.
+        Number of classes in the mean.
     error : float
         Standard error of `model` over the classes.
     """
@@ -61,27 +61,27 @@ def compare_with_no_training(
     n_folds: int,
     seed: int,
 ) -> list[Comparison]:
-    """Leave out images and classes in turn, and name them by the model and without training.
+    """Leave out images and classes in turn, and classify them with the model and without training.
 
     Parameters
     ----------
     fit : callable
-        From rows and labels to a fitted model with ``with_candidates``.
+        Function from rows and labels to a fitted model with ``with_candidates``.
     prior : classifier or None
-        Fitted: what the network knows without training.
+        Fitted classifier of the network without training.
     X : ndarray of shape (n_samples, n_features)
         Features.
     y : ndarray of shape (n_samples,)
         Labels.
     n_folds : int
-        At most so many folds.
+        Maximum number of folds.
     seed : int
-        Of the folds.
+        Seed of the folds.
 
     Returns
     -------
     comparisons : list of Comparison
-        For "learnt" and for "other", as far as there are enough classes and images.
+        Comparisons for "learnt" and "other", if there are enough classes and images.
     """
     import numpy as np
 
@@ -110,7 +110,7 @@ def compare_with_no_training(
 
 
 def _folds(y: np.ndarray, n_folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield rows to learn from and rows left out, of the classes learnt and of others."""
+    """Yield training rows and held-out rows, of learnt classes and of others."""
     import numpy as np
     from sklearn.model_selection import StratifiedKFold
 
@@ -151,12 +151,12 @@ def _compared(kind: str, hits: np.ndarray, y: np.ndarray) -> Comparison:
 
 
 def verdict(comparison: Comparison, estimator: str) -> str | None:
-    """Return a warning where the model is worse than no training, or than chance.
+    """Return a warning if the model is worse than no training or chance.
 
     Parameters
     ----------
     comparison : Comparison
-        Of one kind of classes.
+        Comparison on one kind of classes.
     estimator : str
         Its name on the command line.
     """
