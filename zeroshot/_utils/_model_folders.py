@@ -1,8 +1,8 @@
 """Checks of model folders before another library opens them.
 
-The libraries import what a file in the folder names, or pass what it holds to functions that do.
-Here every JSON file is compared with what it may name. Nothing is imported for that, and nothing is
-asked of the library, so that its version does not matter.
+These libraries import modules that a file in the folder names, or pass its content to functions
+that do. Here every JSON file is checked against tables of allowed names. The check does not import
+or call the library, so its version does not matter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CODE = frozenset({".py", ".pyc", ".pyd", ".pyx", ".so", ".dll", ".dylib", ".whl
 # Files that make a library open another model than the one in the folder.
 _ELSEWHERE = frozenset({"adapter_config.json"})
 
-# Files that hold words only, and which code reads that no entry can steer.
+# Files that contain only words, read by code that no entry can control.
 _WORDS = frozenset({"tokenizer.json", "vocab.json", "added_tokens.json", "special_tokens_map.json"})
 
 # Keys that make a library run code, fetch it, or choose what is imported.
@@ -42,7 +42,7 @@ _FORBIDDEN = frozenset(
 )
 _MUST_BE_TRUE = frozenset({"weights_only", "use_safetensors"})
 
-# Attention may name a kernel on the model hub, which is downloaded and run.
+# Attention may name a kernel on the model hub, which would be downloaded and run.
 _ATTENTION = ("attn_implementation", "experts_implementation")
 _OWN_ATTENTION = (None, "eager", "sdpa", "flash_attention_2", "flex_attention", "grouped_mm")
 
@@ -67,24 +67,24 @@ Entry = tuple[str, Any]
 
 
 def check_model_folder(folder: Path, *, owner: str) -> dict[str, Any]:
-    """Raise if a file of a model's folder names what is not in the tables here.
+    """Raise if a file of a model's folder has a name that is not in the tables here.
 
     Parameters
     ----------
     folder : Path
-        With the model's files, in it and below it.
+        Folder with the model's files, at any depth.
     owner : str
-        Who asks, for the messages.
+        Name of the caller, for the messages.
 
     Returns
     -------
     dict of str to object
-        What each JSON file holds, by its path from `folder`, with slashes.
+        Content of each JSON file, by its path from `folder`, with slashes.
 
     Raises
     ------
     IntegrityError
-        It does; the message names the file and the entry.
+        A file has such a name. The message gives the file and the entry.
     """
     contents = {}
     for path in _files_of(folder, owner):
@@ -110,13 +110,13 @@ def _files_of(folder: Path, owner: str) -> Iterator[Path]:
 
 
 def read_json(path: Path, *, owner: str) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises
     ------
     IntegrityError
-        It is not JSON, too large, nested too deep, or has a key twice in one object: which of the
-        two values counts depends on who reads it.
+        The file is not JSON, too large, nested too deeply, or has a duplicate key in an object.
+        Readers differ in which of the two values they use.
     """
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -36,23 +36,24 @@ def create_clip(model_name: Any, weights: Any, *, seed: int, owner: str) -> torc
     Parameters
     ----------
     model_name : str or path
-        An architecture that open_clip knows, or a folder with an ``open_clip_config.json``.
+        An architecture of open_clip, or a folder with an ``open_clip_config.json``.
     weights : str, path or None
-        A tag of open_clip's, or a file of weights of this architecture, read without unpickling;
-        None is random initialisation. Only a tag that is not in the local cache is downloaded.
+        A tag of open_clip, or a file with weights of this architecture, which is read without
+        unpickling. None is random initialisation. A tag is downloaded only if it is not in the
+        local cache.
     seed : int
-        Of the random initialisation.
+        Seed of the random initialisation.
     owner : str
-        Who asks, for the messages.
+        Name of the caller, for the messages.
 
     Raises
     ------
     MissingDependencyError
         open_clip is not installed.
     ValueError, FileNotFoundError, DownloadError
-        The architecture or the weights cannot be had; the message says what to pass.
+        The architecture or the weights are not available. The message says what to pass.
     IntegrityError
-        The weights are not of this architecture, or no weights at all.
+        The file does not contain weights, or not those of this architecture.
     """
     open_clip = import_optional("open_clip", owner=owner, extra="text")
     name = check_model_name(open_clip, model_name, owner=owner)
@@ -84,12 +85,12 @@ def create_clip(model_name: Any, weights: Any, *, seed: int, owner: str) -> torc
 
 
 def check_model_name(open_clip: ModuleType, model_name: Any, *, owner: str) -> str:
-    """Return an architecture's name as open_clip takes it: with a prefix if it is a folder.
+    """Return an architecture's name for open_clip: with a prefix if it is a folder.
 
     Raises
     ------
     ValueError
-        open_clip knows no such architecture.
+        open_clip does not have this architecture.
     FileNotFoundError
         It is a folder without a configuration.
     """
@@ -144,7 +145,7 @@ def check_clip_folder(folder: Path, *, owner: str) -> None:
 def _find_weights(
     open_clip: ModuleType, model_name: Any, weights: Any, owner: str
 ) -> tuple[Path | None, dict[str, Any]]:
-    """Return the file of weights, and how images are prepared for these weights."""
+    """Return the file of weights, and the image preprocessing for these weights."""
     if weights is None:
         return None, {}
     path = Path(weights).expanduser() if isinstance(weights, (str, os.PathLike)) else None
@@ -177,7 +178,7 @@ def _find_weights(
 def _check_activation(
     open_clip: ModuleType, model_name: str, weights: str, tag: dict[str, Any], owner: str
 ) -> None:
-    """Raise where weights were trained with another activation than the architecture has."""
+    """Raise if weights were trained with a different activation from the architecture's."""
     config = open_clip.get_model_config(model_name)
     trained, has = bool(tag.get("quick_gelu")), bool(config.get("quick_gelu"))
     if trained != has:
@@ -234,7 +235,7 @@ def _load(
 
 
 def tokenizer_of(model_name: Any, *, owner: str) -> Any:
-    """Return what turns texts into the numbers that a model of open_clip takes.
+    """Return the tokenizer of a model of open_clip.
 
     Raises
     ------
@@ -255,7 +256,7 @@ def tokenizer_of(model_name: Any, *, owner: str) -> Any:
 
 
 def n_tokens(tokenizer: Any, text: str) -> int:
-    """Return how many tokens a text has for a tokenizer of open_clip, its two ends among them."""
+    """Return the number of tokens of a text for a tokenizer of open_clip, with both end tokens."""
     if hasattr(tokenizer, "encode"):
         return len(tokenizer.encode(text)) + 2
     return len(tokenizer.tokenizer(text, truncation=False, verbose=False)["input_ids"])
@@ -270,9 +271,9 @@ def text_config(model_name: Any, *, owner: str) -> str:
 
 @contextmanager
 def _root_logger_left_alone() -> Iterator[None]:
-    """Drop what open_clip tells the root logger, and let it set up no handler of its own there.
+    """Drop open_clip's messages to the root logger, and keep it from adding a handler there.
 
-    It says that a model has no weights, before these are loaded.
+    It reports that a model has no weights before the weights are loaded.
     """
 
     def keep(record: logging.LogRecord) -> bool:

@@ -42,7 +42,7 @@ def _versions() -> dict[str, str]:
 
 
 def as_json(value: Any) -> str:
-    r"""Return a value as JSON in ASCII; what is no finite number becomes null.
+    r"""Return a value as JSON in ASCII. Numbers that are not finite become null.
 
     Examples
     --------

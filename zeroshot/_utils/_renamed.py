@@ -10,19 +10,19 @@ T = TypeVar("T", bound=type)
 
 Names = Mapping[str, tuple[str, type | None]]
 
-_LONGEST = 60  # characters of a value that a message repeats
+_LONGEST = 60  # maximum length of a value in a message
 
 
 def renamed(**names: str) -> Callable[[T], T]:
-    """Decorate an estimator whose parameters, or fitted attributes, have other names than before.
+    """Decorate an estimator with renamed parameters or fitted attributes.
 
-    The constructor and ``set_params`` answer an old name with the line to write. A saved model
-    with old names loads. The signature stays clean, as scikit-learn needs it.
+    For an old name, the constructor and ``set_params`` raise an error with the line to write. Saved
+    models with old names can be loaded. The signature is not changed, as scikit-learn requires.
 
     Parameters
     ----------
     **names : str
-        For each old name, the new one. Fitted attributes end in an underscore.
+        New name of each old name. Fitted attributes end in an underscore.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def renamed(**names: str) -> Callable[[T], T]:
 
 
 def moved(part: type, *, to: str, names: Iterable[str]) -> Callable[[T], T]:
-    """Decorate an estimator some of whose parameters are now those of an object that it takes.
+    """Decorate an estimator with parameters that moved to an object that it takes.
 
     Parameters
     ----------
@@ -71,14 +71,15 @@ def moved(part: type, *, to: str, names: Iterable[str]) -> Callable[[T], T]:
 
 
 def revalued(**values: Mapping[str, str]) -> Callable[[T], T]:
-    """Decorate an estimator some of whose parameters take other values than before.
+    """Decorate an estimator with renamed values of parameters.
 
-    A saved model with old values loads. What the constructor says to them is up to the estimator.
+    Saved models with old values can be loaded. The estimator decides how its constructor treats
+    them.
 
     Parameters
     ----------
     **values : mapping of str to str
-        For each parameter, the value of today for each old one.
+        For each parameter, a mapping from old values to current values.
 
     Examples
     --------
@@ -103,14 +104,14 @@ def old_names(cls: type) -> Names:
 
 
 def translated(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return saved parameters, or fitted attributes, by their names and values of today.
+    """Return saved parameters or fitted attributes with their current names and values.
 
     Parameters
     ----------
     cls : type
         The class that they belong to.
     values : mapping of str to object
-        By the names of the version that saved them.
+        Values by their names in the version that saved them.
     """
     known, of_before = old_names(cls), getattr(cls, "_old_values", {})
     new = {name: value for name, value in values.items() if name not in known}

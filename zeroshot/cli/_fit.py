@@ -283,7 +283,7 @@ def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
-    """Return the images of the classes that are not left out, of two classes at least."""
+    """Return the images of the classes that are not left out, at least two classes."""
     import numpy as np
 
     known = [*data.class_names, *data.empty_classes]
@@ -400,22 +400,22 @@ def _record(
 
 @dataclass(frozen=True)
 class Summary:
-    """What was fitted, and how good it is beside no training.
+    """Summary of a fit, with the comparison with no training.
 
     Attributes
     ----------
     model, estimator : str
-        Where it is, and which method it is.
+        Path of the model, and name of the method.
     calibration : float or None
-        What is taken off the scores of learnt classes.
+        Number that is subtracted from the scores of learnt classes.
     classes : list of str
         Learnt.
     n_images, n_skipped : int
-        Learnt from, and not readable.
+        Numbers of training images and of unreadable images.
     comparisons : list of Comparison
-        On images and on classes left out.
+        Comparisons on held-out images and on held-out classes.
     unknown : list of str
-        Classes that were left out because nothing knows them.
+        Classes that were left out because they are unknown.
     """
 
     model: str

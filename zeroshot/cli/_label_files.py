@@ -9,13 +9,13 @@ from typing import Any
 
 from zeroshot.cli._terminal import UsageError, say
 
-# What the first line says where it heads a list, and is no label of it.
+# First lines that are a heading of the list and not a label.
 _HEADERS = ("label", "labels", "class", "classes", "class_name", "class_names", "class name")
 _COMMENT = "#"
 
 
 def labels_in(text: str, source: str, option: str) -> list[str]:
-    """Return the labels that a text holds, by the ending of its name or its first letter.
+    """Return the labels in a text. The suffix of its name or its first letter gives the format.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def labels_in(text: str, source: str, option: str) -> list[str]:
     source : str
         Its name.
     option : str
-        Which option named it, for the messages.
+        Option that named the file, for the messages.
 
     Raises
     ------
     UsageError
-        It is JSON or CSV, and does not say which of its parts are labels.
+        The text is JSON or CSV, and it is unclear which of its parts are labels.
     """
     name = source.lower()
     if name.endswith(".json") or text.lstrip()[:1] in ("[", "{"):
