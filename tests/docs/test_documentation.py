@@ -386,6 +386,7 @@ def test_open_labels_example_names_photos_above_its_control(data_home, tmp_path,
     assert len(top) == 2 and min(top.values()) > 0.4
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_own_photos_example_never_loses_to_no_training(data_home, capsys):
     """On three of its folders; the study's 120 are in docs/results.md."""

@@ -31,6 +31,7 @@ def study() -> Iterator[ModuleType]:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow  # a whole study, small
 def test_every_method_stands_beside_its_controls(
     study: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def cosine(words: Any, one: str, other: str) -> float:
     return float(unit(first) @ unit(second))
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_every_part_is_printed_and_kept(
     study: ModuleType, finished: tuple[Path, Any], capsys: pytest.CaptureFixture[str]
@@ -86,6 +87,7 @@ def test_every_part_is_printed_and_kept(
             assert min(picture.size) > 200
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_a_second_run_trains_and_computes_nothing(
     study: ModuleType,
@@ -113,6 +115,7 @@ def test_a_second_run_trains_and_computes_nothing(
     assert study.main([*arguments, "--parts", "hits"]) == {"hits": results["hits"]}
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_hits_over_epochs_end_with_those_of_the_fitted_models(
     study: ModuleType, finished: tuple[Path, Any], shop: Any
@@ -145,6 +148,7 @@ def test_hits_over_epochs_end_with_those_of_the_fitted_models(
     assert figures["chance"] == {"hit@1": 1 / 6, "hit@3": 0.5, "hit@5": 5 / 6}
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_answers_from_unseen_labels_are_scored_by_raw_cosines(
     study: ModuleType, finished: tuple[Path, Any], shop: Any
@@ -179,6 +183,7 @@ def test_answers_from_unseen_labels_are_scored_by_raw_cosines(
     assert got == pytest.approx(np.mean(naive), abs=1e-6)
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_conse_is_the_mean_vector_of_what_softmax_believes(
     study: ModuleType, finished: tuple[Path, Any], shop: Any

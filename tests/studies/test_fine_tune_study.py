@@ -42,6 +42,7 @@ def record(study: ModuleType, folder: Path) -> dict:
     return study.main(arguments)
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_every_start_stands_beside_its_controls_and_the_published_figures(
     data_home: Path, record: dict, study: ModuleType
@@ -78,6 +79,7 @@ def test_every_start_stands_beside_its_controls_and_the_published_figures(
     assert sources["unrelated"]["starts from"] == ["bubble"]
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_the_study_keeps_what_it_printed_and_draws_it(
     data_home: Path, record: dict, folder: Path
@@ -91,6 +93,7 @@ def test_the_study_keeps_what_it_printed_and_draws_it(
             assert min(picture.size) > 300
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_finished_runs_are_not_made_again_and_others_are(
     data_home: Path,
@@ -125,6 +128,7 @@ def test_finished_runs_are_not_made_again_and_others_are(
     lost.write_text(text)
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_kept_stages_train_as_the_library_itself_does(
     data_home: Path, record: dict, study: ModuleType, folder: Path

@@ -181,6 +181,7 @@ def test_a_fold_that_was_interrupted_ends_with_the_same_figures(
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow  # a whole study, small
 def test_folds_go_to_processes_of_their_own(
     run: tuple[Path, list[str]], figures: dict, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def ridge(embedding, **params):
 # What is asked for, and what comes --------------------------------------------------------------
 
 
+@pytest.mark.slow  # a whole study, small
 def test_all_400_000_words_of_glove():
     """Every word is a candidate, and the best are those of the exact search over the vectors."""
     glove = WordVectors()

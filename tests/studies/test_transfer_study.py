@@ -42,6 +42,7 @@ def results(study: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return study.main(["--preset", "tiny", "--output", str(folder)]), folder
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_the_study_prints_every_row_beside_its_controls(
     data_home: Path, results: tuple[dict, Path], study: ModuleType
@@ -66,6 +67,7 @@ def test_the_study_prints_every_row_beside_its_controls(
     assert {"macro F, ImageNet synonyms", "macro F, the rest"} < set(next(iter(names.values())))
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_the_study_keeps_what_it_printed_and_draws_it(
     data_home: Path, results: tuple[dict, Path]
@@ -80,6 +82,7 @@ def test_the_study_keeps_what_it_printed_and_draws_it(
             assert min(picture.size) > 200
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_neighbor_curves_go_from_one_source_to_all(results: tuple[dict, Path]) -> None:
     curves = results[0]["CIFAR-100"]["neighbors"]
@@ -159,6 +162,7 @@ def test_paired_intervals_are_students(study: ModuleType) -> None:
     assert study.paired_interval(first, second) == pytest.approx(tuple(expected))
 
 
+@pytest.mark.slow  # a whole study, small
 def test_the_constants_are_tried_on_training_images(
     study: ModuleType, capsys: pytest.CaptureFixture
 ) -> None:
