@@ -22,6 +22,7 @@ except ImportError:  # on Windows
 
 fcntl: Any = _fcntl
 _LINUX = sys.platform == "linux"
+_UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
 
@@ -158,10 +159,11 @@ def _remove_leftovers(target: Path) -> None:
     """Remove leftovers of killed processes that were writing `target`: they are not locked."""
     if fcntl is None:
         return
-    with _locked(target.parent):
+    with _locked(target.parent) as held:
         for path in target.parent.glob(f".{glob.escape(target.name)}{_MARK}*"):
             if path.is_dir() and not (path / _LOCK).exists():
-                shutil.rmtree(path)
+                if held:
+                    shutil.rmtree(path)
                 continue
             try:
                 handle = os.open(path / _LOCK if path.is_dir() else path, os.O_RDONLY)
@@ -175,15 +177,21 @@ def _remove_leftovers(target: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Stop other processes from removing or creating temporary folders in a folder."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Stop other processes from removing or creating temporary folders in a folder.
+
+    Yields whether there is such a lock.
+    """
     handle = _open_folder(folder)
     if handle is None:
-        yield
+        yield False
         return
+    held = False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        with _where_locks_exist():
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            held = True
+        yield held
     finally:
         os.close(handle)
 
@@ -193,14 +201,26 @@ def _open_folder(folder: Path) -> int | None:
 
 
 def _try_lock(handle: int) -> bool:
-    """Lock an open file until it is closed; return False if another process has the lock."""
-    if fcntl is None:
-        return True
+    """Lock an open file until it is closed; return whether this process has the lock.
+
+    On file systems without locks nobody has it, so that no leftovers are removed there.
+    """
+    locked = False
+    with _where_locks_exist(), suppress(BlockingIOError):
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+    return locked
+
+
+@contextmanager
+def _where_locks_exist() -> Iterator[None]:
+    """Pass over the errors of file systems without locks: NFS locks no folder, for example."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOLCK, *_UNSUPPORTED):
+            raise
 
 
 def _exchange(new: Path, target: Path, work: Path) -> None:
@@ -225,7 +245,7 @@ def _exchanged(new: Path, target: Path) -> bool:
     if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+    if number in (errno.EINVAL, *_UNSUPPORTED):
         return False
     raise OSError(number, os.strerror(number), str(new), None, str(target))
 
