@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from zeroshot import AttributeTable, CalibratedStacking, DeViSEClassifier, RejectOption, load, save
 from zeroshot.exceptions import LabelWarning
@@ -292,3 +292,18 @@ def test_too_few_classes_have_a_remedy_that_helps():
     model = RejectOption(ridge(temperature=0.1), coverage=0.5)
     with pytest.raises(ValueError, match=r"rejection holds .* has 3. Pass [^,]*classes\.$"):
         model.fit(X[rows], Y[rows])
+
+
+def test_the_steps_before_the_classifier_run_once():
+    calls = []
+
+    def counted(rows):
+        calls.append(len(rows))
+        return rows
+
+    steps = make_pipeline(FunctionTransformer(counted), PLAIN)
+    model = RejectOption(FrozenEstimator(steps), threshold=0.4).fit()
+    calls.clear()
+    answers = model.predict(NEW)
+    assert calls == [len(NEW)]
+    assert np.array_equal(answers == "unknown", ~model.answers(NEW))

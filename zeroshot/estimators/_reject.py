@@ -333,8 +333,9 @@ class RejectOption(
             All samples are rejected.
         """
         check_is_fitted(self)
-        labels = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        answered = self.answers(X)
+        final, inner = final_and_input(self.classifier_, X)  # once: images go through a network
+        labels = self.classes_[final.predict_proba(inner).argmax(axis=1)]
+        answered = self._is_answered(_right_probability(final, inner, float(self.none_share)))
         if not answered.any():
             warn_caller(
                 f"{_OWNER}: all {len(answered)} samples are rejected. Lower the threshold, which "
@@ -356,8 +357,10 @@ class RejectOption(
             Whether the probability of being right reaches ``threshold_``.
         """
         check_is_fitted(self)
-        kept = self.threshold_ * (1 - 1e-6)  # in single precision
-        return self.right_proba(X) >= kept
+        return self._is_answered(self.right_proba(X))
+
+    def _is_answered(self, right: np.ndarray) -> np.ndarray:
+        return right >= self.threshold_ * (1 - 1e-6)  # in single precision
 
     def right_proba(self, X: Any) -> np.ndarray:
         """Return the probability that the most probable label of each sample is right.
