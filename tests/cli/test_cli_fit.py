@@ -637,7 +637,7 @@ def test_evaluate_offers_the_folders_classes_too(
 ) -> None:
     assert main(["evaluate", str(model), str(photos), "--format", "json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["settings"]["n_on_offer"] == 4
+    assert result["settings"]["n_candidates"] == 4
     assert result["settings"]["n_unseen_classes"] == 2
     assert result["figures"]["seen_accuracy"]["value"] > 0.5
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
@@ -727,7 +727,7 @@ def test_evaluate_on_unseen_classes_alone(
     rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
     assert rows["unseen_accuracy"]["random_label"] == "0.5"
     assert main(argv) == 0
-    assert "8 samples of 0 seen and 2 unseen classes, 2 labels on offer" in capsys.readouterr().out
+    assert "8 samples of 0 seen and 2 unseen classes, 2 candidate labels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -749,12 +749,13 @@ def test_model_comes_first(model: Path, photos: Path, capsys: pytest.CaptureFixt
     for source in (str(photos), "cifar100"):
         error = error_of(["evaluate", source, str(model)], capsys, code=2)
         assert error == (
-            f"{source} is no model, and {model} is one. MODEL comes first: zeroshot evaluate "
+            f"{source} is not a model, and {model} is one. MODEL comes first: zeroshot evaluate "
             f"{model} {source}"
         )
     error = error_of(["evaluate", str(photos), str(photos)], capsys, code=1)
     assert error == (
-        f"{photos} is no model: it holds no config.json. Name a folder that 'zeroshot fit' wrote."
+        f"{photos} is not a model: it holds no config.json. Name a folder that 'zeroshot fit' "
+        "wrote."
     )
 
 

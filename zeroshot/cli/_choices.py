@@ -130,12 +130,12 @@ def build_embedding(
 
 
 def _without_owner(error: Exception, owner: str) -> str:
-    """Return an error's text as the command line says it: it knows no classes of Python."""
+    """Return the text of an error without the names of Python classes."""
     return in_options(error).removeprefix(f"{owner}: ")
 
 
 def _joined(text: str | list[str]) -> str:
-    """Return a list of texts as synonyms, for what takes one name per label."""
+    """Join the texts of a label with commas, for embeddings that take one name per label."""
     return text if isinstance(text, str) else "; ".join(text)
 
 
@@ -205,7 +205,7 @@ def prior_of(
     embedding: Any = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return the backbone's own classifier carried over to other labels, frozen: no training.
+    """Return a classifier of other labels from the backbone's own head, without training.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def has_head(backbone: Any) -> bool:
 
 
 def knows_the_heads_classes(label_embedding: str | None) -> bool:
-    """Tell whether these label vectors know other classes than the user's, such as ImageNet's."""
+    """Return whether these label vectors have the classes of the head, such as ImageNet's."""
     name = label_embedding or DEFAULT_EMBEDDING
     return name != "hash" and not name.lower().endswith(SUFFIX)
 

@@ -1,4 +1,4 @@
-"""``zeroshot datasets``: which data sets are on this machine, and how to get the others."""
+"""``zeroshot datasets``: data sets on this machine, and how to get the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLUMNS = ("dataset", "here", "n_bytes", "path", "get")
 @with_output("FILE", "instead of standard output")
 @with_format()
 def datasets(args: SimpleNamespace) -> int:
-    """List them."""
+    """List the data sets."""
     output = Output(args)
     if args.download is not None:
         _download(args.download)
