@@ -47,6 +47,7 @@ def rows(repeats: int) -> Iterator[Row]:
     names = np.array(class_names("cifar100"))
     seen = np.sort(np.random.default_rng(0).permutation(names)[:N_SEEN])
     vectors = WordNetEmbedding().embed(names)
+    vectors = vectors[:, vectors.any(axis=0)]
     used = (vectors[np.isin(names, seen)] != 0).any(axis=0)
     whole, part = AttributeTable(vectors, names), AttributeTable(vectors[:, used], names)
     rng = np.random.default_rng(1)

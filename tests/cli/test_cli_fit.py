@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding, OpenLabelClassifier, Training, WordVectors
@@ -521,6 +522,22 @@ def test_attributes_in_a_csv_name_classes_never_seen(photos: Path, tmp_path: Pat
     assert capsys.readouterr().out.split()[1] in ("rose", "sea")
     argv = ["predict", image, "--model", str(folder), "--labels", "sea,sky"]
     assert "'sky'" in error_of([*argv, "--on-unknown", "raise"], capsys, 1)
+
+
+def test_published_attributes_and_glosses_are_label_embeddings(
+    photos: Path, tmp_path: Path
+) -> None:
+    names = np.empty((4, 1), dtype=object)
+    names[:, 0] = ["bus", "lion", "rose", "sea"]
+    table, folder = tmp_path / "att_splits.mat", tmp_path / "model"
+    att = np.array([[1, 0.8, 1, 0], [0, 0.7, 0.1, 0], [0, 0.2, 0.5, 1]])
+    savemat(table, {"att": att, "allclasses_names": names})
+    for given, kind in ((str(table), "AttributeTable"), ("gloss", "GlossEmbedding")):
+        argv = ["fit", str(photos), "--output", str(folder), "--force", *TINY]
+        assert main([*argv, "--label-embedding", given, "--estimator", "ridge"]) == 0
+        assert kind in repr(zeroshot.load(folder)[-1].label_embedding)
+    table.write_bytes(table.read_bytes()[:150])
+    assert main(["fit", str(photos), "--output", str(folder), "--label-embedding", str(table)]) == 2
 
 
 def test_vectors_that_embed_wrote_are_read_as_attributes(photos: Path, tmp_path: Path) -> None:

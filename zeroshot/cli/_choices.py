@@ -16,7 +16,8 @@ from zeroshot.cli._options import PATH, refuse
 from zeroshot.cli._terminal import UsageError, not_known
 from zeroshot.exceptions import IntegrityError, UnknownLabelError, in_options
 
-SUFFIX = ".csv"
+TABLES = (".csv", ".mat")
+"""Suffixes of tables of attributes."""
 
 
 DEFAULT_EMBEDDING = "glove"
@@ -24,6 +25,7 @@ LABEL_EMBEDDINGS = {
     "glove": "WordVectors",
     "wordnet": "WordNetEmbedding",
     "hierarchical": "HierarchicalEmbedding",
+    "gloss": "GlossEmbedding",
     "sentence": "SentenceEmbedding",
     "clip": "CLIPTextEmbedding",
     "hash": "HashEmbedding",
@@ -32,7 +34,7 @@ LABEL_EMBEDDINGS = {
 
 with_label_embedding = click.option(
     "--label-embedding", type=PATH, metavar="NAME|FILE", show_default=DEFAULT_EMBEDDING,
-    help=f"{', '.join(LABEL_EMBEDDINGS)}, or a file: word vectors, or attributes as CSV",
+    help=f"{', '.join(LABEL_EMBEDDINGS)}, or a file: word vectors, or attributes (CSV, .mat)",
 )  # fmt: skip
 
 TEXT_NETWORKS = ("sentence", "clip")
@@ -113,6 +115,8 @@ def build_embedding(
         return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=synonyms)
     if name == "wordnet":
         return zeroshot.WordNetEmbedding(300, overrides=synonyms)
+    if name == "gloss":
+        return zeroshot.GlossEmbedding(overrides=synonyms)
     if name in TEXT_NETWORKS:
         return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides, **running)
     if name == DEFAULT_EMBEDDING:
@@ -121,8 +125,14 @@ def build_embedding(
         known = [*LABEL_EMBEDDINGS, *N_WORDS]
         if message := not_known([name], known, what="label embedding or file"):
             raise UsageError(f"--label-embedding: {message}")
-    elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
-        return read_attributes(name, overrides)
+    elif os.path.isfile(name) and name.lower().endswith(TABLES):
+        if not name.lower().endswith(".mat"):
+            return read_attributes(name, overrides)
+        try:
+            return zeroshot.AttributeTable.from_file(name, overrides=overrides)
+        except (IntegrityError, ValueError) as error:
+            said = _without_owner(error, "AttributeTable.from_file")
+            raise UsageError(f"--label-embedding: {said}") from error
     try:
         return zeroshot.WordVectors(name, overrides=overrides)
     except (IntegrityError, ValueError) as error:
@@ -261,7 +271,7 @@ def has_head(backbone: Any) -> bool:
 def knows_the_heads_classes(label_embedding: str | None) -> bool:
     """Return whether these label vectors have the classes of the head, such as ImageNet's."""
     name = label_embedding or DEFAULT_EMBEDDING
-    return name != "hash" and not name.lower().endswith(SUFFIX)
+    return name != "hash" and not name.lower().endswith(TABLES)
 
 
 def check_runs_on_device(label_embedding: str) -> None:

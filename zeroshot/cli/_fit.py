@@ -23,7 +23,7 @@ from zeroshot.cli._choices import (
     DEFAULT_ESTIMATOR,
     ESTIMATORS,
     ESTIMATORS_HELP,
-    SUFFIX,
+    TABLES,
     TRAINED,
     WITH_HEAD,
     WITHOUT_HEAD,
@@ -262,7 +262,7 @@ def _known(
     """Return the images of labels with a vector, and the labels without one."""
     name = args.label_embedding or DEFAULT_EMBEDDING
     check = partial(_check_known, name, embedding)
-    hint = "" if name.lower().endswith(SUFFIX) else SAY_WHAT
+    hint = "" if name.lower().endswith(TABLES) else SAY_WHAT
     unknown = of_known(check, data.class_names, args.on_unknown, hint=hint).unknown
     return without_classes(data, unknown), unknown
 
@@ -273,7 +273,7 @@ def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
         embedding.embed(labels)
     except UnknownLabelError as error:
         lacking = [x for x, has in zip(labels, embedding.covers(labels), strict=True) if not has]
-        is_table = name.lower().endswith(SUFFIX)
+        is_table = name.lower().endswith(TABLES)
         mend = "Add a row for each" if is_table else "Say what they mean with --label-texts FILE"
         raise error.replace(
             labels=lacking,  # not what --label-texts has for them
