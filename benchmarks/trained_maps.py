@@ -6,7 +6,8 @@ Run it from the repository's root::
 
 WordNet's ancestors of 100 labels include many that only unseen classes have. The peer is the same
 fit without these dimensions. Weights of such dimensions get no gradient from most losses: if weight
-decay shrinks them into denormal numbers, the fit takes several times as long.
+decay shrinks them into denormal numbers, the fit takes several times as long on processors that are
+slow with these. Their number in the fitted map stands beside the times.
 """
 
 from __future__ import annotations
@@ -66,12 +67,17 @@ def rows(repeats: int) -> Iterator[Row]:
         def fit(table: AttributeTable, model: object = model, given: dict = given) -> object:
             return model.set_params(label_embedding=table, **given).fit(X, y)
 
-        took = cpu_medians({"all": lambda: fit(whole), "used": lambda: fit(part)}, repeats)
+        took = cpu_medians({"used": lambda: fit(part), "all": lambda: fit(whole)}, repeats)
+        weights = np.concatenate(
+            [w.ravel() for w in getattr(model, "coefs_", [vars(model).get("coef_")])]
+        )
+        denormal = (weights != 0) & (abs(weights) < np.finfo(np.float32).tiny)
         yield Row(
             f"{name}: {len(used)} dimensions",
             f"the {used.sum()} that a seen class has",
             took["all"],
             took["used"],
+            note=f"{denormal.sum()} denormal weights",
         )
 
 

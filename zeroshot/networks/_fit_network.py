@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -241,7 +241,7 @@ def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwo
             "weights: timm.create_model(name, num_classes=0)."
         ) from error
     if task.used is not None:
-        zero_unused(network.head[-1], task.used)
+        zero_unused(cast("nn.Linear", network.head[-1]), task.used)
     if estimator.init_from is not None:
         _copy_backbone(estimator.init_from, network, owner)
     return network

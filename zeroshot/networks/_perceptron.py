@@ -90,7 +90,7 @@ def fit_perceptron(
     if scale <= len(X) * np.finfo(np.float64).eps * np.abs(mean).max():
         scale = 1.0  # features are constant except for rounding errors, which must not be scaled up
     layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
-    zero_unused(layers[-1], vectors.any(axis=0))
+    zero_unused(layers[-1], (vectors != 0).any(axis=0))
     modules: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
         modules += [nn.ReLU(), layer]

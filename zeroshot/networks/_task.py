@@ -110,7 +110,7 @@ def vector_task(
     facts = {name: str(value) for name, value in {**about, "hidden": hidden}.items()}
     facts["label vectors"] = digest
     n_outputs = class_vectors.shape[1]
-    used = class_vectors.any(axis=0)
+    used = (class_vectors != 0).any(axis=0)
     return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts, used)
 
 
