@@ -103,9 +103,8 @@ def main() -> None:
         name: {kind: interval(truth, np.concatenate(hits)) for kind, hits in kinds.items()}
         for name, kinds in right.items()
     }
-    print(
-        f"{len(truth)} photos of {len(present)} animals; {len(set(animals.tolist())) - 1} in the head"
-    )
+    n_known = len(set(animals.tolist()) - {""})
+    print(f"{len(truth)} photos of {len(present)} animals; the head has {n_known} of the 50")
     for name, kinds in results.items():
         cells = [f"{k} {v[0]:.3f} [{v[1]:.3f}, {v[2]:.3f}]" for k, v in kinds.items()]
         print(f"{name:<40}" + "   ".join(cells))
