@@ -79,10 +79,8 @@ def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) 
     for number, given in arguments.items():
         try:
             result = function(*given)
-        except OSError:
-            raise  # a full disk or a vanished file system fails every partition
-        except Exception as error:
-            yield number, None, error
+        except (ValueError, RuntimeError, MemoryError) as error:
+            yield number, None, error  # others, such as a full disk, would fail every partition
         else:
             yield number, result, None
 

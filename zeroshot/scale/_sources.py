@@ -15,7 +15,7 @@ from typing import Any
 
 from zeroshot._utils._optional import import_optional
 from zeroshot.datasets._folders import HEIF_EXTENSIONS, IMAGE_EXTENSIONS
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import DownloadError, IntegrityError, MissingDependencyError
 
 OWNER = "open_source"
 EXTRA = "scale"
@@ -230,10 +230,9 @@ class Paths(Partition):
                 yield Item(key, path, columns)
                 continue
             try:
-                content = _read(path)
-            except Exception as error:  # file systems of fsspec raise errors of their own
-                said = f"{path} cannot be fetched ({type(error).__name__}: {error})"
-                yield Item(key, None, columns, said)
+                content = _fetch(path)
+            except DownloadError as error:
+                yield Item(key, None, columns, str(error))
             else:
                 yield Item(key, content, columns)
 
@@ -561,8 +560,6 @@ def _file_system(path: str) -> tuple[Any, str]:
     try:
         return core.url_to_fs(path)
     except ImportError as error:  # fsspec names the package, such as s3fs
-        from zeroshot.exceptions import MissingDependencyError
-
         raise MissingDependencyError(f"{OWNER}: {path} needs another package: {error}") from error
 
 
@@ -576,6 +573,13 @@ def _opened(path: str) -> Any:
 def _read(path: str) -> bytes:
     with _opened(path) as file:
         return file.read(MAX_MEMBER_BYTES)
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        return _read(url)
+    except Exception as error:  # file systems of fsspec raise errors of their own
+        raise DownloadError(f"{url} cannot be fetched ({type(error).__name__}: {error})") from error
 
 
 def _size(path: str) -> int | None:
