@@ -278,10 +278,9 @@ def _task(
     with tempfile.TemporaryDirectory() as work:
         saved = Path(work) / MODEL
         save(model, saved)
-        digest = digest_of(saved)
         facts = {
             "kind": "predictions" if k else "features",
-            "model": {"sha256": digest, "weights": first.weights_hash_},
+            "model": _about_model(first, rest, Path(work) / "rest"),
             "parameters": {
                 "dtype": dtype, "k": k, "columns": list(columns), "precision": precision,
                 "on_error": "raise" if raises else "skip", "partition_size": partition_size,
@@ -289,21 +288,42 @@ def _task(
             "source": source.describe(),
         }  # fmt: skip
         folder.begin(facts, resume=resume)
-        place = _shared(saved, folder, digest)
+        place = _shared(saved, folder)
     return Task(
-        owner=owner, model=place, digest=digest, output=folder.path, columns=columns, dtype=dtype,
+        owner=owner,
+        model=place,
+        digest=digest_of(place), output=folder.path, columns=columns, dtype=dtype,
         k=k, chunk=CHUNK, device=str(first.device), precision=precision, raises=raises,
     )  # fmt: skip
 
 
-def _shared(saved: Path, folder: OutputDataset, digest: str) -> str:
+_RUNNING = {
+    "batch_size", "device", "max_bytes", "max_pixels", "max_seconds", "num_workers", "on_error",
+    "precision", "progress", "random_state", "weights",
+}  # fmt: skip
+"""Parameters of a backbone that do not decide its features, or that the manifest has elsewhere."""
+
+
+def _about_model(backbone: Any, rest: Any, folder: Path) -> dict[str, str]:
+    """Return what decides the rows, as the manifest keeps it."""
+    from zeroshot.persistence import save
+
+    given = backbone.get_params(deep=False).items()
+    about = {name: repr(value) for name, value in given if name not in _RUNNING}
+    about |= {"class": type(backbone).__name__, "weights": backbone.weights_hash_}
+    if rest is not None:
+        save(rest, folder)
+        about["steps"] = digest_of(folder)
+    return about
+
+
+def _shared(saved: Path, folder: OutputDataset) -> str:
     """Return a folder that holds the model and that workers reach.
 
     It is beside the output or, if that is no folder of this machine, in the user's cache.
     """
-    place = Path(
-        folder.place(BESIDE, MODEL) if folder.is_local else cache_home() / "scale" / digest
-    )
+    in_cache = cache_home() / "scale" / digest_of(saved)
+    place = Path(folder.place(BESIDE, MODEL)) if folder.is_local else in_cache
     if not place.is_dir():
         with atomic_folder(place) as new:
             for file in saved.iterdir():
