@@ -14,7 +14,8 @@ the most frequent class down to 3 or to 1 of the rarest, on a geometric scale; o
 of ten classes, and none of the ten other candidates.
 
 The inductive classifiers are `EnsembleZeroShotClassifier` of what ``described_classes.py`` joins.
-Intervals are over classes, and differences paired.
+Intervals are over classes, and differences paired. Finished splits are kept in the cache: the same
+command resumes from them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 from archive_features import archive_features
 from described_classes import Parts, estimate
+from kept_parts import kept
 from open_labels_choice import without
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
@@ -42,13 +44,13 @@ from zeroshot import (
     TimmFeatures,
     TransductiveClassifier,
 )
+from zeroshot._utils._files import cache_home
 from zeroshot.estimators import _transductive
 from zeroshot.exceptions import LabelWarning
 from zeroshot.model_selection import ClassKFold, ClassShuffleSplit
 from zeroshot.taxonomy import class_synsets
 
 SEEDS = (0, 101, 102, 103, 104, 105)
-N_DRAWS = 3
 IMAGES = (50, 20, 10, 5, 2)
 TITLES = {
     **{str(n): f"{n} images per class" for n in IMAGES},
@@ -78,10 +80,10 @@ def batch_sizes(title: str, n_classes: int) -> np.ndarray:
     return np.full(n_classes, int(title))
 
 
-def drawn_batches(y: np.ndarray, title: str, seed: int) -> Iterator[np.ndarray]:
-    """Yield the rows of some batches; small ones are drawn more often."""
+def drawn_batches(y: np.ndarray, title: str, seed: int, n_draws: int) -> Iterator[np.ndarray]:
+    """Yield the rows of some batches."""
     names, codes = np.unique(y, return_inverse=True)
-    for draw in range(4 * N_DRAWS if title in ("2", "5") else N_DRAWS):
+    for draw in range(n_draws):
         rng = np.random.RandomState(1000 * seed + draw)
         sizes = rng.permutation(batch_sizes(title, len(names)))
         yield _transductive.drawn(codes, sizes, rng)
@@ -108,7 +110,7 @@ def inductive_models(
         rows = HeadRegressionClassifier(
             parts.head, kernels, weights=weights, alpha=0.1, overrides=parts.synsets, **shared
         )
-        both = [known[0], known[2], ("weights", FrozenEstimator(rows.fit()))]
+        both = [known[0], known[2], ("head", FrozenEstimator(rows.fit()))]
         models["head"] = EnsembleZeroShotClassifier(both, weights=[1, 1, 2], **unseen_only)
     return {title: model.fit(X, y) for title, model in models.items()}
 
@@ -136,7 +138,7 @@ def choose() -> dict[str, Any]:
                         made = _transductive.within_class_whitening(X[seen], y[seen])
                         spaces[shrinkage] = _transductive.whitened(X[test], *made)
                     for title in TITLES:
-                        for rows in list(drawn_batches(y[test], title, number))[:N_DRAWS]:
+                        for rows in drawn_batches(y[test], title, number, 3):
                             batch = _transductive.Batch(
                                 spaces[shrinkage][rows], scores[rows], true[rows]
                             )
@@ -167,48 +169,79 @@ class constant:  # noqa: N801
         setattr(_transductive, self.name, self.before)
 
 
-def cifar100(seeds: tuple[int, ...] = SEEDS, n_splits: int = 5) -> dict[str, Any]:
+def cifar100(n_splits: int = 5) -> dict[str, Any]:
     """Return the figures of 20 unseen classes of CIFAR-100, by seeds, model and batch."""
     sets = [archive_features("cifar100", subset) for subset in ("train", "test")]
     X, y = (np.concatenate([part[name] for part in sets]) for name in ("data", "target"))
     to_fit = np.arange(len(y)) < len(sets[0].target)
     parts = Parts("cifar100", np.unique(y), TimmFeatures(image_size=128).fit().source_head_)
-    found: dict[tuple[int, str, str], list[np.ndarray]] = {}
-    for seed in seeds:
-        splits = ClassShuffleSplit(n_splits=n_splits, test_size=20, random_state=seed)
-        for number, (seen, test) in enumerate(splits.split(X, y)):
-            unseen, learnt = np.unique(y[test]), seen[to_fit[seen]]
-            known = inductive_models(parts, X[learnt], y[learnt], unseen, head=True)
-            for title, model in known.items():
-                # Frozen, and no class is left to choose by: the constants of Tiny ImageNet.
-                transductive = TransductiveClassifier(FrozenEstimator(model))
-                transductive.fit(X[learnt], y[learnt])
-                inductive = model.predict(X[test]) == y[test]
-                for size in TITLES:
-                    for rows in drawn_batches(y[test], size, 10 * seed + number):
-                        right = transductive.predict(X[test][rows]) == y[test][rows]
-                        hits = np.rec.fromarrays(
-                            [y[test][rows], right, inductive[rows]], names="label,now,before"
-                        )
-                        found.setdefault((seed, title, size), []).append(hits)
-            print(f"seed {seed}, split {number}", flush=True)
-    groups = {"random_state=0": seeds[:1], "random_state=101 to 105": seeds[1:]}
-    results: dict[str, Any] = {}
-    for group, members in groups.items():
-        for title in ("no head", "head"):
-            for size in TITLES:
-                parts_of = [hits for seed in members for hits in found[seed, title, size]]
-                if not parts_of:
-                    continue
-                labels, now, before = (
-                    np.concatenate([hits[name] for hits in parts_of])
-                    for name in ("label", "now", "before")
-                )
-                results.setdefault(group, {}).setdefault(title, {})[size] = {
-                    "inductive": estimate(before, labels),
-                    "transductive (sees the test images)": estimate(now, labels, before),
-                }
-    return results
+    folder = cache_home() / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    constants = {name.lower(): getattr(_transductive, name) for name in GRID}
+    found: dict[str, list[Counts]] = {}
+    for seed, number in [
+        *((SEEDS[0], number) for number in range(5)),
+        *((seed, number) for number in range(n_splits) for seed in SEEDS[1:]),
+    ]:
+        splits = ClassShuffleSplit(n_splits=5, test_size=20, random_state=seed)
+        seen, test = list(splits.split(X, y))[number]
+        group = "random_state=0" if seed == 0 else "random_state=101 to 105"
+        counts = kept(
+            folder,
+            f"transductive {seed} {number}",
+            [seed, number, constants, TITLES],
+            lambda seen=seen, test=test, seed=10 * seed + number: counted(
+                parts, X, y, seen[to_fit[seen]], test, seed
+            ),
+        )
+        found.setdefault(group, []).append(counts)
+        print(f"seed {seed}, split {number}", flush=True)
+    return {
+        group: {
+            title: {size: figures([part[title][size] for part in members]) for size in TITLES}
+            for title in ("no head", "head")
+        }
+        for group, members in found.items()
+    }
+
+
+Counts = dict[str, dict[str, dict[str, list[int]]]]
+"""By model, batch and class: images, named rightly by the batch, and one by one."""
+
+
+def counted(
+    parts: Parts, X: np.ndarray, y: np.ndarray, learnt: np.ndarray, test: np.ndarray, seed: int
+) -> Counts:
+    """Return the counts of one class split."""
+    found: Counts = {}
+    models = inductive_models(parts, X[learnt], y[learnt], np.unique(y[test]), head=True)
+    for title, model in models.items():
+        # Frozen, and no class is left to choose by: the constants of Tiny ImageNet.
+        transductive = TransductiveClassifier(FrozenEstimator(model)).fit(X[learnt], y[learnt])
+        inductive = model.predict(X[test]) == y[test]
+        for size in TITLES:
+            by_class = found.setdefault(title, {}).setdefault(size, {})
+            for rows in drawn_batches(y[test], size, seed, 4 if size in ("2", "5") else 1):
+                right = transductive.predict(X[test][rows]) == y[test][rows]
+                for name in np.unique(y[test][rows]):
+                    of = y[test][rows] == name
+                    more = [of.sum(), right[of].sum(), inductive[rows][of].sum()]
+                    before = by_class.get(str(name), [0, 0, 0])
+                    by_class[str(name)] = [int(a + b) for a, b in zip(before, more, strict=True)]
+    return found
+
+
+def figures(counts: list[dict[str, list[int]]]) -> dict[str, Any]:
+    """Return both accuracies and the gain, with intervals over classes."""
+    flat = [(name, *numbers) for by_class in counts for name, numbers in by_class.items()]
+    labels = np.repeat([name for name, *_ in flat], [n for _, n, _, _ in flat])
+    now, before = (
+        np.concatenate([np.arange(row[1]) < row[place] for row in flat]) for place in (2, 3)
+    )
+    return {
+        "inductive": estimate(before, labels),
+        "transductive (sees the test images)": estimate(now, labels, before),
+    }
 
 
 def show(results: dict[str, Any]) -> None:
@@ -228,15 +261,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Choose, or run what was chosen; print and return the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--choose", action="store_true", help="vary the constants on Tiny ImageNet")
+    parser.add_argument(
+        "--splits", type=int, default=5, help="class splits of each of 101 to 105 (default: 5)"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the results there")
     options = parser.parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelWarning)  # some words have no vector
-        results = choose() if options.choose else cifar100()
+        results = choose() if options.choose else cifar100(options.splits)
     if not options.choose:
         show(results)
     if options.json:
-        how = "--choose " if options.choose else ""
+        how = "--choose " if options.choose else f"--splits {options.splits} "
         command = f"ZEROSHOT_DATA=FOLDER python studies/transductive.py {how}--json {options.json}"
         record = {"command": command, **results}
         Path(options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
