@@ -39,7 +39,7 @@ SHARPNESS = 30.0
 PULL = 2.0
 """κ: as how many images the mean of the batch counts in each class's mean."""
 N_ITERATIONS = 12
-WEIGHT = 0.2
+WEIGHT = 0.5
 LEAST_IMAGES = 2.0
 
 WEIGHTS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -107,7 +107,7 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
         By images per class, such as "10", the accuracy gained on batches of held-out classes;
         "skewed" stands for batches in which classes differ much in number. Empty where no class
         was held out: both parameters are numbers, there are fewer than four classes, or the
-        classifier is frozen and has seen all classes of ``fit``. ``"auto"`` is then 0.2 and 2.
+        classifier is frozen and has seen all classes of ``fit``. ``"auto"`` is then 0.5 and 2.
     mean_ : ndarray of shape (n_features,)
         The mean of the training classes' mean features.
     whitening_ : ndarray of shape (n_features, n_features)
