@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from zeroshot.estimators import _transductive
 
-STUDIES = Path(__file__).parents[2] / "studies"
+ROOT = Path(__file__).parents[2]
+STUDIES = ROOT / "studies"
 
 
 @pytest.fixture
@@ -71,3 +73,20 @@ def test_counts_of_splits_become_accuracies_and_a_paired_gain(study: ModuleType)
     assert found["inductive"]["value"] == pytest.approx(13 / 25)
     assert now["value"] == pytest.approx(19 / 25) and now["gain"] == pytest.approx(6 / 25)
     assert now["gain_interval"] == [0.0, pytest.approx(6 / 15)]
+
+
+def test_the_page_has_the_recorded_figures() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = page[page.index("## A batch of unlabelled images") :]
+    record = json.loads((ROOT / "docs/results/transductive.json").read_text(encoding="utf-8"))
+    assert f"`{record.pop('command')}`" in section
+    cells = 0
+    for by_model in record.values():
+        for by_size in by_model.values():
+            for found in by_size.values():
+                before, now = found["inductive"], found["transductive (sees the test images)"]
+                low, high = now["gain_interval"]
+                cell = f"| {before['value']:.3f} | **{now['value']:.3f}** | {now['gain']:+.3f} "
+                assert f"{cell}[{low:.3f}, {high:.3f}] |" in section
+                cells += 1
+    assert cells == 32
