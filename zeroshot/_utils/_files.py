@@ -94,6 +94,13 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
             _sync_folder(target.parent)
 
 
+def final_place(folder: str | os.PathLike) -> Path:
+    """Return the absolute path that a folder has in the end, also inside of `atomic_folder`."""
+    folder = Path(folder).absolute()
+    name, mark, _ = folder.parent.name.rpartition(_MARK)
+    return folder.parent.parent / name[1:] if mark and folder.name == "new" else folder
+
+
 def other_files(folder: Path, own: set[str]) -> list[str]:
     """Return the sorted names in a folder other than `own`, which would also be replaced."""
     return sorted({entry.name for entry in folder.iterdir()} - own)

@@ -260,7 +260,10 @@ class _Directory(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Go to a place."""
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:  # before the beginning, by a forged number
+            raise zipfile.BadZipFile(f"it names the place {offset:,}") from error
 
     def tell(self) -> int:
         """Return the place."""
