@@ -61,7 +61,7 @@ from zeroshot.cli._choices import read_attributes
 from zeroshot.cli._options import read_labels
 from zeroshot.datasets import fetch_tiny_imagenet
 from zeroshot.datasets import _cifar100
-from zeroshot.datasets._mat_files import NUMBERS, TEXTS, read_mat
+from zeroshot._utils._mat_files import NUMBERS, TEXTS, read_mat
 from zeroshot.exceptions import ZeroShotError
 
 os.environ["ZEROSHOT_CACHE"] = sys.argv[1]
@@ -281,7 +281,7 @@ def test_word_vectors(reader: Reader, tmp_path: Path) -> None:
         path.write_bytes(content)
         found = reader.read("vectors", path)
         if found is None:
-            assert str(path) in reader.said or "words hold NaN" in reader.said
+            assert str(path) in reader.said
             return
         words, vectors = found
         assert len(words) == len(set(words)) == len(vectors)

@@ -35,7 +35,7 @@ def decoded(content: bytes, source: str, option: str) -> str:
 
 
 def labels_in(text: str, source: str, option: str) -> list[str]:
-    """Return the labels in a text. The suffix of its name or its first letter gives the format.
+    """Return the labels in a text. The suffix of the file or the first character gives the format.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _of_json(text: str, source: str, option: str) -> list[str]:
 
 
 def _in_order(numbered: dict[str, Any]) -> list[Any] | None:
-    """Return the labels of an object that gives each a number of its own, in either direction."""
+    """Return the labels of an object from labels to numbers, or from numbers, each once."""
     pairs = list(numbered.items())
     if all(re.fullmatch("[0-9]{1,18}", key) for key in numbered):
         by_number = {int(key): label for key, label in pairs}

@@ -91,7 +91,7 @@ class CheckedArray:
                 last = (begin + stop * self._row_bytes - 1) // BLOCK_BYTES
                 for block in range(first, last + 1):
                     if not self._is_verified[block]:
-                        self._verify(block)
+                        self._verify(block, self._sums)
         return self.unchecked[start:stop]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
@@ -104,10 +104,9 @@ class CheckedArray:
         """Return the whole array, verified."""
         return self.rows(0, len(self))
 
-    def _verify(self, block: int) -> None:
+    def _verify(self, block: int, sums: np.ndarray) -> None:
         content = _bytes_of(self.unchecked)[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
-        assert self._sums is not None
-        if hashlib.sha256(content).digest() != self._sums[block].tobytes():
+        if hashlib.sha256(content).digest() != sums[block].tobytes():
             raise IntegrityError(changed(*self._where))
         self._is_verified[block] = True
 

@@ -342,7 +342,10 @@ def cached_store(
     if kept is not None:
         return kept
     fresh = read()
-    store = memory_store(*fresh)
+    try:
+        store = memory_store(*fresh)
+    except IntegrityError as error:
+        raise IntegrityError(f"WordVectors: {files[0]} cannot be used. {error}") from error
     if vectors_file is not None and not _is_verbatim(fresh.vectors, store):
         vectors_file = None
     try:
