@@ -350,10 +350,10 @@ def changed_stores(draw: Draw) -> dict[str, bytes]:
     for _ in range(draw(st.integers(1, 2))):
         name = draw(st.sampled_from(sorted(files)))
         if name == "meta.json" and draw(st.booleans()):
-            key = draw(st.sampled_from(sorted(json.loads(files[name]))))
+            meta = json.loads(store_files()[name])
+            key = draw(st.sampled_from(sorted(meta)))
             odd = [None, 0, 1, -1, 2**70, 1.5, True, "9", "../vectors.npy", "/dev/zero", [], {}]
-            meta = json.loads(files[name]) | {key: draw(st.sampled_from(odd))}
-            files[name] = json.dumps(meta).encode()
+            files[name] = json.dumps(meta | {key: draw(st.sampled_from(odd))}).encode()
         else:
             files[name] = draw(mutated(files[name]))
     return files

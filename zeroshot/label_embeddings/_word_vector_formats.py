@@ -309,6 +309,10 @@ def _is_figure(text: bytes) -> bool:
 def _read_fasttext(path: Path) -> ReadVectors:
     from gensim.models.fasttext import load_facebook_vectors
 
+    if path.suffix in (".bz2", ".xz"):
+        raise IntegrityError(
+            f"WordVectors: {path} is a compressed file of fastText's own format. Unpack it."
+        )
     _check_fasttext(path)
     keyed = load_facebook_vectors(str(path))
     return ReadVectors(keyed.index_to_key, keyed.vectors, len(keyed.index_to_key))
