@@ -347,6 +347,19 @@ def test_a_closed_pipe_ends_quietly(argv: list) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("argv", [["datasets", "--format", "csv"], ["--help"]])
+def test_a_full_standard_output_is_one_line_and_no_traceback(argv: list) -> None:
+    command = [sys.executable, "-m", "zeroshot", *argv]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"zeroshot: ") and done.stderr.endswith(
+        b"No space left on device\n"
+    )
+    assert done.stderr.count(b"\n") == 1
+
+
 def heed_ctrl_c() -> None:
     """Undo what a shell does to jobs in the background: they, and their children, ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -205,6 +205,28 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.embed(["dog"]), loaded.embed(["dog"]))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="users are numbers on POSIX")
+def test_a_user_without_a_home_reads_and_keeps_nothing(tmp_path, monkeypatch):
+    import pwd
+
+    def unknown(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")  # as in docker run -u 1234
+
+    path = glove_text(tmp_path)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "ZEROSHOT_CACHE", "XDG_CACHE_HOME", "GENSIM_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.warns(UserWarning, match="Set ZEROSHOT_CACHE to a folder"):
+        loaded = WordVectors(path)
+    np.testing.assert_allclose(loaded.embed(["dog"])[0], VECTORS[2], rtol=1e-6)
+    hide_package(monkeypatch)
+    with pytest.raises(MissingDependencyError, match="pip install"):
+        WordVectors()
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_failed_read_leaves_nothing_behind(tmp_path, cache):
     path = tmp_path / "bad.txt"
     path.write_text("cat 1 2\ndog 3\n")

@@ -33,11 +33,18 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def cache_home() -> Path:
-    """Return the cache folder of the package: ``ZEROSHOT_CACHE`` or the user's cache."""
+    """Return the cache folder of the package: ``ZEROSHOT_CACHE`` or the user's cache.
+
+    A user without a home folder, such as the number in ``docker run -u 1234``, has no cache. The
+    folder returned then cannot be created, which callers treat as any other one that cannot.
+    """
     named = os.environ.get("ZEROSHOT_CACHE")
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "zeroshot"
+    try:
+        if named:
+            return Path(named).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "zeroshot"
+    except RuntimeError:
+        return Path(os.devnull, "no-home", "zeroshot")
 
 
 @contextmanager

@@ -141,8 +141,8 @@ def store_by_name(name: str) -> WordStore:
     spec = find_spec(package.module) if package else None
     if package and spec:
         return _store_of_package(package, spec)
-    base = Path(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data")).expanduser()
-    path = base / name / f"{name}.gz"
+    base = os.path.expanduser(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data"))
+    path = Path(base, name, f"{name}.gz")
     if path.is_file():
         store = _store_of_file(path)
         _check_length(store, N_WORDS.get(name), path)
