@@ -183,4 +183,6 @@ def _as_rows(
     pairs = list(zip(names[1], values.tolist(), strict=True))
     rows = [(name, *vector, *more.values()) for name, vector in pairs]
     said = {"unknown_labels": [*unknown]} if unknown else {}
-    return Answers(columns, rows, objects=[{kind: name, "vector": v} | said for name, v in pairs])
+    objects = [{kind: name, "vector": v} | said for name, v in pairs]
+    # Vectors of labels are what --label-embedding reads.
+    return Answers(columns, rows, objects=objects, is_input=kind == "label")
