@@ -26,6 +26,7 @@ from zeroshot._utils._constraints import (
 )
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import MAX_SIDE, Size, Text
 from zeroshot._utils._images import check_images
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
@@ -67,7 +68,13 @@ class ImageFeatures(
         "progress": PROGRESS,
         "random_state": SEED,
     }
-    _saved_private = ("_seed", "_n_features_out")
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "n_features_out_": Size("n_out"),
+        "_n_features_out": Size("n_out"),
+        "image_size_": Number(at_least=1, at_most=MAX_SIDE, integer=True),
+        "weights_hash_": Text(),
+        "_seed": Number(at_least=0, below=2**31, integer=True),
+    }
 
     batch_size: int
     num_workers: int | None

@@ -100,8 +100,8 @@ class OpenCLIPFeatures(ImageFeatures):
     """
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "model_name": Checked(_check_model_name),
-        "weights": Maybe(Checked(_check_weights)),
+        "model_name": Checked(_check_model_name, outside=True),
+        "weights": Maybe(Checked(_check_weights, outside=True)),
     }
 
     def __init__(

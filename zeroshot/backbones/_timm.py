@@ -160,8 +160,8 @@ class TimmFeatures(ImageFeatures):
     """
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "model_name": Checked(_check_model_name),
-        "weights": Checked(_check_weights),
+        "model_name": Checked(_check_model_name, outside=True),
+        "weights": Checked(_check_weights, outside=True),
         "source_labels": Maybe(Checked(check_label_list)),
         "image_size": Maybe(Checked(_check_image_size)),
         "layer": Maybe(Checked(_check_layer)),

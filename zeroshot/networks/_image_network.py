@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Any, Self
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zeroshot._utils._constraints import COUNT, Checked, Number
+from zeroshot._utils._fitted import Text
 from zeroshot._utils._saving import Config
+from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.networks._loop import linear_layers
-from zeroshot.networks._saved_module import SavedModule
+from zeroshot.networks._saved_module import SavedModule, check_weight_arrays
+from zeroshot.networks._training import check_hidden
 from zeroshot.networks.simpnet import SimpNet
 from zeroshot.networks.tiny_cnn import TinyImageNetCNN
 
 _OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
 _TIMM = "timm:"
 _TRIED = (3, 64, 64)
+_HEAD = re.compile(r"head\.\d{1,9}\.weight")
+
+
+def _check_channels(values: Any, *, owner: str, name: str, above: float | None = None) -> None:
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise ValueError(f"{owner}: {name} must be 3 numbers, one per channel, got {values!r}.")
+    for value in values:
+        check_number(value, owner=owner, name=f"each of {name}", above=above)
 
 
 class ImageNetwork(SavedModule):
@@ -69,6 +82,16 @@ class ImageNetwork(SavedModule):
     torch.Size([2, 5])
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "n_outputs": COUNT,
+        "hidden": Checked(check_hidden),
+        "dropout": Number(at_least=0, below=1),
+        "mean": Checked(_check_channels),
+        "std": Checked(_check_channels, above=0),
+        "seed": Number(at_least=0, below=2**63, integer=True),
+        "owner": Text(),
+    }
+
     scale: Tensor
     shift: Tensor
 
@@ -116,11 +139,27 @@ class ImageNetwork(SavedModule):
         ------
         IntegrityError
             `config` names files of weights. A saved network brings its own weights.
+        ValueError
+            The weights are not those of this network, or not finite.
         """
+        params, arrays = config
         for name in ("weights", "image_shape"):
-            if config.params.get(name) is not None:
+            if params.get(name) is not None:
                 raise IntegrityError(f"A saved ImageNetwork has a {name}, which is never saved.")
-        return super().from_config(config)
+        # Layers that a file announces cost memory only if it holds their weights.
+        layers = sorted(int(name.split(".")[1]) for name in arrays if _HEAD.fullmatch(name))
+        widths = [len(arrays[f"head.{layer}.weight"]) for layer in layers]
+        if widths != [*params["hidden"], params["n_outputs"]]:
+            raise ValueError(f"hidden and n_outputs do not fit weights of widths {widths}")
+        if isinstance(params["network"], str) and params["network"].startswith(_TIMM):
+            with torch.device("meta"):
+                sketch = open_backbone(params["network"], None, seed=0, owner=cls.__name__)[0]
+            check_weight_arrays(
+                {f"backbone.{name}": value for name, value in sketch.state_dict().items()},
+                {name: value for name, value in arrays.items() if name.startswith("backbone.")},
+                owner=cls.__name__,
+            )
+        return cls(**params).load_weight_arrays(arrays)
 
     @property
     def network(self) -> str | nn.Module:
