@@ -56,6 +56,7 @@ from zeroshot import (
     WordVectors,
     WordVectorSimilarity,
 )
+from zeroshot._utils._fitted import Array
 from zeroshot._utils._saving import Saved, fitted_names, parameter_names
 from zeroshot.estimators._label_space import LabelSpace
 from zeroshot.exceptions import IntegrityError, UnknownLabelError
@@ -588,7 +589,9 @@ def test_what_is_saved_describes_itself(name):
 
 
 class Halved(DeViSEClassifier):
-    """An estimator that is new: its class, and its name in the table, are all that it needs."""
+    """An estimator that is new: all that it needs is a table, and its name in the list."""
+
+    _fitted = {"factor_": Array(1)}
 
     def fit_from_sums(self, system):
         super().fit_from_sums(system)
@@ -862,7 +865,7 @@ def test_a_refused_estimator_leaves_the_old_model(tmp_path):
     assert isinstance(zeroshot.load(tmp_path / "model"), StandardScaler)
 
 
-def test_a_configuration_that_load_would_refuse_is_not_written(tmp_path, monkeypatch):
+def test_a_configuration_that_load_would_refuse_is_not_written(carrier, tmp_path, monkeypatch):
     monkeypatch.setattr(_format, "MAX_CONFIG_BYTES", 10_000)
     zeroshot.save(Carrier(np.arange(9999)), tmp_path / "array")
     with pytest.raises(ValueError, match="limit of 10,000.*numpy arrays"):

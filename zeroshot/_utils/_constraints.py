@@ -7,6 +7,7 @@ typo raises at once and not after minutes of work.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -131,28 +132,28 @@ class Checked(Constraint):
     ----------
     function : callable
         Takes the value, ``owner`` and ``name``, and raises an error with the remedy.
-    outside : bool, default=False
-        Whether the value names something outside of a model: a device, a file, or a network of
-        another library. In a saved model it need only be a name.
+    outside : callable, optional
+        For a value that names something outside of a model: a device, a file, or a network of
+        another library. Takes the value of a saved model, and returns whether it can be such a
+        name.
     **options : object
         Other keyword arguments of the function.
     """
 
     def __init__(
-        self, function: Callable[..., Any], *, outside: bool = False, **options: Any
+        self,
+        function: Callable[..., Any],
+        *,
+        outside: Callable[[Any], bool] | None = None,
+        **options: Any,
     ) -> None:
         self.function, self.outside, self.options = function, outside, options
 
     def check(self, value: Any, *, owner: str, name: str) -> None:
-        if not (self.outside and _saved.get()):
+        if self.outside is None or not _saved.get():
             self.function(value, owner=owner, name=name, **self.options)
-        elif not (value is None or isinstance(value, (str, PurePath)) or _is_of_torch(value)):
+        elif not self.outside(value):
             raise TypeError(f"{owner}: {name} must be a name or a path, got {value!r}.")
-
-
-def _is_of_torch(value: Any) -> bool:
-    """Return whether a value is a device or a network; torch need not be imported for that."""
-    return type(value).__name__ == "device" or hasattr(value, "forward")
 
 
 class ParametersMixin:
@@ -233,9 +234,22 @@ def check_progress(value: Any, *, owner: str, name: str) -> None:
         raise ValueError(f"{owner}: {name} must be True, False or 'auto', got {value!r}.")
 
 
+def is_name(value: Any) -> bool:
+    """Return whether a value can be the name of a file or a network, or a network itself."""
+    return value is None or isinstance(value, (str, PurePath)) or hasattr(value, "forward")
+
+
+def _is_device_name(value: Any) -> bool:
+    if type(value).__name__ == "device":  # torch need not be imported for that
+        return True
+    return (
+        isinstance(value, str) and re.fullmatch(r"auto|[a-z]{2,20}(:\d{1,3})?", value) is not None
+    )
+
+
 FLAG = Flag()
 SEED = Checked(check_seed)
-DEVICE = Checked(check_device, outside=True)
+DEVICE = Checked(check_device, outside=_is_device_name)
 PRECISION = OneOf(*PRECISIONS)
 PROGRESS = Checked(check_progress)
 COUNT = Number(at_least=1, integer=True)

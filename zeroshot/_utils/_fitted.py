@@ -190,7 +190,7 @@ class Labels(Sized):
     Parameters
     ----------
     length : str
-        How many there are.
+        How many there are. The labels of ``"n_classes"`` are kept as ``"classes"``.
     is_sorted : bool, default=True
         Whether they are sorted, and each occurs once.
     least : int, default=0
@@ -216,6 +216,7 @@ class Labels(Sized):
                 f"{sizes.get(self.kind, 'strings or integers')}, {sizes.shown(self.length)}, got "
                 f"{_described(value)}."
             )
+        sizes[self.length.removeprefix("n_")] = value
         if self.is_sorted and not (value[:-1] < value[1:]).all():
             raise ValueError(f"{owner}: {name} must be sorted, with each label once.")
 
@@ -454,7 +455,7 @@ def check_object(
     together = together or getattr(cls, "_check_together", None)
     values = {**params, **attributes}
     with saved_values():
-        for name, constraint in constraints_of(cls).items():
+        for name, constraint in _sizes_first(constraints_of(cls)):
             if name in params:  # versions before had fewer
                 with _named(f"{owner}.{name}"):
                     check_value(constraint, params[name], sizes, owner=owner, name=name)
@@ -471,6 +472,10 @@ def check_object(
         if together is not None:
             with _named(owner):
                 together(values, sizes)
+
+
+def _sizes_first(table: Mapping[str, Constraint]) -> list[tuple[str, Constraint]]:
+    return sorted(table.items(), key=lambda item: not isinstance(item[1], Size))
 
 
 @contextmanager

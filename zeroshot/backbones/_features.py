@@ -32,7 +32,7 @@ from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._read_ahead import n_threads
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, ModelFormatError
 
 _opening = threading.Lock()  # threads that share an unpickled object open its network once
 
@@ -192,7 +192,7 @@ class ImageFeatures(
             network = getattr(self, "_network", None)
             if network is not None:
                 return network
-            network = self._open()
+            network = self._open_again()
             if network.digest != self.weights_hash_:
                 raise IntegrityError(
                     f"{type(self).__name__}: the weights that it finds here are not those that "
@@ -201,8 +201,22 @@ class ImageFeatures(
             self._network = network
             return network
 
+    def _open_again(self) -> Network:
+        """Return the network of an object that was loaded or unpickled."""
+        try:
+            self._check_parameters()
+            return self._open()
+        except IntegrityError:
+            raise
+        except (TypeError, ValueError) as error:
+            owner = type(self).__name__
+            raise ModelFormatError(
+                f"{owner}: the network cannot be opened again ({error}). Fit it anew.", owner
+            ) from error
+
     def _run(self, X: Any, *, logits: bool) -> np.ndarray:
         check_is_fitted(self)
+        self._opened()
         self._check_parameters()
         images = check_images(X, owner=type(self).__name__)
         rows, errors = self._compute(images, logits=logits, stop_on_error=self.on_error == "raise")

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, check_array
 
 from zeroshot._utils._constraints import Maybe
-from zeroshot._utils._fitted import Array, Labels, Sizes
+from zeroshot._utils._fitted import Array, Labels
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import check_labels
 
@@ -74,10 +74,6 @@ class SourceHead(Saved):
         "labels": Labels("n_classes", is_sorted=False, least=1),
         "wnids": Maybe(Labels("n_classes", is_sorted=False, kind="wnids")),
     }
-
-    @classmethod
-    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
-        sizes["classes"] = values["labels"]
 
     coef: np.ndarray
     intercept: np.ndarray

@@ -141,7 +141,6 @@ class CandidateClassifier(
         classes, seen = values["classes_"], values["seen_classes_"]
         if not np.array_equal(values["unseen_classes_"], classes[~member_mask(classes, seen)]):
             raise ValueError(f"{cls.__name__}: unseen_classes_ must be the rest of classes_.")
-        sizes["classes"], sizes["seen"] = classes, seen
         sizes["confidence"] = values.get("confidence_")
 
     @abstractmethod

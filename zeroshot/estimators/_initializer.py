@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
-from zeroshot._utils._fitted import FITTED_FEATURES, Array, Labels, Part, Plain, Sizes
+from zeroshot._utils._fitted import FITTED_FEATURES, Array, Labels, Part, Plain
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import (
     check_labels,
@@ -224,10 +224,6 @@ class SimilarityInitializer(
         "mean_square_norm_": Maybe(Number(at_least=0)),
         "prior_images_": Number(at_least=0),
     }
-
-    @classmethod
-    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
-        sizes["classes"] = values["classes_"]
 
     def __init__(
         self,

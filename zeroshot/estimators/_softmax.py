@@ -16,9 +16,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._utils._constraints import Checked
+from zeroshot._utils._constraints import Checked, is_name
 from zeroshot._utils._doc_links import DocLinkMixin
-from zeroshot._utils._fitted import Labels, Sizes
+from zeroshot._utils._fitted import Labels
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
@@ -59,10 +59,6 @@ class NetworkClassifier(
         "classes_": Labels("n_classes", least=1),
         **fitted_network("n_classes"),
     }
-
-    @classmethod
-    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
-        sizes["classes"] = values["classes_"]
 
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:
@@ -212,7 +208,7 @@ class SoftmaxClassifier(NetworkClassifier):
     _of_the_run = ("init_from",)
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "network": Checked(check_network, outside=True),
+        "network": Checked(check_network, outside=is_name),
     }
 
     def __init__(

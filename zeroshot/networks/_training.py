@@ -25,6 +25,7 @@ from zeroshot._utils._constraints import (
     Number,
     ParametersMixin,
     check_table,
+    is_name,
 )
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._fitted import History, ImageShape, OfImages, Part
@@ -258,7 +259,7 @@ class TrainingMixin:
     _constraints: ClassVar[Mapping[str, Any]] = {
         "training": Maybe(Checked(_check_training)),
         "random_state": SEED,
-        "network": Maybe(Checked(check_network, outside=True)),
+        "network": Maybe(Checked(check_network, outside=is_name)),
         "hidden": Checked(check_hidden),
         "image_size": Maybe(COUNT),
         "init_from": Maybe(Checked(_check_init_from)),

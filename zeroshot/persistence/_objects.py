@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zeroshot._utils._constraints import ParametersMixin, saved_values
 from zeroshot._utils._fitted import Sizes, check_object
 from zeroshot._utils._saving import (
     OUTPUT_CONFIG,
@@ -50,6 +51,9 @@ class Objects:
             made = cls.from_config(config)
         else:
             made = _scikit_learn.from_config(cls, config)
+        if isinstance(made, ParametersMixin) and config.attributes:
+            with saved_values():
+                made._check_combination()
         self._sizes[id(made)] = made, sizes
         return made
 
@@ -76,7 +80,7 @@ class Objects:
             attributes,
             sizes,
             fitted=_scikit_learn.FITTED[owner] if own else None,
-            together=_scikit_learn.TOGETHER[owner] if own else None,
+            together=_scikit_learn.TOGETHER.get(owner) if own else None,
         )
         return sizes
 
