@@ -49,23 +49,34 @@ sys.addaudithook(watch)
 
 FIGURES = {"left_out_error_", "accuracy_", "noise_variance_", "left_out_error"}
 
-def broken(value, met, name=""):
-    if id(value) in met or name in FIGURES:
-        return ""
-    met[id(value)] = value
-    if isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
-        return "" if np.isfinite(value).all() else name
-    inner = []
+def weights_of(name, value):
+    # the names and values inside a value
     if isinstance(value, dict):
-        inner = list(value.items())
+        yield from value.items()
     elif isinstance(value, (list, tuple)):
-        inner = [(name, item) for item in value]
+        yield from ((name, item) for item in value)
     elif type(value).__module__.startswith(("zeroshot", "sklearn")):
-        inner = list(getattr(value, "__dict__", {}).items())
-        inner += [(n, getattr(value, n)) for n in ("coef", "intercept") if hasattr(value, n)]
+        yield from getattr(value, "__dict__", {}).items()
+        yield from ((n, getattr(value, n)) for n in ("coef", "intercept") if hasattr(value, n))
         if hasattr(value, "state_dict"):
-            inner += [(n, t.numpy()) for n, t in value.state_dict().items()]
-    return next(filter(None, (broken(v, met, str(n)) for n, v in inner)), "")
+            yield from ((n, tensor.numpy()) for n, tensor in value.state_dict().items())
+
+def broken(model):
+    # the name of a weight that is not finite, or nothing
+    waiting, met = [("", model)], {}
+    while waiting:
+        name, value = waiting.pop()
+        if id(value) in met or name in FIGURES:
+            continue
+        met[id(value)] = value
+        if isinstance(value, np.ndarray) and value.dtype.kind != "f":
+            continue
+        if isinstance(value, (float, np.floating, np.ndarray)):
+            if not np.isfinite(value).all():
+                return str(name)
+        else:
+            waiting.extend(weights_of(name, value))
+    return ""
 
 def width_of(model):
     try:
@@ -85,12 +96,11 @@ def use(model):
         X[1] = 200
     else:
         X = np.random.default_rng(1).normal(size=(3, width_of(model)))
-    for method in ("predict", "transform"):
-        if hasattr(model, method):
-            answers = getattr(model, method)(X)
-            assert len(answers) == len(X)
-            return "answered"
-    return "no method"
+    methods = ("predict", "predict_proba", "decision_function", "transform")
+    methods = [method for method in methods if hasattr(model, method)]
+    for method in methods:
+        assert len(getattr(model, method)(X)) == len(X)
+    return "answered" if methods else "no method"
 
 print("ready", flush=True)
 warnings.simplefilter("ignore")
@@ -105,13 +115,14 @@ for line in sys.stdin:
     except BaseException as error:
         outcome, said = "raw at load", traceback.format_exc()
     if model is not None:
-        not_finite = broken(model, {})
+        not_finite = broken(model)
         try:
             outcome = use(model)
         except NotFittedError:
             outcome = "not fitted"
         except ZeroShotError as error:
-            outcome, said = "own error at use", f"{type(model).__name__} {type(error).__name__}: {error}"
+            outcome = "own error at use"
+            said = f"{type(model).__name__} {type(error).__name__}: {error}"
         except BaseException as error:
             outcome, said = "raw at use", traceback.format_exc()
     watching = False
