@@ -59,7 +59,7 @@ class Sizes(dict[str, Any]):
         """Return a length for a message, such as ``"n_features=6"``."""
         if callable(name):
             name = name(self)
-        return f"{name}={self[name]}" if name in self else str(name)
+        return f"{name}={self[name]}" if isinstance(name, str) and name in self else str(name)
 
 
 class Sized(Constraint):
@@ -391,19 +391,12 @@ class ImageShape(Constraint):
 
 
 class History(Constraint):
-    """The record of a training run: a dict of numbers per epoch."""
+    """The record of a training run: per epoch a dict of plain values, some from callbacks."""
 
     def check(self, value: Any, *, owner: str, name: str) -> None:
-        rows = value if isinstance(value, list) else [None]
-        for row in rows:
-            if not isinstance(row, dict) or not all(
-                type(key) is str and type(item) in (int, float) and np.isfinite(item)
-                for key, item in row.items()
-            ):
-                raise ValueError(
-                    f"{owner}: {name} must be a list of dicts of finite numbers, got "
-                    f"{_described(value)}."
-                )
+        Plain(list, finite=False).check(value, owner=owner, name=name)
+        if not all(isinstance(row, dict) and all(type(key) is str for key in row) for row in value):
+            raise ValueError(f"{owner}: {name} must be a list of dicts.")
 
 
 @cache

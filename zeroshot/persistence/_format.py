@@ -192,7 +192,7 @@ def _with_checksum(text: bytes) -> bytes:
 def _is_as_written(config: dict[str, Any], text: bytes) -> bool:
     """Return whether a text is what `_with_checksum` returned."""
     found = _CHECKSUM.search(text)
-    return bool(found) and _sha256(text[: found.start()] + b"\n}\n") == found[1].decode()
+    return found is not None and _sha256(text[: found.start()] + b"\n}\n") == found[1].decode()
 
 
 def _is_as_written_before(config: dict[str, Any], text: bytes) -> bool:

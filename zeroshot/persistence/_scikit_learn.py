@@ -186,7 +186,7 @@ def from_config(cls: type, config: Config) -> Any:
         raise ModelFormatError(
             f"A saved {name} has a {fixed}, which is never saved.", f"{name}.{fixed}"
         )
-    estimator = made_of(cls, config)
+    estimator: Any = made_of(cls, config)
     if "_parameter_constraints" in vars(cls):
         estimator._validate_params()
     return estimator
