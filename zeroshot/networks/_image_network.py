@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,12 @@ from zeroshot._utils._saving import Config
 from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.networks._loop import linear_layers
-from zeroshot.networks._saved_module import SavedModule, check_weight_arrays
+from zeroshot.networks._saved_module import (
+    SavedModule,
+    check_weight_arrays,
+    set_weights,
+    without_memory,
+)
 from zeroshot.networks._training import check_hidden
 from zeroshot.networks.simpnet import SimpNet
 from zeroshot.networks.tiny_cnn import TinyImageNetCNN
@@ -26,6 +31,13 @@ _OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
 _TIMM = "timm:"
 _TRIED = (3, 64, 64)
 _HEAD = re.compile(r"head\.\d{1,9}\.weight")
+
+
+class _Backbone(NamedTuple):
+    """What `open_backbone` returns, given to it in place of weights to open."""
+
+    module: nn.Module
+    config: dict[str, Any]
 
 
 def _check_channels(values: Any, *, owner: str, name: str, above: float | None = None) -> None:
@@ -151,15 +163,14 @@ class ImageNetwork(SavedModule):
         widths = [len(arrays[f"head.{layer}.weight"]) for layer in layers]
         if widths != [*params["hidden"], params["n_outputs"]]:
             raise ValueError(f"hidden and n_outputs do not fit weights of widths {widths}")
+        loaded = " "
         if isinstance(params["network"], str) and params["network"].startswith(_TIMM):
-            with torch.device("meta"):
-                sketch = open_backbone(params["network"], None, seed=0, owner=cls.__name__)[0]
-            check_weight_arrays(
-                {f"backbone.{name}": value for name, value in sketch.state_dict().items()},
-                {name: value for name, value in arrays.items() if name.startswith("backbone.")},
-                owner=cls.__name__,
-            )
-        return cls(**params).load_weight_arrays(arrays)
+            loaded = "backbone."
+            own = {n.removeprefix(loaded): a for n, a in arrays.items() if n.startswith(loaded)}
+            params = {**params, "weights": _restored(params["network"], own, owner=cls.__name__)}
+        network = cls(**params)
+        network.load_weight_arrays(arrays, loaded=loaded)
+        return network.to(memory_format=torch.channels_last).eval()
 
     @property
     def network(self) -> str | nn.Module:
@@ -242,6 +253,8 @@ def open_backbone(
     TypeError, ValueError
         `network` is not a module and not a known name. The message lists the known names.
     """
+    if isinstance(weights, _Backbone):
+        return weights
     if isinstance(network, nn.Module):
         return copy.deepcopy(network), {}
     if isinstance(network, str) and network.startswith(_TIMM):
@@ -256,6 +269,30 @@ def open_backbone(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _OWN[network](), {}
+
+
+def _restored(name: str, arrays: Mapping[str, Any], *, owner: str) -> _Backbone:
+    """Return a timm model with saved weights.
+
+    It is first made without memory, because a model that a file announces may be much larger than
+    the file. If its weights are all that it has, they are then put into it: drawing initial weights
+    would take longer.
+
+    Raises
+    ------
+    ValueError
+        The weights are not those of this model, or not finite.
+    """
+    with without_memory():
+        network, config = open_backbone(name, None, seed=0, owner=owner)
+    state = network.state_dict()
+    check_weight_arrays(state, arrays, owner=name)
+    tensors = [value for part in network.modules() for value in vars(part).values()]
+    others = {buffer for buffer, _ in network.named_buffers()} - state.keys()
+    if others or any(isinstance(value, Tensor) for value in tensors):
+        network, config = open_backbone(name, None, seed=0, owner=owner)
+    set_weights(network, arrays)
+    return _Backbone(network, config)
 
 
 def channel_statistics(pixels: np.ndarray) -> tuple[list[float], list[float]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from zeroshot._utils._device import to_numpy
 from zeroshot._utils._fitted import Sizes
@@ -39,10 +41,11 @@ class SavedModule(nn.Module):
         ValueError
             The weights are not those of this network, or not finite.
         """
-        with torch.device("meta"):  # takes no memory, whatever sizes a file announces
+        with without_memory():  # whatever sizes a file announces
             network = cls(**config.params)
         check_weight_arrays(network.state_dict(), config.attributes, owner=cls.__name__)
-        return network.to_empty(device="cpu")._loaded(config.attributes)
+        set_weights(network, config.attributes)
+        return network.eval()
 
     @classmethod
     def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
@@ -51,30 +54,60 @@ class SavedModule(nn.Module):
 
     def weight_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights by name, without those of a part that is a parameter."""
-        apart = isinstance(getattr(self, "network", None), nn.Module)
-        return {
-            name: to_numpy(value)
-            for name, value in self.state_dict().items()
-            if not (apart and name.startswith("backbone."))
-        }
+        return {name: to_numpy(value) for name, value in self._own_weights().items()}
 
-    def load_weight_arrays(self, arrays: Mapping[str, Any]) -> Self:
-        """Set the weights to what `weight_arrays` returned, and return the network.
+    def _own_weights(self) -> dict[str, torch.Tensor]:
+        apart = isinstance(getattr(self, "network", None), nn.Module)
+        state = self.state_dict()
+        return {n: w for n, w in state.items() if not (apart and n.startswith("backbone."))}
+
+    def load_weight_arrays(self, arrays: Mapping[str, Any], *, loaded: str = " ") -> None:
+        """Set the weights to what `weight_arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            The weights by name.
+        loaded : str, optional
+            Weights whose names begin so are already those.
 
         Raises
         ------
         ValueError
             The weights are not those of this network, or not finite.
         """
-        own = self.state_dict()
-        expected = {name: own[name] for name in self.weight_arrays()}
+        own = self._own_weights()
+        expected = {name: weight for name, weight in own.items() if not name.startswith(loaded)}
+        arrays = {name: a for name, a in arrays.items() if not name.startswith(loaded)}
         check_weight_arrays(expected, arrays, owner=type(self).__name__)
-        return self._loaded(arrays)
+        set_weights(self, arrays)
 
-    def _loaded(self, arrays: Mapping[str, np.ndarray]) -> Self:
-        state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-        self.load_state_dict({**self.state_dict(), **state})
-        return self.eval()
+
+def set_weights(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Let copies of some arrays be weights of a network, in place of those that it has."""
+    state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    network.load_state_dict(state, strict=False, assign=True)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Skips the functions that fill weights: on tensors without memory, they only take time."""
+
+    _names = frozenset(
+        {"constant_", "fill_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_"}
+        | {"trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zero_", "zeros_"}
+    )
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in self._names:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs or {})
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Create networks whose weights have shapes and dtypes, but no memory."""
+    with torch.device("meta"), _NothingDrawn():
+        yield
 
 
 def check_weight_arrays(
