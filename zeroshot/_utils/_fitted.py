@@ -477,7 +477,10 @@ def _named(attribute: str) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InvalidStateError(str(error), attribute) from error
+        owner = attribute.partition(".")[0]
+        says_where = str(error).startswith(f"{owner}: ")
+        said = error if says_where else f"{owner}: {attribute} is not as it should be ({error})."
+        raise InvalidStateError(str(said), attribute) from error
 
 
 def _is_out_of_place(constraint: Constraint, params: Mapping[str, Any]) -> bool:

@@ -160,9 +160,9 @@ class ImageNetwork(SavedModule):
                 raise IntegrityError(f"A saved ImageNetwork has a {name}, which is never saved.")
         # Layers that a file announces cost memory only if it holds their weights.
         layers = sorted(int(name.split(".")[1]) for name in arrays if _HEAD.fullmatch(name))
-        widths = [len(arrays[f"head.{layer}.weight"]) for layer in layers]
-        if widths != [*params["hidden"], params["n_outputs"]]:
-            raise ValueError(f"hidden and n_outputs do not fit weights of widths {widths}")
+        widths = [np.shape(arrays[f"head.{layer}.weight"])[:1] for layer in layers]
+        if widths != [(width,) for width in (*params["hidden"], params["n_outputs"])]:
+            raise ValueError("hidden and n_outputs are not those of the weights head.0.weight, ...")
         loaded = " "
         if isinstance(params["network"], str) and params["network"].startswith(_TIMM):
             loaded = "backbone."

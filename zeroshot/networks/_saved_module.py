@@ -12,7 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from zeroshot._utils._device import to_numpy
-from zeroshot._utils._fitted import Sizes
+from zeroshot._utils._fitted import InvalidStateError, Sizes
 from zeroshot._utils._saving import Config, parameters_of
 
 
@@ -117,20 +117,24 @@ def check_weight_arrays(
 
     Raises
     ------
-    ValueError
+    InvalidStateError
         They differ.
     """
     for name in sorted({*expected, *arrays}):
-        there, here = arrays.get(name), expected.get(name)
-        if here is None or not isinstance(there, np.ndarray):
-            raise ValueError(f"the weights {name!r} are not those of {owner}")
-        dtype = np.dtype(str(here.dtype).removeprefix("torch."))
-        if there.shape != here.shape or there.dtype != dtype:
-            raise ValueError(
-                f"the weights {name!r} have the shape {there.shape} and dtype {there.dtype}, "
-                f"and {owner} has {tuple(here.shape)}, {dtype}"
-            )
-        if not np.isfinite(there).all():
-            raise ValueError(f"the weights {name!r} are not finite")
-        if name.endswith("running_var") and (there < 0).any():
-            raise ValueError(f"the weights {name!r} are below 0, and variances are not")
+        if wrong := _wrong(expected.get(name), arrays.get(name), name):
+            raise InvalidStateError(f"{owner}: the weights {name!r} {wrong}.", f"{owner}.{name}")
+
+
+def _wrong(expected: torch.Tensor | None, there: Any, name: str) -> str:
+    """Return what is wrong with the weights of a file, in words."""
+    if expected is None or not isinstance(there, np.ndarray):
+        return "are not those of this network"
+    dtype = np.dtype(str(expected.dtype).removeprefix("torch."))
+    if there.shape != expected.shape or there.dtype != dtype:
+        return (
+            f"have the shape {there.shape} and dtype {there.dtype}, expected "
+            f"{tuple(expected.shape)}, {dtype}"
+        )
+    if not np.isfinite(there).all():
+        return "are not finite"
+    return "are negative" if name.endswith("running_var") and (there < 0).any() else ""

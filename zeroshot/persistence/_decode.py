@@ -188,8 +188,11 @@ def _checked(name: str, build: Callable, *args: Any) -> Any:
     """Return ``build(*args)``. Its errors mean a damaged model, not a user's mistake."""
     try:
         return build(*args)
-    except IntegrityError:
+    except ModelFormatError:
         raise
+    except IntegrityError as error:
+        raise ModelFormatError(str(error), name) from error
+    except InvalidStateError as error:
+        raise ModelFormatError(f"A saved {error} {SOURCE}", error.attribute) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        attribute = e.attribute if isinstance(e, InvalidStateError) else name
-        raise ModelFormatError(f"A saved part is refused by {name}: {e} {SOURCE}", attribute) from e
+        raise ModelFormatError(f"A saved part is refused by {name}: {e}. {SOURCE}", name) from e

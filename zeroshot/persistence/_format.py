@@ -151,7 +151,7 @@ def _read_both(folder: Path, max_bytes: int, sha256: str | None) -> Files:
     if len(text) + said["n_bytes"] > max_bytes:
         raise IntegrityError(
             _LOAD + f"{folder} has {len(text) + said['n_bytes']:,} bytes, and the limit is "
-            f"{max_bytes:,}. " + Remedy("Pass a larger max_bytes.", option="Load it in Python.")
+            f"{max_bytes:,}. Pass a larger max_bytes to zeroshot.load."
         )
     blob = _read(path, said["n_bytes"])
     if len(blob) != said["n_bytes"] or _sha256(blob) != said["sha256"]:

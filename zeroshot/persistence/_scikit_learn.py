@@ -110,6 +110,8 @@ def _frozen(values: Mapping[str, Any], sizes: Sizes) -> None:
 def _pipeline(values: Mapping[str, Any], sizes: Sizes) -> None:
     """Check the steps, and that each takes as many features as the one before returns."""
     steps = values["steps"]
+    if not isinstance(steps, list):
+        raise TypeError("Pipeline: steps must be a list.")
     pairs = [step for step in steps if isinstance(step, (tuple, list)) and len(step) == 2]
     if not pairs or len(pairs) < len(steps) or not all(type(name) is str for name, _ in pairs):
         raise ValueError("Pipeline: steps must be pairs of a name and an estimator.")
