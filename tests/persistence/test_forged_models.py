@@ -61,7 +61,9 @@ def test_every_value_of_every_class_is_checked_and_named(tmp_path: Path) -> None
                     try:
                         zeroshot.load(tmp_path / "model")
                     except ModelFormatError as error:
-                        assert name in str(error) or "holds arrays" in str(error), (place, error)
+                        assert name.split(".")[0] in str(error) or "holds arrays" in str(error), (
+                            place
+                        )
                         assert error.attribute, place
                     else:
                         accepted.add(place)
