@@ -2,7 +2,7 @@
 Seen and unseen classes together
 ================================
 
-With all 100 labels on offer, a model almost never predicts a class that it did not see. Calibrated
+With all 100 candidate labels, a model almost never predicts a class that it did not see. Calibrated
 stacking subtracts a constant from the scores of seen classes; class folds choose it.
 """
 

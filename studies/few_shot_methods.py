@@ -27,7 +27,7 @@ SEED, TUNING_SEED = 0, 1
 
 @dataclass(frozen=True)
 class GroupAccuracy:
-    """Scorer: accuracy on the images of some classes, all classes being on offer."""
+    """Scorer: accuracy on the images of some classes, with all classes as candidates."""
 
     labels: tuple[str, ...]
 

@@ -3,7 +3,7 @@
     python studies/generalized.py
 
 Fits on 80 classes of CIFAR-100, from features that ship along, and names samples of all 100 with
-all 100 labels on offer, over five class splits. What is subtracted from the scores of seen classes
+all 100 candidate labels, over five class splits. What is subtracted from the scores of seen classes
 is chosen on classes held out of the 80.
 """
 

@@ -109,7 +109,7 @@ def validation_figures(scores: np.ndarray, y: np.ndarray, words: Any) -> dict[st
     """Return hit@k and similarity@3 on validation images of the classes trained on.
 
     The similarity of the three best *other* labels tells how sensible answers are where the right
-    one is not on offer, as it is in transfer.
+    one is not a candidate, as it is in transfer.
     """
     labels = np.unique(y)
     truth = np.searchsorted(labels, y)

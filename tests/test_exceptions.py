@@ -198,7 +198,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         ),
         "no sample of a seen class": evaluation(slice(4, 6)).left_out["seen_accuracy"],
         "no sample of an unseen class": evaluation(slice(0, 4)).left_out["unseen_accuracy"],
-        "no unseen class on offer": one_kind(["bear", "lion"]),
+        "no unseen candidate": one_kind(["bear", "lion"]),
         "no label vectors": no_vectors(),
         "no such model": raised(lambda: TimmFeatures("resnet-eighteen").fit()),
         "a photo for weights": raised(lambda: TimmFeatures(TINY, weights="photo.png").fit()),
@@ -219,7 +219,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
         ),
         "class folders that are numbers": warned(lambda: load_image_folder(numbered(folder))),
         "images outside of class folders": raised(lambda: load_image_folder(stray(folder))),
-        "a file that is no model": raised(lambda: zeroshot.load(folder / "tiny.safetensors")),
+        "a file that is not a model": raised(lambda: zeroshot.load(folder / "tiny.safetensors")),
         "an archive that is not there": raised(
             lambda: fetch_cifar100(data_home=folder, download_if_missing=False)
         ),

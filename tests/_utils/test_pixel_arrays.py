@@ -101,7 +101,7 @@ def test_following_the_remedy_gives_the_image(image, white) -> None:
         (np.full((4, 4, 3), np.nan), "not finite.*leave it out"),
         (np.zeros((8, 9, 7), np.uint8), r"\(8, 9, 7\), with neither 1, 3 nor 4.*\[\.\.\., \["),
         (np.zeros((1, 4, 4, 3), np.uint8), r"batch: pass its images, such as image\[0\]"),
-        (np.zeros(4, np.uint8), r"\(4,\), which is no image's.*\(height, width, 3\)"),
+        (np.zeros(4, np.uint8), r"\(4,\), which is not an image's.*\(height, width, 3\)"),
         (np.zeros((0, 4, 3), np.uint8), r"no pixel\. Leave it out"),
         (np.array([["a"]]), "array of <U1.*Pass numbers"),
         (np.zeros((4, 4, 3), complex), "array of complex128"),

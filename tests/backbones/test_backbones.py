@@ -383,7 +383,7 @@ def test_empty_and_wrong_input(fitted: TimmFeatures) -> None:
     for method in (fitted.transform, fitted.logits, fitted.extract):
         with pytest.raises(ValueError, match="X is empty"):
             method([])
-        with pytest.raises(ValueError, match="Features are no images"):
+        with pytest.raises(ValueError, match="Features are not images"):
             method(np.zeros((8, 8)))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 import zeroshot
 from zeroshot import DeViSEClassifier, HashEmbedding, OpenLabelClassifier, Training, WordVectors
@@ -523,6 +524,22 @@ def test_attributes_in_a_csv_name_classes_never_seen(photos: Path, tmp_path: Pat
     assert "'sky'" in error_of([*argv, "--on-unknown", "raise"], capsys, 1)
 
 
+def test_published_attributes_and_glosses_are_label_embeddings(
+    photos: Path, tmp_path: Path
+) -> None:
+    names = np.empty((4, 1), dtype=object)
+    names[:, 0] = ["bus", "lion", "rose", "sea"]
+    table, folder = tmp_path / "att_splits.mat", tmp_path / "model"
+    att = np.array([[1, 0.8, 1, 0], [0, 0.7, 0.1, 0], [0, 0.2, 0.5, 1]])
+    savemat(table, {"att": att, "allclasses_names": names})
+    for given, kind in ((str(table), "AttributeTable"), ("gloss", "GlossEmbedding")):
+        argv = ["fit", str(photos), "--output", str(folder), "--force", *TINY]
+        assert main([*argv, "--label-embedding", given, "--estimator", "ridge"]) == 0
+        assert kind in repr(zeroshot.load(folder)[-1].label_embedding)
+    table.write_bytes(table.read_bytes()[:150])
+    assert main(["fit", str(photos), "--output", str(folder), "--label-embedding", str(table)]) == 2
+
+
 def test_vectors_that_embed_wrote_are_read_as_attributes(photos: Path, tmp_path: Path) -> None:
     table, folder = tmp_path / "vectors.csv", tmp_path / "model"
     assert main(["embed", "--labels", *COLORS, "--output", str(table), *HASH]) == 0
@@ -637,7 +654,7 @@ def test_evaluate_offers_the_folders_classes_too(
 ) -> None:
     assert main(["evaluate", str(model), str(photos), "--format", "json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["settings"]["n_on_offer"] == 4
+    assert result["settings"]["n_candidates"] == 4
     assert result["settings"]["n_unseen_classes"] == 2
     assert result["figures"]["seen_accuracy"]["value"] > 0.5
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
@@ -727,7 +744,7 @@ def test_evaluate_on_unseen_classes_alone(
     rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
     assert rows["unseen_accuracy"]["random_label"] == "0.5"
     assert main(argv) == 0
-    assert "8 samples of 0 seen and 2 unseen classes, 2 labels on offer" in capsys.readouterr().out
+    assert "8 samples of 0 seen and 2 unseen classes, 2 candidate labels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -749,12 +766,13 @@ def test_model_comes_first(model: Path, photos: Path, capsys: pytest.CaptureFixt
     for source in (str(photos), "cifar100"):
         error = error_of(["evaluate", source, str(model)], capsys, code=2)
         assert error == (
-            f"{source} is no model, and {model} is one. MODEL comes first: zeroshot evaluate "
+            f"{source} is not a model, and {model} is one. MODEL comes first: zeroshot evaluate "
             f"{model} {source}"
         )
     error = error_of(["evaluate", str(photos), str(photos)], capsys, code=1)
     assert error == (
-        f"{photos} is no model: it holds no config.json. Name a folder that 'zeroshot fit' wrote."
+        f"{photos} is not a model: it holds no config.json. Name a folder that 'zeroshot fit' "
+        "wrote."
     )
 
 

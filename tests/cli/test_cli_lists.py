@@ -595,7 +595,7 @@ def test_arrays_of_vectors_name_unknown_labels(tmp_path: Path) -> None:
     [
         (["--weights", "photo.png"], "--weights must be auto, none, or a file ending in"),
         (["--weights", "no.pth"], "--weights names "),
-        (["--weights", "text.pth"], " is no sound file of weights (it is no checkpoint"),
+        (["--weights", "text.pth"], " is not a sound file of weights (it is not a checkpoint"),
         (["--backbone", "resnet-eighteen"], "--backbone must be a model of timm, got"),
         (
             ["--backbone", "test_vit", "--weights", "none", "--image-size", "37"],

@@ -129,7 +129,7 @@ def test_the_archive_gives_the_same_as_the_unpacked_folder(
     assert packed.attributes.fingerprint() == unpacked.attributes.fingerprint()
 
 
-@pytest.mark.parametrize("name", ["AWA2", "CUB", "SUN", "APY"])
+@pytest.mark.parametrize("name", ["AWA1", "AWA2", "CUB", "SUN", "APY"])
 def test_each_data_set_has_a_folder_and_a_provenance_of_its_own(
     name: str, tables: Tables, tmp_path: Path
 ) -> None:
@@ -174,7 +174,9 @@ def test_unseen_classes_are_named_from_their_attributes(tables: Tables, tmp_path
 
 
 def test_an_unknown_name_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="name must be one of 'AWA2', 'CUB', 'SUN', 'APY', got 'a"):
+    with pytest.raises(
+        ValueError, match="name must be one of 'AWA1', 'AWA2', 'CUB', 'SUN', 'APY', got 'a"
+    ):
         fetch_xlsa17("aPY", data_home=tmp_path)
 
 

@@ -150,6 +150,7 @@ def test_image_folder_example_names_images_after_saving(data_home, photo_folder,
     assert f"new.jpg  {names[0]}" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # a whole study, small
 def test_unseen_classes_example_puts_every_model_above_both_controls():
     accuracy = load_example("unseen_classes").main(n_splits=1, only="words")["words"]
     controls = {name: value for name, value in accuracy.items() if name.startswith("control")}
@@ -320,6 +321,7 @@ def assert_drawn(pictures, names):
     assert not plt.get_fignums()
 
 
+@pytest.mark.slow  # a whole study, small
 def test_displays_example_draws_what_needs_no_archive_and_the_page_shows_every_picture(tmp_path):
     example = load_example("displays")
     names = [name for name in example.PICTURES if name != "prediction_grid"]
@@ -364,6 +366,7 @@ def test_analogy_example_finds_with_the_photo_what_its_controls_do_not(data_home
     assert "guitarist" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # a whole study, small
 def test_label_embeddings_example_puts_meaning_above_both_controls():
     accuracy = load_example("label_embeddings").main(n_splits=1)
     meaningless = accuracy.pop("HashEmbedding (no meaning)"), accuracy.pop("control: best constant")

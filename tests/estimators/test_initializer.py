@@ -635,7 +635,7 @@ def test_a_head_under_two_names_is_replaced_under_both():
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        ("fc", r"head='fc' is no layer of Net, whose linear layers are 'body' \(4 to 6\)"),
+        ("fc", r"head='fc' is not a layer of Net, whose linear layers are 'body' \(4 to 6\)"),
         ("body", "takes 4 features, but the source head has 6"),
         ("classifier", "must be one nn.Linear, got Sequential"),
     ],

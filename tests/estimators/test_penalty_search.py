@@ -420,7 +420,7 @@ def test_a_score_that_is_text_is_named(model):
 
 @every_model
 def test_an_unknown_scoring_is_named_with_those_like_it(model):
-    words = "scoring='mean_clas_accuracy' is no scorer. Did you mean 'mean_class_accuracy'"
+    words = "scoring='mean_clas_accuracy' is not a scorer. Did you mean 'mean_class_accuracy'"
     with pytest.raises(ValueError, match=f"{type(model).__name__}: {words}.*SCORERS has unseen_"):
         fit_with(model, scoring="mean_clas_accuracy")
 

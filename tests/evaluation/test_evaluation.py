@@ -141,7 +141,7 @@ def test_pipelines_searches_and_wrappers_have_the_figures_of_the_scorers(name):
     assert len(set(np.unique(TEST_Y, return_counts=True)[1])) > 5  # unbalanced classes
     for figure in set(result) & set(SCORERS):
         assert result[figure].value == pytest.approx(SCORERS[figure](model, x, TEST_Y)), figure
-    lacking = {"hit_at_20", "any_of_these_auc"}  # twelve labels, and all of them on offer
+    lacking = {"hit_at_20", "any_of_these_auc"}  # twelve labels, all of them candidates
     assert {name for name in SCORERS if not name.startswith("neg_")} - lacking <= set(result)
 
 
@@ -414,11 +414,11 @@ def test_labels_that_are_not_on_offer():
     model = fitted(devise(scenario="unseen"))
     result = evaluate(model, hit_at=(1, 5, 6), hierarchical_precision_at=(6,))
     for name in ("seen_accuracy", "harmonic_mean", "ausuc"):
-        assert "no label of a class seen in fit is on offer" in result.left_out[name]
-    assert result.left_out["hit_at_6"] == "k is more than the 5 labels on offer."
+        assert "no class seen in fit is a candidate" in result.left_out[name]
+    assert result.left_out["hit_at_6"] == "k is more than the 5 candidate labels."
     assert "hierarchical_precision_at_6" in result.left_out
     (note,) = result.notes
-    assert "7 of 12 classes are not on offer (such as 'ant'" in note
+    assert "7 of 12 classes are not candidates (such as 'ant'" in note
     expected = hit_at_k_score(TEST_Y, model.decision_function(TEST_X), k=5, labels=NAMES)
     assert result["hit_at_5"].value == pytest.approx(expected) == pytest.approx(5 / 12)
     assert result["hit_at_5"].best_constant == result["hit_at_5"].random_label
@@ -434,7 +434,7 @@ def test_unknown_labels_count_as_wrong_and_are_noted():
     result = evaluate(y=y, synsets=SYNSETS)
     n = (y == "okapi").sum()
     assert result.notes == [
-        f"1 of 12 classes are not on offer (such as 'okapi'): their {n} samples count as wrong."
+        f"1 of 12 classes are not candidates (such as 'okapi'): their {n} samples count as wrong."
     ]
     assert result.classes["accuracy"][result.classes["label"].index("okapi")] == 0
     expected = ausuc_score(y, SCORES, labels=NAMES, seen_classes=SEEN)
@@ -490,7 +490,7 @@ def test_what_is_given_and_cannot_be_used_is_no_reason_to_leave_figures_out():
         r"for 11 of 12 labels \('bear'",
     ):
         evaluate(label_embedding=other)
-    with pytest.raises(ValueError, match="synsets has 'n99999999' for 'ant', which is no noun syn"):
+    with pytest.raises(ValueError, match="synsets has 'n99999999' for 'ant', which is not a noun"):
         evaluate(synsets={"ant": "n99999999"})
     with pytest.raises(ValueError, match="synsets names none of the 12 labels .* such as 'okapi'"):
         evaluate(synsets={"okapi": "okapi.n.01"})
@@ -517,7 +517,7 @@ def test_it_prints_as_a_table():
     lines = str(result).splitlines()
     n = len(TEST_Y)
     assert lines[0] == (
-        f"DeViSEClassifier: {n} samples of 7 seen and 5 unseen classes, 12 labels on offer"
+        f"DeViSEClassifier: {n} samples of 7 seen and 5 unseen classes, 12 candidate labels"
     )
     assert lines[1].split("  ")[-1] == "random label" and "95 % interval" in lines[1]
     rows = {line.split()[0]: line.split()[1:] for line in lines[2 : 2 + len(result)]}

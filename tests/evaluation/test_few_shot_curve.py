@@ -336,7 +336,7 @@ NOT_FINITE[7, 2] = np.nan
         ({"cv": [(np.arange(len(Y)), [])]}, ValueError, "split 0 of cv has no test rows"),
         ({"cv": [(np.flatnonzero(Y != "bat"), [0])]}, ValueError,
          "1 of 4 classes have .* in the training part of split 0 \\('bat' has 0\\)"),
-        ({"scoring": "acuracy"}, ValueError, "is no scorer. Did you mean 'accuracy'"),
+        ({"scoring": "acuracy"}, ValueError, "is not a scorer. Did you mean 'accuracy'"),
         ({"scoring": 3}, ValueError, "scoring must be a name, a callable"),
         ({"scoring": {}}, ValueError, "scoring is empty"),
         ({"scoring": lambda *_: "high"}, ValueError, "must give a finite number, got 'high'"),

@@ -44,7 +44,7 @@ def test_precision_is_that_of_the_sets_grown_by_hand(k, average):
     labels = rng.permutation(NAMES)[:30]
     y = rng.choice([*labels[:6], *NAMES[~np.isin(NAMES, labels)][:2]], size=25)
     scores = rng.normal(size=(25, 30))
-    scores[:, 7:10] = LOWEST  # three labels are not on offer
+    scores[:, 7:10] = LOWEST  # three labels are not candidates
     offered = [name for column, name in enumerate(labels) if column not in (7, 8, 9)]
     values = []
     grown = {name: naive_correct_set(name, offered, k) for name in set(y.tolist())}
@@ -146,7 +146,7 @@ ANIMALS = ["bear", "cat", "dog"]
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"k": 4}, ValueError, "k=4 is more than the 3 labels on offer"),
+        ({"k": 4}, ValueError, "k=4 is more than the 3 candidate labels"),
         ({"k": 0}, ValueError, "k must be an integer of at least 1, got 0"),
         ({"y_score": SCORES * np.nan}, ValueError, "NaN or infinity in 3 of 3 rows"),
         ({"y_true": [], "y_score": SCORES[:0]}, ValueError, "y_true is empty"),
@@ -155,14 +155,14 @@ ANIMALS = ["bear", "cat", "dog"]
         (
             {"y_true": [0, 1, 2], "labels": [0, 1, 2]},
             ValueError,
-            r"3 labels are no class names \(such as 0\).*Pass synsets=",
+            r"3 labels are not class names \(such as 0\).*Pass synsets=",
         ),
         (
             {"synsets": {"bear": "bear.n.99"}},
             ValueError,
-            "'bear.n.99' for 'bear', which is no noun",
+            "'bear.n.99' for 'bear', which is not a noun",
         ),
-        ({"synsets": {"cat": None}}, ValueError, "synsets has None for 'cat', which is no noun"),
+        ({"synsets": {"cat": None}}, ValueError, "synsets has None for 'cat', which is not a noun"),
         (
             {"synsets": {0: "cat.n.01"}},
             ValueError,
@@ -171,7 +171,7 @@ ANIMALS = ["bear", "cat", "dog"]
         (
             {"y_true": [0, 1, 2], "labels": [0, 1, 2], "synsets": {1: "cat.n.01"}},
             ValueError,
-            r"2 labels are no class names \(such as 0\), and synsets lacks them. Pass synsets=",
+            r"2 labels are not class names \(such as 0\), and synsets lacks them. Pass synsets=",
         ),
         ({"synsets": ["bear.n.01"]}, TypeError, r"synsets must map labels.*Pass a dict"),
         ({"average": "none"}, ValueError, "average must be one of 'macro', 'micro'"),

@@ -148,7 +148,7 @@ def test_columns_not_on_offer_do_not_count_towards_k():
     y_score = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     y_score[:, :2] = np.finfo(np.float32).min
     assert hit_at_k_score([2, 3, 2, 3, 2], y_score, k=2, labels=range(4)) == 1.0
-    with pytest.raises(ValueError, match=r"k=3 is more than the 2 labels on offer \(of 4"):
+    with pytest.raises(ValueError, match=r"k=3 is more than the 2 candidate labels \(of 4"):
         hit_at_k_score([2, 3, 2, 3, 2], y_score, k=3, labels=range(4))
 
 
@@ -606,7 +606,7 @@ def test_two_candidates():
     }.items():
         with pytest.raises(
             ValueError,
-            match=rf"SCORERS\['{name}'\]: k={k} is more than the 2 labels on offer.*Offer more "
+            match=rf"SCORERS\['{name}'\]: k={k} is more than the 2 candidate labels.*Offer more "
             "candidates, or ask evaluate_zero_shot for k of at most 2",
         ):
             SCORERS[name](model, X[rows], Y[rows])

@@ -700,7 +700,9 @@ class TestBadArguments:
         "scoring", ["hit_at_50", ["accuracy", "hit_at_50"], {"a": "hit_at_50"}]
     )
     def test_an_unknown_scorer(self, model, scoring):
-        words = "scoring='hit_at_50' is no scorer. Did you mean 'hit_at_5'.*SCORERS has unseen_acc"
+        words = (
+            "scoring='hit_at_50' is not a scorer. Did you mean 'hit_at_5'.*SCORERS has unseen_acc"
+        )
         with pytest.raises(ValueError, match=f"cross_validate_classes: {words}"):
             cross_validate_classes(model, X, Y, 3, scoring)
         with pytest.raises(ValueError, match="cross_validate_classes: scoring must be a name"):

@@ -583,7 +583,7 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
 def test_what_is_no_checkpoint_is_refused_and_stays(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("dear diary")
-    with pytest.raises(IntegrityError, match="is no checkpoint"):
+    with pytest.raises(IntegrityError, match="is not a checkpoint"):
         MAKERS["softmax"](checkpoint=path).fit(X, Y)
     assert path.read_text() == "dear diary"
     with pytest.raises(ValueError, match="is a folder. Name a file in it"):

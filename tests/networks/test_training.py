@@ -10,6 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from zeroshot import (
+    ALEClassifier,
+    AttributeTable,
+    DeViSEClassifier,
+    EmbeddingRegressor,
+    SJEClassifier,
+    Training,
+)
 from zeroshot._linear import SystemOfRows, apply_map
 from zeroshot._utils._device import generator, to_tensor
 from zeroshot.losses import MSELoss
@@ -253,3 +261,37 @@ def test_tensors_from_read_only_and_reversed_arrays():
         tensor += 1
         np.testing.assert_array_equal(tensor.numpy(), given + 1)
         np.testing.assert_array_equal(array, given)
+
+
+SMALL = Training(epochs=15, batch_size=2, weight_decay=50, learning_rate=0.01)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ALEClassifier(training=SMALL, random_state=0),
+        SJEClassifier(training=SMALL, random_state=0),
+        DeViSEClassifier(training=SMALL, random_state=0),
+        DeViSEClassifier(training=SMALL, random_state=0, hidden=(3,)),
+        EmbeddingRegressor(loss="cosine", training=SMALL, random_state=0),
+        DeViSEClassifier(training=SMALL, random_state=0, network="tiny_cnn"),
+    ],
+    ids=lambda model: f"{type(model).__name__}{model.hidden if hasattr(model, 'hidden') else ''}",
+)
+def test_no_weight_decays_into_denormal_numbers(model):
+    """Dimensions that no seen class has get no gradient, and weight decay alone would move them."""
+    rng = np.random.default_rng(0)
+    table = AttributeTable([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 5]], list("abcd"))
+    y = np.repeat(list("abc"), 20)
+    X = rng.normal(size=(60, 4)).astype(np.float32)
+    images = getattr(model, "network", None) is not None
+    if images:
+        X = rng.integers(0, 255, (60, 32, 32, 3), dtype=np.uint8)
+    model.set_params(label_embedding=table).fit(X, y)
+    layers = [w for w in getattr(model, "coefs_", [vars(model).get("coef_")]) if w is not None]
+    if images:
+        head = model.network_.head[-1]
+        layers = [head.weight.detach().numpy().T]
+    for weights in layers:
+        assert not ((weights != 0) & (abs(weights) < np.finfo(np.float32).tiny)).any()
+    assert (layers[-1][:, 3] == 0).all() and (layers[-1][:, :3] != 0).any()

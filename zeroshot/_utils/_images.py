@@ -178,7 +178,7 @@ def _check_stack(X: Any, owner: str) -> None:
     shape = tuple(X.shape)
     if len(shape) == 4:
         return
-    remedy = f"Features are no images: pass them to the estimator itself, not to {owner}."
+    remedy = f"Features are not images: pass them to the estimator itself, not to {owner}."
     if len(shape) == 3:
         new = "None" if is_tensor(X) else "np.newaxis"
         gray = f"X[:, {new}]" if is_tensor(X) else f"X[..., {new}]"

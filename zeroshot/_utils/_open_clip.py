@@ -223,7 +223,7 @@ def _load(
         open_clip.load_checkpoint(model, str(path), weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, OSError) as error:
         raise IntegrityError(
-            f"{owner}: {str(path)!r} is no sound file of weights ({error}). Fetch it again; a "
+            f"{owner}: {str(path)!r} is not a sound file of weights ({error}). Fetch it again; a "
             "checkpoint that pickles more than tensors must be saved as .safetensors first."
         ) from error
     except (RuntimeError, KeyError, StopIteration, AttributeError, TypeError) as error:

@@ -70,7 +70,9 @@ def rgb_pixels(item: Any, *, called: str = "image") -> np.ndarray:
 def _channels_last(array: np.ndarray, *, prefer_first: bool) -> np.ndarray:
     """Return pixels of shape (height, width, 1, 3 or 4)."""
     if array.dtype.kind not in "biuf":
-        raise NotPixelsError(f"it is an array of {array.dtype}, which is no pixel. Pass numbers.")
+        raise NotPixelsError(
+            f"it is an array of {array.dtype}, which is not a pixel. Pass numbers."
+        )
     if 0 in array.shape:
         raise NotPixelsError(f"it is of shape {array.shape}, which has no pixel. Leave it out.")
     if array.ndim == 2:
@@ -79,7 +81,7 @@ def _channels_last(array: np.ndarray, *, prefer_first: bool) -> np.ndarray:
         remedy = "Pass (height, width, 3), or (height, width) if it is gray."
         if array.ndim == 4:
             remedy = "It seems to be a batch: pass its images, such as image[0]."
-        raise NotPixelsError(f"it is of shape {array.shape}, which is no image's. {remedy}")
+        raise NotPixelsError(f"it is of shape {array.shape}, which is not an image's. {remedy}")
     is_last, is_first = array.shape[2] in _CHANNELS, array.shape[0] in _CHANNELS
     if is_first and (prefer_first or not is_last):
         return array.transpose(1, 2, 0)

@@ -171,10 +171,10 @@ def load_state(path: str | os.PathLike, *, owner: str) -> State:
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         # torch's own message advises reading the file without a check.
         pickled = isinstance(error, pickle.UnpicklingError)
-        reason = "it is no checkpoint, or pickles more than tensors" if pickled else error
+        reason = "it is not a checkpoint, or pickles more than tensors" if pickled else error
         raise IntegrityError(
             in_python(f"{owner}: ")
-            + f"{str(path)!r} is no sound file of weights ({reason}). Fetch it again; a "
+            + f"{str(path)!r} is not a sound file of weights ({reason}). Fetch it again; a "
             "checkpoint that pickles more than tensors must be saved as .safetensors first."
         ) from error
     while isinstance(state, Mapping) and (

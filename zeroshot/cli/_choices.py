@@ -16,7 +16,8 @@ from zeroshot.cli._options import PATH, refuse
 from zeroshot.cli._terminal import UsageError, not_known
 from zeroshot.exceptions import IntegrityError, UnknownLabelError, in_options
 
-SUFFIX = ".csv"
+TABLES = (".csv", ".mat")
+"""Suffixes of tables of attributes."""
 
 
 DEFAULT_EMBEDDING = "glove"
@@ -24,6 +25,7 @@ LABEL_EMBEDDINGS = {
     "glove": "WordVectors",
     "wordnet": "WordNetEmbedding",
     "hierarchical": "HierarchicalEmbedding",
+    "gloss": "GlossEmbedding",
     "sentence": "SentenceEmbedding",
     "clip": "CLIPTextEmbedding",
     "hash": "HashEmbedding",
@@ -32,7 +34,7 @@ LABEL_EMBEDDINGS = {
 
 with_label_embedding = click.option(
     "--label-embedding", type=PATH, metavar="NAME|FILE", show_default=DEFAULT_EMBEDDING,
-    help=f"{', '.join(LABEL_EMBEDDINGS)}, or a file: word vectors, or attributes as CSV",
+    help=f"{', '.join(LABEL_EMBEDDINGS)}, or a file: word vectors, or attributes (CSV, .mat)",
 )  # fmt: skip
 
 TEXT_NETWORKS = ("sentence", "clip")
@@ -113,6 +115,8 @@ def build_embedding(
         return zeroshot.HierarchicalEmbedding(zeroshot.WordVectors(), overrides=synonyms)
     if name == "wordnet":
         return zeroshot.WordNetEmbedding(300, overrides=synonyms)
+    if name == "gloss":
+        return zeroshot.GlossEmbedding(overrides=synonyms)
     if name in TEXT_NETWORKS:
         return getattr(zeroshot, LABEL_EMBEDDINGS[name])(overrides=overrides, **running)
     if name == DEFAULT_EMBEDDING:
@@ -121,8 +125,14 @@ def build_embedding(
         known = [*LABEL_EMBEDDINGS, *N_WORDS]
         if message := not_known([name], known, what="label embedding or file"):
             raise UsageError(f"--label-embedding: {message}")
-    elif os.path.isfile(name) and name.lower().endswith(SUFFIX):
-        return read_attributes(name, overrides)
+    elif os.path.isfile(name) and name.lower().endswith(TABLES):
+        if not name.lower().endswith(".mat"):
+            return read_attributes(name, overrides)
+        try:
+            return zeroshot.AttributeTable.from_file(name, overrides=overrides)
+        except (IntegrityError, ValueError) as error:
+            said = _without_owner(error, "AttributeTable.from_file")
+            raise UsageError(f"--label-embedding: {said}") from error
     try:
         return zeroshot.WordVectors(name, overrides=overrides)
     except (IntegrityError, ValueError) as error:
@@ -130,12 +140,12 @@ def build_embedding(
 
 
 def _without_owner(error: Exception, owner: str) -> str:
-    """Return an error's text as the command line says it: it knows no classes of Python."""
+    """Return the text of an error without the names of Python classes."""
     return in_options(error).removeprefix(f"{owner}: ")
 
 
 def _joined(text: str | list[str]) -> str:
-    """Return a list of texts as synonyms, for what takes one name per label."""
+    """Join the texts of a label with commas, for embeddings that take one name per label."""
     return text if isinstance(text, str) else "; ".join(text)
 
 
@@ -205,7 +215,7 @@ def prior_of(
     embedding: Any = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return the backbone's own classifier carried over to other labels, frozen: no training.
+    """Return a classifier of other labels from the backbone's own head, without training.
 
     Parameters
     ----------
@@ -259,9 +269,9 @@ def has_head(backbone: Any) -> bool:
 
 
 def knows_the_heads_classes(label_embedding: str | None) -> bool:
-    """Tell whether these label vectors know other classes than the user's, such as ImageNet's."""
+    """Return whether these label vectors have the classes of the head, such as ImageNet's."""
     name = label_embedding or DEFAULT_EMBEDDING
-    return name != "hash" and not name.lower().endswith(SUFFIX)
+    return name != "hash" and not name.lower().endswith(TABLES)
 
 
 def check_runs_on_device(label_embedding: str) -> None:

@@ -1,4 +1,4 @@
-"""``zeroshot datasets``: which data sets are on this machine, and how to get the others."""
+"""``zeroshot datasets``: data sets on this machine, and how to get the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLUMNS = ("dataset", "here", "n_bytes", "path", "get")
 @with_output("FILE", "instead of standard output")
 @with_format()
 def datasets(args: SimpleNamespace) -> int:
-    """List them."""
+    """List the data sets."""
     output = Output(args)
     if args.download is not None:
         _download(args.download)
@@ -59,7 +59,7 @@ def _download(name: str) -> None:
 def _rows() -> list[tuple]:
     from importlib.resources import files
 
-    from zeroshot.datasets import _xlsa17
+    from zeroshot.datasets import _awa1, _xlsa17
     from zeroshot.datasets._fetch import resolve_data_home
 
     home = resolve_data_home()
@@ -67,7 +67,10 @@ def _rows() -> list[tuple]:
         (name, home / archive.filename, f"zeroshot datasets --download {name}, or {archive.url}")
         for name, archive in _archives().items()
     ]
-    places.append(("xlsa17 (AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
+    places.append(("xlsa17 (AWA1, AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
+    places.append(
+        ("awa1", home / _awa1.PREPARED, f"prepared features, or {_awa1.FOLDER} from {_awa1.URL}")
+    )
     bundled = Path(str(files("zeroshot.datasets") / "data" / "cifar100_features.npz"))
     places.append(("cifar100 features", bundled, "ships with the package"))
     rows = []

@@ -52,7 +52,7 @@ EXAMPLES = """examples:
 @click.option("--json", "format", flag_value="json", help="short for --format json")
 @with_network(choice=False)
 def demo(args: SimpleNamespace) -> int:
-    """Run the demo, print its figures, write its report."""
+    """Run the demo, print its metrics, write its report."""
     folder = _report_folder(args.output, force=args.force)
     import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
     images, other_files = read_images(args.images) if args.images else ([], {})
@@ -91,7 +91,7 @@ def demo(args: SimpleNamespace) -> int:
 
 
 def _answers(results: Mapping[str, Any]) -> Answers:
-    """Return the single figures as rows, beside all that was found."""
+    """Return the metrics as rows, with all results attached."""
     from zeroshot.report._demo import format_table
 
     rows = [
@@ -101,7 +101,7 @@ def _answers(results: Mapping[str, Any]) -> Answers:
 
 
 def _report_folder(output: str | None, *, force: bool) -> Path:
-    """Return where the report goes, or raise before minutes of work that could not be written."""
+    """Return the folder of the report. Raise before the long work if it cannot be written."""
     folder, number = Path("zeroshot-demo" if output is None else output), 1
     while output is None and folder.exists() and not force:
         number += 1

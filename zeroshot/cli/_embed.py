@@ -62,7 +62,7 @@ FORMATS = ("npz", "csv", "json", "parquet")
 @with_network(choice=True)
 @with_seed
 def embed(args: SimpleNamespace) -> int:
-    """Embed and write."""
+    """Embed images or labels, and write the vectors."""
     check_one_stdin(args.items)
     if args.format == "table":
         raise UsageError(

@@ -1,4 +1,4 @@
-"""``zeroshot evaluate``: how good a saved model is on a folder of images, or a data set."""
+"""``zeroshot evaluate``: metrics of a saved model on a folder of images or a data set."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ JUDGED_BY = ("seen_accuracy", "unseen_accuracy")
 @with_seed
 @with_format(default="table", show_default=True)
 def evaluate(args: SimpleNamespace) -> int:
-    """Judge, print the figures, and write them and the page if asked to."""
+    """Evaluate a model, print the metrics, and write them and a page with ``--output``."""
     folder = None if args.output is None else Path(args.output)
     charts = folder is not None and _checked_output(folder, force=args.force)
     if folder is None and args.format == "parquet":
         raise UsageError("--format parquet needs --output DIR.")
     if is_model(args.source) and not is_model(args.model):
         raise UsageError(
-            f"{args.model} is no model, and {args.source} is one. MODEL comes first: zeroshot "
+            f"{args.model} is not a model, and {args.source} is one. MODEL comes first: zeroshot "
             f"evaluate {shlex.join([args.source, args.model])}"
         )
     unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
@@ -92,7 +92,7 @@ def evaluate(args: SimpleNamespace) -> int:
     data = without_classes(data, unknown)
     if unseen is not None and len(names) < 2:
         raise ValueError(
-            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one class on offer every "
+            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one candidate every "
             "answer is right. Name others."
         )
     if not len(data.labels):
@@ -143,7 +143,7 @@ def evaluate(args: SimpleNamespace) -> int:
 
 
 def _checked_output(folder: Path, *, force: bool) -> bool:
-    """Raise if the report could not be written; return whether charts can be drawn."""
+    """Raise if the report cannot be written. Return whether charts can be drawn."""
     from zeroshot.report._evaluation import FILES, NO_CHARTS
 
     check_folder(folder, force=force, own=FILES, what="evaluation")
@@ -156,7 +156,7 @@ def _checked_output(folder: Path, *, force: bool) -> bool:
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
-    """Return the images of the classes that are not left out, of one at least."""
+    """Return the images without the excluded classes. Raise if none are left."""
     excluded = spelled_as_known(excluded, data.class_names, option="--exclude")
     check_known(excluded, data.class_names, option="--exclude", what=f"class of {source}")
     data = without_classes(data, excluded)
@@ -168,7 +168,7 @@ def _without(excluded: list[str], data: LabelledImages, source: str) -> Labelled
 def _only(
     unseen: list[str], data: LabelledImages, source: str, model: SavedModel
 ) -> LabelledImages:
-    """Return the images of classes that the model has not learnt, of two at least."""
+    """Return the images of the unseen classes. Raise if they are fewer than two."""
     import numpy as np
 
     check_known(unseen, data.class_names, option="--unseen", what=f"class of {source}")
@@ -179,7 +179,7 @@ def _only(
             f'--exclude "{",".join(unseen)}".'
         )
     if len(unseen) < 2:
-        raise UsageError("--unseen: with one class on offer every answer is right. Name two.")
+        raise UsageError("--unseen: with one candidate every answer is right. Name two.")
     return data.where(np.isin(data.labels, unseen))
 
 
@@ -190,7 +190,7 @@ def _judged(
     judged: LabelledImages,
     args: SimpleNamespace,
 ) -> Any:
-    """Return the evaluation, what it notes in terms of options."""
+    """Return the evaluation, with notes that name options of the command line."""
     from zeroshot.evaluation import evaluate_zero_shot
 
     result = evaluate_zero_shot(
@@ -206,7 +206,7 @@ def _judged(
 
 
 def _worse_than_no_training(result: Any) -> list[str]:
-    """Return what has to be said where no training is better than the model."""
+    """Return a warning if no training is better than the model."""
     notes = []
     for name in JUDGED_BY:
         estimate = result.estimates.get(name)
@@ -228,7 +228,7 @@ def _synsets(source: str) -> dict[str, str] | None:
 
 
 def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
-    """Return what has to be said where the model was fitted on some of the images."""
+    """Return a warning if the model was fitted on some of the images."""
     import numpy as np
 
     seen = judged.where(np.isin(judged.labels, model.seen_classes))
@@ -244,7 +244,7 @@ def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
 
 
 def _won_by_one_kind(result: Any, model: SavedModel) -> str:
-    """Return what has to be said where another calibration would do far better."""
+    """Return a warning if another calibration would be far better."""
     from zeroshot.estimators._calibrated import best_calibration
     from zeroshot.metrics._classification import harmonic_mean
 

@@ -23,7 +23,7 @@ from zeroshot.cli._choices import (
     DEFAULT_ESTIMATOR,
     ESTIMATORS,
     ESTIMATORS_HELP,
-    SUFFIX,
+    TABLES,
     TRAINED,
     WITH_HEAD,
     WITHOUT_HEAD,
@@ -191,7 +191,7 @@ def fit(args: SimpleNamespace) -> int:
 
 
 def _default_estimator(backbone: Any, label_embedding: str | None) -> str:
-    """Return the estimator where none is named, and say so where it is not the usual one."""
+    """Return the name of the default estimator. Print a line if it is not the usual one."""
     if not has_head(backbone):
         why = "this backbone has no classifier of its own to start from"
     elif not knows_the_heads_classes(label_embedding):
@@ -209,7 +209,7 @@ def _no_training(
     embedding: Any,
     texts: Mapping[str, Any] | None,
 ) -> Any:
-    """Return what the network knows of the labels without training; None where it knows nothing.
+    """Return a classifier of the labels without training, or None if the network has no head.
 
     An estimator that is built on it raises where a label is unknown.
     """
@@ -226,7 +226,7 @@ def _no_training(
 
 
 def _compared(estimator: str, needs: Needs, features: Any, labels: Any) -> list[Comparison]:
-    """Return the model beside no training, on images and on classes left out in turn."""
+    """Compare the model with no training, on held-out images and held-out classes."""
 
     def fit(X: Any, y: Any) -> Any:
         fold = needs._replace(labels=sorted(set(y.tolist())))
@@ -260,10 +260,10 @@ def open_backbone(args: SimpleNamespace) -> Any:
 def _known(
     args: SimpleNamespace, embedding: Any, data: LabelledImages
 ) -> tuple[LabelledImages, list[str]]:
-    """Return, before the long work, the images of classes that have a vector, and the others."""
+    """Return the images of labels with a vector, and the labels without one."""
     name = args.label_embedding or DEFAULT_EMBEDDING
     check = partial(_check_known, name, embedding)
-    hint = "" if name.lower().endswith(SUFFIX) else SAY_WHAT
+    hint = "" if name.lower().endswith(TABLES) else SAY_WHAT
     unknown = of_known(check, data.class_names, args.on_unknown, hint=hint).unknown
     return without_classes(data, unknown), unknown
 
@@ -274,7 +274,7 @@ def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
         embedding.embed(labels)
     except UnknownLabelError as error:
         lacking = [x for x, has in zip(labels, embedding.covers(labels), strict=True) if not has]
-        is_table = name.lower().endswith(SUFFIX)
+        is_table = name.lower().endswith(TABLES)
         mend = "Add a row for each" if is_table else "Say what they mean with --label-texts FILE"
         raise error.replace(
             labels=lacking,  # not what --label-texts has for them
@@ -284,7 +284,7 @@ def _check_known(name: str, embedding: Any, labels: list[str]) -> None:
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
-    """Return the images of the classes that are not left out, at least two classes."""
+    """Return the images without the excluded classes. Raise if fewer than two classes are left."""
     import numpy as np
 
     known = [*data.class_names, *data.empty_classes]
@@ -306,7 +306,7 @@ def _check_two(data: LabelledImages, holds: str, condition: str) -> None:
 
 
 def _check_calibrated(data: LabelledImages, source: str) -> None:
-    """Raise if there are too few images to hold some out, of classes learnt and of others."""
+    """Raise if there are too few images or classes to hold some out for calibration."""
     counts = Counter(data.labels.tolist()).values()
     several = sum(count > 1 for count in counts)
     if len(counts) < 3 or several < 2:
@@ -326,7 +326,7 @@ def _with_images_left(before: LabelledImages, kept: LabelledImages, source: str)
 
 
 def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, Any] | None:
-    """Return what labels mean, by the names of the classes."""
+    """Return the texts of labels, by class name."""
     if path is None:
         return None
     try:
@@ -358,7 +358,7 @@ def _pipeline(steps: list[Any]) -> Any:
 
 
 def _fitted(steps: list[Any], features: Any, labels: Any) -> list[Any]:
-    """Return the steps from features to labels, fitted."""
+    """Return the fitted steps from features to labels."""
     fitted = _pipeline(steps).fit(features, labels)
     return [step for _, step in fitted.steps]
 
@@ -433,7 +433,7 @@ class Summary:
     unknown: list[str]
 
     def record(self) -> dict[str, Any]:
-        """Return what the record of the model keeps of it."""
+        """Return the summary as the record of the model keeps it."""
         compared = {
             c.kind: {
                 "accuracy": c.model,
@@ -451,7 +451,7 @@ class Summary:
         }
 
     def answers(self) -> Answers:
-        """Return it as it is printed: a line for machines, some lines for people."""
+        """Return the summary as rows for machines and lines for people."""
         facts = {
             "model": self.model,
             "estimator": self.estimator,

@@ -86,7 +86,7 @@ def load_classes(source: str, *, judged: bool) -> LabelledImages:
 
 
 def digests(images: Any) -> list[str]:
-    """Return the first twelve digits of the SHA-256 of each image file; of pixels, nothing."""
+    """Return the first twelve digits of the SHA-256 of each image file. Skip images in memory."""
     if not isinstance(images, list):
         return []
     # Nothing else is opened: a named pipe would block for ever.
@@ -111,7 +111,7 @@ def _load_folder(source: str) -> LabelledImages:
 
 
 def report_endings(others: Sequence[str], n_images: int) -> dict[str, int]:
-    """Say on stderr how many files were not read for their endings; return how many have which."""
+    """Print how many files were skipped because of their suffix. Return their number per suffix."""
     from zeroshot.datasets._folders import heif_hint
 
     endings = Counter(os.path.splitext(path)[1] for path in others)
@@ -143,13 +143,13 @@ class Read(NamedTuple):
 
 
 def extract(backbone: Any, images: Any) -> Read:
-    """Return the features of the readable images, and the errors of the others."""
+    """Return the features of the readable images, and the errors of the other images."""
     result = backbone.extract(images)
     return Read(result.features, result.indices, _entries(images, result.errors))
 
 
 def read_all(images: Sequence[Any], **limits: Any) -> Read:
-    """Return the readable images, for a model with its own network."""
+    """Return the readable images, for a model that has its own network."""
     import numpy as np
 
     from zeroshot._utils._decoding import Limits
@@ -172,12 +172,12 @@ def _entries(images: Any, errors: Mapping[int, Exception]) -> list[dict[str, str
 
 
 def in_options_each(unreadable: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return images that could not be read, and why, as the command line says it."""
+    """Return the images that could not be read and the reasons, in terms of options."""
     return [{**entry, "error": in_options(entry["error"])} for entry in unreadable]
 
 
 def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:
-    """Name on stderr the images that could not be read; return the exit code of asking for them."""
+    """Print the images that could not be read. Return the exit code."""
     for entry in unreadable:
         say(entry["error"])
     if unreadable:

@@ -15,7 +15,7 @@ _COMMENT = "#"
 
 
 def labels_in(text: str, source: str, option: str) -> list[str]:
-    """Return the labels in a text. The suffix of its name or its first letter gives the format.
+    """Return the labels in a text. The suffix of the file or the first character gives the format.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def _of_json(text: str, source: str, option: str) -> list[str]:
 
 
 def _in_order(numbered: dict[str, Any]) -> list[Any] | None:
-    """Return the labels of an object that gives each its number, in either direction."""
+    """Return the labels of a JSON object from labels to numbers, or from numbers to labels."""
     if all(key.isdecimal() for key in numbered):
         return [numbered[key] for key in sorted(numbered, key=int)]
     if all(type(value) is int for value in numbered.values()):

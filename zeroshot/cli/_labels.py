@@ -1,4 +1,4 @@
-"""``zeroshot labels``: how class names are read, before anything is fitted."""
+"""``zeroshot labels``: what word vectors and WordNet make of class names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ COLUMNS = ("label", "read", "found", "missing", "synset", "why")
 @with_format()
 @with_device("labels")
 def labels(args: SimpleNamespace) -> int:
-    """Look them up."""
+    """Look up labels."""
     check_runs_on_device(args.label_embedding or DEFAULT_EMBEDDING)
     check_one_stdin(args.names)
     output = Output(args)
@@ -84,7 +84,7 @@ def labels(args: SimpleNamespace) -> int:
 
 
 def _names(arguments: Sequence[str]) -> list[str]:
-    """Return the labels of arguments: those of a file or stdin, or the folders in a folder."""
+    """Return the labels of the arguments: words, a file, standard input, or a folder of folders."""
     names: list[str] = []
     for argument in arguments:
         names += _class_folders(argument) if os.path.isdir(argument) else []
@@ -103,7 +103,7 @@ def _class_folders(folder: str) -> list[str]:
 
 
 def _with_synset(label: str, row: Explained) -> Any:
-    """Return what word vectors made of a label, with what WordNet takes it for."""
+    """Return the row of a label with its WordNet synset added."""
     from zeroshot.label_embeddings._wordnet import explain_synset
 
     in_wordnet = explain_synset(label)

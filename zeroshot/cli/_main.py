@@ -1,4 +1,4 @@
-"""The group of all commands, with exit codes and errors in one line."""
+"""The group of all commands, exit codes, and errors in one line."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ wrong; 130 interrupted, nothing half done left behind. 'zeroshot COMMAND --help'
 
 
 class Commands(click.Group):
-    """Commands whose modules are imported when they are run, not for the list of all."""
+    """Commands whose modules are imported only when they run."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one."""
+        """Import the module of a command."""
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f"zeroshot.cli._{cmd_name}"), cmd_name)
@@ -43,7 +43,7 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List all without importing them."""
+        """List all commands without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -93,7 +93,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _discard_stdout() -> None:
-    """Let what is still to be written go nowhere, so that the interpreter ends without a word."""
+    """Send the remaining output to the null device, so that the interpreter exits silently."""
     try:
         target = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):

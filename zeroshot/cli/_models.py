@@ -1,4 +1,4 @@
-"""``zeroshot models``: known networks, and whose weights are on this machine."""
+"""``zeroshot models``: known networks, and which weights are on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = """examples:
 @with_output("FILE", "instead of standard output")
 @with_format()
 def models(args: SimpleNamespace) -> int:
-    """List them."""
+    """List the networks."""
     output = Output(args)
     import timm
 

@@ -19,7 +19,7 @@ WORSE = 0.01  # minimum difference for a worse model
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean class accuracies on held-out images, with the labels of their kind as candidates.
+    """Mean class accuracies on held-out images of seen and of unseen classes.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the model is worse than no training or, without that, cannot beat chance."""
+        """Return whether the model is worse than no training or, without a head, than chance."""
         if self.no_training is None:
             return self.model <= self.chance + 2 * self.error
         return self.model < self.no_training - WORSE
@@ -61,7 +61,7 @@ def compare_with_no_training(
     n_folds: int,
     seed: int,
 ) -> list[Comparison]:
-    """Leave out images and classes in turn, and classify them with the model and without training.
+    """Hold out images and classes in turn, and classify them with the model and without training.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def compare_with_no_training(
 
 
 def _folds(y: np.ndarray, n_folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield training rows and held-out rows, of learnt classes and of others."""
+    """Yield training rows, held-out rows of seen classes, and held-out rows of unseen classes."""
     import numpy as np
     from sklearn.model_selection import StratifiedKFold
 

@@ -21,7 +21,7 @@ with_on_unknown = click.option(
 
 
 class Known(NamedTuple):
-    """What was made of labels that are known.
+    """Result for the known labels, and the unknown labels.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Known(NamedTuple):
 def of_known(
     make: Callable[[list[str]], T], labels: list[str], on_unknown: str, *, hint: str = ""
 ) -> Known:
-    """Make something of labels, or of those of them that are known.
+    """Apply a function to labels, or to the known labels among them.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def of_known(
 
 
 def without_classes(data: LabelledImages, unknown: list[str]) -> LabelledImages:
-    """Return the images of the classes that are not among `unknown`."""
+    """Return the images without the classes in `unknown`."""
     import numpy as np
 
     return data.where(~np.isin(data.labels, unknown)) if unknown else data
 
 
 def unknown_column(unknown: list[str]) -> dict[str, str]:
-    """Return what rows say of labels left out, by the name of the column; nothing without any."""
+    """Return the column that lists the labels left out; an empty dict if there are none."""
     return {"unknown_labels": "; ".join(unknown)} if unknown else {}

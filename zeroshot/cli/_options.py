@@ -1,4 +1,4 @@
-"""Options that several commands share: images, labels, standard input."""
+"""Options that several commands share: images, labels, networks, output."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ _FILE_NAME = re.compile(r"\.\w{1,4}$|[/\\]")
 
 
 class AnyPath(click.ParamType):
-    """The type of what may be a path: shells complete it, and it is checked where it is opened."""
+    """Type of an argument that may be a path. Shells complete it. It is checked when opened."""
 
     name = "path"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Leave it to the shell."""
+        """Return an item that leaves completion of paths to the shell."""
         return [CompletionItem(incomplete, type="file")]
 
 
 class Labels(AnyPath):
-    """The type of an option that takes several labels between commas, or a file of them."""
+    """Type of an option that takes labels separated by commas, or a file of labels."""
 
 
 PATH = AnyPath()
 
 
 class Command(click.Command):
-    """A command whose function takes all its options as one namespace."""
+    """Command whose function takes all options as one namespace."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +60,7 @@ class Command(click.Command):
         self.params.append(debug)
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run it; return its exit code."""
+        """Run the command and return its exit code."""
         args = SimpleNamespace(**ctx.params, argv=ctx.find_root().obj)
         self._check_rest(ctx)
         try:
@@ -88,7 +88,7 @@ class Command(click.Command):
 
 
 def command(*, help: str, examples: str) -> Callable[[Any], Command]:
-    """Return a decorator that makes a command of a function."""
+    """Return a decorator that turns a function into a command."""
     return click.command(
         cls=Command,
         help=help,
@@ -98,17 +98,17 @@ def command(*, help: str, examples: str) -> Callable[[Any], Command]:
 
 
 def _all(*decorators: Decorator) -> Decorator:
-    """Return one decorator for several, the first outermost: help shows options in this order."""
+    """Compose decorators, the first outermost: help shows options in this order."""
     return lambda function: reduce(lambda inner, one: one(inner), reversed(decorators), function)
 
 
 def with_network(*, choice: bool) -> Decorator:
-    """Add how the network runs and, with `choice`, which one it is."""
+    """Add the options of a network, with `choice` also the one that names it."""
     return _all(*(_WHICH_NETWORK if choice else ()), with_device("images"), *_READING)
 
 
 def with_device(what: str) -> Decorator:
-    """Add where a network runs, and on how much at once."""
+    """Add the options for device and batch size."""
     return _all(
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
         _number("--batch-size", help=f"{what} at once", default=64, show_default=True),
@@ -149,7 +149,7 @@ with_seed = click.option(
 
 
 def with_output(metavar: str, help: str, **kwargs: Any) -> Decorator:
-    """Add where the output goes, and whether it may replace what is there."""
+    """Add the options for the output path and for overwriting it."""
     return _all(
         click.option("--output", type=PATH, metavar=metavar, help=help, **kwargs),
         click.option("--force", is_flag=True, help="replace an earlier output"),
@@ -157,7 +157,7 @@ def with_output(metavar: str, help: str, **kwargs: Any) -> Decorator:
 
 
 def with_format(formats: Sequence[str] = FORMATS, **changes: Any) -> Decorator:
-    """Add the format of the answers."""
+    """Add the option for the output format."""
     shown = {
         "help": "parquet needs --output",
         "show_default": "by the name of --output, or a table",
@@ -166,18 +166,18 @@ def with_format(formats: Sequence[str] = FORMATS, **changes: Any) -> Decorator:
 
 
 def with_labels(name: str, *, metavar: str = "a,b,c|FILE", **kwargs: Any) -> Decorator:
-    """Add an option that takes labels between commas, or a file of them."""
+    """Add an option that takes labels separated by commas, or a file of labels."""
     return click.option(name, type=Labels(), metavar=metavar, **kwargs)
 
 
 def with_k(what: str) -> Decorator:
-    """Add how many answers there are at most."""
+    """Add the option for the largest number of answers."""
     help = f"{what}, or all if there are fewer"
     return _number("-k", "--k", help=help, default=5, show_default=True)
 
 
 def refuse(options: Sequence[str], why: str) -> None:
-    """Raise if one of the options was given: it does not apply.
+    """Raise if one of the options was given although it does not apply.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def refuse(options: Sequence[str], why: str) -> None:
 
 
 def check_commas(option: str, text: str | None, words: Sequence[str]) -> None:
-    """Raise if `words` behind an option's one label seem to be labels as well.
+    """Raise if words after a single label seem to be labels, too.
 
     Raises
     ------
@@ -207,13 +207,13 @@ def check_commas(option: str, text: str | None, words: Sequence[str]) -> None:
 
 
 def is_word(argument: str) -> bool:
-    """Tell whether an argument names no file, and does not look like the name of one."""
+    """Return whether an argument is a word rather than the path of a file."""
     is_file = argument == STDIN or os.path.exists(argument)
     return not is_file and not _FILE_NAME.search(argument)
 
 
 def device_options(args: SimpleNamespace) -> dict[str, Any]:
-    """Return where a network runs, and on how much at once, as parameters of it.
+    """Return device and batch size as parameters of a network.
 
     Raises
     ------
@@ -237,19 +237,19 @@ def device_options(args: SimpleNamespace) -> dict[str, Any]:
 
 
 def network_options(args: SimpleNamespace) -> dict[str, Any]:
-    """Return how a network for images runs, as parameters of it; raise as `device_options` does."""
+    """Return the options of a network for images as its parameters."""
     progress = "auto" if args.progress is None else args.progress
     return {**device_options(args), **reading_options(args), "progress": progress}
 
 
 def reading_options(args: SimpleNamespace) -> dict[str, Any]:
-    """Return the limits of reading an image that the options name."""
+    """Return the limits for reading images that the options set."""
     given = {name: getattr(args, name) for name in ("max_pixels", "max_bytes", "max_seconds")}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
-    """Return the images of arguments: files, folders, and ``-`` for lines of stdin.
+    """Return the images of the arguments: files, folders, and ``-`` for lines of standard input.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
 
 
 def read_labels(text: str, *, option: str = "--labels") -> list[str]:
-    """Return the labels of an option: what stands between commas, or in a file."""
+    """Return the labels of an option: separated by commas, or in a file."""
     if text == STDIN:
         text, source = _decoded(b"\n".join(_stdin()), "standard input", option), "standard input"
         labels = labels_in(text, source, option)
@@ -307,7 +307,7 @@ def read_labels(text: str, *, option: str = "--labels") -> list[str]:
 
 
 def read_label_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the labels of positional arguments: one each, a file's, or those of stdin."""
+    """Return the labels of positional arguments: words, a file, or standard input."""
     labels: list[str] = []
     for argument in arguments:
         is_list = argument == STDIN or (os.path.isfile(argument) and _FILE_NAME.search(argument))
@@ -320,7 +320,7 @@ def read_label_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def check_one_stdin(*groups: Sequence[str] | str | None) -> None:
-    """Raise if standard input is asked for twice.
+    """Raise if two options read standard input.
 
     Raises
     ------
@@ -343,7 +343,7 @@ def _decoded(content: bytes, source: str, option: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{option}: {source} is no text in UTF-8 ({error}). Save it so."
+            f"{option}: {source} is not a text in UTF-8 ({error}). Save it so."
         ) from error
 
 

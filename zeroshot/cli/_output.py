@@ -31,7 +31,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class Answers:
-    """What a command has to say, in rows.
+    """Output of a command as rows.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Answers:
 
 
 class Output:
-    """Where the answers of a command go: checked before the work, written after it.
+    """Destination of the output: checked before the work, written after it.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Output:
             raise UsageError(f"--format {self.format} needs --output FILE.")
 
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
-        """Write the answers to stdout or, with the record beside it, to the file."""
+        """Write the answers to standard output, or to a file with its record."""
         if self.path is None:
             print_answers(answers, self.format)
             return
@@ -106,13 +106,13 @@ def _format_of(path: Path | None, formats: Sequence[str]) -> str:
 
 
 def print_answers(answers: Answers, form: str) -> None:
-    """Write answers to stdout in one of the formats that are text, a table in letters it has."""
+    """Write answers to standard output in a text format, in characters that it can encode."""
     sys.stdout.write(as_text(answers, form, encoding=sys.stdout.encoding or "utf-8"))
     sys.stdout.flush()
 
 
 def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
-    """Return answers in one of the formats that are text, a table for an encoding."""
+    """Return answers in a text format, a table in characters that the encoding has."""
     if form == "csv":
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
@@ -144,7 +144,7 @@ def _table(answers: Answers, encoding: str) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool], encoding: str) -> str:
-    """Return cells in columns, as wide as what stands for them where a letter is not to be had."""
+    """Return rows in aligned columns, after characters that the encoding lacks are replaced."""
     cells = [
         [cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row] for row in rows
     ]
@@ -188,20 +188,20 @@ def write_parquet(answers: Answers, file: BinaryIO) -> None:
 
 
 def _valid(value: Any) -> Any:
-    """Return a value as parquet can hold it: a file name need not be valid UTF-8."""
+    """Return a value that parquet can hold: file names need not be valid UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
     return value
 
 
 def record_beside(path: Path) -> Path:
-    """Return where the record of an output file lies."""
+    """Return the path of the record of an output file."""
     return path.with_name(f"{path.name}.{RECORD}")
 
 
 @contextmanager
 def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
-    """Yield a file that appears under `path`, its record beside it, when the block ends well."""
+    """Yield a file that appears at `path`, with its record, when the block ends normally."""
     with (
         parents_of(path),
         atomic_file(record_beside(path)) as beside,
@@ -213,7 +213,7 @@ def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
 
 
 def check_file(path: Path, *, force: bool) -> None:
-    """Raise, before the work, if a file could not be written or would be overwritten.
+    """Raise before the work if a file cannot be written or would be overwritten.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def check_file(path: Path, *, force: bool) -> None:
 
 
 def check_folder(folder: Path, *, force: bool, own: set[str], what: str) -> None:
-    """Raise, before the work, if a folder could not be made, or more than `own` files be lost.
+    """Raise before the work if a folder cannot be created or holds files other than `own`.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def _is_own(folder: Path, own: set[str]) -> bool:
 
 
 def check_parent(path: Path, kind: str) -> None:
-    """Raise if nothing can be made where `path` is to lie: permissions do not say all."""
+    """Raise if no file can be created beside `path`. Permissions do not tell, so it tries."""
     parent = next(place for place in path.absolute().parents if place.exists())
     try:  # as the output and its record are made
         os.rmdir(tempfile.mkdtemp(prefix=f".{path.name}.{RECORD}.", dir=parent))
@@ -272,7 +272,7 @@ def provenance(
     other_files: Mapping[str, int] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Return what is known of how an output came about, as JSON knows it.
+    """Return the provenance of an output as a JSON object.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ Photos = list[dict[str, Any]]
 @with_format()
 @with_network(choice=False)
 def predict(args: SimpleNamespace) -> int:
-    """Name the images."""
+    """Predict the labels of images."""
     if args.model is None and args.labels is None:
         raise UsageError("predict needs --labels, or a --model, whose classes are taken.")
     if args.model is not None and args.sentences:

@@ -22,7 +22,7 @@ CONFIG = "config.json"
 
 
 class SavedModel:
-    """A model of ``zeroshot fit`` or ``zeroshot.save`` that takes images.
+    """Saved model of ``zeroshot fit`` or ``zeroshot.save`` that takes images.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class SavedModel:
         self._options, self._limits = network_options(args), reading_options(args)
         if self.folder.exists() and not is_model(self.folder):
             raise ValueError(
-                f"{self.folder} is no model: it holds no {CONFIG}. Name a folder that "
+                f"{self.folder} is not a model: it holds no {CONFIG}. Name a folder that "
                 "'zeroshot fit' wrote."
             )
         self._model = zeroshot.load(self.folder)
@@ -67,7 +67,7 @@ class SavedModel:
         self._backbone = self._find_backbone(args)
 
     def _find_backbone(self, args: SimpleNamespace) -> Any:
-        """Return the first step where that turns images into features, None for a network."""
+        """Return the first step if it extracts features, or None if the model is a network."""
         from sklearn.pipeline import Pipeline
         from sklearn.utils import get_tags
 
@@ -101,14 +101,14 @@ class SavedModel:
 
     @property
     def learnt_images(self) -> frozenset[str]:
-        """Digests of the image files that ``zeroshot fit`` learnt from, as far as is recorded."""
+        """Digests of the image files that ``zeroshot fit`` learnt from, if recorded."""
         return self._recorded(
             lambda record: frozenset(record["learnt_images"].split()), frozenset()
         )
 
     @property
     def made_of(self) -> dict[str, Any]:
-        """What ``zeroshot fit`` made the model of, as far as is recorded."""
+        """Data that ``zeroshot fit`` learnt from, if recorded."""
         return self._recorded(_made_of, {})
 
     def _recorded(self, part: Callable[[Any], T], otherwise: T) -> T:
@@ -118,13 +118,13 @@ class SavedModel:
             return otherwise  # saved from Python, or with a record of another kind
 
     def read(self, images: Any) -> Read:
-        """Return what the classifier behind the network takes, of the images that can be read."""
+        """Return the input of the classifier for the images that can be read."""
         if self._backbone is None:
             return read_all(images, **self._limits)
         return extract(self._backbone, images)
 
     def no_training(self, labels: list[str]) -> tuple[Any, str]:
-        """Return what the backbone knows of labels without training, or None and why not."""
+        """Return a classifier of labels without training, or None and the reason."""
         from zeroshot.estimators import OpenLabelClassifier
 
         if self._backbone is None or not has_head(self._backbone):
@@ -137,7 +137,7 @@ class SavedModel:
             return None, f"No comparison with no training: it does not know {some}."
 
     def over(self, labels: list[str], *, option: str) -> Any:
-        """Return the classifier behind the network, choosing among `labels`.
+        """Return the classifier with `labels` as candidates.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class SavedModel:
 
 
 def is_model(folder: str | os.PathLike) -> bool:
-    """Tell whether a folder looks like a saved model."""
+    """Return whether a folder looks like a saved model."""
     return (Path(folder).expanduser() / CONFIG).is_file()
 
 

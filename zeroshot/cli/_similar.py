@@ -52,10 +52,10 @@ MEASURES = ("path", "lch", "res", "jcn", "lin", "wup_nltk", COSINE)
 
 
 class Measure(Name):
-    """The type of ``--measure``: of two formulas of one name, it has one."""
+    """Type of ``--measure``."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        """Return what is wrong with a name."""
+        """Return the message for an unknown name."""
         if value != "wup":
             return super().get_invalid_choice_message(value, ctx)
         from zeroshot.similarity._wordnet import NOT_WUP
@@ -82,7 +82,7 @@ class Measure(Name):
 @with_format()
 @with_device("labels")
 def similar(args: SimpleNamespace) -> int:
-    """Find them."""
+    """Find the source classes most similar to each label."""
     if args.measure == COSINE:
         check_runs_on_device(args.label_embedding or DEFAULT_EMBEDDING)
     else:
@@ -121,7 +121,7 @@ def similar(args: SimpleNamespace) -> int:
 
 
 def _sources(text: str) -> tuple[list[str], dict[str, str]]:
-    """Return the names of the classes, and the synsets of those that are known."""
+    """Return the source classes, and the synsets of those that have one."""
     if text not in SOURCES:
         if "," not in text:
             _check_not_misspelled(text)
@@ -133,7 +133,7 @@ def _sources(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _check_not_misspelled(text: str) -> None:
-    """Raise where one word is meant as the name of classes that there are not."""
+    """Raise if a single word seems to be a misspelled name of source classes."""
     near = did_you_mean(text, SOURCES)
     if near and not os.path.exists(text):
         raise UsageError(f"--sources: no classes are called {text!r}.{near}")

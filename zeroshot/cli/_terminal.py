@@ -1,4 +1,4 @@
-"""Messages on the terminal, in letters that it can show."""
+"""Messages on the terminal, in characters that it can show."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zeroshot.exceptions import in_options
 
 
 def say(message: str) -> None:
-    """Print one line on stderr; without a reader there it is lost, and nothing else is."""
+    """Print one line on standard error. A closed standard error loses the line only."""
     with suppress(BrokenPipeError):
         print(f"zeroshot: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
 
 
 def fail(error: str | BaseException, *, code: int) -> int:
-    """Print an error's one line, its remedy in terms of options; return the exit code."""
+    """Print an error in one line, with its remedy in terms of options. Return the exit code."""
     say(in_options(error))
     return code
 
 
 def warnings_shown_once() -> Callable[..., None]:
-    """Return what prints warnings as one line, each once; in place of `warnings.showwarning`."""
+    """Return a replacement of `warnings.showwarning` that prints each warning once, in one line."""
     shown = set()
 
     def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ def warnings_shown_once() -> Callable[..., None]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean ...?" with what is spelled alike, or nothing."""
+    """Return " Did you mean ...?" with names of similar spelling, or an empty string."""
     folded: dict[str, list[str]] = {}
     for other in known:
         folded.setdefault(_folded(other), []).append(other)
@@ -55,7 +55,7 @@ def _folded(name: str) -> str:
 
 
 def spelled_as_known(names: Sequence[str], known: Sequence[str], *, option: str) -> list[str]:
-    """Return names as they are known, where one alone is the same label otherwise spelled; say so.
+    """Replace names by the one known spelling of the same label, and print a line about it.
 
     Labels are the same whose words are, as label embeddings read them: ``school_bus`` and
     ``School Bus``, and an accent that is a letter of its own or part of one.
@@ -88,7 +88,7 @@ def check_known(names: Iterable[str], known: Iterable[str], *, option: str, what
 
 
 def not_known(names: Iterable[str], known: Iterable[str], *, what: str) -> str:
-    """Return which `names` are not among `known`, with near ones; nothing if all are."""
+    """Return a message about `names` that are not in `known`; an empty string if all are."""
     options = dict.fromkeys(known)
     unknown = [name for name in dict.fromkeys(names) if name not in options]
     if not unknown:
@@ -100,12 +100,12 @@ def not_known(names: Iterable[str], known: Iterable[str], *, what: str) -> str:
 
 
 class Name(Choice):
-    """The type of an option that takes one of several names; near ones are proposed."""
+    """Type of an option that takes one of several names. Similar names are proposed."""
 
     def __init__(self, known: Iterable[str], what: str) -> None:
         super().__init__(list(known))
         self.what = what
 
     def get_invalid_choice_message(self, value: Any, ctx: Context | None) -> str:
-        """Return what is wrong with a name."""
+        """Return the message for an unknown name."""
         return not_known([value], self.choices, what=self.what)

@@ -1,3 +1,4 @@
+from ._awa1 import fetch_awa1 as fetch_awa1
 from ._cifar100 import fetch_cifar100 as fetch_cifar100
 from ._class_names import class_names as class_names
 from ._class_names import label_texts as label_texts

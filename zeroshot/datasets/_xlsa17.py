@@ -14,10 +14,10 @@ from zipfile import ZipFile
 import numpy as np
 from sklearn.utils import Bunch
 
+from zeroshot._utils._mat_files import NUMBERS, TEXTS, read_mat
 from zeroshot._utils._validation import check_option
 from zeroshot.datasets._archives import open_zip, read_member
 from zeroshot.datasets._fetch import resolve_data_home
-from zeroshot.datasets._mat_files import NUMBERS, TEXTS, read_mat
 from zeroshot.exceptions import IntegrityError, Remedy
 from zeroshot.label_embeddings import AttributeTable
 
@@ -39,6 +39,10 @@ FILES = {
 }
 
 ABOUT = {
+    "AWA1": """\
+Animals with Attributes 1: 30,475 photos of 50 animals, 85 attributes; 40 seen and 10 unseen
+classes. C. H. Lampert, H. Nickisch, S. Harmeling (2009), "Learning to Detect Unseen Object Classes
+by Between-Class Attribute Transfer", CVPR. The photos themselves are not public.""",
     "AWA2": """\
 Animals with Attributes 2: 37,322 photos of 50 animals, 85 attributes; 40 seen and 10 unseen
 classes. Collected by Xian, Lampert, Schiele and Akata (2018) from images with free licences.""",
@@ -83,7 +87,7 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
 
     Parameters
     ----------
-    name : {"AWA2", "CUB", "SUN", "APY"}
+    name : {"AWA1", "AWA2", "CUB", "SUN", "APY"}
         Data set: animals, birds, scenes, or things of Pascal and Yahoo.
     data_home : path, optional
         Folder that contains the folder ``xlsa17``, which is used first, or ``xlsa17.zip``. None is
@@ -129,10 +133,10 @@ def fetch_xlsa17(name: str, *, data_home: str | os.PathLike | None = None) -> Bu
     Examples
     --------
     >>> from zeroshot.datasets import fetch_xlsa17
-    >>> fetch_xlsa17("AWA1")
+    >>> fetch_xlsa17("AWA3")
     Traceback (most recent call last):
         ...
-    ValueError: fetch_xlsa17: name must be one of 'AWA2', 'CUB', 'SUN', 'APY', got 'AWA1'.
+    ValueError: fetch_xlsa17: name must be one of 'AWA1', 'AWA2', 'CUB', 'SUN', 'APY', got 'AWA3'.
     """
     check_option(name, ABOUT, owner=OWNER, name="name")
     arrays, splits, source = _read(name, resolve_data_home(data_home, owner=OWNER))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
 from zeroshot._utils._validation import check_number
-from zeroshot.displays._checks import check_series, check_shares, probable
+from zeroshot.displays._checks import check_series, check_shares
+from zeroshot.displays._confidence import ConfidenceDisplay
 from zeroshot.displays._drawing import (
     GREY,
     add_legend,
@@ -19,14 +20,11 @@ from zeroshot.displays._drawing import (
 )
 from zeroshot.metrics._confidence import N_BINS, checked_told, reliability, sample_weights
 
-if TYPE_CHECKING:
-    from zeroshot.evaluation._result import ZeroShotEvaluation
-
 OWNER = "ReliabilityDisplay"
 DRAWN = "reliability"
 
 
-class ReliabilityDisplay:
+class ReliabilityDisplay(ConfidenceDisplay):
     """Reliability diagram: bins of equal mass, and the diagonal of perfect calibration.
 
     Parameters
@@ -67,6 +65,8 @@ class ReliabilityDisplay:
     >>> matplotlib.pyplot.close(display.figure_)
     """
 
+    _in_evaluation = ("reliability", "expected_calibration_error")
+
     ax_: Any
     figure_: Any
 
@@ -82,56 +82,6 @@ class ReliabilityDisplay:
         self.error = float(self.mass @ gaps / self.mass.sum())
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        average: str = "macro",
-        name: str | None = None,
-        ax: Any = None,
-    ) -> ReliabilityDisplay:
-        """Draw the reliability of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier, Pipeline or search object
-            Fitted classifier with ``predict_proba`` and ``classes_``.
-        X : array-like or list of length n_samples
-            Input of `estimator`.
-        y : array-like of shape (n_samples,)
-            True labels.
-        average : {"macro", "micro"}, default="macro"
-            "macro" gives each class of y the same weight, "micro" each sample.
-        name : str, optional
-            Name in the legend; the class of `estimator` if None.
-        ax : Axes, optional
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            The display, after drawing.
-
-        Raises
-        ------
-        TypeError
-            `estimator` has no probabilities.
-        ValueError
-            As for `from_predictions`.
-        """
-        final = probable(estimator, owner=OWNER)
-        return cls.from_predictions(
-            y,
-            estimator.predict_proba(X),
-            labels=final.classes_,
-            average=average,
-            name=name or type(final).__name__,
-            ax=ax,
-        )
-
-    @classmethod
     def from_predictions(
         cls,
         y_true: Any,
@@ -142,7 +92,7 @@ class ReliabilityDisplay:
         average: str = "macro",
         name: str = "model",
         ax: Any = None,
-    ) -> ReliabilityDisplay:
+    ) -> Self:
         """Draw the reliability of probabilities.
 
         Parameters
@@ -169,37 +119,7 @@ class ReliabilityDisplay:
         weights = sample_weights(y_true, average)
         return cls(*reliability(told.best, told.right, weights, n_bins), name=name).plot(ax)
 
-    @classmethod
-    def from_evaluation(
-        cls, result: ZeroShotEvaluation, *, name: str | None = None, ax: Any = None
-    ) -> ReliabilityDisplay:
-        """Draw the reliability that `zeroshot.evaluate_zero_shot` has measured.
-
-        Parameters
-        ----------
-        result : ZeroShotEvaluation
-            Result for a classifier with probabilities.
-        name : str, optional
-            Name in the legend; the class of the evaluated classifier if None.
-        ax : Axes, optional
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            The display, after drawing.
-
-        Raises
-        ------
-        ValueError
-            `result` has no probabilities.
-        """
-        if result.reliability is None:
-            why = result.left_out.get("expected_calibration_error")
-            raise ValueError(f"{OWNER}: this evaluation has no probabilities: {why}")
-        return cls(*result.reliability, name=name or result.settings["model"]).plot(ax)
-
-    def plot(self, ax: Any = None) -> ReliabilityDisplay:
+    def plot(self, ax: Any = None) -> Self:
         """Draw the bins. On axes that already have bins, they are added.
 
         Parameters

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
-from zeroshot.displays._checks import check_series, check_shares, probable
+from zeroshot.displays._checks import check_series, check_shares
+from zeroshot.displays._confidence import ConfidenceDisplay
 from zeroshot.displays._drawing import (
     GREY,
     add_legend,
@@ -19,14 +20,11 @@ from zeroshot.displays._drawing import (
 from zeroshot.metrics import risk_coverage_curve
 from zeroshot.metrics._confidence import area_under_risk
 
-if TYPE_CHECKING:
-    from zeroshot.evaluation._result import ZeroShotEvaluation
-
 OWNER = "RiskCoverageDisplay"
 DRAWN = "risk-coverage curve"
 
 
-class RiskCoverageDisplay:
+class RiskCoverageDisplay(ConfidenceDisplay):
     """Risk-coverage curve, its area, and the line of random rejection.
 
     Parameters
@@ -64,6 +62,8 @@ class RiskCoverageDisplay:
     >>> matplotlib.pyplot.close(display.figure_)
     """
 
+    _in_evaluation = ("risk_coverage", "risk_coverage_auc")
+
     ax_: Any
     figure_: Any
 
@@ -81,56 +81,6 @@ class RiskCoverageDisplay:
         self.area = area_under_risk(self.coverage, self.risk)
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        average: str = "macro",
-        name: str | None = None,
-        ax: Any = None,
-    ) -> RiskCoverageDisplay:
-        """Draw the curve of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier, Pipeline or search object
-            Fitted classifier with ``predict_proba`` and ``classes_``.
-        X : array-like or list of length n_samples
-            Input of `estimator`.
-        y : array-like of shape (n_samples,)
-            True labels.
-        average : {"macro", "micro"}, default="macro"
-            "macro" gives each class of y the same weight, "micro" each sample.
-        name : str, optional
-            Name in the legend; the class of `estimator` if None.
-        ax : Axes, optional
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        RiskCoverageDisplay
-            The display, after drawing.
-
-        Raises
-        ------
-        TypeError
-            `estimator` has no probabilities.
-        ValueError
-            As for `from_predictions`.
-        """
-        final = probable(estimator, owner=OWNER)
-        return cls.from_predictions(
-            y,
-            estimator.predict_proba(X),
-            labels=final.classes_,
-            average=average,
-            name=name or type(final).__name__,
-            ax=ax,
-        )
-
-    @classmethod
     def from_predictions(
         cls,
         y_true: Any,
@@ -140,7 +90,7 @@ class RiskCoverageDisplay:
         average: str = "macro",
         name: str = "model",
         ax: Any = None,
-    ) -> RiskCoverageDisplay:
+    ) -> Self:
         """Draw the curve of probabilities.
 
         Parameters
@@ -165,37 +115,7 @@ class RiskCoverageDisplay:
         coverage, risk, _ = risk_coverage_curve(y_true, y_proba, labels=labels, average=average)
         return cls(coverage, risk, name=name).plot(ax)
 
-    @classmethod
-    def from_evaluation(
-        cls, result: ZeroShotEvaluation, *, name: str | None = None, ax: Any = None
-    ) -> RiskCoverageDisplay:
-        """Draw the curve that `zeroshot.evaluate_zero_shot` has measured.
-
-        Parameters
-        ----------
-        result : ZeroShotEvaluation
-            Result for a classifier with probabilities.
-        name : str, optional
-            Name in the legend; the class of the evaluated classifier if None.
-        ax : Axes, optional
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        RiskCoverageDisplay
-            The display, after drawing.
-
-        Raises
-        ------
-        ValueError
-            `result` has no probabilities.
-        """
-        if result.risk_coverage is None:
-            why = result.left_out.get("risk_coverage_auc")
-            raise ValueError(f"{OWNER}: this evaluation has no probabilities: {why}")
-        return cls(*result.risk_coverage, name=name or result.settings["model"]).plot(ax)
-
-    def plot(self, ax: Any = None) -> RiskCoverageDisplay:
+    def plot(self, ax: Any = None) -> Self:
         """Draw the curve. On axes that already have one, it is added.
 
         Parameters

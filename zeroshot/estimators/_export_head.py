@@ -163,7 +163,7 @@ def find_head(model: Any, source: SourceHead, name: str | None, *, owner: str) -
         layer = dict(model.named_modules(remove_duplicate=False)).get(name)
         if layer is None:
             raise ValueError(
-                f"{owner}: head={name!r} is no layer of {type(model).__name__}, whose linear "
+                f"{owner}: head={name!r} is not a layer of {type(model).__name__}, whose linear "
                 f"layers are {_listed(_linear_layers(model))}."
             )
     elif hasattr(model, "get_classifier"):

@@ -182,7 +182,7 @@ def check_synsets(synsets: Any, *, owner: str) -> dict[Any, str]:
     Raises
     ------
     ValueError
-        `synsets` is no mapping.
+        `synsets` is not a mapping.
     TypeError
         A value is no wnid, nltk name or synset.
     UnknownLabelError

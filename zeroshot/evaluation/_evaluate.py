@@ -144,7 +144,7 @@ def evaluate_zero_shot(
     >>> round(result["ausuc"].value, 3), result["ausuc"].random_label
     (1.0, 0.0625)
     >>> result.left_out["hit_at_10"]
-    'k is more than the 6 labels on offer.'
+    'k is more than the 6 candidate labels.'
     """
     check_option(average, AVERAGES, owner=OWNER, name="average")
     random_state = _check_random_state(random_state)
@@ -293,7 +293,7 @@ def _applicable(
     for family, k in ((family, k) for family, ks in wanted.items() for k in ks):
         name = f"{family}_at_{k}"
         if k > len(labels):
-            left_out[name] = f"k is more than the {len(labels)} labels on offer."
+            left_out[name] = f"k is more than the {len(labels)} candidate labels."
             continue
         try:
             found[name] = builders[family](k)

@@ -222,7 +222,7 @@ class Figures:
             "n_samples": len(task.y),
             "n_seen_classes": self._sizes["seen"],
             "n_unseen_classes": self._sizes["unseen"],
-            "n_on_offer": len(task.labels),
+            "n_candidates": len(task.labels),
             **self._settings,
         }
         classes = {
@@ -312,7 +312,7 @@ class Task:
             return []
         names = ", ".join(map(repr, self.classes[absent][:5].tolist()))
         return [
-            f"{absent.sum()} of {len(self.classes)} classes are not on offer (such as {names}): "
+            f"{absent.sum()} of {len(self.classes)} classes are not candidates (such as {names}): "
             f"their {self.counts[absent].sum()} samples count as wrong."
         ]
 

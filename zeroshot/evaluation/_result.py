@@ -81,7 +81,7 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
     classes : dict of str to list
         ``label``, ``seen``, ``n_samples`` and ``accuracy`` (top-1), with one entry per class of y.
     settings : dict
-        ``model``, ``n_samples``, ``n_seen_classes``, ``n_unseen_classes``, ``n_on_offer``,
+        ``model``, ``n_samples``, ``n_seen_classes``, ``n_unseen_classes``, ``n_candidates``,
         ``average``, ``n_bootstrap`` and ``level``.
     reliability : tuple of ndarray, or None
         Mean probability, accuracy and mass of ten bins, for `zeroshot.displays.ReliabilityDisplay`.
@@ -92,7 +92,7 @@ class ZeroShotEvaluation(Mapping[str, Estimate]):
     --------
     >>> from zeroshot.evaluation import Estimate, ZeroShotEvaluation
     >>> settings = {"model": "Mine", "n_samples": 9, "n_seen_classes": 0, "n_unseen_classes": 3}
-    >>> settings |= {"n_on_offer": 5, "average": "macro", "n_bootstrap": 0, "level": 0.95}
+    >>> settings |= {"n_candidates": 5, "average": "macro", "n_bootstrap": 0, "level": 0.95}
     >>> result = ZeroShotEvaluation(
     ...     {"hit_at_1": Estimate(0.5, None, None, 0.333, 0.2)}, {}, [], None, {}, settings
     ... )
@@ -183,8 +183,8 @@ def heading(result: ZeroShotEvaluation) -> str:
     known = result.settings
     return (
         f"{known['model']}: {known['n_samples']:,} samples of {known['n_seen_classes']:,} seen "
-        f"and {known['n_unseen_classes']:,} unseen classes, {known['n_on_offer']:,} labels on "
-        "offer"
+        f"and {known['n_unseen_classes']:,} unseen classes, {known['n_candidates']:,} candidate "
+        "labels"
     )
 
 

@@ -58,8 +58,8 @@ class DescriptionEmbedding(LabelEmbedding):
     Raises
     ------
     TypeError, ValueError
-        `descriptions` is no mapping, is empty, or has a label without a text; or `model` is another
-        than that of the glosses, and ``on_missing="gloss"``.
+        `descriptions` is not a mapping, is empty, or has a label without a text; or `model` is
+        another than that of the glosses, and ``on_missing="gloss"``.
     MissingDependencyError, FileNotFoundError, DownloadError
         The text model is not on this machine; the message says what to install or to pass.
 
@@ -222,7 +222,7 @@ def check_descriptions(descriptions: Any) -> Mapping[Label, Any]:
     Raises
     ------
     TypeError
-        They are no mapping from labels to strings or lists of strings.
+        They are not a mapping from labels to strings or lists of strings.
     ValueError
         There is none, or a label has no text.
     """

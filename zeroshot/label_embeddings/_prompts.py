@@ -174,7 +174,7 @@ def check_templates(templates: Any, *, owner: str) -> tuple[str, ...]:
     Raises
     ------
     TypeError
-        They are no strings.
+        They are not strings.
     ValueError
         There is none, or one has not exactly one ``{}``.
     """

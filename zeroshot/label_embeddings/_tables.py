@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
@@ -11,6 +12,7 @@ import numpy as np
 
 from zeroshot._utils._validation import check_labels, check_unique
 from zeroshot.exceptions import UnknownLabelError
+from zeroshot.label_embeddings._attribute_files import read_attributes
 from zeroshot.label_embeddings._base import (
     Arrays,
     Explained,
@@ -70,6 +72,68 @@ class AttributeTable(LabelEmbedding):
         self._vectors = read_only(vectors)
         self._vocabulary = tuple(names.tolist())
         self._rows = RowsByLabel(self._vocabulary)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike,
+        *,
+        labels: Sequence[str] | None = None,
+        missing: float | None = None,
+        overrides: Mapping[Any, Label] | None = None,
+    ) -> Self:
+        r"""Read the attributes of a published data set.
+
+        Parameters
+        ----------
+        path : path
+            The ``att_splits.mat`` of Xian et al. (2018), for AWA1, AWA2, SUN, CUB or APY, whose
+            ``att`` has one unit-length column per class; or a text with one row of numbers per
+            class, such as the ``predicate-matrix-continuous.txt`` of Animals with Attributes.
+        labels : sequence of str, optional
+            One name per row. By default, the names in the ``.mat`` file, or those in
+            ``classes.txt`` in the folder of the text: one per line, with or without a number.
+        missing : float, optional
+            The value that stands for a missing one, such as -1 in Animals with Attributes 1. The
+            mean of the other classes takes its place.
+        overrides : mapping of label to label, optional
+            What to look up instead of a label.
+
+        Returns
+        -------
+        AttributeTable
+            One row per class.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file, or no ``classes.txt`` beside it.
+        IntegrityError
+            The file is damaged, or its rows and the names differ in number.
+        ValueError
+            A name is repeated, or an attribute is missing for all classes.
+
+        References
+        ----------
+        C. H. Lampert, H. Nickisch, S. Harmeling, "Learning to Detect Unseen Object Classes by
+        Between-Class Attribute Transfer", CVPR 2009. Y. Xian, C. H. Lampert, B. Schiele, Z. Akata,
+        "Zero-Shot Learning - A Comprehensive Evaluation of the Good, the Bad and the Ugly", TPAMI
+        2018.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from zeroshot.label_embeddings import AttributeTable
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "predicate-matrix.txt")
+        ...     with open(path, "w") as file:
+        ...         _ = file.write("1 0 -1\n0 1 8\n")
+        ...     table = AttributeTable.from_file(path, labels=["zebra", "otter"], missing=-1)
+        >>> table.embed(["zebra"])
+        array([[1., 0., 8.]], dtype=float32)
+        """
+        table, names = read_attributes(path, labels, missing)
+        return cls(table, names, overrides=overrides)
 
     @property
     def n_dims(self) -> int:

@@ -99,7 +99,7 @@ def hit_at_k_score(
     Raises
     ------
     ValueError
-        `k` is not between 1 and the number of labels on offer, columns and `labels` disagree, or
+        `k` is not between 1 and the number of candidate labels, columns and `labels` disagree, or
         `y_score` holds NaN or infinity.
 
     References
@@ -183,21 +183,21 @@ def check_scores(
 
 
 def check_k(k: Any, scores: np.ndarray, *, owner: str, remedy: str = SMALLER_K) -> int:
-    """Return `k` if that many columns of `scores` are labels on offer.
+    """Return `k` if that many columns of `scores` are candidate labels.
 
     `remedy` says what to do if they are fewer, with a place for their number.
 
     Raises
     ------
     ValueError
-        `k` is no positive integer, or every label on offer would be among the `k` best and more.
+        `k` is not a positive integer, or it is more than the number of candidates.
     """
     if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"{owner}: k must be an integer of at least 1, got {k!r}.")
     n_offered = int(np.sum(on_offer(scores)))
     if k > n_offered:
         raise ValueError(
-            f"{owner}: k={k} is more than the {n_offered} labels on offer (of {scores.shape[1]} "
+            f"{owner}: k={k} is more than the {n_offered} candidate labels (of {scores.shape[1]} "
             f"candidates). {remedy.format(n_offered)}"
         )
     return int(k)

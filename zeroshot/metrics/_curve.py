@@ -55,7 +55,7 @@ def seen_unseen_curve(
     Raises
     ------
     ValueError
-        `y_true` or the labels on offer lack seen or unseen classes, columns and `labels` disagree,
+        `y_true` or the candidate labels lack seen or unseen classes, columns and `labels` disagree,
         or `y_score` holds NaN or infinity.
 
     References
@@ -158,7 +158,7 @@ class BreakPoints:
         Raises
         ------
         ValueError
-            No seen label, or no unseen one, is on offer.
+            The candidates have no seen class, or no unseen class.
         """
         seen_columns = np.isin(labels, seen_classes)
         offered = on_offer(scores)
@@ -209,8 +209,8 @@ def part_shares(y_true: np.ndarray, is_seen: np.ndarray, average: str) -> np.nda
 
 
 def nothing_offered(part: str) -> str:
-    """Return what to say where no label of the "seen" or of the "unseen" part is on offer."""
-    return f"no label of a class {part} in fit is on offer. " + Remedy(
+    """Return the message for candidates without a class of this part, "seen" or "unseen"."""
+    return f"no class {part} in fit is a candidate. " + Remedy(
         "Pass candidates= with labels of both kinds, and scenario='generalized'.",
         option="Judge without --unseen, to offer labels of both kinds.",
     )

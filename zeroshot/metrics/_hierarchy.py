@@ -66,7 +66,7 @@ def hierarchical_precision_score(
         A label has no noun synset.
     ValueError
         `synsets` names none of the labels, or a synset that WordNet has not; labels are integers
-        whose synsets it does not name; `k` is not between 1 and the number of labels on offer,
+        whose synsets it does not name; `k` is not between 1 and the number of candidate labels,
         columns and `labels` disagree, or `y_score` holds NaN or infinity.
 
     References
@@ -128,7 +128,7 @@ def correct_sets(
     classes : ndarray of shape (n_classes,)
         True labels, each once.
     candidates : ndarray of shape (n_candidates,)
-        The labels on offer.
+        The candidate labels.
     k : int
         The size at which a set is full.
     synsets : mapping or None
@@ -165,7 +165,7 @@ def _nodes(
     if unnamed:
         lacking = "their synsets are not known" if synsets is None else "synsets lacks them"
         raise ValueError(
-            f"{owner}: {len(unnamed)} labels are no class names (such as {unnamed[0]!r}), and "
+            f"{owner}: {len(unnamed)} labels are not class names (such as {unnamed[0]!r}), and "
             f"{lacking}. {remedy}"
         )
     names = [given.get(label, label) for label in unique.tolist()]
@@ -197,7 +197,7 @@ def _given_synsets(
         is_name = isinstance(name, (str, Synset))
         if not is_name or not senses_of([name], owner=owner, name="synsets", missing=True)[0]:
             raise ValueError(
-                f"{owner}: synsets has {name!r} for {label!r}, which is no noun synset of WordNet. "
-                "Pass a wnid such as 'n02129604', or an nltk name such as 'tiger.n.02'."
+                f"{owner}: synsets has {name!r} for {label!r}, which is not a noun synset of "
+                "WordNet. Pass a wnid such as 'n02129604', or an nltk name such as 'tiger.n.02'."
             )
     return given

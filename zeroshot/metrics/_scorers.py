@@ -385,7 +385,7 @@ def named_scorer(scoring: Any, *, owner: str) -> Any:
     near = get_close_matches(scoring, [*SCORERS, *get_scorer_names()])
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
-        f"{owner}: scoring={scoring!r} is no scorer.{hint} zeroshot.metrics.SCORERS has "
+        f"{owner}: scoring={scoring!r} is not a scorer.{hint} zeroshot.metrics.SCORERS has "
         f"{', '.join(SCORERS)}; sklearn.metrics.get_scorer_names() lists scikit-learn's."
     )
 

@@ -196,7 +196,7 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise IntegrityError(
-                f"{self.owner}: checkpoint={str(self.path)!r} is no checkpoint ({error}). Pass "
+                f"{self.owner}: checkpoint={str(self.path)!r} is not a checkpoint ({error}). Pass "
                 "another file, or delete this one to start anew."
             ) from error
         if about.get("format") != _FORMAT:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -210,6 +210,7 @@ def _progress(estimator: Any) -> Progress:
 
 def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwork:
     from zeroshot.networks._image_network import ImageNetwork
+    from zeroshot.networks._loop import zero_unused
 
     owner = type(estimator).__name__
     known = getattr(estimator, "network_", None)
@@ -239,6 +240,8 @@ def _network(estimator: Any, task: Task, run: Run, one_more: bool) -> ImageNetwo
             f"{error} As network=, without such a parameter, pass a module, untrained or with its "
             "weights: timm.create_model(name, num_classes=0)."
         ) from error
+    if task.used is not None:
+        zero_unused(cast("nn.Linear", network.head[-1]), task.used)
     if estimator.init_from is not None:
         _copy_backbone(estimator.init_from, network, owner)
     return network

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -363,3 +364,20 @@ def linear_layers(widths: tuple[int, ...], seed: int) -> list[nn.Linear]:
         nn.init.zeros_(layer.bias)
         layers.append(layer)
     return layers
+
+
+@torch.no_grad()
+def zero_unused(layer: nn.Linear, used: np.ndarray) -> None:
+    """Set the weights of outputs to zero that are zero in every target.
+
+    Most losses give these weights no gradient. Weight decay would shrink them into denormal
+    numbers, which processors multiply many times more slowly.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+        The last layer, which is changed in place.
+    used : ndarray of bool of shape (n_outputs,)
+        Outputs that differ from zero in some target.
+    """
+    layer.weight[torch.from_numpy(~used)] = 0

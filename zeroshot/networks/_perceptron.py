@@ -83,13 +83,14 @@ def fit_perceptron(
     from torch import nn
 
     from zeroshot._utils._device import resolve_device, to_numpy, to_tensor
-    from zeroshot.networks._loop import TensorRows, linear_layers, train
+    from zeroshot.networks._loop import TensorRows, linear_layers, train, zero_unused
 
     mean = X.mean(axis=0, dtype=np.float64)
     scale = float(np.sqrt(np.mean((X - mean) ** 2)))
     if scale <= len(X) * np.finfo(np.float64).eps * np.abs(mean).max():
         scale = 1.0  # features are constant except for rounding errors, which must not be scaled up
     layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
+    zero_unused(layers[-1], (vectors != 0).any(axis=0))
     modules: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
         modules += [nn.ReLU(), layer]

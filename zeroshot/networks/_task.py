@@ -33,6 +33,8 @@ class Task:
         ``metric(outputs, targets)`` returns a scalar to record.
     facts : dict of str to str
         What the objective depends on, for checkpoints.
+    used : ndarray of bool of shape (n_outputs,) or None
+        Outputs that a target can differ from zero in; None if all.
     """
 
     n_outputs: int
@@ -41,6 +43,7 @@ class Task:
     objective: Callable[[Tensor, Tensor], Tensor]
     metric: Callable[[Tensor, Tensor], Tensor] | None
     facts: dict[str, str]
+    used: np.ndarray | None = None
 
 
 def find_labels(y: np.ndarray, classes: np.ndarray, *, owner: str) -> np.ndarray:
@@ -107,7 +110,8 @@ def vector_task(
     facts = {name: str(value) for name, value in {**about, "hidden": hidden}.items()}
     facts["label vectors"] = digest
     n_outputs = class_vectors.shape[1]
-    return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts)
+    used = (class_vectors != 0).any(axis=0)
+    return Task(n_outputs, hidden, positions.astype(np.int64), objective, metric, facts, used)
 
 
 def has_partial_fit(estimator: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Reports: HTML pages with figures, controls, pictures and examples.
+"""Reports: HTML pages with metrics, controls, pictures and examples.
 
 A page is one self-contained HTML file: it needs no network, no script and no other file.
 """

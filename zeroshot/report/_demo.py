@@ -170,10 +170,10 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         section(
             "Figures",
             table(
-                "Every figure beside what looks at no image; means over the class splits",
+                "Every metric beside controls that look at no image; means over the class splits",
                 head, rows, numbers=(1, 2), ours=1,
             ),
-            paragraph("Every figure with its full precision is in results.json.", kind="soft"),
+            paragraph("Every value with its full precision is in results.json.", kind="soft"),
             demo_terms(),
         ),
         section("Photos, named from an open list of labels", *_photos(results["photos"])),
@@ -314,7 +314,7 @@ def one_split(shown: Mapping[str, Any], *, source: str) -> list[str]:
     }
     said = (
         f"The model of the first class split, on {len(right):,} test images of its {len(names)} "
-        f"unseen classes: {right.mean():.1%} are named right. The figures above are means over "
+        f"unseen classes: {right.mean():.1%} are named right. The values above are means over "
         "all splits, and over more images of each class."
     )
     display = EmbeddingMapDisplay(

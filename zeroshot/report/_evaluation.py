@@ -123,7 +123,7 @@ def write_evaluation_report(
             "samples. Pass the X and y that were evaluated."
         )
     record = full_record(about)
-    k = min(K, result.settings["n_on_offer"])
+    k = min(K, result.settings["n_candidates"])
     final, labels, scores = top_labels(estimator, X, k, owner=OWNER)
     answers = Answers(y, labels, scores, _images(X) if images is None else images)
     seed = random_state
@@ -205,7 +205,7 @@ def _parts(result: ZeroShotEvaluation) -> str:
 def _figures(result: ZeroShotEvaluation) -> str:
     head, *rows = figure_rows(result)
     shown = [[spoken(row[0]), *row[1:]] for row in rows]
-    caption = "Every figure beside its controls"
+    caption = "Every metric beside its controls"
     return section(
         "Figures",
         table(caption, head, shown, numbers=range(1, len(head)), ours=1),

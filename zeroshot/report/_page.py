@@ -164,4 +164,4 @@ def spoken(figure: str) -> str:
 
 
 def _meaning(terms: Mapping[str, str]) -> str:
-    return definitions("What the figures mean", terms)
+    return definitions("What the metrics mean", terms)
