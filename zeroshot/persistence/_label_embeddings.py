@@ -170,7 +170,7 @@ class StoredEmbedding(LabelEmbedding):
                 f"The saved {self._name} is needed for {what if labels else 'its vocabulary'}, and "
                 f"cannot be opened: {error}"
             ) from error
-        if opened.fingerprint() != self._fingerprint:
+        if not opened.has_fingerprint(self._fingerprint):
             raise IntegrityError(
                 f"{opened!r} is not the {self._name} that was saved: its fingerprint is "
                 f"{opened.fingerprint()[:16]}, expected {self._fingerprint[:16]}. Bring back the "
