@@ -184,13 +184,17 @@ class Array(Sized):
             )
 
 
+_TYPE_OF = "type of "
+_OF_LABELS = _TYPE_OF + "labels"
+
+
 class Labels(Sized):
     """Labels: a one-dimensional array, of strings or of integers as all labels of an object.
 
     Parameters
     ----------
     length : str
-        How many there are. The labels of ``"n_classes"`` are kept as ``"classes"``.
+        How many there are. Labels of ``"n_classes"`` are kept as ``"classes"``.
     is_sorted : bool, default=True
         Whether they are sorted, and each occurs once.
     least : int, default=0
@@ -203,7 +207,7 @@ class Labels(Sized):
         self, length: str, *, is_sorted: bool = True, least: int = 0, kind: str = "labels"
     ) -> None:
         self.length, self.is_sorted, self.least = length, is_sorted, least
-        self.kind = f"type of {kind}"
+        self.kind = _TYPE_OF + kind
 
     def check_sizes(self, value: Any, sizes: Sizes, *, owner: str, name: str) -> None:
         kind = _label_kind(value)
@@ -216,7 +220,8 @@ class Labels(Sized):
                 f"{sizes.get(self.kind, 'strings or integers')}, {sizes.shown(self.length)}, got "
                 f"{_described(value)}."
             )
-        sizes[self.length.removeprefix("n_")] = value
+        if self.kind == _OF_LABELS:
+            sizes[self.length.removeprefix("n_")] = value
         if self.is_sorted and not (value[:-1] < value[1:]).all():
             raise ValueError(f"{owner}: {name} must be sorted, with each label once.")
 
