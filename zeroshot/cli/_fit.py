@@ -185,7 +185,7 @@ def fit(args: SimpleNamespace) -> int:
         if warning := verdict(comparison, estimator):
             say(f"warning: {warning}")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
-    say(f"Its sha256, for zeroshot.load(folder, sha256=...): {sha256}")
+    say(f"Its SHA-256 is {sha256}. Give it to whoever gets the model from you.")
     print_answers(summary.answers(), args.format)
     return 0
 
