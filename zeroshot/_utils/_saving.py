@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Container, Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from sklearn.base import BaseEstimator
@@ -84,9 +85,10 @@ class SavedEstimator(Saved):
         return Config(params | dict.fromkeys(self._of_the_run), attributes)
 
 
-def parameter_names(cls: type) -> list[str]:
+@cache
+def parameter_names(cls: type) -> tuple[str, ...]:
     """Return the names of the constructor's parameters."""
-    return list(inspect.signature(cls).parameters)
+    return tuple(inspect.signature(cls).parameters)
 
 
 def parameters_of(value: Any) -> dict[str, Any]:
@@ -110,9 +112,10 @@ def table_of(cls: type, name: str) -> dict[str, Any]:
     return table
 
 
-def fitted_names(cls: type) -> set[str]:
+@cache
+def fitted_names(cls: type) -> frozenset[str]:
     """Return the names of the fitted attributes in the table of a class."""
-    return table_of(cls, "_fitted").keys() - parameter_names(cls)
+    return frozenset(table_of(cls, "_fitted")) - frozenset(parameter_names(cls))
 
 
 def estimator_config(
