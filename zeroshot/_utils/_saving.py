@@ -85,10 +85,16 @@ class SavedEstimator(Saved):
         return Config(params | dict.fromkeys(self._of_the_run), attributes)
 
 
-@cache
 def parameter_names(cls: type) -> tuple[str, ...]:
     """Return the names of the constructor's parameters."""
-    return tuple(inspect.signature(cls).parameters)
+    return _names_of(cls)[0]
+
+
+@cache
+def _names_of(cls: Any) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of parameters, and of fitted attributes."""
+    params = tuple(inspect.signature(cls).parameters)
+    return params, frozenset(table_of(cls, "_fitted")) - frozenset(params)
 
 
 def parameters_of(value: Any) -> dict[str, Any]:
@@ -112,10 +118,9 @@ def table_of(cls: type, name: str) -> dict[str, Any]:
     return table
 
 
-@cache
 def fitted_names(cls: type) -> frozenset[str]:
     """Return the names of the fitted attributes in the table of a class."""
-    return frozenset(table_of(cls, "_fitted")) - frozenset(parameter_names(cls))
+    return _names_of(cls)[1]
 
 
 def estimator_config(
