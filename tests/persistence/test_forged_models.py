@@ -266,6 +266,16 @@ def test_save_refuses_what_load_would(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
+def test_attributes_of_other_versions_of_scikit_learn_are_plain_values(tmp_path: Path) -> None:
+    scaler = StandardScaler().fit(X)
+    scaler.more_ = [1.0, "a"]
+    zeroshot.save(scaler, tmp_path / "model")
+    assert zeroshot.load(tmp_path / "model").more_ == [1.0, "a"]
+    scaler.more_ = [np.nan]
+    with pytest.raises(ValueError, match="more_ must be plain values"):
+        zeroshot.save(scaler, tmp_path / "broken")
+
+
 def test_a_device_of_another_machine_is_no_reason_to_refuse(tmp_path: Path) -> None:
     def on_cuda(model: Model) -> None:
         of_class(model, "Training")["params"]["device"] = "cuda:7"

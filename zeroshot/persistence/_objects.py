@@ -43,7 +43,7 @@ class Objects:
         if issubclass(cls, Saved):
             config = current_config(cls, config, fitted_names(cls))
         elif not hasattr(cls, "from_config"):
-            config = current_config(cls, config, _scikit_learn.FITTED[cls.__name__])
+            config = current_config(cls, config, _scikit_learn.fitted_of(cls, config.attributes))
         else:
             check_names(cls, [name for name in config.params if name not in parameter_names(cls)])
         sizes = self._checked(cls, config)
@@ -79,7 +79,7 @@ class Objects:
             params,
             attributes,
             sizes,
-            fitted=_scikit_learn.FITTED[owner] if own else None,
+            fitted=_scikit_learn.fitted_of(cls, attributes) if own else None,
             together=_scikit_learn.TOGETHER.get(owner) if own else None,
         )
         return sizes

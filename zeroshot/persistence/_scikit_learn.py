@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -18,7 +18,7 @@ from zeroshot._utils._fitted import (
     Size,
     Sizes,
 )
-from zeroshot._utils._saving import Config, estimator_config, made_of
+from zeroshot._utils._saving import Config, estimator_config, made_of, parameter_names
 from zeroshot.exceptions import ModelFormatError
 
 _Table = Mapping[str, Constraint]
@@ -78,7 +78,7 @@ FITTED: dict[str, _Table] = {
         "scale_": Optional(Maybe(Array("n_features", above=_LEAST))),
     },
 }
-"""Tables of the fitted attributes."""
+"""Tables of the fitted attributes. Other versions of scikit-learn may have more: plain values."""
 
 _NOT_SAVED = {
     "PCA": ("_fit_svd_solver",),
@@ -153,6 +153,27 @@ TOGETHER: dict[str, Callable[[Mapping[str, Any], Sizes], None]] = {
 """What tables cannot say."""
 
 
+def fitted_of(cls: type, attributes: Iterable[str]) -> _Table:
+    """Return the table of a class, with plain values for fitted attributes that it does not list.
+
+    Parameters
+    ----------
+    cls : type
+        An estimator of scikit-learn.
+    attributes : iterable of str
+        Names of the attributes that an object has.
+    """
+    table = FITTED[cls.__name__]
+    others = [name for name in attributes if name not in table and _is_fitted_name(name, cls)]
+    return {**table, **dict.fromkeys(others, Plain())}
+
+
+def _is_fitted_name(name: str, cls: type) -> bool:
+    """Return whether a name is one of fitted attributes, and shadows nothing of the class."""
+    public = name.isidentifier() and name.endswith("_") and not name.startswith("_")
+    return public and not hasattr(cls, name) and name not in parameter_names(cls)
+
+
 def to_config(estimator: BaseEstimator) -> Config:
     """Return the parameters and the fitted attributes of an estimator.
 
@@ -162,7 +183,9 @@ def to_config(estimator: BaseEstimator) -> Config:
         The estimator has a foreign attribute, or a parameter that is never saved.
     """
     name = type(estimator).__name__
-    config = estimator_config(estimator, FITTED[name], _NOT_SAVED.get(name, ()))
+    config = estimator_config(
+        estimator, fitted_of(type(estimator), vars(estimator)), _NOT_SAVED.get(name, ())
+    )
     fixed = _FIXED.get(name)
     if fixed and config.params[fixed] is not None:
         raise TypeError(
