@@ -224,6 +224,35 @@ class IntegrityError(ZeroShotError, ValueError):
     """A file is truncated, altered, or of an unknown format."""
 
 
+class ModelFormatError(IntegrityError):
+    """A saved model or a checkpoint whose content does not fit together, or is no longer known.
+
+    The checksums are right, so nothing was damaged on the way. An ``except IntegrityError`` catches
+    both.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do about it.
+    attribute : str
+        The parameter or attribute, such as ``"DeViSEClassifier.coefs_"``; empty if it is the whole
+        file.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import ModelFormatError
+    >>> ModelFormatError("coefs_ is not finite.", "DeViSEClassifier.coefs_").attribute
+    'DeViSEClassifier.coefs_'
+    """
+
+    def __init__(self, message: str, attribute: str = "") -> None:
+        super().__init__(message, attribute)
+        self.attribute = attribute
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class DownloadError(ZeroShotError, OSError):
     """A file could not be downloaded."""
 
@@ -269,6 +298,10 @@ class ImageReadError(ZeroShotError, OSError):
 
 class LabelWarning(UserWarning):
     """Labels or words are used in a way that should be checked."""
+
+
+class VersionWarning(UserWarning):
+    """A model was saved with a version of a library that may compute something else."""
 
 
 class UnreadableImageWarning(UserWarning):
