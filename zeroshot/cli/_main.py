@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "judge a saved model on a folder of images",
     "predict": "name images from your labels",
     "embed": "write features of images or vectors of labels",
+    "plan": "estimate what many images will need",
     "similar": "find the classes that labels are most like",
     "labels": "show how class names are read",
     "models": "list networks, and whose weights are here",
