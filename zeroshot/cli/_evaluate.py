@@ -69,34 +69,10 @@ def evaluate(args: SimpleNamespace) -> int:
     """Evaluate a model, print the metrics, and write them and a page with ``--output``."""
     folder = None if args.output is None else Path(args.output)
     charts = folder is not None and _checked_output(folder, force=args.force)
-    if folder is None and args.format == "parquet":
-        raise UsageError("--format parquet needs --output DIR.")
-    if is_model(args.source) and not is_model(args.model):
-        raise UsageError(
-            f"{args.model} is not a model, and {args.source} is one. MODEL comes first: zeroshot "
-            f"evaluate {shlex.join([args.source, args.model])}"
-        )
-    unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
+    _check_arguments(args)
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     model = SavedModel(args.model, args)
-    data = load_classes(args.source, judged=True)
-    data = _without(excluded, data, args.source)
-    if unseen is not None:
-        unseen = spelled_as_known(unseen, data.class_names, option="--unseen")
-        data = _only(unseen, data, args.source, model)
-    names = unseen or sorted({*model.classes, *data.class_names}, key=str)
-    option = "--unseen" if unseen else args.source
-    classifier, names, unknown = of_known(
-        lambda known: model.over(known, option=option), names, args.on_unknown
-    )
-    data = without_classes(data, unknown)
-    if unseen is not None and len(names) < 2:
-        raise ValueError(
-            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one candidate every "
-            "answer is right. Name others."
-        )
-    if not len(data.labels):
-        raise ValueError(f"{model.folder} knows no class of {args.source}. Rename the folders.")
+    data, classifier, names, unknown = _chosen(args, excluded, model)
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = model.read(data.images)
     report_unreadable(read.unreadable, len(data.labels))
@@ -105,19 +81,7 @@ def evaluate(args: SimpleNamespace) -> int:
     judged = data.where(read.rows)
     without, why = model.no_training(names)
     result = _judged(classifier, without, read.features, judged, args)
-    if why:
-        result.notes.append(why)
-    if unknown:
-        listed = ", ".join(map(repr, unknown))
-        result.notes.append(f"Left out, because the model does not know them: {listed}.")
-    for note in _worse_than_no_training(result):
-        say(f"warning: {note}")
-        result.notes.append(note)
-    if note := _learnt_from(judged, model):
-        say(f"warning: {note}")
-        result.notes.insert(0, note)
-    if note := _won_by_one_kind(result, model):
-        result.notes.append(note)
+    _add_notes(result, judged, model, why, unknown)
     answers = _answers(result, unknown)
     try:
         if folder is not None:
@@ -140,6 +104,61 @@ def evaluate(args: SimpleNamespace) -> int:
         if args.format != "parquet":
             print_answers(answers, args.format, raw=args.raw)
     return 0
+
+
+def _check_arguments(args: SimpleNamespace) -> None:
+    """Raise if arguments do not go together."""
+    if args.output is None and args.format == "parquet":
+        raise UsageError("--format parquet needs --output DIR.")
+    if is_model(args.source) and not is_model(args.model):
+        raise UsageError(
+            f"{args.model} is not a model, and {args.source} is one. MODEL comes first: zeroshot "
+            f"evaluate {shlex.join([args.source, args.model])}"
+        )
+
+
+def _chosen(
+    args: SimpleNamespace, excluded: list[str], model: SavedModel
+) -> tuple[LabelledImages, Any, list[str], list[str]]:
+    """Return the images, the classifier over its candidates, these, and the unknown labels."""
+    unseen = None if args.unseen is None else read_labels(args.unseen, option="--unseen")
+    data = _without(excluded, load_classes(args.source, judged=True), args.source)
+    if unseen is not None:
+        unseen = spelled_as_known(unseen, data.class_names, option="--unseen")
+        data = _only(unseen, data, args.source, model)
+    names = unseen or sorted({*model.classes, *data.class_names}, key=str)
+    option = "--unseen" if unseen else args.source
+    classifier, names, unknown = of_known(
+        lambda known: model.over(known, option=option), names, args.on_unknown
+    )
+    if unseen is not None and len(names) < 2:
+        raise ValueError(
+            f"--unseen: {model.folder} knows {names[0]!r} alone, and with one candidate every "
+            "answer is right. Name others."
+        )
+    data = without_classes(data, unknown)
+    if not len(data.labels):
+        raise ValueError(f"{model.folder} knows no class of {args.source}. Rename the folders.")
+    return data, classifier, names, unknown
+
+
+def _add_notes(
+    result: Any, judged: LabelledImages, model: SavedModel, why: str, unknown: list[str]
+) -> None:
+    """Add what a reader of the result must know, and print what is a warning."""
+    if why:
+        result.notes.append(why)
+    if unknown:
+        listed = ", ".join(map(repr, unknown))
+        result.notes.append(f"Left out, because the model does not know them: {listed}.")
+    for note in _worse_than_no_training(result):
+        say(f"warning: {note}")
+        result.notes.append(note)
+    if note := _learnt_from(judged, model):
+        say(f"warning: {note}")
+        result.notes.insert(0, note)
+    if note := _won_by_one_kind(result, model):
+        result.notes.append(note)
 
 
 def _checked_output(folder: Path, *, force: bool) -> bool:

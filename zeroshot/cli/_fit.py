@@ -131,32 +131,9 @@ def fit(args: SimpleNamespace) -> int:
         )
     folder = Path(args.output)
     check_folder(folder, force=args.force, own=FILES, what="model")
-    running = device_options(args)
-    excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
-    data = load_classes(args.source, judged=False)
-    there = [*data.class_names, *data.empty_classes]
-    excluded = spelled_as_known(excluded, there, option="--exclude")
-    data = _without(excluded, data, args.source)
-    if args.calibrate:
-        _check_calibrated(data, args.source)
-    texts = _label_texts(args.label_texts, there)
-    embedding = build_embedding(args.label_embedding, texts, running=running)
-    unknown: list[str] = []
-    if args.estimator not in (None, *WITH_HEAD):
-        data, unknown = _known(args, embedding, data)
-    backbone = open_backbone(args)
-    estimator = args.estimator or _default_estimator(backbone, args.label_embedding)
-    if args.estimator is None and estimator not in WITH_HEAD:
-        data, unknown = _known(args, embedding, data)
-    given = None if args.label_embedding is None else embedding
-    prior, _, unknown_to_head = of_known(
-        lambda labels: _no_training(estimator, backbone, labels, given, texts),
-        data.class_names,
-        args.on_unknown,
-        hint=SAY_WHAT,
-    )
-    unknown += unknown_to_head
-    data = without_classes(data, unknown)
+    device_options(args)  # raises before the images are listed
+    data, there, excluded = _listed(args)
+    backbone, estimator, data, needs, unknown = _prepared(args, data, there)
     _check_two(data, f"{args.source} holds", "counting those that are known" if unknown else "")
     say(f"reading {len(data.labels)} images of {len(data.class_names)} classes")
     read = extract(backbone, data.images)
@@ -164,7 +141,7 @@ def fit(args: SimpleNamespace) -> int:
     kept = _with_images_left(data, data.where(read.rows), args.source)
     if args.calibrate:
         _check_calibrated(kept, args.source)
-    needs = Needs(embedding, prior, kept.class_names, args.seed, args.device)
+    needs = needs._replace(labels=kept.class_names)
     steps = _fitted(
         build_estimator(estimator, needs, calibrate=args.calibrate), read.features, kept.labels
     )
@@ -188,6 +165,44 @@ def fit(args: SimpleNamespace) -> int:
     say(f"Its SHA-256 is {sha256}. Give it to whoever gets the model from you.")
     print_answers(summary.answers(), args.format, raw=args.raw)
     return 0
+
+
+def _listed(args: SimpleNamespace) -> tuple[LabelledImages, list[str], list[str]]:
+    """Return the images that are not excluded, all class names, and the excluded ones."""
+    excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
+    data = load_classes(args.source, judged=False)
+    there = [*data.class_names, *data.empty_classes]
+    excluded = spelled_as_known(excluded, there, option="--exclude")
+    data = _without(excluded, data, args.source)
+    if args.calibrate:
+        _check_calibrated(data, args.source)
+    return data, there, excluded
+
+
+def _prepared(
+    args: SimpleNamespace, data: LabelledImages, there: list[str]
+) -> tuple[Any, str, LabelledImages, Needs, list[str]]:
+    """Return the network, the estimator's name, the known images, its needs, unknown labels."""
+    texts = _label_texts(args.label_texts, there)
+    embedding = build_embedding(args.label_embedding, texts, running=device_options(args))
+    unknown: list[str] = []
+    if args.estimator not in (None, *WITH_HEAD):
+        data, unknown = _known(args, embedding, data)
+    backbone = open_backbone(args)
+    estimator = args.estimator or _default_estimator(backbone, args.label_embedding)
+    if args.estimator is None and estimator not in WITH_HEAD:
+        data, unknown = _known(args, embedding, data)
+    given = None if args.label_embedding is None else embedding
+    prior, _, unknown_to_head = of_known(
+        lambda labels: _no_training(estimator, backbone, labels, given, texts),
+        data.class_names,
+        args.on_unknown,
+        hint=SAY_WHAT,
+    )
+    unknown += unknown_to_head
+    data = without_classes(data, unknown)
+    needs = Needs(embedding, prior, data.class_names, args.seed, args.device)
+    return backbone, estimator, data, needs, unknown
 
 
 def _default_estimator(backbone: Any, label_embedding: str | None) -> str:
