@@ -280,6 +280,8 @@ IN_CONSTRUCTOR = {
         "on_missing": ["ignore", None],
         "missing_words": ["drop", None],
         "multiword": ["first", None],
+        "encoding": ["utf-16", "nonsense", 8],
+        "encoding_errors": ["ignore", None],
         "n_words": None,
     },
 }

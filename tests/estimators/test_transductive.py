@@ -147,7 +147,7 @@ def test_what_follows_from_the_scores():
     labels, best = GIVEN.predict_top_k(NEW, 2)
     np.testing.assert_array_equal(labels[:, 0], GIVEN.predict(NEW))
     np.testing.assert_array_equal(best[:, 0], scores.max(axis=1))
-    with pytest.raises(ValueError, match="k=7 is more than the 6 "):
+    with pytest.raises(ValueError, match="k=7 is more than the 6 candidate labels"):
         GIVEN.predict_top_k(NEW, 7)
     two = GIVEN.with_candidates(UNSEEN[:2])
     rows = np.isin(TRUTH, UNSEEN[:2])

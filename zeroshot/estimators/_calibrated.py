@@ -20,6 +20,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._linear import ChoosesPenalties
 from zeroshot._utils._constraints import Checked, Maybe, Number
+from zeroshot._utils._fitted import Part, Sizes
 from zeroshot._utils._pipelines import best_of, final_and_input, is_search, unwrap
 from zeroshot._utils._renamed import renamed
 from zeroshot._utils._validation import check_labels, check_number, take_rows
@@ -117,6 +118,14 @@ class CalibratedStacking(WrapperMixin, BaseEstimator):
         "cv": Maybe(Checked(check_cv_parameter)),
         "n_jobs": Maybe(Number(integer=True)),
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "estimator_": Part(has=("classes", "seen"), does=("decision_function",)),
+        "calibration_": Number(),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        sizes.update(sizes.of(values["estimator_"]))
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._linear import RowSums, blocks, cholesky, product, shifted_diagonal
 from zeroshot._utils._constraints import Checked, Maybe, Number, OrAuto
+from zeroshot._utils._fitted import Array, Optional, Part, Sizes, check_covers
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import check_labels, warn_caller
@@ -34,6 +35,7 @@ from zeroshot.estimators._few_shot_regression import (
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 
 _OWNER = "FewShotClassifier"
+_OF_REGRESSION = {"n_regressed": "n_seen", "n_features": "n_features"}
 BATCH = 2048
 
 HALF_STRENGTH_IMAGES = 4.0
@@ -84,6 +86,14 @@ class BlendRule(Saved):
     correlation: float
     prior_images: float | None = None
     trust: float = 1.0
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("prior_spread", "means_spread"), Number(above=1e-30)),
+        **dict.fromkeys(("prior_strength", "means_strength"), Number()),
+        "correlation": Number(at_least=-1.01, at_most=1.01),
+        "prior_images": Maybe(Number(at_least=0)),
+        "trust": Number(at_least=0),
+    }
 
     def weights(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         r"""Return the weights of both z-scores for classes with so many images, and thresholds.
@@ -250,6 +260,30 @@ class FewShotClassifier(CompositeClassifier):
         "prior_images": OrAuto(Number(at_least=0)),
         "regression_weight": OrAuto(Number(at_least=0, at_most=1)),
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "image_counts_": Array("n_seen", kind="i", least=1),
+        "center_": Array("n_center"),
+        "coef_": Array("n_seen", "n_center"),
+        "prior_": Maybe(
+            Part(sizes={"n_features": "n_features"}, has=("classes",), does=("decision_function",))
+        ),
+        "blend_": Maybe(Part(BlendRule)),
+        "regression_": Optional(Maybe(Part(RegressionPart, sizes=_OF_REGRESSION))),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        super()._check_together(values, sizes)
+        classes, seen, prior = values["classes_"], values["seen_classes_"], values["prior_"]
+        if prior is None:
+            check_covers({"classes": seen}, classes, owner=cls.__name__, name="seen_classes_")
+        else:
+            labels = np.union1d(classes, seen)
+            check_covers(sizes.of(prior), labels, owner=cls.__name__, name="prior_")
+        if len(seen) and sizes["n_center"] != sizes.get("n_features", sizes["n_center"]):
+            raise ValueError(f"{cls.__name__}: center_ must have one entry per feature.")
+        if values["blend_"] is not None and not len(seen):
+            raise ValueError(f"{cls.__name__}: blend_ must be None without images.")
 
     def __init__(
         self,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._constraints import Number
+from zeroshot._utils._fitted import Array
 from zeroshot._utils._saving import Saved
 
 LEAST_IMAGES = 20
@@ -42,6 +46,12 @@ class RegressionPart(Saved):
     coef: np.ndarray
     intercept: np.ndarray
     weight: float
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "coef": Array("n_regressed", "n_features"),
+        "intercept": Array("n_regressed"),
+        "weight": Number(at_least=0, at_most=1),
+    }
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the scores of rows, (n_samples, n_classes), not yet weighted."""

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._utils._constraints import Checked, Maybe, Number
+from zeroshot._utils._fitted import NumberOrNan, Part, Sizes
 from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import check_share
@@ -109,6 +110,16 @@ class RejectOption(WrapperMixin, BaseEstimator):
         "reject_label": Checked(_check_reject_label),
         "none_share": Number(at_least=0, below=1),
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "classifier_": Part(has=("classes", "seen", "confidence"), does=("decision_function",)),
+        "threshold_": Number(),
+        "coverage_": Number(at_least=0, at_most=1),
+        "accuracy_": NumberOrNan(),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        sizes.update(sizes.of(values["classifier_"]))
 
     def __init__(
         self,

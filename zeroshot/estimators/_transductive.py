@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from zeroshot._linear import RowSums, cholesky, product, shifted_diagonal
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import Checked, Number, OrAuto
+from zeroshot._utils._fitted import Array, Labels, Part, Plain, Sizes
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_labels, check_no_images, take_rows, warn_caller
 from zeroshot.estimators._base import best_columns, binary_scores
@@ -65,6 +66,12 @@ class Batch(NamedTuple):
     rows: np.ndarray
     scores: np.ndarray
     true: np.ndarray
+
+
+def _check_least_images(value: Any, *, owner: str, name: str) -> None:
+    """Raise unless a fitted threshold is a number of images, which may be infinite."""
+    if not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError(f"{owner}: {name} must be a number of at least 0, got {value!r}.")
 
 
 class TransductiveClassifier(WrapperMixin, BaseEstimator):
@@ -170,6 +177,26 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
         "weight": OrAuto(Number(at_least=0)),
         "least_images": OrAuto(Number(at_least=0)),
     }
+
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "estimator_": Part(has=("classes", "seen"), does=("decision_function",)),
+        "weight_": Number(at_least=0),
+        "least_images_": Checked(_check_least_images),
+        "gains_": Plain(dict),
+        "mean_": Array("n_inner"),
+        "whitening_": Array("n_inner", "n_inner"),
+        "trained_classes_": Labels("n_trained", least=1),
+        "trained_means_": Array("n_trained", "n_inner"),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        sizes.update(sizes.of(values["estimator_"]))
+        n_features = unwrap(values["estimator_"]).n_features_in_
+        if n_features != sizes["n_inner"]:
+            raise ValueError(
+                f"{cls.__name__}: mean_ must have n_features={n_features}, got {sizes['n_inner']}."
+            )
 
     def __init__(
         self,

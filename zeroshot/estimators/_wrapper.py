@@ -69,18 +69,18 @@ class WrapperMixin(
         """Return the classifier as it was passed."""
         return getattr(self, self._wrapped)
 
-    def _fitted(self) -> Any:
+    def _fitted_inner(self) -> Any:
         """Return the fitted classifier, with the steps before it."""
         return getattr(self, f"{self._wrapped}_")
 
     def _final(self) -> Any:
         """Return the fitted classifier alone."""
-        return unwrap(self._fitted())
+        return unwrap(self._fitted_inner())
 
     def _final_and_input(self, X: Any) -> tuple[Any, Any]:
         """Return the fitted classifier alone, and X as it gets it."""
         check_is_fitted(self)
-        return final_and_input(self._fitted(), X)
+        return final_and_input(self._fitted_inner(), X)
 
     def _check_candidates(self) -> None:
         """Raise where the wrapper does not allow the candidates of the fitted classifier."""
@@ -109,7 +109,7 @@ class WrapperMixin(
         view = copy.copy(self)
         if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
             view._sklearn_output_config = dict(view._sklearn_output_config)
-        seen_through = with_candidates(self._fitted(), labels)
+        seen_through = with_candidates(self._fitted_inner(), labels)
         setattr(view, f"{self._wrapped}_", seen_through)
         setattr(view, self._wrapped, clone(seen_through))
         view._check_candidates()
@@ -138,12 +138,12 @@ class WrapperMixin(
     @property
     def n_features_in_(self) -> int:
         """How many features X has."""
-        return self._fitted().n_features_in_
+        return self._fitted_inner().n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
         """The names of the features, where X was a data frame."""
-        return self._fitted().feature_names_in_
+        return self._fitted_inner().feature_names_in_
 
     def label_vectors(self, labels: Any) -> np.ndarray:
         """Return the raw vectors of `labels`, as the wrapped classifier does.
@@ -176,7 +176,7 @@ class WrapperMixin(
             In the centred label space.
         """
         check_is_fitted(self)
-        return np.asarray(self._fitted().transform(X))
+        return np.asarray(self._fitted_inner().transform(X))
 
     def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
         """Return probabilities, (n_samples, n_classes), from scores."""
