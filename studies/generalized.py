@@ -166,8 +166,9 @@ if __name__ == "__main__":
             warnings.simplefilter("ignore", LabelWarning)  # some words have no vector
             figures = archive(options.n_splits)
         if options.json:
-            command = "ZEROSHOT_DATA=FOLDER python studies/generalized.py --archive --json "
-            record = {"command": command + options.json, **figures}
+            command = "ZEROSHOT_DATA=FOLDER python studies/generalized.py --archive"
+            command += f" --n-splits {options.n_splits} --json {options.json}"
+            record = {"command": command, **figures}
             Path(options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     else:
         main(options.n_splits)
