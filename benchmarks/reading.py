@@ -10,11 +10,7 @@ other work on the machine changes little: the least of several passes, in micros
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -54,29 +50,10 @@ def measure() -> dict[str, float]:
         return result
 
 
-def main() -> None:
-    """Measure this checkout and, in turns with it, another one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.measure:
-        print(json.dumps(measure()))
-        return
-    sides = [Path(__file__).resolve().parents[1], *([args.against] if args.against else [])]
-    found: dict[Path, list[dict[str, float]]] = {side: [] for side in sides}
-    for turn in range(args.repeats):
-        for side in sides if turn % 2 else sides[::-1]:
-            environment = {**os.environ, "PYTHONPATH": str(side.resolve()), "OMP_NUM_THREADS": "1"}
-            command = [sys.executable, __file__, "--measure"]
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-            found[side].append(json.loads(done.stdout))
-    for kind in found[sides[0]][0]:
-        medians = [statistics.median(run[kind] for run in found[side]) for side in sides]
-        ratio = f"   ratio {medians[0] / medians[1]:.3f}" if args.against else ""
-        print(f"{kind:20}" + "".join(f"{value:12,.1f}" for value in medians) + ratio)
-
-
 if __name__ == "__main__":
-    main()
+    if "--measure" in sys.argv:
+        print(json.dumps(measure()))
+    else:
+        from benchmarks._checkouts import compare
+
+        compare(__file__, __doc__)

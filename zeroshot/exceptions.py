@@ -224,8 +224,72 @@ class IntegrityError(ZeroShotError, ValueError):
     """A file is truncated, altered, or of an unknown format."""
 
 
+class ModelFormatError(IntegrityError):
+    """A saved model or a checkpoint whose content does not fit together, or is no longer known.
+
+    The checksums are right, so nothing was damaged on the way. An ``except IntegrityError`` catches
+    both.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do about it.
+    attribute : str
+        The parameter or attribute, such as ``"DeViSEClassifier.coefs_"``; empty if it is the whole
+        file.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import ModelFormatError
+    >>> ModelFormatError("coefs_ is not finite.", "DeViSEClassifier.coefs_").attribute
+    'DeViSEClassifier.coefs_'
+    """
+
+    def __init__(self, message: str, attribute: str = "") -> None:
+        super().__init__(message, attribute)
+        self.attribute = attribute
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class DownloadError(ZeroShotError, OSError):
     """A file could not be downloaded."""
+
+
+class PartitionError(ZeroShotError, RuntimeError):
+    """Partitions of a data set could not be computed. All others are complete.
+
+    Parameters
+    ----------
+    failed : mapping of str to str
+        Name of each partition, and why it failed.
+    n_done : int
+        How many partitions are complete.
+    owner, output : str
+        Name of the caller, and where the others lie, for the message.
+
+    Attributes
+    ----------
+    failed : dict of str to str
+        Name of each partition, and why it failed.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import PartitionError
+    >>> error = PartitionError({"a.tar": "cut"}, n_done=3, owner="embed_dataset", output="features")
+    >>> print(error)
+    embed_dataset: 1 of 4 partitions failed; the others are in features. a.tar: cut
+    """
+
+    def __init__(self, failed: Mapping[str, str], *, n_done: int, owner: str, output: str) -> None:
+        self.failed = dict(failed)
+        listed = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:5])
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        super().__init__(
+            f"{owner}: {len(failed)} of {len(failed) + n_done} partitions failed; the others are "
+            f"in {output}. {listed}{more}"
+        )
 
 
 class ImageReadError(ZeroShotError, OSError):
@@ -234,6 +298,10 @@ class ImageReadError(ZeroShotError, OSError):
 
 class LabelWarning(UserWarning):
     """Labels or words are used in a way that should be checked."""
+
+
+class VersionWarning(UserWarning):
+    """A model was saved with a version of a library that may compute something else."""
 
 
 class UnreadableImageWarning(UserWarning):

@@ -108,6 +108,10 @@ def test_fit_prints_a_summary_and_keeps_a_record(
     assert 0 <= summary["learnt_accuracy"] <= 1 and summary["learnt_chance"] == pytest.approx(1 / 3)
     assert summary["other_accuracy"] is summary["learnt_no_training"] is None
     assert f"zeroshot predict --model {folder}" in err
+    sha256 = re.search(r"Its SHA-256 is ([0-9a-f]{64})\. Give it", err)
+    assert sha256 and zeroshot.load(folder, sha256=sha256[1])[-1].classes_.tolist() == [
+        *("bus", "lion", "rose")
+    ]
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["arrays.safetensors", "config.json", "provenance.json"]
     record = json.loads((folder / "provenance.json").read_text("ascii"))

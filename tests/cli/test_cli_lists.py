@@ -71,7 +71,11 @@ def test_embed_writes_the_same_features_in_every_format(tmp_path: Path, capsys) 
             vectors = np.array([entry["vector"] for entry in entries])
             tables[suffix] = [entry["path"] for entry in entries], vectors
             continue
-        frame = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
+        if suffix == "parquet":
+            frame = pd.read_parquet(target)
+            tables[suffix] = frame["path"].tolist(), np.stack(frame["features"])
+            continue
+        frame = pd.read_csv(target)
         tables[suffix] = frame["path"].tolist(), frame.drop(columns="path").to_numpy()
     paths, features = tables["npz"]
     assert paths == [str(photos / f"{i}.png") for i in range(3)]

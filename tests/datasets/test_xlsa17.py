@@ -591,7 +591,7 @@ def test_the_example_says_what_it_did_not_run(
     assert study.main(["--data-home", str(tmp_path)]) == {}
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert [line.split(".")[0] for line in lines] == [
-        f"{name}: loader tested, not run" for name in ("SUN", "CUB", "AWA2", "APY")
+        f"{name}: loader tested, not run" for name in ("SUN", "CUB", "AWA1", "AWA2", "APY")
     ]
     assert all(_xlsa17.URL in line for line in lines)
 

@@ -109,6 +109,14 @@ def test_the_design_page_prints_what_it_says():
         assert_same(printed, expected)
 
 
+def test_the_page_about_loading_prints_what_it_says():
+    page = (ROOT / "docs/loading.md").read_text()
+    _, pairs = run_page(page, "loading.md")
+    assert len(pairs) == 2
+    for expected, printed in pairs:
+        assert printed == expected
+
+
 def test_the_recipes_script_trains_in_two_processes_and_goes_on(photo_folder):
     page = (ROOT / "docs/recipes.md").read_text()
     (script,) = [text for _, text in blocks(page) if 'os.environ.get("RANK"' in text]

@@ -29,6 +29,7 @@ from zeroshot.exceptions import (
     UnknownLabelError,
 )
 from zeroshot.label_embeddings import _sentence_models
+from zeroshot.label_embeddings._base import content_hash
 from zeroshot.label_embeddings._prompts import average_prompts, label_texts
 from zeroshot.persistence._label_embeddings import restore_embedding
 
@@ -329,6 +330,23 @@ def test_fingerprint_follows_files_templates_and_overrides(tiny: Path, tmp_path:
     weights.write_bytes(content)
     others.append(SentenceEmbedding(moved).fingerprint())
     assert len({first, *others}) == 4
+
+
+def test_a_changed_setting_is_another_model(tiny: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny, moved)
+    saved = SentenceEmbedding(tiny)
+    settings = moved / "tokenizer_config.json"
+    content = json.loads(settings.read_text()) if settings.exists() else {}
+    settings.write_text(json.dumps({**content, "do_lower_case": "other"}))
+    altered = SentenceEmbedding(moved)
+    assert altered.model_digest == saved.model_digest  # weights and tokenizer.json alone
+    assert saved.has_fingerprint(saved.fingerprint())
+    assert not altered.has_fingerprint(saved.fingerprint())
+    before = content_hash(  # as version 0.1.0 made it
+        "SentenceEmbedding", saved.model_digest, saved._templates, []
+    )
+    assert before != saved.fingerprint() and saved.has_fingerprint(before)
 
 
 def test_a_pickle_holds_no_network(tiny: Path, tmp_path: Path) -> None:

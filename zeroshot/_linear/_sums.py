@@ -7,14 +7,16 @@ can be subtracted again. So one object serves ``fit``, ``partial_fit``, folds in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import blas
 
 from zeroshot._linear._blas import cholesky, class_sums, shifted_diagonal
+from zeroshot._utils._constraints import Maybe, Number
+from zeroshot._utils._fitted import Array, Labels
 from zeroshot._utils._saving import Saved
 
 BLOCK_ELEMENTS = 1_000_000
@@ -27,6 +29,12 @@ _SAMPLE = 1000
 """Rows that the origin is taken from."""
 
 Fold = tuple[np.ndarray, np.ndarray]
+
+
+def _sums(*shape: str) -> Array:
+    """Return the constraint on sums, which may be larger than weights."""
+    most = float(np.finfo(np.float64).max)
+    return Array(*shape, least=-most, most=most)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,18 @@ class RowSums(Saved):
     magnitude: np.ndarray
     classes: np.ndarray | None = None
     target_origin: np.ndarray | None = None
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "origin": Array("n_features"),
+        "n_rows": Number(at_least=0, integer=True),
+        "total": _sums("n_features"),
+        "gram": _sums("n_features", "n_features"),
+        "cross": _sums("n_targets", "n_features"),
+        "target_total": _sums("n_targets"),
+        "magnitude": _sums("n_features"),
+        "classes": Maybe(Labels("n_targets")),
+        "target_origin": Maybe(Array("n_targets")),
+    }
 
     @classmethod
     def of(

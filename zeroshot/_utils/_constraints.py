@@ -7,15 +7,31 @@ typo raises at once and not after minutes of work.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from sklearn.utils import check_random_state
 
-from zeroshot._utils._saving import parameter_names
+from zeroshot._utils._saving import parameter_names, table_of
 from zeroshot._utils._validation import PRECISIONS, check_flag, check_number, check_option
+
+_saved: ContextVar[bool] = ContextVar("_saved", default=False)
+
+
+@contextmanager
+def saved_values() -> Iterator[None]:
+    """Check values of a saved model: what lies outside of it is looked at when it is first used."""
+    token = _saved.set(True)
+    try:
+        yield
+    finally:
+        _saved.reset(token)
 
 
 class Constraint(ABC):
@@ -116,15 +132,28 @@ class Checked(Constraint):
     ----------
     function : callable
         Takes the value, ``owner`` and ``name``, and raises an error with the remedy.
+    outside : callable, optional
+        For a value that names something outside of a model: a device, a file, or a network of
+        another library. Takes the value of a saved model, and returns whether it can be such a
+        name.
     **options : object
         Other keyword arguments of the function.
     """
 
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
-        self.function, self.options = function, options
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        outside: Callable[[Any], bool] | None = None,
+        **options: Any,
+    ) -> None:
+        self.function, self.outside, self.options = function, outside, options
 
     def check(self, value: Any, *, owner: str, name: str) -> None:
-        self.function(value, owner=owner, name=name, **self.options)
+        if self.outside is None or not _saved.get():
+            self.function(value, owner=owner, name=name, **self.options)
+        elif not self.outside(value):
+            raise TypeError(f"{owner}: {name} must be a name or a path, got {value!r}.")
 
 
 class ParametersMixin:
@@ -153,9 +182,7 @@ def constraints_of(cls: type) -> dict[str, Constraint]:
     >>> constraints_of(DeViSEClassifier)["loss"].options
     ('hinge', 'cosine_margin', 'cosine', 'mse')
     """
-    table: dict[str, Constraint] = {}
-    for base in reversed(cls.__mro__):
-        table |= vars(base).get("_constraints", {})
+    table = table_of(cls, "_constraints")
     return {name: table[name] for name in parameter_names(cls) if name in table}
 
 
@@ -176,7 +203,7 @@ def check_table(value: Any, *, owner: str, prefix: str = "") -> None:
 
 def check_inner(value: Any) -> None:
     """Check the parameters of an object that is itself a parameter, if it supports this."""
-    if isinstance(value, ParametersMixin):
+    if isinstance(value, ParametersMixin) and not _saved.get():  # a saved one comes checked
         value._check_parameters()
 
 
@@ -207,9 +234,22 @@ def check_progress(value: Any, *, owner: str, name: str) -> None:
         raise ValueError(f"{owner}: {name} must be True, False or 'auto', got {value!r}.")
 
 
+def is_name(value: Any) -> bool:
+    """Return whether a value can be the name of a file or a network, or a network itself."""
+    return value is None or isinstance(value, (str, PurePath)) or hasattr(value, "forward")
+
+
+def _is_device_name(value: Any) -> bool:
+    if type(value).__name__ == "device":  # torch need not be imported for that
+        return True
+    return (
+        isinstance(value, str) and re.fullmatch(r"auto|[a-z]{2,20}(:\d{1,3})?", value) is not None
+    )
+
+
 FLAG = Flag()
 SEED = Checked(check_seed)
-DEVICE = Checked(check_device)
+DEVICE = Checked(check_device, outside=_is_device_name)
 PRECISION = OneOf(*PRECISIONS)
 PROGRESS = Checked(check_progress)
-COUNT = Number(at_least=1, integer=True)
+COUNT = Number(at_least=1, at_most=2**40, integer=True)

@@ -7,12 +7,12 @@ or call the library, so its version does not matter.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zeroshot._utils._strict_json import parse_json
 from zeroshot.exceptions import IntegrityError
 
 MAX_BYTES = 2**28
@@ -62,8 +62,6 @@ _ACTIVATION_NAMES = frozenset(
         "torch.nn.Identity",
     }
 )
-
-Entry = tuple[str, Any]
 
 
 def check_model_folder(folder: Path, *, owner: str) -> dict[str, Any]:
@@ -121,12 +119,10 @@ def read_json(path: Path, *, owner: str) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        text = path.read_text("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_once)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        return parse_json(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise IntegrityError(
-            f"{owner}: {path} cannot be read as JSON ({reason}). Fetch the model again."
+            f"{owner}: {path} cannot be read as JSON ({error}). Fetch the model again."
         ) from error
 
 
@@ -139,13 +135,6 @@ def check_class(
             f"{owner}: the model in {folder} brings code of its own ({value}), which is never run: "
             f"{name}, entry {entry}. Pass a model of the library's own parts."
         )
-
-
-def _once(pairs: list[Entry]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object has a key twice")
-    return found
 
 
 def _check_entries(content: Any, owner: str, folder: Path, name: str) -> None:

@@ -8,13 +8,14 @@ such objects, and plain Python values.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from sklearn.base import BaseEstimator
 
 from zeroshot._utils._renamed import old_names, translated
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import ModelFormatError
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ SOURCE = (
     "names both): install that one, or save the model again."
 )
 
-_OUTPUT_CONFIG = "_sklearn_output_config"  # set by set_output
+OUTPUT_CONFIG = "_sklearn_output_config"  # set by set_output
 
 
 class Config(NamedTuple):
@@ -57,24 +58,16 @@ class Saved:
         Parameters
         ----------
         config : Config
-            Read from a file, so nothing in it is trusted.
-
-        Raises
-        ------
-        IntegrityError
-            `config` has names that this class does not have.
+            Names are those of `current_config`, and `check_object` has checked the values.
         """
         return made_of(cls, config)
 
 
 class SavedEstimator(Saved):
-    """Mixin of estimators: parameters and fitted attributes.
+    """Mixin of estimators: parameters, and the fitted attributes of the table ``_fitted``."""
 
-    Fitted attributes end in one underscore and do not begin with one. A class names the others.
-    """
-
-    _saved_private: ClassVar[tuple[str, ...]] = ()
-    """Fitted attributes that are saved although they do not end in an underscore."""
+    _fitted: ClassVar[Mapping[str, Any]] = {}
+    """What each fitted attribute may be; those of the base classes count, too."""
     _not_saved: ClassVar[tuple[str, ...]] = ()
     """Attributes that are not saved, because they are made anew before they are used."""
     _of_the_run: ClassVar[tuple[str, ...]] = ()
@@ -88,29 +81,20 @@ class SavedEstimator(Saved):
         TypeError
             The estimator has a foreign attribute.
         """
-        params, attributes = estimator_config(self, self._saved_private, self._not_saved)
+        params, attributes = estimator_config(self, fitted_names(type(self)), self._not_saved)
         return Config(params | dict.fromkeys(self._of_the_run), attributes)
 
-    @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return the estimator that `to_config` described.
 
-        Parameters
-        ----------
-        config : Config
-            Read from a file, so nothing in it is trusted.
-
-        Raises
-        ------
-        IntegrityError
-            `config` has names that this class does not have.
-        """
-        return made_of(cls, config, cls._saved_private)
-
-
-def parameter_names(cls: type) -> list[str]:
+def parameter_names(cls: type) -> tuple[str, ...]:
     """Return the names of the constructor's parameters."""
-    return list(inspect.signature(cls).parameters)
+    return _names_of(cls)[0]
+
+
+@cache
+def _names_of(cls: Any) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of parameters, and of fitted attributes."""
+    params = tuple(inspect.signature(cls).parameters)
+    return params, frozenset(table_of(cls, "_fitted")) - frozenset(params)
 
 
 def parameters_of(value: Any) -> dict[str, Any]:
@@ -118,19 +102,29 @@ def parameters_of(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in parameter_names(type(value))}
 
 
-def is_fitted_attribute(name: str, cls: type, private: Iterable[str] = ()) -> bool:
-    """Return whether `name` may be set on an instance of `cls` in addition to its parameters.
+def table_of(cls: type, name: str) -> dict[str, Any]:
+    """Return a table of a class, with those of its base classes.
 
-    Fitted attributes end in one underscore and do not begin with one, but for those in `private`.
-    What the class itself defines is never shadowed.
+    Parameters
+    ----------
+    cls : type
+        The class.
+    name : str
+        Attribute that holds the table.
     """
-    public = name.isidentifier() and name.endswith("_") and not name.startswith("_")
-    known = public or name == _OUTPUT_CONFIG or name in private
-    return known and not hasattr(cls, name) and name not in parameter_names(cls)
+    table: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        table |= vars(base).get(name, {})
+    return table
+
+
+def fitted_names(cls: type) -> frozenset[str]:
+    """Return the names of the fitted attributes in the table of a class."""
+    return _names_of(cls)[1]
 
 
 def estimator_config(
-    estimator: BaseEstimator, private: Iterable[str] = (), not_saved: Iterable[str] = ()
+    estimator: BaseEstimator, fitted: Container[str], not_saved: Iterable[str] = ()
 ) -> Config:
     """Return the parameters and the fitted attributes of an estimator.
 
@@ -138,8 +132,8 @@ def estimator_config(
     ----------
     estimator : estimator
         Fitted or not.
-    private : iterable of str
-        Fitted attributes that do not end in an underscore.
+    fitted : container of str
+        Names of its fitted attributes.
     not_saved : iterable of str
         Attributes that are left out.
 
@@ -151,7 +145,7 @@ def estimator_config(
     cls = type(estimator)
     out = {"_sklearn_version", *parameter_names(cls), *not_saved}
     state = {name: item for name, item in estimator.__getstate__().items() if name not in out}
-    unknown = [name for name in state if not is_fitted_attribute(name, cls, private)]
+    unknown = [name for name in state if name not in fitted and name != OUTPUT_CONFIG]
     if unknown:
         raise TypeError(
             f"save: {cls.__name__} has attributes that are not its own: "
@@ -161,8 +155,8 @@ def estimator_config(
     return Config(parameters_of(estimator), state)
 
 
-def made_of(cls: type[T], config: Config, private: Iterable[str] | None = None) -> T:
-    """Return the object of `cls` that a configuration describes, in names of today or of before.
+def current_config(cls: type, config: Config, fitted: Container[str]) -> Config:
+    """Return a configuration with the names and values of today, where it has those of before.
 
     Parameters
     ----------
@@ -170,8 +164,8 @@ def made_of(cls: type[T], config: Config, private: Iterable[str] | None = None) 
         A class from a table of names.
     config : Config
         Read from a file, so nothing in it is trusted.
-    private : iterable of str, optional
-        Fitted attributes that do not end in an underscore. None is for objects without any.
+    fitted : container of str
+        Names of the fitted attributes that the class has today.
 
     Raises
     ------
@@ -179,16 +173,21 @@ def made_of(cls: type[T], config: Config, private: Iterable[str] | None = None) 
         There are names that the class does not have.
     """
     old_attributes = {name for name in old_names(cls) if name.endswith("_")}
-    old_params = old_names(cls).keys() - old_attributes
-    params = {*parameter_names(cls), *old_params}
+    params = {*parameter_names(cls), *(old_names(cls).keys() - old_attributes)}
     unknown = [name for name in config.params if name not in params]
-    for name in config.attributes:
-        may_be_set = private is not None and is_fitted_attribute(name, cls, private)
-        if not may_be_set and name not in old_attributes:
-            unknown.append(name)
+    unknown += [
+        name
+        for name in config.attributes
+        if name not in fitted and name not in old_attributes and name != OUTPUT_CONFIG
+    ]
     check_names(cls, unknown)
-    made = cls(**translated(cls, config.params))
-    for name, value in translated(cls, config.attributes).items():
+    return Config(translated(cls, config.params), translated(cls, config.attributes))
+
+
+def made_of(cls: type[T], config: Config) -> T:
+    """Return the object of `cls` that a configuration describes."""
+    made = cls(**config.params)
+    for name, value in config.attributes.items():
         setattr(made, name, value)
     return made
 
@@ -198,11 +197,12 @@ def check_names(cls: type, unknown: Iterable[str]) -> None:
 
     Raises
     ------
-    IntegrityError
+    ModelFormatError
         There are such names.
     """
     if unknown := list(unknown):
-        raise IntegrityError(
+        raise ModelFormatError(
             f"A saved {cls.__name__} has {', '.join(map(repr, unknown))}, which the "
-            f"{cls.__name__} here does not know. {SOURCE}"
+            f"{cls.__name__} here does not know. {SOURCE}",
+            f"{cls.__name__}.{unknown[0]}",
         )

@@ -26,12 +26,13 @@ from zeroshot._utils._constraints import (
 )
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import MAX_SIDE, Size, Text
 from zeroshot._utils._images import check_images
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._read_ahead import n_threads
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, ModelFormatError
 
 _opening = threading.Lock()  # threads that share an unpickled object open its network once
 
@@ -67,7 +68,13 @@ class ImageFeatures(
         "progress": PROGRESS,
         "random_state": SEED,
     }
-    _saved_private = ("_seed", "_n_features_out")
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "n_features_out_": Size("n_out"),
+        "_n_features_out": Size("n_out"),
+        "image_size_": Number(at_least=1, at_most=MAX_SIDE, integer=True),
+        "weights_hash_": Text(),
+        "_seed": Number(at_least=0, below=2**31, integer=True),
+    }
 
     batch_size: int
     num_workers: int | None
@@ -185,7 +192,7 @@ class ImageFeatures(
             network = getattr(self, "_network", None)
             if network is not None:
                 return network
-            network = self._open()
+            network = self._open_again()
             if network.digest != self.weights_hash_:
                 raise IntegrityError(
                     f"{type(self).__name__}: the weights that it finds here are not those that "
@@ -194,8 +201,22 @@ class ImageFeatures(
             self._network = network
             return network
 
+    def _open_again(self) -> Network:
+        """Return the network of an object that was loaded or unpickled."""
+        try:
+            self._check_parameters()
+            return self._open()
+        except IntegrityError:
+            raise
+        except (TypeError, ValueError) as error:
+            owner = type(self).__name__
+            raise ModelFormatError(
+                f"{owner}: the network cannot be opened again ({error}). Fit it anew.", owner
+            ) from error
+
     def _run(self, X: Any, *, logits: bool) -> np.ndarray:
         check_is_fitted(self)
+        self._opened()
         self._check_parameters()
         images = check_images(X, owner=type(self).__name__)
         rows, errors = self._compute(images, logits=logits, stop_on_error=self.on_error == "raise")

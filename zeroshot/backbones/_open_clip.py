@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._utils._constraints import Checked, Maybe, is_name
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._renamed import renamed
 from zeroshot.backbones._features import ImageFeatures
@@ -100,8 +100,8 @@ class OpenCLIPFeatures(ImageFeatures):
     """
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "model_name": Checked(_check_model_name),
-        "weights": Maybe(Checked(_check_weights)),
+        "model_name": Checked(_check_model_name, outside=is_name),
+        "weights": Maybe(Checked(_check_weights, outside=is_name)),
     }
 
     def __init__(

@@ -20,19 +20,24 @@ Transform = Callable[[Image.Image], Any]
 Prepared = np.ndarray | ImageReadError
 
 
+_MOST_THREADS = 1024
+
+
 def n_threads(num_workers: int | None, *, owner: str) -> int:
     """Return the number of reading threads; None is one per processor, at most four.
 
     Raises
     ------
     ValueError
-        `num_workers` is negative or not an integer.
+        `num_workers` is not an integer from 0 to 1,024.
     """
     if num_workers is None:
         return min(4, os.cpu_count() or 1)
-    if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
+    whole = isinstance(num_workers, int) and not isinstance(num_workers, bool)
+    if not whole or not 0 <= num_workers <= _MOST_THREADS:
         raise ValueError(
-            f"{owner}: num_workers must be None or an integer of at least 0, got {num_workers!r}."
+            f"{owner}: num_workers must be None or an integer from 0 to {_MOST_THREADS:,}, got "
+            f"{num_workers!r}."
         )
     return num_workers
 

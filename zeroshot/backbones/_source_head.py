@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, check_array
 
+from zeroshot._utils._constraints import Maybe
+from zeroshot._utils._fitted import Array, Labels
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import check_labels
 
@@ -65,6 +68,12 @@ class SourceHead(Saved):
     """
 
     __slots__ = ("__weakref__", "coef", "intercept", "labels", "wnids")
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "coef": Array("n_classes", "n_features"),
+        "intercept": Array("n_classes"),
+        "labels": Labels("n_classes", is_sorted=False, least=1),
+        "wnids": Maybe(Labels("n_classes", is_sorted=False, kind="wnids")),
+    }
 
     coef: np.ndarray
     intercept: np.ndarray

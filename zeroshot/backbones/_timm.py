@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zeroshot._utils._constraints import COUNT, Checked, Maybe
+from zeroshot._utils._constraints import COUNT, Checked, Maybe, is_name
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._validation import check_label_list
 from zeroshot.backbones._features import ImageFeatures
@@ -160,8 +160,8 @@ class TimmFeatures(ImageFeatures):
     """
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "model_name": Checked(_check_model_name),
-        "weights": Checked(_check_weights),
+        "model_name": Checked(_check_model_name, outside=is_name),
+        "weights": Checked(_check_weights, outside=is_name),
         "source_labels": Maybe(Checked(check_label_list)),
         "image_size": Maybe(Checked(_check_image_size)),
         "layer": Maybe(Checked(_check_layer)),

@@ -180,11 +180,12 @@ def fit(args: SimpleNamespace) -> int:
         unknown,
     )
     record = _record(args, needs, backbone, read, kept, excluded) | summary.record()
-    _save([backbone, *steps], folder, record, force=args.force)
+    sha256 = _save([backbone, *steps], folder, record, force=args.force)
     for comparison in comparisons:
         if warning := verdict(comparison, estimator):
             say(f"warning: {warning}")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
+    say(f"Its SHA-256 is {sha256}. Give it to whoever gets the model from you.")
     print_answers(summary.answers(), args.format, raw=args.raw)
     return 0
 
@@ -362,15 +363,19 @@ def _fitted(steps: list[Any], features: Any, labels: Any) -> list[Any]:
     return [step for _, step in fitted.steps]
 
 
-def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool) -> None:
-    """Save the model and its record. The folder appears when both are complete."""
+def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool) -> str:
+    """Save the model and its record, and return the model's hash.
+
+    The folder appears when both are complete.
+    """
     from sklearn.pipeline import make_pipeline
 
     import zeroshot
 
     with atomic_folder(folder, overwrite=force) as new:
-        zeroshot.save(make_pipeline(*steps), new, overwrite=True)
+        sha256 = zeroshot.save(make_pipeline(*steps), new, overwrite=True)
         (new / RECORD).write_text(as_json(relative_paths(record, folder)), encoding="ascii")
+    return sha256
 
 
 def _record(

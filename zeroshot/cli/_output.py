@@ -210,13 +210,13 @@ def write_parquet(answers: Answers, file: BinaryIO) -> None:
     parquet = import_optional("pyarrow.parquet", owner="--format parquet", extra="demo")
     columns = list(zip(*answers.rows, strict=True)) or [()] * len(answers.columns)
     table = {
-        name: [_valid(value) for value in column]
+        name: [valid_text(value) for value in column]
         for name, column in zip(answers.columns, columns, strict=True)
     }
     parquet.write_table(pyarrow.table(table), file)
 
 
-def _valid(value: Any) -> Any:
+def valid_text(value: Any) -> Any:
     """Return a value that parquet can hold: file names need not be valid UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")

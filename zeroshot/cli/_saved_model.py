@@ -136,6 +136,23 @@ class SavedModel:
             some = ", ".join(map(repr, error.labels[:5]))
             return None, f"No comparison with no training: it does not know {some}."
 
+    def whole(self, labels: list[str] | None) -> Any:
+        """Return the model from images to labels, with other candidates if given.
+
+        Raises
+        ------
+        ValueError
+            It is a network of its own, without a backbone in front.
+        """
+        from zeroshot.model_selection import with_candidates
+
+        if self._backbone is None:
+            raise ValueError(
+                f"{self.folder} holds a network, and --partition-size needs a backbone in front. "
+                "Leave --partition-size out."
+            )
+        return self._model if labels is None else with_candidates(self._model, labels)
+
     def over(self, labels: list[str], *, option: str) -> Any:
         """Return the classifier with `labels` as candidates.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from zeroshot._linear import apply_map
 from zeroshot._utils._constraints import Number
+from zeroshot._utils._fitted import Array, History
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
@@ -25,6 +26,11 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "margin": Number(above=0),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "coef_": Array("n_features", "n_dims"),
+        "intercept_": Array("n_dims"),
+        "history_": History(),
     }
 
     def __init__(

@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from zeroshot._linear import product
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import FITTED_FEATURES, Labels, Optional, Part, Sizes
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import (
     check_label_list,
@@ -127,6 +128,20 @@ class CandidateClassifier(
         "scenario": OneOf("generalized", "unseen"),
         "temperature": Maybe(OrAuto(Number(above=0))),
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        **FITTED_FEATURES,
+        "seen_classes_": Labels("n_seen"),
+        "classes_": Labels("n_classes", least=1),
+        "unseen_classes_": Labels("n_unseen"),
+        "confidence_": Optional(Maybe(Part(Confidence))),  # none in models of earlier versions
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        classes, seen = values["classes_"], values["seen_classes_"]
+        if not np.array_equal(values["unseen_classes_"], classes[~member_mask(classes, seen)]):
+            raise ValueError(f"{cls.__name__}: unseen_classes_ must be the rest of classes_.")
+        sizes["confidence"] = values.get("confidence_")
 
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:

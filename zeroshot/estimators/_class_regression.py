@@ -14,14 +14,15 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 from sklearn.metrics.pairwise import rbf_kernel
 
 from zeroshot._linear import product
-from zeroshot._utils._constraints import check_inner
+from zeroshot._utils._constraints import Maybe, Number, check_inner
+from zeroshot._utils._fitted import Array, Labels, Part, Parts, Size, Sizes
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import check_number
 from zeroshot.estimators._label_space import centered_unit_rows
@@ -66,6 +67,25 @@ class ClassKernel(Saved):
     scale : float
         Mean of the diagonal of the centred kernel.
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "measure": Part(),
+        "gamma": Number(above=0),
+        "n_sources": Size("n_sources"),
+        "sources": Labels("n_known", is_sorted=False),
+        "places": Array("n_known", kind="i", least=0, most="n_sources"),
+        "offset": Maybe(Array("n_dims")),
+        "vectors": Maybe(Array("n_known", "n_dims")),
+        "column_means": Array("n_known"),
+        "scale": Number(above=0),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        check_kernels(values["measure"], owner=cls.__name__, name="measure")
+        n_dims = sizes.of(values["measure"]).get("n_dims")
+        if values["offset"] is not None and n_dims != sizes["n_dims"]:
+            raise ValueError(f"{cls.__name__}: offset must be as long as vectors of measure.")
 
     def __init__(
         self,
@@ -196,6 +216,14 @@ class ClassRegression(Saved):
     mean : ndarray of shape (n_outputs,)
         The mean vector of the source classes.
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "kernels": Parts("n_kernels", Part(ClassKernel, sizes={"n_sources": "n_sources"})),
+        "weights": Array("n_kernels", least=0),
+        "alpha": Number(above=0),
+        "dual_coef": Array("n_sources", "n_outputs"),
+        "mean": Array("n_outputs"),
+    }
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf
+from zeroshot._utils._fitted import Array, NumberOrNan, Part
 from zeroshot._utils._validation import check_labels
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._class_regression import (
@@ -23,7 +24,7 @@ from zeroshot.estimators._class_regression import (
     fit_class_regression,
 )
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
-from zeroshot.estimators._hubness import HubCorrection, fit_correction
+from zeroshot.estimators._hubness import HubCorrection, fit_correction, fitted_hubness
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.label_embeddings import LabelEmbedding
 
@@ -53,6 +54,13 @@ class ClassRegressionClassifier(CandidateClassifier):
         "alpha": Maybe(Checked(check_alpha)),
         "weights": Checked(check_weights),
         "hubness": Maybe(OneOf(*HUBNESS_METHODS)),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "class_vectors_": Array("n_classes", "n_features"),
+        "intercept_": Array("n_classes"),
+        "regression_": Maybe(Part(ClassRegression, sizes={"n_outputs": "n_outputs"})),
+        "left_out_error_": NumberOrNan(),
+        **fitted_hubness("n_features"),
     }
 
     @abstractmethod

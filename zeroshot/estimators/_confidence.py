@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
+from zeroshot._utils._constraints import COUNT, Number
+from zeroshot._utils._fitted import Array
 from zeroshot._utils._saving import Saved
 from zeroshot.estimators._held_out import Block
 
@@ -92,6 +94,20 @@ class Confidence(Saved):
     evidence: np.ndarray
     best_of_others: np.ndarray
     evidence_of_others: np.ndarray
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("temperature", "seen_temperature"), Number(above=1e-30, below=1e30)),
+        "offset": Number(),
+        **dict.fromkeys(("n_candidates", "n_classes"), COUNT),
+        "evidence_weights": Array(4),
+        "weights": Array("n_held_out", least=0),
+        **dict.fromkeys(("of_seen", "right"), Array("n_held_out", kind="b")),
+        "classes": Array("n_held_out", kind="i"),
+        **dict.fromkeys(
+            ("true", "best", "best_of_others"), Array("n_held_out", least=0, most=1.01)
+        ),
+        **dict.fromkeys(("evidence", "evidence_of_others"), Array("n_held_out")),
+    }
 
     @classmethod
     def of_blocks(

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import COUNT, Checked, Maybe
+from zeroshot._utils._fitted import Array, Part
 from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
@@ -114,6 +115,15 @@ class ConSEClassifier(EmbeddingClassifier):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "classifier": Maybe(Checked(check_classifier)),
         "n_top": COUNT,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "source_": Part(
+            sizes={"n_classes": "n_source", "n_features": "n_features"},
+            has=("classes",),
+            does=("predict_proba",),
+        ),
+        "source_columns_": Array("n_known", kind="i", least=0, most="n_source"),
+        "source_vectors_": Array("n_known", "n_dims"),
     }
 
     def __init__(

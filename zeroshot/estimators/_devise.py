@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from zeroshot._linear import LinearSystem, apply_map
 from zeroshot._utils._constraints import COUNT, Maybe, Number, OneOf
+from zeroshot._utils._fitted import Layers, OfFeatures
 from zeroshot._utils._validation import check_labels
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
@@ -24,7 +25,7 @@ from zeroshot.networks._task import (
     has_partial_fit,
     vector_task,
 )
-from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
+from zeroshot.networks._training import Defaults, Training, TrainingMixin, fitted_network, trains
 
 if TYPE_CHECKING:
     from torch import nn
@@ -145,6 +146,11 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         "margin": Number(at_least=0),
         "n_negatives": Maybe(COUNT),
         "alpha": Number(at_least=0),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "coefs_": OfFeatures(Layers("n_features", "n_dims")),
+        "intercepts_": OfFeatures(Layers("n_features", "n_dims", bias=True)),
+        **fitted_network("n_dims"),
     }
     _of_the_run = ("init_from",)
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from zeroshot._utils._constraints import SEED, OneOf
+from zeroshot._utils._fitted import Array
 from zeroshot.estimators._base import row_blocks, vector_scores
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
@@ -56,6 +57,9 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "strategy": OneOf("mean", "constant", "random"),
         "random_state": SEED,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "mean_vector_": Array("n_dims"),
     }
 
     def __init__(

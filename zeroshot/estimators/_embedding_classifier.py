@@ -21,6 +21,7 @@ from zeroshot._linear import (
     fold_systems,
 )
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number, OneOf
+from zeroshot._utils._fitted import Array, Optional, Part
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._held_out import (
@@ -30,7 +31,7 @@ from zeroshot.estimators._held_out import (
     scored_blocks,
 )
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
-from zeroshot.estimators._hubness import HubCorrection, fit_correction
+from zeroshot.estimators._hubness import HubCorrection, fit_correction, fitted_hubness
 from zeroshot.estimators._label_space import (
     LabelSpace,
     check_label_embedding,
@@ -79,6 +80,11 @@ class EmbeddingClassifier(CandidateClassifier):
         "center": FLAG,
         "gamma": Maybe(Number(above=0)),
         "hubness": Maybe(OneOf(*HUBNESS_METHODS)),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "label_space_": Part(LabelSpace, sizes={"n_dims": "n_dims"}),
+        "class_vectors_": Array("n_classes", "n_dims"),
+        **fitted_hubness("n_dims"),
     }
     _compares_classes = True
     """Whether all that ``fit`` learns is what sets the classes of its labels apart."""
@@ -263,6 +269,10 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     def _is_closed_form(self) -> bool:
         """Tell whether ``fit_from_sums`` learns the map, for the parameters as they are."""
         return True
+
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "sums_": Optional(Part(RowSums, sizes={"n_features": "n_features"}))
+    }
 
     def learns_from_sums(self) -> bool:
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._arrays import class_balance
 from zeroshot._utils._constraints import Checked, Maybe
+from zeroshot._utils._fitted import Array, Part, Parts, Plain, Sizes
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_number
 from zeroshot.estimators._composite import (
@@ -136,6 +137,26 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         "estimators": Checked(_check_estimators),
         "weights": Maybe(Checked(_check_weights)),
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "names_": Plain(list),
+        "weights_": Array("n_members", least=0),
+        "spreads_": Array("n_members", above=0),
+        "estimators_": Parts(
+            "n_members",
+            Part(
+                sizes={"n_features": "n_features"},
+                has=("classes",),
+                does=("decision_function",),
+                covers=True,
+            ),
+        ),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        super()._check_together(values, sizes)
+        if len(values["names_"]) != sizes["n_members"] or not values["weights_"].any():
+            raise ValueError(f"{cls.__name__}: names_ and weights_ must be those of estimators_.")
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from zeroshot._linear import (
     product,
 )
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number
+from zeroshot._utils._fitted import Array, Plain
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier, EmbeddingClassifier
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
@@ -196,6 +197,10 @@ class ESZSLClassifier(ClosedFormClassifier):
         "alpha_labels": Number(above=0),
         "center_features": FLAG,
     }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "coef_": Array("n_features", "n_dims"),
+        "intercept_": Array("n_dims"),
+    }
 
     def __init__(
         self,
@@ -349,6 +354,15 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         "cv": Maybe(Checked(check_cv_parameter)),
         "scoring": Checked(check_scoring_parameter),
         "center_features": FLAG,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "coef_": Array("n_features", "n_dims"),
+        "intercept_": Array("n_dims"),
+        "cv_results_": Plain(dict),
+        "best_index_": Number(at_least=0, integer=True),
+        "best_score_": Number(),
+        "alpha_features_": Number(above=0),
+        "alpha_labels_": Number(above=0),
     }
 
     def __init__(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 
-from zeroshot._utils._constraints import COUNT, Checked, Instance, Maybe, Number
+from zeroshot._utils._constraints import COUNT, Checked, Instance, Maybe, Number, is_name
+from zeroshot._utils._fitted import Part, Text
 from zeroshot._utils._renamed import renamed
 from zeroshot.estimators._initializer import SimilarityInitializer
 from zeroshot.estimators._softmax import NetworkClassifier
@@ -119,7 +120,7 @@ class FineTuneClassifier(NetworkClassifier):
     """
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "network": Checked(_check_network),
+        "network": Checked(_check_network, outside=is_name),
         "head": Maybe(
             Instance(
                 SimilarityInitializer,
@@ -134,10 +135,14 @@ class FineTuneClassifier(NetworkClassifier):
                 remedy="Pass 'head', 'all', or a stage's name.",
             )
         ),
-        "weights": Maybe(Checked(_check_weights)),
+        "weights": Maybe(Checked(_check_weights, outside=is_name)),
         "dropout": Number(at_least=0, below=1),
         "resize": COUNT,
         "image_size": COUNT,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "head_": Maybe(Part(SimilarityInitializer)),
+        "trainable_from_": Text(),
     }
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from zeroshot._utils._constraints import Checked, Instance, Maybe
+from zeroshot._utils._fitted import Part
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._class_regression import as_list, scaled_to
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
@@ -122,6 +123,9 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
             remedy="Pass TimmFeatures().fit().source_head_, for example.",
         ),
         "overrides": Maybe(Checked(check_names)),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "head": Part(SourceHead, sizes={"n_features": "n_features"}),
     }
 
     def __init__(

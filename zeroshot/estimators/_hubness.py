@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 
 from zeroshot._utils._arrays import class_balance, unit_rows
+from zeroshot._utils._constraints import Maybe
+from zeroshot._utils._fitted import Array, Optional, Part, Sizes
 from zeroshot._utils._saving import Saved
 
 METHODS = ("zscore", "csls")
@@ -30,6 +33,13 @@ class HubCorrection(Saved, ABC):
     Nothing is taken from the images that are scored, so that neither their order nor their company
     changes a score, and any vocabulary can be corrected without fitting again.
     """
+
+    _n_terms: ClassVar[int]
+    """Number of rows of `terms`."""
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        sizes["n_terms"] = cls._n_terms
 
     @abstractmethod
     def terms(self, class_vectors: np.ndarray) -> np.ndarray:
@@ -57,6 +67,12 @@ class ColumnZScore(HubCorrection):
     covariance : ndarray of shape (n_dims, n_dims)
         Of the training projections.
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "mean": Array("n_dims"),
+        "covariance": Array("n_dims", "n_dims"),
+    }
+    _n_terms = 2
 
     def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
         self.mean = mean
@@ -105,6 +121,9 @@ class CrossDomainScaling(HubCorrection):
         Unit-length training projections.
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {"sample": Array("n_sample", "n_dims")}
+    _n_terms = 1
+
     def __init__(self, sample: np.ndarray) -> None:
         self.sample = sample
 
@@ -129,6 +148,21 @@ class CrossDomainScaling(HubCorrection):
         cosines = unit_rows(vectors) @ class_vectors.T
         nearness = terms.astype(vectors.dtype, copy=False)
         return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
+
+
+def fitted_hubness(width: str) -> dict[str, Any]:
+    """Return the table of the fitted attributes that the parameter ``hubness`` brings.
+
+    Parameters
+    ----------
+    width : str
+        What the length of a class's vector is called.
+    """
+    sizes = {"n_dims": width, "n_terms": "n_terms"}
+    return {
+        "hub_correction_": Optional(Maybe(Part(ColumnZScore, CrossDomainScaling, sizes=sizes))),
+        "hub_terms_": Optional(Maybe(Array("n_terms", "n_classes"))),
+    }
 
 
 def fit_correction(

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import FITTED_FEATURES, Array, Labels, Part, Plain
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import (
     check_labels,
@@ -209,6 +210,19 @@ class SimilarityInitializer(
         "prior_images": OrAuto(Number(at_least=0)),
         "candidates": Checked(check_candidate_list),
         "synsets": Checked(check_synset_names),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        **FITTED_FEATURES,
+        "source": Part(SourceHead, sizes={"n_features": "n_features", "n_classes": "n_sources"}),
+        "classes_": Labels("n_classes", least=1),
+        "coef_": Array("n_classes", "n_features"),
+        "intercept_": Array("n_classes"),
+        "similarity_": Array("n_classes", "n_sources", most=float(np.finfo(np.float64).max)),
+        "weights_": Array("n_classes", "n_sources", least=0),
+        "relations_": Labels("n_classes", is_sorted=False, kind="relations"),
+        "n_neighbors_": Plain(dict),
+        "mean_square_norm_": Maybe(Number(at_least=0)),
+        "prior_images_": Number(at_least=0),
     }
 
     def __init__(

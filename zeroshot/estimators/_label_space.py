@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
+from zeroshot._utils._constraints import Maybe, Number
+from zeroshot._utils._fitted import Array, Part, Sizes
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import warn_caller
 from zeroshot.exceptions import Remedy
@@ -39,6 +42,23 @@ class LabelSpace(Saved):
     anchor_offset : ndarray of shape (n_seen,), optional
         Subtracted from every row of similarities; only with `gamma`.
     """
+
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "embedding": Part(sizes={"n_dims": "n_raw"}, has=("n_dims",)),
+        "offset": Array("n_raw"),
+        "gamma": Maybe(Number(above=0)),
+        "anchors": Maybe(Array("n_anchors", "n_raw")),
+        "anchor_offset": Maybe(Array("n_anchors")),
+    }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        given = [values[name] is not None for name in ("gamma", "anchors", "anchor_offset")]
+        if any(given) != all(given):
+            raise ValueError(
+                f"{cls.__name__}: gamma, anchors and anchor_offset must be given together."
+            )
+        sizes["n_dims"] = sizes["n_anchors" if all(given) else "n_raw"]
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import FLAG, Checked
+from zeroshot._utils._fitted import Array, Part
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._label_space import (
@@ -74,6 +75,10 @@ class NearestLabelClassifier(CandidateClassifier):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "label_embedding": Checked(check_label_embedding),
         "center": FLAG,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "label_space_": Part(LabelSpace, sizes={"n_dims": "n_features"}),
+        "class_vectors_": Array("n_classes", "n_features"),
     }
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
+from zeroshot._utils._fitted import Optional, Part, Plain
 from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
@@ -138,6 +139,25 @@ class OpenLabelClassifier(CompositeClassifier):
         "label_embedding": Maybe(Checked(check_label_embedding)),
         "overrides": Checked(check_overrides_of_texts),
         "on_unknown": OneOf("raise", "warn", "drop"),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "head": Part(SourceHead, sizes={"n_features": "n_features"}),
+        "unknown_labels_": Optional(Plain(list)),
+        "label_embedding_": Checked(check_label_embedding),
+        "classifier_": Part(
+            SimilarityClassifier,
+            sizes={"n_features": "n_features", "n_classes": "n_classes"},
+            has=("classes",),
+        ),
+        "regression_": Optional(
+            Maybe(
+                Part(
+                    HeadRegressionClassifier,
+                    sizes={"n_features": "n_features", "n_classes": "n_classes"},
+                    has=("classes",),
+                )
+            )
+        ),
     }
 
     def __init__(

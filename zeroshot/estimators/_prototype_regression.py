@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from zeroshot._linear import class_sums
 from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._fitted import Array
 from zeroshot.estimators._class_regression import as_list
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
 from zeroshot.label_embeddings import OneHotEmbedding
@@ -91,6 +93,11 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
     >>> model.fit(X, y).predict([[0.6, 0.6, 0.0], [0.9, 0.0, 0.0]]).tolist()
     ['zebra', 'horse']
     """
+
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "mean_": Array("n_features"),
+        "prototypes_": Array("n_seen", "n_features"),
+    }
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from zeroshot._linear import (
     ChoosesPenalties,
     LearnsFromSums,
     LinearSystem,
+    RowSums,
     SystemOfRows,
     apply_map,
     fold_systems,
@@ -32,6 +33,15 @@ from zeroshot._linear import (
 )
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import (
+    FITTED_FEATURES,
+    Labels,
+    Layers,
+    OfFeatures,
+    Optional,
+    Part,
+    Plain,
+)
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_missing_labels
 from zeroshot.estimators._input import InputMixin
@@ -59,7 +69,7 @@ from zeroshot.networks._task import (
     has_partial_fit,
     vector_task,
 )
-from zeroshot.networks._training import Training, TrainingMixin, trains
+from zeroshot.networks._training import Training, TrainingMixin, fitted_network, trains
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,12 +91,17 @@ class VectorRegressor(
     ``seen_classes_``, ``coefs_`` and ``intercepts_``, a matrix and a vector per layer.
     """
 
-    _saved_private = ("_y_ndim",)
-
     label_embedding: LabelEmbedding | None
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "label_embedding": Maybe(Checked(check_label_embedding))
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        **FITTED_FEATURES,
+        "seen_classes_": Maybe(Labels("n_seen", least=1)),
+        "coefs_": OfFeatures(Layers("n_features", "n_dims")),
+        "intercepts_": OfFeatures(Layers("n_features", "n_dims", bias=True)),
+        "_y_ndim": Number(at_least=1, at_most=2, integer=True),
     }
     coefs_: list[np.ndarray]
     intercepts_: list[np.ndarray]
@@ -320,6 +335,10 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
     _constraints: ClassVar[Mapping[str, Any]] = {
         "alpha": Number(at_least=0),
         "loss": OneOf("mse", "cosine"),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        **fitted_network("n_dims"),
+        "sums_": Optional(Part(RowSums, sizes={"n_features": "n_features"})),
     }
     _of_the_run = ("init_from",)
 
@@ -592,6 +611,12 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
         "alphas": Checked(check_penalties, at_least=0),
         "cv": Maybe(Checked(check_cv_parameter)),
         "scoring": Checked(check_scoring_parameter),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "cv_results_": Plain(dict),
+        "best_index_": Number(at_least=0, integer=True),
+        "best_score_": Number(),
+        "alpha_": Number(at_least=0),
     }
 
     def __init__(

@@ -10,6 +10,7 @@ from scipy.linalg import svd
 
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._utils._constraints import FLAG, Number, OneOf
+from zeroshot._utils._fitted import Array
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
@@ -117,6 +118,10 @@ class SAEClassifier(ClosedFormClassifier):
         "encoder_weight": Number(above=0),
         "direction": OneOf("encode", "decode"),
         "center_features": FLAG,
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "coef_": Array("n_features", "n_dims"),
+        "intercept_": Array("n_dims"),
     }
 
     def __init__(

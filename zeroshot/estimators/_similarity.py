@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import Checked, Maybe, Number, check_inner
+from zeroshot._utils._fitted import Array, Part
 from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
@@ -107,6 +108,15 @@ class SimilarityClassifier(CandidateClassifier):
         "classifier": Maybe(Checked(check_classifier)),
         "similarity": Checked(_check_similarity),
         "source_temperature": Number(above=0),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "similarity_": Maybe(Checked(_check_similarity)),
+        "source_": Part(
+            sizes={"n_classes": "n_source", "n_features": "n_features"},
+            has=("classes",),
+            does=("predict_proba",),
+        ),
+        "class_vectors_": Array("n_classes", "n_source"),
     }
 
     def __init__(

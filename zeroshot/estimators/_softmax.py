@@ -16,8 +16,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from zeroshot._utils._constraints import Checked
+from zeroshot._utils._constraints import Checked, is_name
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import Labels
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
@@ -29,7 +30,13 @@ from zeroshot.networks._task import (
     classification_task,
     find_labels,
 )
-from zeroshot.networks._training import Training, TrainingMixin, check_network, trains
+from zeroshot.networks._training import (
+    Training,
+    TrainingMixin,
+    check_network,
+    fitted_network,
+    trains,
+)
 
 
 class NetworkClassifier(
@@ -47,6 +54,11 @@ class NetworkClassifier(
 
     classes_: np.ndarray
     network_: Any
+
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "classes_": Labels("n_classes", least=1),
+        **fitted_network("n_classes"),
+    }
 
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:
@@ -196,7 +208,7 @@ class SoftmaxClassifier(NetworkClassifier):
     _of_the_run = ("init_from",)
 
     _constraints: ClassVar[Mapping[str, Any]] = {
-        "network": Checked(check_network),
+        "network": Checked(check_network, outside=is_name),
     }
 
     def __init__(

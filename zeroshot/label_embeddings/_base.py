@@ -75,6 +75,16 @@ class LabelEmbedding(ABC):
     def fingerprint(self) -> str:
         """Return the SHA-256, in hexadecimal digits, of what determines the vectors."""
 
+    def has_fingerprint(self, fingerprint: str) -> bool:
+        """Return whether a fingerprint is that of this embedding, also by an earlier version.
+
+        Parameters
+        ----------
+        fingerprint : str
+            What `fingerprint` returned when a model was saved.
+        """
+        return fingerprint == self.fingerprint()
+
     @abstractmethod
     def reference(self) -> dict[str, Any] | None:
         """Return a JSON-able description from which this can be opened again, or None."""

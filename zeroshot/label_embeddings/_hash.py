@@ -11,6 +11,7 @@ import numpy as np
 from zeroshot._utils._validation import check_number
 from zeroshot.label_embeddings._base import Arrays, Label, LabelEmbedding, Restore, content_hash
 
+MAX_DIMS = 2**16
 _TERMS = 4  # uniform 16-bit terms added up for one near-Gaussian figure
 _VARIANCE = _TERMS * (2**32 - 1) / 12
 
@@ -44,6 +45,11 @@ class HashEmbedding(LabelEmbedding):
         super().__init__()
         for name, value, least in (("n_dims", n_dims, 1), ("seed", seed, 0)):
             check_number(value, owner="HashEmbedding", name=name, at_least=least, integer=True)
+        if n_dims > MAX_DIMS:
+            raise ValueError(
+                f"HashEmbedding: n_dims must be at most {MAX_DIMS:,}, got {n_dims!r}. More "
+                "dimensions make random vectors no more different."
+            )
         self._n_dims = int(n_dims)
         self._seed = int(seed)
 

@@ -30,6 +30,7 @@ from zeroshot.label_embeddings._sentence_models import (
     digest_of,
     find_model,
     open_model,
+    settings_digest_of,
 )
 
 
@@ -116,8 +117,18 @@ class SentenceEmbedding(PromptEmbedding):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the model's files, the templates and the overrides."""
+        return self._fingerprint(self._digest, settings_digest_of(self._folder))
+
+    def has_fingerprint(self, fingerprint: str) -> bool:
+        """Return whether a fingerprint is that of this model.
+
+        Version 0.1.0 left out some files, such as ``tokenizer_config.json``.
+        """
+        return fingerprint in (self.fingerprint(), self._fingerprint(self._digest))
+
+    def _fingerprint(self, *digests: str) -> str:
         overrides = overrides_to_json(self._overrides)
-        return content_hash("SentenceEmbedding", self._digest, self._templates, overrides)
+        return content_hash("SentenceEmbedding", *digests, self._templates, overrides)
 
     def reference(self) -> dict[str, Any]:
         """Return model and templates, from which this can be opened again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +34,7 @@ _DECISIVE = (
     "sentence_bert_config.json",
     "tokenizer.json",
 )
+_SETTINGS = ("*.json", "*.model", "*.txt")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # The parts that a model may be made of, by the names that the versions of the library give them.
 _PARTS = {
@@ -233,8 +234,21 @@ def _check_part(content: Any, folder: Path, name: str) -> None:
 
 
 def digest_of(folder: Path) -> str:
-    """Return one SHA-256 over the files that decide a model's vectors."""
-    paths = {path for pattern in _DECISIVE for path in folder.rglob(pattern)}
+    """Return one SHA-256 over weights, architecture and tokenizer of a model."""
+    return _digest(folder, _DECISIVE)
+
+
+def settings_digest_of(folder: Path) -> str:
+    """Return one SHA-256 over all other files that a library may read beside them.
+
+    Vocabularies, prompts and settings of tokenizers are among them.
+    """
+    return _digest(folder, _SETTINGS, without=_DECISIVE)
+
+
+def _digest(folder: Path, patterns: Iterable[str], without: Iterable[str] = ()) -> str:
+    paths = {path for pattern in patterns for path in folder.rglob(pattern)}
+    paths -= {path for pattern in without for path in folder.rglob(pattern)}
     digest = hashlib.sha256()
     for path in sorted(paths):
         name = path.relative_to(folder).as_posix()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,9 +16,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from zeroshot._utils._files import atomic_file
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import IntegrityError, ModelFormatError
 
-_FORMAT = "1"
+T = TypeVar("T")
+
+_FORMAT = "2"
+_STATE = {"step", "exp_avg", "exp_avg_sq"}  # of Adam, for each weight
 
 
 @dataclass
@@ -85,7 +89,8 @@ class Checkpoint:
             "history": json.dumps(progress.history),
             "stopped": json.dumps(progress.stopped),
         }
-        content = save({name: _plain(value) for name, value in tensors.items()}, about)
+        tensors = {name: _plain(value) for name, value in tensors.items()}
+        content = save(tensors, {**about, "checksum": _checksum(about, tensors)})
         try:
             with atomic_file(self.path) as file:
                 file.write(content)
@@ -103,12 +108,24 @@ class Checkpoint:
         Raises
         ------
         IntegrityError
-            The file is not a checkpoint, or belongs to another run. The message says what differs.
+            The file is not a checkpoint, was altered, or belongs to another run. The message says
+            what differs.
+        ModelFormatError
+            Its content is not that of a run of this network.
         """
         if not self.path.exists():
             return None
         about, tensors = self._content()
-        theirs = json.loads(about["facts"])
+        self._check_facts(self._parsed(about, "facts", dict))
+        history = self._parsed(about, "history", list)
+        stopped = self._parsed(about, "stopped", bool)
+        if not all(isinstance(entry, dict) for entry in history):
+            raise self._refused("its history is not a list of records")
+        weights, state = self._checked(network, tensors)
+        network.load_state_dict(weights)
+        return Progress(history, {"state": state}, stopped)
+
+    def _check_facts(self, theirs: dict[str, Any]) -> None:
         differing = [
             f"{name} ({theirs.get(name)} there, {self.facts.get(name)} here)"
             for name in sorted({*theirs, *self.facts})
@@ -123,24 +140,59 @@ class Checkpoint:
                 f"{'; '.join(differing)}. Pass another file, or delete this one to start anew."
                 f"{seed}"
             )
+
+    def _checked(
+        self, network: nn.Module, tensors: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[int, dict[str, Tensor]]]:
+        """Return the weights, and the state of the optimiser, if they are those of a network."""
+        own = network.state_dict()
+        trained = [weight for weight in network.parameters() if weight.requires_grad]
+        weights: dict[str, Tensor] = {}
         state: dict[int, dict[str, Tensor]] = {}
-        weights = {}
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")
-            if kind == "network":
-                weights[rest] = value
-            else:
-                row, _, key = rest.partition(".")
+            row, _, key = rest.partition(".")
+            if kind == "network" and rest in own:
+                like, weights[rest] = own[rest], value
+            elif kind == "optimizer" and key in _STATE and row in map(str, range(len(trained))):
+                like = trained[int(row)]
+                like = like if key != "step" else torch.zeros(())
                 state.setdefault(int(row), {})[key] = value
-        network.load_state_dict(weights)
-        return Progress(
-            json.loads(about["history"]), {"state": state}, json.loads(about["stopped"])
+            else:
+                raise self._refused(f"this run has no {name!r}")
+            if value.shape != like.shape or value.dtype != like.dtype:
+                raise self._refused(
+                    f"{name!r} has the shape {tuple(value.shape)} and {value.dtype}, expected "
+                    f"{tuple(like.shape)} and {like.dtype}"
+                )
+            if not value.isfinite().all() or (key == "exp_avg_sq" and (value < 0).any()):
+                raise self._refused(f"{name!r} has numbers that no training gives")
+        lacking = [f"network.{name}" for name in own.keys() - weights.keys()]
+        lacking += [f"optimizer.{row}" for row, kept in state.items() if kept.keys() != _STATE]
+        if lacking:
+            raise self._refused(f"it lacks {sorted(lacking)[0]!r}")
+        return weights, state
+
+    def _parsed(self, about: dict[str, str], name: str, kind: type[T]) -> T:
+        try:
+            value = json.loads(about[name])
+        except (KeyError, ValueError, RecursionError) as error:
+            raise self._refused(f"its {name} cannot be read") from error
+        if not isinstance(value, kind):
+            raise self._refused(f"its {name} is a {type(value).__name__}")
+        return value
+
+    def _refused(self, why: str) -> ModelFormatError:
+        return ModelFormatError(
+            f"{self.owner}: checkpoint={str(self.path)!r} is not resumed from: {why}. Pass another "
+            "file, or delete this one to start anew.",
+            f"{self.owner}.checkpoint",
         )
 
     def _content(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:
             with safe_open(self.path, framework="pt") as file:
-                about = file.metadata() or {}
+                about = dict(file.metadata() or {})
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise IntegrityError(
@@ -153,7 +205,22 @@ class Checkpoint:
                 f"{about.get('format')}, and this version reads {_FORMAT}. Pass another file, or "
                 "delete this one to start anew."
             )
+        if about.pop("checksum", None) != _checksum(about, tensors):
+            raise IntegrityError(
+                f"{self.owner}: checkpoint={str(self.path)!r} was altered since it was written. "
+                "Bring back the file as it was, or delete this one to start anew."
+            )
         return about, tensors
+
+
+def _checksum(about: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of the content of a checkpoint, whatever the order of its parts."""
+    digest = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _plain(value: Tensor) -> Tensor:

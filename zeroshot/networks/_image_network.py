@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Any, Self
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zeroshot._utils._constraints import COUNT, Checked, Number
+from zeroshot._utils._fitted import Text
 from zeroshot._utils._saving import Config
+from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError
 from zeroshot.networks._loop import linear_layers
-from zeroshot.networks._saved_module import SavedModule
+from zeroshot.networks._saved_module import (
+    SavedModule,
+    check_weight_arrays,
+    set_weights,
+    without_memory,
+)
+from zeroshot.networks._training import check_hidden
 from zeroshot.networks.simpnet import SimpNet
 from zeroshot.networks.tiny_cnn import TinyImageNetCNN
 
 _OWN = {"simpnet": SimpNet, "tiny_cnn": TinyImageNetCNN}
 _TIMM = "timm:"
 _TRIED = (3, 64, 64)
+_HEAD = re.compile(r"head\.\d{1,9}\.weight")
+
+
+class _Backbone(NamedTuple):
+    """What `open_backbone` returns, given to it in place of weights to open."""
+
+    module: nn.Module
+    config: dict[str, Any]
+
+
+def _check_channels(values: Any, *, owner: str, name: str, above: float | None = None) -> None:
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise ValueError(f"{owner}: {name} must be 3 numbers, one per channel, got {values!r}.")
+    for value in values:
+        check_number(value, owner=owner, name=f"each of {name}", above=above)
 
 
 class ImageNetwork(SavedModule):
@@ -69,6 +94,16 @@ class ImageNetwork(SavedModule):
     torch.Size([2, 5])
     """
 
+    _constraints: ClassVar[Mapping[str, Any]] = {
+        "n_outputs": COUNT,
+        "hidden": Checked(check_hidden),
+        "dropout": Number(at_least=0, below=1),
+        "mean": Checked(_check_channels),
+        "std": Checked(_check_channels, above=0),
+        "seed": Number(at_least=0, below=2**63, integer=True),
+        "owner": Text(),
+    }
+
     scale: Tensor
     shift: Tensor
 
@@ -116,11 +151,26 @@ class ImageNetwork(SavedModule):
         ------
         IntegrityError
             `config` names files of weights. A saved network brings its own weights.
+        ValueError
+            The weights are not those of this network, or not finite.
         """
+        params, arrays = config
         for name in ("weights", "image_shape"):
-            if config.params.get(name) is not None:
+            if params.get(name) is not None:
                 raise IntegrityError(f"A saved ImageNetwork has a {name}, which is never saved.")
-        return super().from_config(config)
+        # Layers that a file announces cost memory only if it holds their weights.
+        layers = sorted(int(name.split(".")[1]) for name in arrays if _HEAD.fullmatch(name))
+        widths = [np.shape(arrays[f"head.{layer}.weight"])[:1] for layer in layers]
+        if widths != [(width,) for width in (*params["hidden"], params["n_outputs"])]:
+            raise ValueError("hidden and n_outputs are not those of the weights head.0.weight, ...")
+        loaded = " "
+        if isinstance(params["network"], str) and params["network"].startswith(_TIMM):
+            loaded = "backbone."
+            own = {n.removeprefix(loaded): a for n, a in arrays.items() if n.startswith(loaded)}
+            params = {**params, "weights": _restored(params["network"], own, owner=cls.__name__)}
+        network = cls(**params)
+        network.load_weight_arrays(arrays, loaded=loaded)
+        return network.to(memory_format=torch.channels_last).eval()
 
     @property
     def network(self) -> str | nn.Module:
@@ -203,6 +253,8 @@ def open_backbone(
     TypeError, ValueError
         `network` is not a module and not a known name. The message lists the known names.
     """
+    if isinstance(weights, _Backbone):
+        return weights
     if isinstance(network, nn.Module):
         return copy.deepcopy(network), {}
     if isinstance(network, str) and network.startswith(_TIMM):
@@ -217,6 +269,30 @@ def open_backbone(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _OWN[network](), {}
+
+
+def _restored(name: str, arrays: Mapping[str, Any], *, owner: str) -> _Backbone:
+    """Return a timm model with saved weights.
+
+    It is first made without memory, because a model that a file announces may be much larger than
+    the file. If its weights are all that it has, they are then put into it: drawing initial weights
+    would take longer.
+
+    Raises
+    ------
+    ValueError
+        The weights are not those of this model, or not finite.
+    """
+    with without_memory():
+        network, config = open_backbone(name, None, seed=0, owner=owner)
+    state = network.state_dict()
+    check_weight_arrays(state, arrays, owner=name)
+    tensors = [value for part in network.modules() for value in vars(part).values()]
+    others = {buffer for buffer, _ in network.named_buffers()} - state.keys()
+    if others or any(isinstance(value, Tensor) for value in tensors):
+        network, config = open_backbone(name, None, seed=0, owner=owner)
+    set_weights(network, arrays)
+    return _Backbone(network, config)
 
 
 def channel_statistics(pixels: np.ndarray) -> tuple[list[float], list[float]]:

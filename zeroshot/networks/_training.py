@@ -25,8 +25,10 @@ from zeroshot._utils._constraints import (
     Number,
     ParametersMixin,
     check_table,
+    is_name,
 )
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import History, ImageShape, OfImages, Part
 from zeroshot._utils._renamed import moved
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_number, check_option
@@ -229,6 +231,21 @@ trains = moved(Training, to=_PARAMETER, names=Training().get_params())
 """Decorator of the estimators that train: their training parameters are now those of `Training`."""
 
 
+def fitted_network(n_outputs: str) -> dict[str, Any]:
+    """Return the table of the fitted attributes of an estimator that trains.
+
+    Parameters
+    ----------
+    n_outputs : str
+        What the number of the network's outputs is called.
+    """
+    return {
+        "history_": History(),
+        "network_": OfImages(Part(sizes={"n_outputs": n_outputs}, has=("n_outputs",))),
+        "image_shape_": OfImages(ImageShape()),
+    }
+
+
 class TrainingMixin:
     """Mixin of the estimators that have the parameters ``training`` and ``random_state``."""
 
@@ -242,7 +259,7 @@ class TrainingMixin:
     _constraints: ClassVar[Mapping[str, Any]] = {
         "training": Maybe(Checked(_check_training)),
         "random_state": SEED,
-        "network": Maybe(Checked(check_network)),
+        "network": Maybe(Checked(check_network, outside=is_name)),
         "hidden": Checked(check_hidden),
         "image_size": Maybe(COUNT),
         "init_from": Maybe(Checked(_check_init_from)),

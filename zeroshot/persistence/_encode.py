@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._utils._fitted import InvalidStateError
+from zeroshot._utils._saving import Config
 from zeroshot._utils._validation import check_labels
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import Scorer
 from zeroshot.persistence import _scikit_learn
+from zeroshot.persistence._objects import Objects
 from zeroshot.persistence._saved_names import CLASSES, class_name
 from zeroshot.taxonomy import Synset
 
@@ -47,6 +50,7 @@ class Encoder:
         self.objects: list[dict[str, Node]] = []
         self._embeddings: list[LabelEmbedding] = []
         self._labels: dict[str | int, None] = {}
+        self._known = Objects()
         # The objects are kept with their nodes, so that no id is reused.
         self._met: dict[int, tuple[object, Node]] = {}
 
@@ -67,7 +71,7 @@ class Encoder:
         TypeError
             The value cannot be saved. The message says what to do.
         ValueError
-            The value is nested deeper than `MAX_DEPTH`.
+            The value is nested deeper than `MAX_DEPTH`, or `load` would refuse it.
         """
         if depth > MAX_DEPTH:
             raise ValueError(
@@ -95,6 +99,11 @@ class Encoder:
         if id(value) not in self._met:
             self._met[id(value)] = value, self._shared(value, place, depth + 1)
         return self._met[id(value)][1]
+
+    @property
+    def parts(self) -> list[Any]:
+        """The objects and label embeddings that were met."""
+        return [value for value, _ in self._met.values()]
 
     def embeddings(self) -> list[dict[str, Node]]:
         """Return the nodes of all label embeddings. Call it last, when all labels are known."""
@@ -148,8 +157,19 @@ class Encoder:
             "params": {k: self.value(v, f"{name}.{k}", depth) for k, v in params.items()},
             "attributes": {k: self.value(v, f"{name}.{k}", depth) for k, v in attributes.items()},
         }
+        self._check(value, Config(params, attributes))
         self.objects.append(node)
         return {"kind": "object", "index": len(self.objects) - 1}
+
+    def _check(self, value: Any, config: Config) -> None:
+        """Raise where `load` would refuse an object."""
+        try:
+            self._known.add(value, config)
+        except InvalidStateError as error:
+            raise ValueError(
+                f"save: the model could not be loaded: {error} Fit it again, or set the parameter "
+                "to what its class allows."
+            ) from error
 
     def _note_labels(self, values: dict[str, Any], owner: str) -> None:
         for name in _KNOWN_LABELS:

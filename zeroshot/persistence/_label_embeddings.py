@@ -8,7 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from zeroshot._utils._renamed import translated
-from zeroshot.exceptions import IntegrityError, MissingDependencyError, UnknownLabelError
+from zeroshot.exceptions import (
+    IntegrityError,
+    MissingDependencyError,
+    ModelFormatError,
+    UnknownLabelError,
+)
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._base import Arrays, Label, Restore, read_only
 from zeroshot.persistence._saved_names import EMBEDDINGS, find_class
@@ -36,8 +41,8 @@ class StoredEmbedding(LabelEmbedding):
 
     Raises
     ------
-    IntegrityError
-        Labels and vectors do not match.
+    ModelFormatError
+        Labels and vectors do not match, or a vector is not finite.
     """
 
     def __init__(
@@ -51,9 +56,21 @@ class StoredEmbedding(LabelEmbedding):
     ) -> None:
         super().__init__()
         if vectors.ndim != 2 or len(vectors) != len(labels) or vectors.dtype != np.float32:
-            raise IntegrityError(
+            raise ModelFormatError(
                 f"A saved {name} has {len(labels)} labels and {vectors.dtype} vectors of shape "
-                f"{vectors.shape}, expected float32 ({len(labels)}, n_dims). Save the model again."
+                f"{vectors.shape}, expected float32 ({len(labels)}, n_dims). Save the model again.",
+                f"{name}.vectors",
+            )
+        if not np.isfinite(vectors).all():
+            raise ModelFormatError(
+                f"A saved {name} has vectors that are not finite. Save the model again.",
+                f"{name}.vectors",
+            )
+        if len(set(labels)) < len(labels) or any(type(x) not in (str, int) for x in labels):
+            raise ModelFormatError(
+                f"A saved {name} has labels that are repeated, or neither strings nor integers. "
+                "Save the model again.",
+                f"{name}.labels",
             )
         self._rows = {label: row for row, label in enumerate(labels)}
         self._vectors = read_only(vectors)
@@ -103,6 +120,13 @@ class StoredEmbedding(LabelEmbedding):
     ) -> Self:
         """Return the embedding that `to_config` described."""
         options = {key: config[key] for key in ("reference", "fingerprint", "name")}
+        kinds = [type(value) for value in options.values()]
+        if kinds not in ([dict, str, str], [type(None), str, str]):
+            raise ModelFormatError(
+                "A saved label embedding lacks its reference, fingerprint or name. Save the model "
+                "again.",
+                "StoredEmbedding.reference",
+            )
         return cls(list(config["labels"]), (arrays or {})["vectors"], **options)
 
     def _kept_labels(self, labels: np.ndarray) -> list[Label]:
@@ -146,7 +170,7 @@ class StoredEmbedding(LabelEmbedding):
                 f"The saved {self._name} is needed for {what if labels else 'its vocabulary'}, and "
                 f"cannot be opened: {error}"
             ) from error
-        if opened.fingerprint() != self._fingerprint:
+        if not opened.has_fingerprint(self._fingerprint):
             raise IntegrityError(
                 f"{opened!r} is not the {self._name} that was saved: its fingerprint is "
                 f"{opened.fingerprint()[:16]}, expected {self._fingerprint[:16]}. Bring back the "

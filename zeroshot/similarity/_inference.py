@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._linear import class_sums
 from zeroshot._utils._constraints import Number, OneOf, ParametersMixin
 from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._fitted import Array, Labels
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_missing_labels
 
@@ -79,6 +80,11 @@ class InferenceSimilarity(DocLinkMixin, SavedEstimator, ParametersMixin, BaseEst
     _constraints: ClassVar[Mapping[str, Any]] = {
         "kind": OneOf("hard", "soft"),
         "temperature": Number(above=0),
+    }
+    _fitted: ClassVar[Mapping[str, Any]] = {
+        "classes_": Labels("n_classes", least=1),
+        "hits_": Array("n_classes", "n_sources", least=0),
+        "class_sizes_": Array("n_classes", kind="i", least=0, most=2**63),
     }
 
     def __init__(self, kind: str = "hard", *, temperature: float = 4.0) -> None:

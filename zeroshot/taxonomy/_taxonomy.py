@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
 from zeroshot._utils._saving import Config, check_names
-from zeroshot.exceptions import IntegrityError
+from zeroshot.exceptions import ModelFormatError
 from zeroshot.taxonomy import _relations, _resolve, _synset
 from zeroshot.taxonomy._build import Entry, graph_arrays, senses_in_order, with_one_root
 from zeroshot.taxonomy._graph import NounGraph, graph_of, using, wordnet_graph
@@ -221,7 +222,7 @@ class Taxonomy:
 
         Raises
         ------
-        IntegrityError
+        ModelFormatError
             Arrays are missing, or do not fit together.
         """
         if not config.params and not config.attributes:
@@ -229,7 +230,10 @@ class Taxonomy:
         check_names(cls, {*config.params, *config.attributes} - {"title", *_ARRAYS})
         arrays: dict[str, Any] = {name: config.attributes.get(name) for name in _ARRAYS}
         _check_arrays(arrays)
-        return cls._of(arrays, str(config.attributes.get("title")))
+        title = config.attributes.get("title")
+        if not isinstance(title, str):
+            raise ModelFormatError("A saved taxonomy lacks its title.", "Taxonomy.title")
+        return cls._of(arrays, title)
 
     def __reduce__(self) -> tuple:
         return (Taxonomy, ()) if self._graph is wordnet_graph() else (_again, (self.to_config(),))
@@ -263,26 +267,78 @@ def _lemma(word: str) -> str:
     return "_".join(word.split())
 
 
+_ONE_EACH = (
+    "n_lemmas", "n_hypernyms", "n_instance_hypernyms", "min_depths", "max_depths", "n_descendants",
+)  # fmt: skip
+_CASE = re.compile(r"|T|\d{1,5}(,\d{1,5})*")
+
+
 def _check_arrays(arrays: Mapping[str, Any]) -> None:
-    """Raise if arrays from a file are not a valid graph."""
-    bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if bad:
-        raise IntegrityError(f"A saved taxonomy lacks {bad[0]!r}. Save the model again.")
+    """Raise if arrays from a file are not those of a graph without cycles and with one root.
+
+    Raises
+    ------
+    ModelFormatError
+        An array is missing or of another type, or they do not fit together.
+    """
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ModelFormatError(
+                f"A saved taxonomy lacks {name!r}. Save the model again.", f"Taxonomy.{name}"
+            )
+    if not (_fit_together(arrays) and _is_acyclic(arrays) and _is_text(arrays)):
+        raise ModelFormatError(
+            "The arrays of a saved taxonomy do not fit together. Save it again.", "Taxonomy"
+        )
+
+
+def _fit_together(arrays: Mapping[str, np.ndarray]) -> bool:
     n = len(arrays["offsets"])
-    one_each = (
-        "n_lemmas", "n_hypernyms", "n_instance_hypernyms", "min_depths", "max_depths",
-        "n_descendants",
-    )  # fmt: skip
     n_parents = int(arrays["n_hypernyms"].sum()) + int(arrays["n_instance_hypernyms"].sum())
     n_words = arrays["lemmas"].tobytes().count(b"\n") + 1
-    fits = (
-        all(arrays[name].shape == (n,) for name in one_each)
+    return (
+        n > 0
+        and all(arrays[name].shape == (n,) and (arrays[name] >= 0).all() for name in _ONE_EACH)
         and arrays["parents"].shape == (n_parents,)
         and arrays["synset_lemmas"].shape == (int(arrays["n_lemmas"].sum()),)
         and arrays["sense_numbers"].shape == arrays["synset_lemmas"].shape
-        and bool((np.diff(arrays["offsets"]) > 0).all())
+        and bool((np.diff(arrays["offsets"].astype(np.int64)) > 0).all())
         and bool(((arrays["parents"] >= 0) & (arrays["parents"] < n)).all())
         and bool(((arrays["synset_lemmas"] >= 0) & (arrays["synset_lemmas"] < n_words)).all())
+        and bool((arrays["n_lemmas"] > 0).all() and (arrays["n_descendants"] < n).all())
     )
-    if not fits:
-        raise IntegrityError("The arrays of a saved taxonomy do not fit together. Save it again.")
+
+
+def _is_acyclic(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Return whether depths are those of the graph: with a cycle, there are no such depths."""
+    counts = arrays["n_hypernyms"].astype(np.int64) + arrays["n_instance_hypernyms"]
+    below = counts > 0
+    starts = (np.cumsum(counts) - counts)[below]
+    for name, of_parents in (("min_depths", np.minimum), ("max_depths", np.maximum)):
+        depths = arrays[name].astype(np.int64)
+        expected = np.zeros(len(depths), dtype=np.int64)
+        if below.any():
+            expected[below] = 1 + of_parents.reduceat(depths[arrays["parents"]], starts)
+        if not np.array_equal(depths, expected):
+            return False
+    return int((~below).sum()) == 1
+
+
+def _is_text(arrays: Mapping[str, np.ndarray]) -> bool:
+    graph = graph_of(arrays)
+    try:
+        lemmas, cases, exceptions = graph.lemmas, graph.lemma_cases, graph.exceptions
+    except (IndexError, UnicodeDecodeError):
+        return False
+    rows = graph.synset_lemmas.tolist()
+    return (
+        len(cases) == len(rows)
+        and all(one < two for one, two in pairwise(lemmas))
+        and all(map(_CASE.fullmatch, cases))
+        and all(
+            int(case.rpartition(",")[2]) < len(lemmas[row])
+            for row, case in zip(rows, cases, strict=True)
+            if case not in ("", "T")
+        )
+        and all(exceptions.values())
+    )
