@@ -302,6 +302,7 @@ def test_saved_word_vectors(reader: Reader, tmp_path: Path) -> None:
     for name, content in store_files().items():
         (tmp_path / name).write_bytes(content)
     answers, fingerprint = reader.read("store", tmp_path)
+    reader.results.pop("store")  # that one was not forged
 
     @examples("stores")
     @given(changed_stores())

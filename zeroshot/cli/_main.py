@@ -71,6 +71,8 @@ def run(argv: list[str]) -> int:
         _discard_stdout()
         return 0
     except OSError as error:
+        if "--debug" in argv:
+            raise
         _discard_stdout()
         if code:  # the command has said it
             return code
