@@ -28,7 +28,7 @@ from zeroshot.datasets import fetch_xlsa17
 from zeroshot.metrics import harmonic_mean_score, mean_class_accuracy
 from zeroshot.model_selection import ClassKFold, with_candidates
 
-SETS = ("SUN", "CUB", "AWA2", "APY")
+SETS = ("SUN", "CUB", "AWA1", "AWA2", "APY")
 
 
 class Figures(NamedTuple):
@@ -55,6 +55,13 @@ PUBLISHED = {
         "SJE": Figures(53.9, 23.5, 59.2, 33.6),
         "ESZSL": Figures(53.9, 12.6, 63.8, 21.0),
         "SAE": Figures(33.3, 7.8, 54.0, 13.6),
+    },
+    "AWA1": {
+        "DeViSE": Figures(54.2, 13.4, 68.7, 22.4),
+        "ALE": Figures(59.9, 16.8, 76.1, 27.5),
+        "SJE": Figures(65.6, 11.3, 74.6, 19.6),
+        "ESZSL": Figures(58.2, 6.6, 75.6, 12.1),
+        "SAE": Figures(53.0, 1.8, 77.1, 3.5),
     },
     "AWA2": {
         "DeViSE": Figures(59.7, 17.1, 74.7, 27.8),

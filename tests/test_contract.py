@@ -44,6 +44,7 @@ from zeroshot import (
     SJEClassifier,
     SourceHead,
     Training,
+    TransductiveClassifier,
     WordVectorSimilarity,
 )
 from zeroshot.estimators import _base
@@ -105,6 +106,10 @@ ELSEWHERE = {
     "SimilarityInitializer": (
         "it needs a SourceHead, and takes only features of that head's network",
         "estimators/test_initializer.py",
+    ),
+    "TransductiveClassifier": (
+        "it answers for a batch, where the suite passes a row at a time and takes no warning of it",
+        "estimators/test_transductive.py",
     ),
     "Training": ("it holds parameters, and takes no data", "networks/test_training_parameters.py"),
     "SourceHead": (
@@ -195,6 +200,9 @@ MODELS = {
     "calibrated-given": CalibratedStacking(
         ConSEClassifier(None, EMBEDDING, n_top=3, **ZERO_SHOT), calibration=0.2
     ),
+    "transductive": TransductiveClassifier(
+        DeViSEClassifier(EMBEDDING, loss="mse", **ZERO_SHOT), weight=0.2, least_images=0
+    ),
     "similarity": SimilarityClassifier(None, COSINE, **ZERO_SHOT),
     "similarity-head": SimilarityClassifier(HEAD, COSINE, **ZERO_SHOT),
     "prototypes": PrototypeRegressionClassifier(EMBEDDING, **ZERO_SHOT),
@@ -241,8 +249,9 @@ every_embedding_user = pytest.mark.parametrize(
 # With a SourceHead, `fit` reads neither X nor y.
 LEARNERS = {name: model for name, model in MODELS.items() if not name.endswith("-head")}
 every_learner = pytest.mark.parametrize("model", LEARNERS.values(), ids=LEARNERS)
-# Its draws follow the position of a row, whatever stands in it.
-ROW_BY_ROW = {name: model for name, model in MODELS.items() if name != "dummy-random"}
+# Draws follow the position of a row, whatever stands in it; a batch is answered as a whole.
+NOT_ROW_BY_ROW = ("dummy-random", "transductive")
+ROW_BY_ROW = {name: model for name, model in MODELS.items() if name not in NOT_ROW_BY_ROW}
 
 
 def inner(model):

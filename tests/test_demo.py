@@ -14,6 +14,7 @@ from joblib import Parallel
 from PIL import Image
 
 from zeroshot import WordVectors, demo
+from zeroshot._utils._provenance import relative_paths
 from zeroshot.cli import main
 from zeroshot.datasets import label_texts, load_cifar100_features
 from zeroshot.exceptions import MissingDependencyError
@@ -142,9 +143,9 @@ def test_the_report_folder_holds_a_page_the_figures_and_their_record(
     call, folder = printed
     files = sorted(path.name for path in (folder / "report").iterdir())
     assert files == ["index.html", "provenance.json", "results.json"]
-    assert json.loads((folder / "report/results.json").read_text("utf-8")) == json.loads(
-        call["out"]
-    )
+    results = json.loads((folder / "report/results.json").read_text("utf-8"))
+    assert results == relative_paths(json.loads(call["out"]), folder / "report")
+    assert results["unreadable_photos"][0]["path"].startswith("..")
     page = (folder / "report/index.html").read_text("utf-8")
     assert "<bdi>photo.png</bdi>" in page and "<bdi>broken.jpg</bdi>" in page
     record = json.loads((folder / "report/provenance.json").read_text("ascii"))

@@ -197,6 +197,7 @@ LAYERS = [
     {"evaluation"},
     {"displays"},
     {"persistence"},
+    {"scale"},
     {"report"},
     {"demo"},
     {"cli", "__main__"},

@@ -49,6 +49,7 @@ from zeroshot import (
     SourceHead,
     TimmFeatures,
     Training,
+    TransductiveClassifier,
     WordNetSimilarity,
     WordVectorSimilarity,
 )
@@ -143,6 +144,7 @@ USES = [
     (PrototypeRegressionClassifier(TABLE), fit),
     (CalibratedStacking(DeViSEClassifier(TABLE)), fit),
     (RejectOption(DeViSEClassifier(TABLE), coverage=0.5), fit),
+    (TransductiveClassifier(DeViSEClassifier(TABLE)), fit),
     (EmbeddingRegressor(TABLE), fit),
     (EmbeddingRegressor(TABLE, network=NETWORK), fit),
     (EmbeddingRegressorCV(TABLE), fit),
@@ -179,7 +181,7 @@ REFUSED = {
     "_open_label.check_overrides_of_texts": [3, {"cat": 1.5}, {"cat": []}],
     "_split.check_n_splits": [0, 2.5, np.nan, True, "5"],
     "_calibrated._check_calibration": ["aut", np.nan, True],
-    "_calibrated.check_wrapped": [object(), DeViSEClassifier],
+    "_wrapper.check_wrapped": [object(), DeViSEClassifier],
     "_conse.check_classifier": [object(), LogisticRegression, LinearSVC()],
     "_constraints.check_device": ["abacus", np.nan, []],
     "_constraints.check_progress": ["no", 1, None],
@@ -278,6 +280,8 @@ IN_CONSTRUCTOR = {
         "on_missing": ["ignore", None],
         "missing_words": ["drop", None],
         "multiword": ["first", None],
+        "encoding": ["utf-16", "nonsense", 8],
+        "encoding_errors": ["ignore", None],
         "n_words": None,
     },
 }

@@ -23,6 +23,7 @@ from .estimators import SimilarityClassifier as SimilarityClassifier
 from .estimators import SimilarityInitializer as SimilarityInitializer
 from .estimators import SJEClassifier as SJEClassifier
 from .estimators import SoftmaxClassifier as SoftmaxClassifier
+from .estimators import TransductiveClassifier as TransductiveClassifier
 from .evaluation import evaluate_zero_shot as evaluate_zero_shot
 from .evaluation import few_shot_curve as few_shot_curve
 from .label_embeddings import AttributeTable as AttributeTable

@@ -257,6 +257,41 @@ class DownloadError(ZeroShotError, OSError):
     """A file could not be downloaded."""
 
 
+class PartitionError(ZeroShotError, RuntimeError):
+    """Partitions of a data set could not be computed. All others are complete.
+
+    Parameters
+    ----------
+    failed : mapping of str to str
+        Name of each partition, and why it failed.
+    n_done : int
+        How many partitions are complete.
+    owner, output : str
+        Name of the caller, and where the others lie, for the message.
+
+    Attributes
+    ----------
+    failed : dict of str to str
+        Name of each partition, and why it failed.
+
+    Examples
+    --------
+    >>> from zeroshot.exceptions import PartitionError
+    >>> error = PartitionError({"a.tar": "cut"}, n_done=3, owner="embed_dataset", output="features")
+    >>> print(error)
+    embed_dataset: 1 of 4 partitions failed; the others are in features. a.tar: cut
+    """
+
+    def __init__(self, failed: Mapping[str, str], *, n_done: int, owner: str, output: str) -> None:
+        self.failed = dict(failed)
+        listed = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:5])
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        super().__init__(
+            f"{owner}: {len(failed)} of {len(failed) + n_done} partitions failed; the others are "
+            f"in {output}. {listed}{more}"
+        )
+
+
 class ImageReadError(ZeroShotError, OSError):
     """An image cannot be read. The message gives its path or position."""
 

@@ -110,3 +110,37 @@ def test_the_runtime_that_torch_loads_heeds_it() -> None:
 def test_a_call_with_arguments_is_a_library_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "wait_passively", lambda: pytest.fail("touched the environment"))
     assert cli.main(["predict", "--labels", "cat", "no-such-file.jpg"]) == 1
+
+
+FORKED = """
+import os, signal, sys, warnings
+import numpy as np
+import torch
+from zeroshot import DeViSEClassifier, HashEmbedding, TimmFeatures
+
+warnings.simplefilter("ignore")  # later versions of Python warn of threads at a fork
+torch.set_num_threads(2)
+rng = np.random.default_rng(0)
+images = rng.integers(0, 256, (40, 96, 96, 3), dtype=np.uint8)
+X, y = rng.normal(size=(300, 64)), [f"c{i % 6}" for i in range(300)]
+features = TimmFeatures("test_efficientnet", weights=None, image_size=96).fit(images)
+
+def work():
+    features.transform(images)
+    return DeViSEClassifier(HashEmbedding(), random_state=0).fit(X, y).predict(X[:9]).tolist()
+
+expected = work()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends it if it hangs
+    os._exit(0 if work() == expected else 1)
+assert torch.get_num_threads() == 2
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_was_forked_after_first_use_computes_and_does_not_hang() -> None:
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", FORKED], env=environ, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

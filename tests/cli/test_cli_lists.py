@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image
 import zeroshot
 from zeroshot import HashEmbedding
 from zeroshot.cli import main
+from zeroshot.cli._choices import read_attributes
 from zeroshot.cli._options import read_labels
 from zeroshot.cli._output import Answers, as_text
 from zeroshot.cli._terminal import UsageError
@@ -69,7 +71,11 @@ def test_embed_writes_the_same_features_in_every_format(tmp_path: Path, capsys) 
             vectors = np.array([entry["vector"] for entry in entries])
             tables[suffix] = [entry["path"] for entry in entries], vectors
             continue
-        frame = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
+        if suffix == "parquet":
+            frame = pd.read_parquet(target)
+            tables[suffix] = frame["path"].tolist(), np.stack(frame["features"])
+            continue
+        frame = pd.read_csv(target)
         tables[suffix] = frame["path"].tolist(), frame.drop(columns="path").to_numpy()
     paths, features = tables["npz"]
     assert paths == [str(photos / f"{i}.png") for i in range(3)]
@@ -123,7 +129,7 @@ def test_a_label_that_embed_does_not_know(tmp_path: Path, capsys) -> None:
 
 def test_a_similarity_of_nearly_nothing_is_no_minus_0() -> None:
     answers = Answers(("label", "similarity"), [("cat", -0.0004), ("dog", -0.0006)])
-    assert as_text(answers, "table").split() == [
+    assert as_text(answers, "table", raw=False).split() == [
         "label", "similarity", "cat", "0.000", "dog", "-0.001",
     ]  # fmt: skip
 
@@ -319,7 +325,7 @@ def test_datasets_says_what_is_here(tmp_path: Path, capsys, monkeypatch) -> None
 def test_datasets_downloads_what_is_not_here(tmp_path: Path, capsys, monkeypatch) -> None:
     asked = []
 
-    def fetch(url, path, *, sha256):
+    def fetch(url, path, *, sha256, max_bytes):
         asked.append(url)
         path.write_bytes(b"123")
         return path
@@ -343,6 +349,19 @@ def test_a_closed_pipe_ends_quietly(argv: list) -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("argv", [["datasets", "--format", "csv"], ["--help"]])
+def test_a_full_standard_output_is_one_line_and_no_traceback(argv: list) -> None:
+    command = [sys.executable, "-m", "zeroshot", *argv]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"zeroshot: ") and done.stderr.endswith(
+        b"No space left on device\n"
+    )
+    assert done.stderr.count(b"\n") == 1
 
 
 def heed_ctrl_c() -> None:
@@ -627,3 +646,125 @@ def test_wrong_values_are_said_in_options(
     assert message in said
     for python in ("TimmFeatures", "WordVectors", "AttributeTable", "weights_only", "model_name"):
         assert python not in said
+
+
+# What others open: spreadsheets and terminals
+
+FORMULAS = ["=1+1", "+x", "-x", "@x", "\tx", "\rx"]
+ANSWERS = Answers(("label", "score"), [*((name, -0.5) for name in FORMULAS), ("a=b", 1), (None, 2)])
+
+
+def test_csv_holds_no_text_that_a_spreadsheet_runs() -> None:
+    rows = list(csv.reader(io.StringIO(as_text(ANSWERS, "csv", raw=False), newline="")))
+    assert [row[0] for row in rows[1:]] == [*(f"'{name}" for name in FORMULAS), "a=b", ""]
+    assert [row[1] for row in rows[1:]] == ["-0.5"] * 6 + ["1", "2"]
+    for answers, raw in ((ANSWERS, True), (replace(ANSWERS, is_input=True), False)):
+        rows = list(csv.reader(io.StringIO(as_text(answers, "csv", raw=raw), newline="")))
+        assert [row[0] for row in rows[1:]] == [*FORMULAS, "a=b", ""]
+    assert [row["label"] for row in json.loads(as_text(ANSWERS, "json", raw=False))][:6] == FORMULAS
+
+
+def test_commands_prefix_labels_and_paths_unless_raw(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("labels.txt").write_text("=cat\ndog\n")
+    argv = ["labels", "labels.txt", "--format", "csv"]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("'=cat,")
+    assert main([*argv, "--raw"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("=cat,")
+    assert "--raw is for --format csv" in error_of(["labels", "cat", "--raw"], capsys, code=2)
+    # The vectors of labels are read again, so that they stay as they are.
+    argv = ["embed", "--labels", "=cat", "dog", "--label-embedding", "hash", "--output"]
+    assert main([*argv, "vectors.csv"]) == 0
+    assert list(read_attributes("vectors.csv").vocabulary) == ["=cat", "dog"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_terminal_gets_no_control_characters_in_any_format(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "a\x1b[31m\x7f\x9b\u202eb"
+    (tmp_path / odd).mkdir()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for argv in (
+        ["labels", str(tmp_path)],
+        [
+            "similar",
+            odd,
+            "--sources",
+            "cat,dog",
+            "--measure",
+            "cosine",
+            "--label-embedding",
+            "hash",
+        ],
+    ):
+        assert main([*argv, "--format", form]) == 0
+        out = capsys.readouterr().out
+        assert "31m" in out and not set("\x1b\x7f\x9b\u202e") & set(out)
+
+
+def test_answers_with_a_text_of_their_own_are_escaped_too() -> None:
+    answers = Answers(("a",), [("x",)], text="a\x1bb\nc")
+    assert as_text(answers, "table", raw=False) == "a\\x1bb\nc\n"
+    answers = Answers(("a",), [("x",)], lines=[("a\x1bb", "c\nd")])
+    assert as_text(answers, "table", raw=False) == "a\\x1bb  c\\nd\n"
+
+
+# Files that say one thing twice, or too much
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.json", '{"0": "cat", "0": "dog"}', "key '0' twice"),
+        ("a.json", '{"0": "cat", "00": "dog"}', "must hold a list of labels"),
+        ("a.json", '{"cat": 0, "dog": 0}', "must hold a list of labels"),
+        ("a.json", '{"' + "9" * 5000 + '": "cat"}', "must hold a list of labels"),
+        ("a.json", "[" * 100_000, "nested too deep"),
+        ("a.json", "[NaN]", "NaN is not JSON"),
+        ("a.csv", 'label\n"cat\ndog\n', "line 3 is not CSV"),
+    ],
+)
+def test_a_file_of_labels_that_is_not_clear_is_refused(
+    name: str, content: str, match: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert match in error_of(["labels", str(path)], capsys, code=2)
+
+
+def test_lines_may_end_as_on_any_system(tmp_path: Path) -> None:
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "a.txt").write_bytes(f"\ufeffcat{end}dog{end}".encode())
+        assert read_labels(str(tmp_path / "a.txt")) == ["cat", "dog"]
+        (tmp_path / "a.csv").write_bytes(f"\ufefflabel,n{end}cat,1{end}dog,2{end}".encode())
+        assert read_labels(str(tmp_path / "a.csv")) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("cell", ["1_0", "１", "nan", "-Infinity", "0x1", "1e", "", "1 2", "1e999"])
+def test_a_cell_of_attributes_that_is_no_number_is_refused(cell: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"class,x\ncat,{cell}\ndog,2\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="line 2: .* is not a finite number|NaN or infinity"):
+        read_attributes(path)
+
+
+def test_attributes_without_a_final_line_break_are_read_and_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('class,x\n"a\nb", 1.5 \ncat,2.2\n')
+    assert read_attributes(path).vectors.tolist() == np.float32([[1.5], [2.2]]).tolist()
+    assert capsys.readouterr().err == ""
+    path.write_text("class,x\ncat,1\ndog,2.2")
+    assert read_attributes(path).vectors.tolist() == np.float32([[1], [2.2]]).tolist()
+    assert "the last number, of 'dog', may be cut" in capsys.readouterr().err
+    path.write_text("class,x,y\ncat,1,2\ndog,2.2")
+    with pytest.raises(UsageError, match="line 3 has 2 cells where the first line has 3"):
+        read_attributes(path)
+    path.write_text('class,x\ncat,1\n"dog,2\n')
+    with pytest.raises(UsageError, match="is not CSV"):
+        read_attributes(path)

@@ -332,7 +332,7 @@ def test_links_and_devices_in_a_tar_are_refused(
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, "/etc/passwd"
     write_cifar(tmp_path, tables, **{name: info})
-    with pytest.raises(IntegrityError, match="no plain file"):
+    with pytest.raises(IntegrityError, match="is not a plain file"):
         fetch_cifar100(data_home=tmp_path)
 
 
@@ -342,7 +342,7 @@ def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("tiny-imagenet-200/link")
         info.external_attr = 0o120777 << 16
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(IntegrityError, match="no plain file"):
+    with pytest.raises(IntegrityError, match="is not a plain file"):
         fetch_tiny_imagenet(data_home=tmp_path)
 
 
@@ -393,7 +393,96 @@ def test_a_zip_member_cannot_be_larger_than_it_says(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(size, (10).to_bytes(4, "little")))
     with _archives.open_zip(path, max_bytes=100) as archive:
         with pytest.raises(IntegrityError, match="'bomb' cannot be read"):
-            _archives.read_member(archive, "bomb")
+            _archives.read_member(archive, "bomb", max_bytes=100)
+
+
+def packed(*members: tuple[bytes, bytes]) -> bytes:
+    """Return a tar archive of members of a type and a content each, all of the same name."""
+    parts = []
+    for kind, content in members:
+        info = tarfile.TarInfo("a")
+        info.size = len(content)
+        header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+        header[156:157] = kind
+        header[148:156] = b"%06o\0 " % (sum(header[:148]) + sum(header[156:]) + 256)
+        parts += [bytes(header), content, bytes(-len(content) % 512)]
+    return gzip.compress(b"".join(parts) + bytes(1024))
+
+
+@pytest.mark.parametrize(
+    ("record", "match"),
+    [
+        (b"19 GNU.sparse.major=1\n", "'GNU.sparse.major'"),
+        (b"12 size=10\n", "declares 'size'"),
+        (b"13 path=b/c\n", "declares 'path'"),
+        (b"12 mtime=1\n", "damaged"),
+        (b"0 mtime=1\n", "damaged"),
+        (b"anything", "damaged"),
+    ],
+)
+def test_a_pax_header_that_changes_a_member_is_refused(
+    record: bytes, match: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed((b"x", b"11 mtime=1\n"), (b"0", b"content")))
+    assert _archives.read_tar_gz(path, ["a"], max_bytes=10_000) == {"a": b"content"}
+    path.write_bytes(packed((b"x", record), (b"0", b"content")))
+    with pytest.raises(IntegrityError, match=match):
+        _archives.read_tar_gz(path, ["a"], max_bytes=10_000)
+
+
+def test_sparse_members_and_long_names_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    for kind in (tarfile.GNUTYPE_SPARSE, tarfile.GNUTYPE_LONGNAME, tarfile.CONTTYPE):
+        path.write_bytes(packed((kind, b"content"), (b"0", b"content")))
+        with pytest.raises(IntegrityError, match="'a' is not a plain file"):
+            _archives.read_tar_gz(path, ["a"], max_bytes=10_000)
+
+
+def test_a_tar_of_more_members_or_parts_than_it_needs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(*[(b"5", b"")] * 1001))
+    with pytest.raises(IntegrityError, match="more than 1,000 members"):
+        _archives.read_tar_gz(path, [], max_bytes=10_000_000)
+    path.write_bytes(packed((b"0", b"content")) + gzip.compress(b"") * 1000)
+    with pytest.raises(IntegrityError, match="follows the end of its compressed data"):
+        _archives.read_tar_gz(path, ["a"], max_bytes=10_000)
+    path.write_bytes(gzip.compress(gzip.decompress(packed((b"0", b"content"))) + b"more"))
+    with pytest.raises(IntegrityError, match="follows its last member"):
+        _archives.read_tar_gz(path, ["a"], max_bytes=10_000)
+
+
+def test_a_small_archive_that_unpacks_to_much_is_refused_within_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed((b"0", bytes(11_000_000))))
+    with pytest.raises(IntegrityError, match="unpacks to more than 10,"):
+        _archives.read_tar_gz(path, ["a"], max_bytes=10**9)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(11_000_000))
+    with pytest.raises(IntegrityError, match="unpacks to more than 10,"):
+        with _archives.open_zip(tmp_path / "a.zip", max_bytes=10**9):
+            pass
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_of_another_method_is_refused(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a", bytes(1000))
+    with pytest.raises(IntegrityError, match="'a' is not compressed by deflate"):
+        with _archives.open_zip(tmp_path / "a.zip", max_bytes=10**9):
+            pass
+
+
+def test_a_zip_with_a_huge_directory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_archives, "_TOO_MUCH", 70_000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(2000):
+            archive.writestr(f"{number}", b"")
+    with pytest.raises(IntegrityError, match="directory has more than"):
+        with _archives.open_zip(tmp_path / "a.zip", max_bytes=10**9):
+            pass
 
 
 @pytest.mark.parametrize("missing", ["meta", "train"])
@@ -560,6 +649,21 @@ def test_a_broken_pickle_is_an_integrity_error(name: str) -> None:
 def test_a_pickle_that_asks_for_a_huge_memo_is_refused_before_it_is_read() -> None:
     with pytest.raises(IntegrityError, match="demo asks for a memo of 4,294,967,295 places"):
         load_pickle(BROKEN_PICKLES["a huge memo"], name="demo")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}N" + b"\x85" * 300_000 + b"Ns.",  # as a key, its hash ends the process
+        b"\x80\x02}N" + b"N\x86" * 300_000 + b"Ns.",
+        b"\x80\x02}N" + b"\x85q\0h\0" * 300_000 + b"Ns.",
+        b"\x80\x04}N" + b"\x85\x940h\0" * 300_000 + b"Ns.",
+        b"\x80\x02}" + b"N0" * 600_000 + b".",
+    ],
+)
+def test_a_pickle_of_steps_that_no_file_needs_is_refused_before_it_is_read(content: bytes) -> None:
+    with pytest.raises(IntegrityError, match="has other steps than"):
+        load_pickle(content, name="demo")
 
 
 def test_a_pickle_cut_anywhere_is_an_integrity_error(tables: dict[str, dict[bytes, Any]]) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import socket
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zeroshot.datasets import _fetch
 from zeroshot.datasets._fetch import fetch
 from zeroshot.exceptions import DownloadError, IntegrityError, ZeroShotError
 
@@ -29,6 +31,7 @@ class Server(ThreadingHTTPServer):
     shift = 0  # answer a range request from this many bytes later
     status: int | None = None
     location: str | None = None
+    is_endless = False  # announce a length, and send chunks without end
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -54,6 +57,17 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Location", server.location)
             self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        if server.is_endless:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(server.content)))
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            try:
+                while True:
+                    self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+            except OSError:  # the client has gone
+                self.close_connection = True
             return
         begin = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         if not server.knows_ranges:
@@ -90,7 +104,8 @@ def server() -> Iterator[Server]:
 
 
 def get(server: Server, target: Path, *, sha256: str = SHA256) -> Path:
-    return fetch(server.url, target, sha256=sha256, timeout=10, progress=False)
+    most = 2 * len(CONTENT)
+    return fetch(server.url, target, sha256=sha256, max_bytes=most, timeout=10, progress=False)
 
 
 def files(folder: Path) -> list[str]:
@@ -215,7 +230,7 @@ def test_an_unreachable_server_is_a_download_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/file.bin"
     with pytest.raises(DownloadError, match="ZEROSHOT_DATA"):
-        fetch(url, tmp_path / "file.bin", sha256=SHA256, timeout=5, progress=False)
+        fetch(url, tmp_path / "file.bin", sha256=SHA256, max_bytes=9, timeout=5, progress=False)
     assert files(tmp_path) == []
 
 
@@ -223,13 +238,13 @@ def test_a_silent_server_is_given_up_after_the_timeout(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/file.bin"
         with pytest.raises(DownloadError, match="timed out"):
-            fetch(url, tmp_path / "file.bin", sha256=SHA256, timeout=0.2, progress=False)
+            fetch(url, tmp_path / "x", sha256=SHA256, max_bytes=9, timeout=0.2, progress=False)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/a", "data:,a", "a.zip"])
 def test_only_http_is_spoken(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="http:// or https://"):
-        fetch(url, tmp_path / "a", sha256=SHA256)
+        fetch(url, tmp_path / "a", sha256=SHA256, max_bytes=9)
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/a"])
@@ -237,6 +252,81 @@ def test_a_redirection_cannot_leave_http(server: Server, tmp_path: Path, locatio
     server.status, server.location = 302, location
     with pytest.raises(DownloadError):
         get(server, tmp_path / "file.bin")
+    assert files(tmp_path) == []
+
+
+def test_a_redirection_within_what_is_private_is_followed(server: Server, tmp_path: Path) -> None:
+    server.status, server.location = 302, server.url
+    with pytest.raises(DownloadError, match="infinite loop"):
+        get(server, tmp_path / "file.bin")
+    assert len(server.ranges) > 1
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:1/a", "http://localhost:1/a"])
+def test_a_redirection_from_a_public_address_to_a_private_one_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    is_private = _fetch.is_private
+    monkeypatch.setattr(_fetch, "is_private", lambda url: url != server.url and is_private(url))
+    server.status, server.location = 302, location
+    with pytest.raises(DownloadError, match=f"redirects to {location}, an address that is not pub"):
+        get(server, tmp_path / "file.bin")
+    assert len(server.ranges) == 1
+
+
+@pytest.mark.parametrize(
+    ("addresses", "private"),
+    [
+        (["192.0.32.8"], False),
+        (["192.0.32.8", "10.0.0.1"], True),
+        (["169.254.169.254"], True),
+        (["100.64.0.1"], True),
+        (["2001:500:88:200::8"], False),
+        (["::1"], True),
+        (["::ffff:127.0.0.1"], True),
+        (["fe80::1%eth0"], True),
+        ([], False),
+    ],
+)
+def test_an_address_is_public_where_all_numbers_of_its_name_are(
+    addresses: list[str], private: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(host: str, *args: object, **options: object) -> list:
+        if not addresses:
+            raise socket.gaierror("unknown here, as behind a proxy")
+        return [(0, 0, 0, "", (address, 80)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    assert _fetch.is_private("https://files.example.org/a") == private
+    assert not addresses or _fetch.is_private("https://a.org@files.example.org:8/a") == private
+    if not addresses:
+        assert _fetch.is_private("https://localhost/a") and _fetch.is_private("https://a.local/a")
+
+
+def test_a_redirection_cannot_leave_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fetch, "is_private", lambda url: False)
+    redirects = _fetch._CheckedRedirects()
+    asked = urllib.request.Request("https://files.example.org/a")
+    with pytest.raises(OSError, match="redirects from https to http://files.example.org/a"):
+        redirects.redirect_request(asked, None, 302, "", {}, "http://files.example.org/a")
+    moved = redirects.redirect_request(asked, None, 302, "", {}, "https://other.example.org/a")
+    assert moved is not None and moved.full_url == "https://other.example.org/a"
+
+
+def test_a_body_longer_than_announced_is_cut_at_once(server: Server, tmp_path: Path) -> None:
+    server.is_endless = True
+    with pytest.raises(DownloadError, match="the server sent more than 1,000,003 bytes"):
+        get(server, tmp_path / "file.bin")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_a_body_longer_than_the_file_can_be_is_not_taken(
+    server: Server, tmp_path: Path, says_length: bool
+) -> None:
+    server.says_length = says_length
+    with pytest.raises(DownloadError, match=r"(announced 1,000,003|sent more than 500,000) bytes"):
+        fetch(server.url, tmp_path / "a", sha256=SHA256, max_bytes=500_000, progress=False)
     assert files(tmp_path) == []
 
 
@@ -265,7 +355,7 @@ def test_two_processes_do_not_write_the_same_part(server: Server, tmp_path: Path
 def test_progress_is_shown_on_stderr_alone(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch(server.url, tmp_path / "file.bin", sha256=SHA256)
+    fetch(server.url, tmp_path / "file.bin", sha256=SHA256, max_bytes=2 * len(CONTENT))
     out, err = capsys.readouterr()
     assert out == ""
     assert "file.bin" in err

@@ -144,6 +144,17 @@ def test_python_of_the_readme_runs(data_home, few_images, photo_folder):
 
 
 @pytest.mark.data
+def test_the_page_of_scale_runs(data_home, photo_folder, capsys, monkeypatch):
+    page = (ROOT / "docs/scale.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope = {}
+    exec(compile(block, "scale.md", "exec"), scope)
+    assert scope["model"].seen_classes_.tolist() == CLASSES
+    (embed,) = [line for line in shell_lines("docs/scale.md") if "zeroshot embed" in line]
+    run_shell_line(embed, capsys, monkeypatch)  # the same call: it finds nothing missing
+
+
+@pytest.mark.data
 def test_image_folder_example_names_images_after_saving(data_home, photo_folder, capsys):
     names = load_example("image_folder").main("photos", "model", "okapi, fire engine", "new.jpg")
     assert len(names) == 1

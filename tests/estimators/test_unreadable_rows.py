@@ -30,6 +30,7 @@ from zeroshot import (
     SimilarityInitializer,
     SourceHead,
     TimmFeatures,
+    TransductiveClassifier,
     WordVectorSimilarity,
 )
 from zeroshot.estimators._unreadable_rows import unreadable_rows
@@ -61,6 +62,9 @@ MODELS = {
     ),
     "few_shot": FewShotClassifier(PRIOR, **FEW),
     "calibrated": CalibratedStacking(DeViSEClassifier(TABLE, loss="mse", **FEW)),
+    "transductive": TransductiveClassifier(
+        DeViSEClassifier(TABLE, loss="mse", **FEW), weight=0.2, least_images=0
+    ),
     "similarity": SimilarityClassifier(HEAD, WordVectorSimilarity(TABLE), candidates=NAMES),
     "initializer": SimilarityInitializer(HEAD, WordVectorSimilarity(TABLE), n_neighbors=2),
 }

@@ -1,10 +1,12 @@
 """Processes that are killed while they write, and what they leave: run by ``test_kills.py``.
 
-    python tests/hostile/kills.py steps | moments N
+    python tests/hostile/kills.py steps | moments N | terminations N | full
 
 ``steps`` kills a process at every step of writing that Python reports (opening, making, renaming
-and removing files), ``moments`` at random moments. After each kill a reader must find the old
-content or the new, whole, and the next writer must leave nothing beside it. Prints counts as JSON.
+and removing files), ``moments`` at random moments, ``terminations`` by SIGTERM instead of SIGKILL,
+and ``full`` lets the disk be full after so many bytes of a file. After each, a reader must find the
+old content or the new, whole, and the next writer must leave nothing beside it; a writer that finds
+the disk full must leave nothing itself. Prints counts as JSON.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +124,11 @@ def check(name: str, place: Path, old: int, counts: dict[str, int]) -> None:
     counts["kills"] += 1
     counts["new" if found != old else "old"] += 1
     write(place, old)
+    check_tidy(place)
+
+
+def check_tidy(place: Path) -> None:
+    """Raise if something is left beside what was written."""
     left = [p.name for p in place.parent.iterdir() if p.name.startswith(f".{place.name}.part-")]
     assert not left, left
 
@@ -143,8 +152,32 @@ def at_every_step(name: str, counts: dict[str, int]) -> None:
     raise AssertionError(f"{name}: no end")
 
 
-def at_random_moments(name: str, n: int, counts: dict[str, int]) -> None:
-    """Kill a writer that writes again and again; a reader beside it always finds a whole one."""
+def with_a_full_disk(name: str, counts: dict[str, int]) -> None:
+    """Let a writer fail after so many bytes of a file, more each time until it does not."""
+    write, _ = OPERATIONS[name]
+    with tempfile.TemporaryDirectory() as home:
+        place = Path(home) / "target"
+        write(place, 0)
+        for size in (0, 1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000):
+
+            def work(size: int = size) -> None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+                warnings.simplefilter("ignore")  # that there is no cache
+                try:
+                    write(place, 1)
+                except OSError:
+                    os._exit(28)
+                os._exit(0)
+
+            _, status = os.waitpid(in_a_child(work), 0)
+            assert os.waitstatus_to_exitcode(status) in (0, 28), status
+            check_tidy(place)
+            check(name, place, 0, counts)
+
+
+def at_random_moments(name: str, n: int, counts: dict[str, int], number: int) -> None:
+    """End a writer that writes again and again; a reader beside it always finds a whole one."""
     write, read = OPERATIONS[name]
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as home:
@@ -162,7 +195,7 @@ def at_random_moments(name: str, n: int, counts: dict[str, int]) -> None:
             while time.monotonic() < end:
                 read(place)
                 counts["read meanwhile"] += 1
-            os.kill(child, signal.SIGKILL)
+            os.kill(child, number)
             os.waitpid(child, 0)
             check(name, place, 0, counts)
 
@@ -173,8 +206,11 @@ def main(kind: str, n: int = 5) -> None:
         results[name] = dict.fromkeys(("kills", "old", "new", "read meanwhile"), 0)
         if kind == "steps":
             at_every_step(name, results[name])
+        elif kind == "full":
+            with_a_full_disk(name, results[name])
         elif name in ("model", "file"):  # what reads several files by itself is not for others
-            at_random_moments(name, n, results[name])
+            number = signal.SIGTERM if kind == "terminations" else signal.SIGKILL
+            at_random_moments(name, n, results[name], number)
     sys.stdout.write(json.dumps(results) + "\n")
 
 

@@ -36,3 +36,14 @@ def test_a_reader_beside_a_writer_that_is_killed_always_finds_a_whole_model() ->
     counts = run("moments", "5")
     assert counts["model"]["kills"] == counts["file"]["kills"] == 5
     assert counts["model"]["read meanwhile"] > 10
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_terminated_leaves_the_old_or_the_new() -> None:
+    counts = run("terminations", "3")
+    assert counts["model"]["kills"] == counts["file"]["kills"] == 3
+
+
+def test_a_full_disk_leaves_the_old_and_nothing_beside_it() -> None:
+    for name, counts in run("full").items():
+        assert counts["kills"] == 10 and counts["old"] and counts["new"], name

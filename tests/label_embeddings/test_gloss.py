@@ -170,6 +170,13 @@ def test_other_labels_by_their_own_text_or_not_at_all(sentences: SentenceEmbeddi
     assert strict.explain(["wug", "oboe"])["why"].tolist() == ["its descriptions", "no description"]
 
 
+def test_a_description_of_a_misspelled_label_gives_a_warning(sentences: SentenceEmbedding) -> None:
+    embedding = DescriptionEmbedding({"okapy": "black and white", "wug": "a small bird"})
+    with pytest.warns(LabelWarning, match="keys of descriptions match no label: 'okapy' "):
+        embedding.embed(["okapi", "lion"])
+    embedding.embed(["lion", "oboe"])  # labels that are not used are no error
+
+
 def test_descriptions_survive_a_file_and_a_pickle() -> None:
     embedding = DescriptionEmbedding({**WUG, 7: "seven"}, on_missing="raise")
     for other in (

@@ -24,7 +24,6 @@ from zeroshot.exceptions import (
     UnknownLabelError,
 )
 from zeroshot.label_embeddings import WordVectors
-from zeroshot.label_embeddings import _word_vector_files as files
 from zeroshot.label_embeddings import _word_vector_files as sources
 from zeroshot.label_embeddings import _word_vector_store as stores
 
@@ -135,11 +134,11 @@ def test_fingerprint_is_that_of_the_content_not_of_the_file(tmp_path):
 
 def count_reads(monkeypatch):
     reads = []
-    read_file = files.read_file
+    read_file = sources.read_file
 
-    def counted(path):
+    def counted(path, encoding):
         reads.append(path)
-        return read_file(path)
+        return read_file(path, encoding)
 
     monkeypatch.setattr(sources, "read_file", counted)
     return reads
@@ -206,6 +205,28 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.embed(["dog"]), loaded.embed(["dog"]))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="users are numbers on POSIX")
+def test_a_user_without_a_home_reads_and_keeps_nothing(tmp_path, monkeypatch):
+    import pwd
+
+    def unknown(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")  # as in docker run -u 1234
+
+    path = glove_text(tmp_path)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "ZEROSHOT_CACHE", "XDG_CACHE_HOME", "GENSIM_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.warns(UserWarning, match="Set ZEROSHOT_CACHE to a folder"):
+        loaded = WordVectors(path)
+    np.testing.assert_allclose(loaded.embed(["dog"])[0], VECTORS[2], rtol=1e-6)
+    hide_package(monkeypatch)
+    with pytest.raises(MissingDependencyError, match="pip install"):
+        WordVectors()
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_failed_read_leaves_nothing_behind(tmp_path, cache):
     path = tmp_path / "bad.txt"
     path.write_text("cat 1 2\ndog 3\n")
@@ -236,7 +257,7 @@ def test_a_damaged_folder_says_so(tmp_path):
         WordVectors(folder)
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps({**meta, "format": 99}))
-    with pytest.raises(IntegrityError, match="format 99, and this version reads 1. Install"):
+    with pytest.raises(IntegrityError, match="format 99, and this version reads 2. Install"):
         WordVectors(folder)
     (folder / "meta.json").unlink()
     with pytest.raises(IntegrityError, match="not a folder of word vectors.*Pass the file"):
@@ -355,9 +376,247 @@ def test_words_may_hold_spaces(tmp_path):
 def test_repeated_words_count_once(tmp_path):
     path = tmp_path / "twice.txt"
     path.write_text("cat 1 2\ndog 3 4\ncat 5 6\n")
-    loaded = WordVectors(path, n_words=3)
-    assert loaded.embed(["cat", "dog"]).tolist() == [[1, 2], [3, 4]]
-    assert len(loaded) == 2
+    for _ in ("first load", "from the cache"):
+        with pytest.warns(UserWarning, match="has several vectors for 1 words .'cat'.") as caught:
+            loaded = WordVectors(path, n_words=3)
+        assert caught[0].filename == __file__
+        assert loaded.embed(["cat", "dog"]).tolist() == [[1, 2], [3, 4]]
+        assert len(loaded) == 2
+    path.write_text("cat 1 2\ndog 3 4\ncat 1 2\n")
+    assert WordVectors(path, n_words=3).embed(["cat", "dog"]).tolist() == [[1, 2], [3, 4]]
+
+
+# Text that is cut, or written in another way
+
+
+def text_file(folder, content):
+    path = folder / "odd.txt"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_without_a_final_line_break_is_read_and_reported_each_time(tmp_path):
+    for content in (b"cat 1 2\ndog 3 4.5", b"2 2\ncat 1 2\ndog 3 4.5"):
+        path = text_file(tmp_path, content)
+        for _ in ("first load", "from the cache"):
+            with pytest.warns(UserWarning, match="last figure, of the word 'dog', may be cut"):
+                loaded = WordVectors(path)
+            assert loaded.embed(["dog"]).tolist() == [[3, 4.5]]
+    with pytest.raises(IntegrityError, match="has 1 figures, expected 2"):
+        WordVectors(text_file(tmp_path, b"cat 1 2\ndog 3"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfcat 1 2\ncaf\xc3\xa9 3 4\n",
+        b"\xef\xbb\xbf2 2\ncat 1 2\ncaf\xc3\xa9 3 4\n",
+        b"cat 1 2\r\ncaf\xc3\xa9 3 4\r\n",
+        b"2 2\r\ncat 1 2\r\ncaf\xc3\xa9 3 4\r\n",
+        b"cat\t1\t2\ncaf\xc3\xa9\t3\t4\n",
+        b"cat\t1 2\ncaf\xc3\xa9\t3 4\n",
+        b"2\t2\ncat 1 2\ncaf\xc3\xa9 3 4\n",
+        b"cat  1  2 \ncaf\xc3\xa9 3   4\t\n",
+        b"cat 1 2\ncaf\xc3\xa9 3 4\n\n\n",
+        b"cat 1e0 +2\ncaf\xc3\xa9 3.0 .4e1\n",
+    ],
+)
+def test_what_spells_the_same_rows_gives_the_same_vectors(content, tmp_path):
+    loaded = WordVectors(text_file(tmp_path, content))
+    assert list(loaded.vocabulary) == ["cat", "café"]
+    assert loaded.vectors.tolist() == [[1, 2], [3, 4]]
+
+
+def test_phrases_that_end_in_numbers_take_a_tab(tmp_path):
+    loaded = WordVectors(text_file(tmp_path, b"route 66\t1\t2\nnew york\t3 4\n42\t5\t6\n"))
+    assert list(loaded.vocabulary) == ["route 66", "new york", "42"]
+    assert loaded.vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
+    with pytest.raises(IntegrityError, match="Where a phrase ends in a number, put a tab between"):
+        WordVectors(text_file(tmp_path, b"3 2\nnew york 3 4\nroute 66 1 2\n42 5 6\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"cat 1 2\n\ndog 3 4\n", "an empty line among its rows"),
+        (b"cat 1 2\ndog 3 4_0\n", "an underscore in a figure"),
+        (b"cat 1 2\ndog 3 1e39\n", "NaN or infinity"),
+        (b"cat 1 2\ndog 3 inf\n", "NaN or infinity"),
+        (b"cat 0.1\t0.2\ndog 0.3\t0.4\n", "has 2 figures"),
+        (b"1 2\ncat 1 2\ndog 3 4\n", "announces 1 words and holds 2"),
+        (b"2 1\ncat 1 2\ndog 3 4\n", "has 2 figures, expected 1"),
+        (b"2 3\ncat 1 2\ndog 3 4\n", "has 2 figures, expected 3"),
+        (b"cat 1 2\n\t3 4\n", "row 2 .* has no word"),
+        ("cat 1 2\n".encode("utf-16"), "is text in UTF-16. Save it in UTF-8"),
+        (b"cat 1 2\ncaf\xe9 3 4\n", r"word 2 .* is not utf-8: b'caf\\xe9'.*encoding='latin-1'"),
+        (b"cat 1 2\n" + b"a" * (1 << 20) + b" 3 4\n", "a line of more than 1,048,576 bytes"),
+    ],
+)
+def test_what_could_be_read_wrongly_is_refused(content, match, tmp_path):
+    with pytest.raises(IntegrityError, match=match):
+        WordVectors(text_file(tmp_path, content))
+
+
+def test_another_encoding_is_asked_for(tmp_path):
+    path = text_file(tmp_path, "cat 1 2\ncafé 3 4\n".encode("latin-1"))
+    loaded = WordVectors(path, encoding="latin-1")
+    assert list(loaded.vocabulary) == ["cat", "café"]
+    again = WordVectors.from_config(loaded.reference(), None, None)
+    assert list(again.vocabulary) == ["cat", "café"]
+    assert list(pickle.loads(pickle.dumps(loaded)).vocabulary) == ["cat", "café"]
+    assert list(WordVectors(path, encoding_errors="replace").vocabulary) == ["cat", "caf�"]
+    assert list(WordVectors(path, encoding="latin-1").vocabulary) == ["cat", "café"]
+    for encoding in ("utf-16", "nonsense", 8, "rot13"):
+        with pytest.raises(ValueError, match="encoding must be the name of an encoding that ext"):
+            WordVectors(path, encoding=encoding)
+    with pytest.raises(ValueError, match="encoding_errors must be one of"):
+        WordVectors(path, encoding_errors="ignore")
+
+
+@pytest.mark.parametrize("header", [b"9 5\n", b"9 7\n", b"8 6\n", b"4 13\n", b"18 3\n", b"1 6\n"])
+def test_a_binary_file_whose_first_line_is_wrong_is_refused(header, tmp_path):
+    path = word2vec_binary(tmp_path)
+    path.write_bytes(header + path.read_bytes().partition(b"\n")[2])
+    with pytest.raises(IntegrityError, match="odd|vectors.bin"):
+        WordVectors(path)
+
+
+def test_a_binary_file_of_another_encoding_is_refused(tmp_path):
+    path = word2vec_binary(tmp_path)
+    path.write_bytes(path.read_bytes().replace("café".encode(), b"caf\xe9"))
+    with pytest.raises(IntegrityError, match="word 7 .* is not utf-8"):
+        WordVectors(path)
+    assert "café" in WordVectors(path, encoding="latin-1")
+
+
+@pytest.mark.parametrize("content", [bytes(9_000_000), (b"a" + b" 0" * 50 + b"\n") * 60_000])
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(content, tmp_path):
+    path = tmp_path / "bomb.txt.gz"
+    path.write_bytes(gzip.compress(content, 1))
+    with pytest.raises(IntegrityError, match="far more than its size, or has a line"):
+        WordVectors(path)
+
+
+def test_words_that_are_no_strings_are_named():
+    keyed = KeyedVectors(2)
+    keyed.add_vectors([3, 5], VECTORS[:2, :2])
+    with pytest.raises(IntegrityError, match="words of vectors must be strings, got 3"):
+        WordVectors(keyed)
+
+
+# Checksums of what is kept
+
+
+def altered(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["text", "offsets", "hashes", "rows", "vectors", "sums"])
+def test_an_altered_byte_is_never_answered_from(name, tmp_path):
+    folder = tmp_path / "kept"
+    words = [f"word{number}" for number in range(3000)]
+    vectors = np.random.default_rng(1).normal(size=(3000, 6)).astype(np.float32)
+    kept = WordVectors(keyed_vectors(words, vectors))
+    kept.save(folder)
+    path = folder / f"{name}.npy"
+    whole, found = path.read_bytes(), 0
+    for place in np.linspace(128, len(whole) - 1, 25).astype(int).tolist():
+        altered(path, place)
+        for word in words[::300]:
+            try:
+                answer = WordVectors(folder).embed([word])
+            except IntegrityError:
+                found += 1
+            else:
+                np.testing.assert_array_equal(answer, kept.embed([word]))
+        with pytest.raises(IntegrityError):
+            loaded = WordVectors(folder)
+            loaded.vectors, list(loaded.vocabulary), loaded.fingerprint()
+        path.write_bytes(whole)
+    assert found
+
+
+def test_the_fingerprint_is_computed_from_the_content(tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    expected = WordVectors(folder).fingerprint()
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps({**meta, "content": "0" * 64}))
+    assert (
+        WordVectors(folder).fingerprint() == expected == WordVectors(keyed_vectors()).fingerprint()
+    )
+    other = VECTORS.copy()
+    other[3, 2] += 1
+    WordVectors(keyed_vectors(vectors=other)).save(tmp_path / "other")
+    for name in ("vectors", "sums"):  # forged, with checksums that fit
+        shutil.copy(tmp_path / "other" / f"{name}.npy", folder)
+    assert WordVectors(folder).fingerprint() != expected
+
+
+def of_format_1(folder):
+    """Turn a folder into what version 0.1 wrote."""
+    meta = json.loads((folder / "meta.json").read_text())
+    content = WordVectors(folder)._store.content
+    (folder / "sums.npy").unlink()
+    del meta["notes"]
+    (folder / "meta.json").write_text(json.dumps({**meta, "format": 1, "content": content}))
+
+
+def test_a_folder_of_format_1_is_compared_with_its_hash(tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    of_format_1(folder)
+    np.testing.assert_array_equal(WordVectors(folder).embed(["cat"])[0], row("cat"))
+    altered(folder / "vectors.npy", 150)
+    with pytest.raises(IntegrityError, match="kept have changed since they were written"):
+        WordVectors(folder)
+
+
+def test_a_cache_of_format_1_is_made_again(tmp_path, monkeypatch, cache):
+    path = glove_text(tmp_path)
+    WordVectors(path)
+    of_format_1(next(cache.iterdir()))
+    reads = count_reads(monkeypatch)
+    np.testing.assert_allclose(WordVectors(path).embed(["cat"])[0], row("cat"), rtol=1e-6)
+    assert len(reads) == 1 and (next(cache.iterdir()) / "sums.npy").exists()
+
+
+def test_vectors_cannot_be_outside_the_folder(tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    outside = tmp_path / "outside.npy"
+    (folder / "vectors.npy").rename(outside)
+    meta = json.loads((folder / "meta.json").read_text())
+    for place in (str(outside), "../outside.npy", 7, None):
+        (folder / "meta.json").write_text(json.dumps({**meta, "vectors": place}))
+        with pytest.raises(IntegrityError, match="its vectors are not vectors.npy"):
+            WordVectors(folder)
+    (folder / "meta.json").write_text(json.dumps(meta))
+    (folder / "vectors.npy").symlink_to(outside)
+    with pytest.raises(IntegrityError, match="vectors.npy is a link"):
+        WordVectors(folder)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        '{"format": 2, "format": 2}',
+        "[" * 100_000,
+        '{"format": 2, "n_words": 9, "n_dims": 6, "n_rows": 1e999}',
+        '{"format": 2, "vectors": "vectors.npy", "n_words": "9", "n_dims": 6, "n_rows": 9}',
+        '{"format": 2, "vectors": "vectors.npy", "n_words": 9, "n_dims": 6, "n_rows": true}',
+        '"format"',
+        "null",
+    ],
+)
+def test_a_forged_description_is_refused(meta, tmp_path):
+    folder = tmp_path / "kept"
+    WordVectors(keyed_vectors()).save(folder)
+    (folder / "meta.json").write_text(meta)
+    with pytest.raises(IntegrityError, match="kept"):
+        WordVectors(folder)
 
 
 # Where vectors are looked for

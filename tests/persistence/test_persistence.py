@@ -53,6 +53,7 @@ from zeroshot import (
     SourceHead,
     TimmFeatures,
     Training,
+    TransductiveClassifier,
     WordVectors,
     WordVectorSimilarity,
 )
@@ -156,6 +157,9 @@ ESTIMATORS = {
     "calibrated, pipeline": CalibratedStacking(
         make_pipeline(StandardScaler(), ConSEClassifier(None, TABLE, candidates=ALL)),
         calibration=0.5,
+    ),
+    "transductive": TransductiveClassifier(
+        DeViSEClassifier(HASH, loss="mse", candidates=ALL), least_images=0
     ),
     "similarity": SimilarityClassifier(None, WordVectorSimilarity(HASH), candidates=ALL),
     "similarity, default": SimilarityClassifier(),

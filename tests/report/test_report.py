@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
+from zeroshot._utils._files import atomic_folder, final_place
 from zeroshot.displays import EmbeddingMapDisplay
 from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
@@ -214,6 +216,8 @@ def test_the_demos_page_has_figures_photos_and_pictures(n_photos: int, tmp_path:
         # All photos are in the table; the picture has the last ones, which are the user's own.
         assert f"{n_photos - 1}.png swimming pool (0.50), refrigerator (0.40)" in flat(page)
         assert page.images[0]["alt"].endswith(f"{n_photos - 1}.png")
+    for photo in found["photos"]:  # in the file, where they are from the report
+        photo["path"] = os.path.relpath(photo["path"], folder)
     assert json.loads((folder / "results.json").read_text("ascii")) == found
     record = json.loads((folder / "provenance.json").read_text("ascii"))
     assert record["versions"]["scikit-zeroshot"] in flat(page)
@@ -247,7 +251,45 @@ def test_a_file_name_that_is_no_text_loses_no_report(tmp_path: Path) -> None:
     found = demo_results([path])
     write_demo_report(found, tmp_path / "report")
     assert r"caf\udce9.png" in read(tmp_path / "report")
+    found["photos"][0]["path"] = "../caf\udce9.png"
     assert json.loads((tmp_path / "report/results.json").read_text("utf-8")) == found
+
+
+COUNTS = {"read": 0, "skipped": 1}
+
+
+def test_a_report_tells_nothing_of_the_machines_folders(tmp_path: Path) -> None:
+    photo = str(tmp_path / "pictures of me" / "a.png")
+    about = {
+        "command": shlex.join(["zeroshot", "fit", str(tmp_path / "pictures of me"), "--output=x"]),
+        "source": str(tmp_path / "pictures of me"),
+        "weights": {str(tmp_path / "w.pth"): "0" * 64},
+        "label_embedding": f"WordVectors('{tmp_path / 'glove.txt'}', 3 words)",
+        "images": {
+            "read": 0,
+            "skipped": 1,
+            "unreadable": [{"path": photo, "error": f"{photo}: cut"}],
+        },
+        "other": ["/", "//", "a/b", "1/2", "and/or", 7, None],
+    }
+    folder = write_demo_report(demo_results([]), tmp_path / "all" / "report", about=about)
+    record = json.loads((folder / "provenance.json").read_text("ascii"))
+    assert record["command"] == "zeroshot fit '../../pictures of me' --output=x"
+    assert record["source"] == "../../pictures of me"
+    assert record["weights"] == {"../../w.pth": "0" * 64}
+    assert record["label_embedding"] == "WordVectors('../../glove.txt', 3 words)"
+    listed = {"path": "../../pictures of me/a.png", "error": "../../pictures of me/a.png: cut"}
+    assert record["images"]["unreadable"] == [listed]
+    assert record["other"] == about["other"]
+    for file in folder.iterdir():
+        assert str(tmp_path) not in file.read_text("utf-8")
+
+
+def test_a_folder_that_is_being_written_knows_its_place(tmp_path: Path) -> None:
+    assert final_place(tmp_path / "new") == tmp_path / "new"
+    with atomic_folder(tmp_path / "made") as new, atomic_folder(new / "inner") as inner:
+        assert final_place(new) == tmp_path / "made"
+        assert final_place(inner) == new / "inner"
 
 
 # --- the evaluation --------------------------------------------------------------------------

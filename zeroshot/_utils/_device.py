@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 
 from zeroshot._utils._validation import PRECISIONS, check_option
+
+
+def _use_one_thread() -> None:
+    """Let torch compute in one thread in a process that was forked from one with threads.
+
+    Threads do not survive a fork, and the first computation would wait for them for ever.
+    """
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 def resolve_device(

@@ -33,11 +33,18 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def cache_home() -> Path:
-    """Return the cache folder of the package: ``ZEROSHOT_CACHE`` or the user's cache."""
+    """Return the cache folder of the package: ``ZEROSHOT_CACHE`` or the user's cache.
+
+    A user without a home folder, such as the number in ``docker run -u 1234``, has no cache. The
+    folder returned then cannot be created, which callers treat as any other one that cannot.
+    """
     named = os.environ.get("ZEROSHOT_CACHE")
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "zeroshot"
+    try:
+        if named:
+            return Path(named).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "zeroshot"
+    except RuntimeError:
+        return Path(os.devnull, "no-home", "zeroshot")
 
 
 @contextmanager
@@ -92,6 +99,13 @@ def atomic_folder(target: str | os.PathLike, *, overwrite: bool = False) -> Iter
             else:
                 os.rename(new, target)
             _sync_folder(target.parent)
+
+
+def final_place(folder: str | os.PathLike) -> Path:
+    """Return the absolute path that a folder has in the end, also inside of `atomic_folder`."""
+    folder = Path(folder).absolute()
+    name, mark, _ = folder.parent.name.rpartition(_MARK)
+    return folder.parent.parent / name[1:] if mark and folder.name == "new" else folder
 
 
 def other_files(folder: Path, own: set[str]) -> list[str]:

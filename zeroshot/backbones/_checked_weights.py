@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from zeroshot._utils._files import atomic_file, cache_home
+from zeroshot._utils._strict_json import parse_json
 
 FORMAT = 1  # increase this number with every change of the checks
 _VERSIONED = {"torch", "timm", "open_clip", "zeroshot"}
@@ -74,7 +75,7 @@ def key_of(module: torch.nn.Module, digest: str, builder: str, **options: Any) -
 def recall(key: str) -> Checked | None:
     """Return the results that are stored under a key; None if they are missing or damaged."""
     try:
-        kept = json.loads(_file(key).read_text(encoding="utf-8"))
+        kept = parse_json(_file(key).read_text(encoding="utf-8"))
         checked = Checked(**kept["checked"])
     except (OSError, ValueError, TypeError, KeyError):
         return None

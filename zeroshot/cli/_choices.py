@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from zeroshot.cli._label_files import decoded, read_csv
 from zeroshot.cli._options import PATH, refuse
-from zeroshot.cli._terminal import UsageError, not_known
+from zeroshot.cli._terminal import UsageError, not_known, say
 from zeroshot.exceptions import IntegrityError, UnknownLabelError, in_options
 
 TABLES = (".csv", ".mat")
@@ -317,20 +318,23 @@ def read_attributes(path: str | os.PathLike, overrides: Mapping[str, Any] | None
     """
     import zeroshot
 
-    try:
-        rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--label-embedding: {path} is no CSV in UTF-8 ({error}).") from error
-    if len(rows) < 2 or len(rows[0]) < 2:
+    option = "--label-embedding"
+    source = os.fspath(path)
+    text = decoded(Path(path).read_bytes(), source, option)
+    rows = [(line, row) for line, row in read_csv(text, source, option) if any(row)]
+    if len(rows) < 2 or len(rows[0][1]) < 2:
         raise UsageError(
-            f"--label-embedding: {path} must hold a first line with names of columns, and a line a "
-            "class: its name, and numbers."
+            f"{option}: {path} must hold a first line with names of columns, and a line a class: "
+            "its name, and numbers."
         )
-    labels, table = [], []
-    for line, row in enumerate(rows[1:], start=2):
-        if row:
-            labels.append(row[0].strip())
-            table.append(_numbers(row, len(rows[0]), f"--label-embedding: {path}, line {line}"))
+    width = len(rows[0][1])
+    labels = [row[0] for _, row in rows[1:]]
+    table = [_numbers(row, width, f"{option}: {path}, line {line}") for line, row in rows[1:]]
+    if not text.endswith(("\n", "\r")):
+        say(
+            f"warning: {option}: {path} does not end with a line break: the last number, of "
+            f"{labels[-1]!r}, may be cut"
+        )
     try:
         return zeroshot.AttributeTable(table, labels=labels, overrides=overrides)
     except ValueError as error:
@@ -338,10 +342,16 @@ def read_attributes(path: str | os.PathLike, overrides: Mapping[str, Any] | None
         raise UsageError(f"--label-embedding: {path}: {said}") from error
 
 
+# What float() takes besides: underscores, digits of other scripts, "nan" and "infinity".
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
 def _numbers(row: list[str], width: int, where: str) -> list[float]:
     if len(row) != width:
         raise UsageError(f"{where} has {len(row)} cells where the first line has {width}.")
-    try:
-        return [float(cell) for cell in row[1:]]
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}. Write numbers behind the name.") from error
+    for cell in row[1:]:
+        if not _NUMBER.fullmatch(cell):
+            raise UsageError(
+                f"{where}: {cell!r} is not a finite number. Write numbers behind the name."
+            )
+    return [float(cell) for cell in row[1:]]

@@ -67,7 +67,7 @@ def demo(args: SimpleNamespace) -> int:
     results["unreadable_photos"] = in_options_each(results["unreadable_photos"])
     answers = _answers(results)
     if args.format != "parquet":  # printed first: a full disk must not take the figures with it
-        print_answers(answers, args.format)
+        print_answers(answers, args.format, raw=args.raw)
     from zeroshot.report import write_demo_report
     from zeroshot.report._demo import TABLE
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import click
 
+from zeroshot._utils._optional import import_optional
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
     build_embedding,
@@ -30,18 +32,20 @@ from zeroshot.cli._options import (
     with_output,
     with_seed,
 )
-from zeroshot.cli._output import Answers, Output, new_file, provenance
+from zeroshot.cli._output import Answers, Output, new_file, provenance, valid_text
+from zeroshot.cli._partitions import are_wanted, with_partitions, write_partitions
 from zeroshot.cli._terminal import UsageError
 from zeroshot.exceptions import UnknownLabelError
 
 HELP = """Write the features of images, or with --labels the vectors of labels, to a file: npz (the
-arrays 'features' and 'paths', or 'vectors' and 'labels'), parquet or CSV (a row each, its name
-first), or JSON (an object each, with its name and its vector). Images that cannot be read have no
-row, and are named."""
+arrays 'features' and 'paths', or 'vectors' and 'labels'), parquet (the columns 'path' and
+'features', or 'label' and 'vectors'), CSV (a row each, its name first), or JSON (an object each,
+with its name and its vector). Images that cannot be read have no row, and are named."""
 
 EXAMPLES = """examples:
   zeroshot embed photos --output features.npz
   zeroshot embed a.jpg b.jpg --output features.parquet --backbone resnet50.a1_in1k
+  zeroshot embed photos --output features --partition-size 2000 --workers 2
   zeroshot embed --labels okapi "fire engine" --output vectors.csv
   cat labels.txt | zeroshot embed --labels - --output vectors.npz --label-embedding sentence
 """
@@ -60,10 +64,14 @@ FORMATS = ("npz", "csv", "json", "parquet")
 @with_label_embedding
 @with_on_unknown
 @with_network(choice=True)
+@with_partitions
 @with_seed
 def embed(args: SimpleNamespace) -> int:
     """Embed images or labels, and write the vectors."""
     check_one_stdin(args.items)
+    if are_wanted(args):
+        refuse(["--labels"], "does not apply to --partition-size, which is for images")
+        return write_partitions(args, args.items, partial(_dataset, open_backbone(args)))
     if args.format == "table":
         raise UsageError(
             f"--format table: nobody can read rows of hundreds of numbers. Pass one of "
@@ -71,6 +79,12 @@ def embed(args: SimpleNamespace) -> int:
         )
     output = Output(args, FORMATS)
     return _labels(args, output) if args.labels else _images(args, output)
+
+
+def _dataset(backbone: Any, source: Any, output: str, **options: Any) -> Any:
+    from zeroshot.scale import embed_dataset
+
+    return embed_dataset(source, output, backbone, **options)
 
 
 def _labels(args: SimpleNamespace, output: Output) -> int:
@@ -130,14 +144,34 @@ def _write(
 ) -> None:
     import numpy as np
 
-    if output.format != "npz" or output.path is None:
+    if output.format not in ("npz", "parquet") or output.path is None:
         output.write(_as_rows(names, table, unknown), record)
+        return
+    if output.format == "parquet":
+        with new_file(output.path, record) as file:
+            _write_parquet(names, table, unknown, file)
         return
     arrays: dict[str, Any] = {names[0]: np.array(names[1]), table[0]: table[1]}
     if unknown:
         arrays["unknown_labels"] = np.array(unknown)
     with new_file(output.path, record) as file:
         np.savez(file, **arrays)
+
+
+def _write_parquet(
+    names: tuple[str, list[str]], table: tuple[str, Any], unknown: Sequence[str], file: Any
+) -> None:
+    """Write names and one column of vectors, without a Python object per number."""
+    pyarrow = import_optional("pyarrow", owner="--format parquet", extra="demo")
+    parquet = import_optional("pyarrow.parquet", owner="--format parquet", extra="demo")
+    kind, values = names[0].removesuffix("s"), table[1]
+    vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(values.ravel()), values.shape[1])
+    columns = {
+        kind: [valid_text(name) for name in names[1]],
+        table[0]: vectors,
+        **{name: [value] * len(values) for name, value in unknown_column(list(unknown)).items()},
+    }
+    parquet.write_table(pyarrow.table(columns), file)
 
 
 def _as_rows(
@@ -149,4 +183,6 @@ def _as_rows(
     pairs = list(zip(names[1], values.tolist(), strict=True))
     rows = [(name, *vector, *more.values()) for name, vector in pairs]
     said = {"unknown_labels": [*unknown]} if unknown else {}
-    return Answers(columns, rows, objects=[{kind: name, "vector": v} | said for name, v in pairs])
+    objects = [{kind: name, "vector": v} | said for name, v in pairs]
+    # Vectors of labels are what --label-embedding reads.
+    return Answers(columns, rows, objects=objects, is_input=kind == "label")

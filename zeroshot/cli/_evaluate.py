@@ -138,7 +138,7 @@ def evaluate(args: SimpleNamespace) -> int:
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
-            print_answers(answers, args.format)
+            print_answers(answers, args.format, raw=args.raw)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import textwrap
 from collections import Counter
@@ -16,7 +15,8 @@ from typing import Any
 import click
 
 from zeroshot._utils._files import atomic_folder
-from zeroshot._utils._provenance import RECORD, as_json
+from zeroshot._utils._provenance import RECORD, as_json, relative_paths
+from zeroshot._utils._strict_json import parse_json
 from zeroshot._utils._text_tables import aligned, printable
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
@@ -186,7 +186,7 @@ def fit(args: SimpleNamespace) -> int:
             say(f"warning: {warning}")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
     say(f"Its SHA-256 is {sha256}. Give it to whoever gets the model from you.")
-    print_answers(summary.answers(), args.format)
+    print_answers(summary.answers(), args.format, raw=args.raw)
     return 0
 
 
@@ -330,7 +330,7 @@ def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, Any] | No
     if path is None:
         return None
     try:
-        texts = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        texts = parse_json(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise UsageError(f"--label-texts: {path} is not JSON in UTF-8 ({error}).") from error
     if not isinstance(texts, dict) or not all(map(_is_text, texts.values())):
@@ -374,7 +374,7 @@ def _save(steps: list[Any], folder: Path, record: dict[str, Any], *, force: bool
 
     with atomic_folder(folder, overwrite=force) as new:
         sha256 = zeroshot.save(make_pipeline(*steps), new, overwrite=True)
-        (new / RECORD).write_text(as_json(record), encoding="ascii")
+        (new / RECORD).write_text(as_json(relative_paths(record, folder)), encoding="ascii")
     return sha256
 
 

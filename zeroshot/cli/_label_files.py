@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import re
 from typing import Any
 
+from zeroshot._utils._strict_json import parse_json
 from zeroshot.cli._terminal import UsageError, say
 
 # First lines that are a heading of the list and not a label.
 _HEADERS = ("label", "labels", "class", "classes", "class_name", "class_names", "class name")
 _COMMENT = "#"
+
+
+def decoded(content: bytes, source: str, option: str) -> str:
+    """Return the text in a file.
+
+    Raises
+    ------
+    UsageError
+        It is not UTF-8, or has a zero character, which arrays of labels cannot end in.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it has a zero character")
+        return text
+    except ValueError as error:
+        raise UsageError(
+            f"{option}: {source} is not text in UTF-8 ({error}). Save it so."
+        ) from error
 
 
 def labels_in(text: str, source: str, option: str) -> list[str]:
@@ -36,14 +56,14 @@ def labels_in(text: str, source: str, option: str) -> list[str]:
         return _of_json(text, source, option)
     if name.endswith((".csv", ".tsv")):
         return _of_table(text, source, option)
-    lines = [line.strip() for line in text.split("\n")]
+    lines = [line.strip() for line in re.split("[\r\n]", text)]
     return _without_header([line for line in lines if line and line[0] != _COMMENT], source)
 
 
 def _of_json(text: str, source: str, option: str) -> list[str]:
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise UsageError(f"{option}: {source} is not JSON ({error}). Mend it.") from error
     labels = _in_order(content) if isinstance(content, dict) else content
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
@@ -55,20 +75,39 @@ def _of_json(text: str, source: str, option: str) -> list[str]:
 
 
 def _in_order(numbered: dict[str, Any]) -> list[Any] | None:
-    """Return the labels of a JSON object from labels to numbers, or from numbers to labels."""
-    if all(key.isdecimal() for key in numbered):
-        return [numbered[key] for key in sorted(numbered, key=int)]
-    if all(type(value) is int for value in numbered.values()):
-        return sorted(numbered, key=lambda label: numbered[label])
-    return None
+    """Return the labels of an object from labels to numbers, or from numbers, each once."""
+    pairs = list(numbered.items())
+    if all(re.fullmatch("[0-9]{1,18}", key) for key in numbered):
+        by_number = {int(key): label for key, label in pairs}
+    elif all(type(value) is int for value in numbered.values()):
+        by_number = {number: label for label, number in pairs}
+    else:
+        return None
+    return [by_number[key] for key in sorted(by_number)] if len(by_number) == len(pairs) else None
+
+
+def read_csv(text: str, source: str, option: str) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV text, or of a TSV by the name of its source, with their lines.
+
+    Raises
+    ------
+    UsageError
+        A quoted cell does not end, or the text is not CSV for another reason.
+    """
+    delimiter = "\t" if source.lower().endswith(".tsv") else ","
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        return [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+    except csv.Error as error:
+        raise UsageError(
+            f"{option}: {source}, line {rows.line_num} is not CSV ({error}). Mend it."
+        ) from error
 
 
 def _of_table(text: str, source: str, option: str) -> list[str]:
-    delimiter = "\t" if source.lower().endswith(".tsv") else ","
-    read = csv.reader(io.StringIO(text), delimiter=delimiter)
-    rows = [[cell.strip() for cell in row] for row in read]
+    rows = [row for _, row in read_csv(text, source, option)]
     rows = [row for row in rows if any(row) and not row[0].startswith(_COMMENT)]
-    if all(len(row) == 1 for row in rows):
+    if all(len(row) == 1 for row in rows):  # also if there are none
         return _without_header([row[0] for row in rows], source)
     columns = [i for i, name in enumerate(rows[0]) if name.lower() in _HEADERS]
     if len(columns) != 1 or any(len(row) != len(rows[0]) for row in rows):

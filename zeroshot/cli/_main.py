@@ -61,13 +61,21 @@ commands = click.version_option(zeroshot.__version__, message="zeroshot %(versio
 
 def run(argv: list[str]) -> int:
     """Run a command line; return its exit code."""
+    code = 0
     try:
         code = _run(argv)
-        sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
+        sys.stdout.flush()  # a closed pipe or a full disk shows here, not at the interpreter's end
         return code
     except BrokenPipeError:
         _discard_stdout()
         return 0
+    except OSError as error:
+        _discard_stdout()
+        if code:  # the command has said it
+            return code
+        from zeroshot.cli._terminal import fail
+
+        return fail(f"standard output cannot be written: {error.strerror}", code=1)
 
 
 def _run(argv: list[str]) -> int:

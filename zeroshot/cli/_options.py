@@ -18,8 +18,8 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from zeroshot.cli._label_files import labels_in
-from zeroshot.cli._output import FORMATS
+from zeroshot.cli._label_files import decoded, labels_in
+from zeroshot.cli._output import FORMATS, SUFFIXES
 from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
 from zeroshot.exceptions import ZeroShotError, in_options
 
@@ -63,6 +63,7 @@ class Command(click.Command):
         """Run the command and return its exit code."""
         args = SimpleNamespace(**ctx.params, argv=ctx.find_root().obj)
         self._check_rest(ctx)
+        self._check_raw(args)
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = warnings_shown_once()
@@ -85,6 +86,11 @@ class Command(click.Command):
             if isinstance(option.type, Labels) and option.name:
                 check_commas(option.opts[-1], ctx.params[option.name], ctx.args)
         ctx.fail(f"Got unexpected arguments: {' '.join(ctx.args)}.")
+
+    def _check_raw(self, args: SimpleNamespace) -> None:
+        form = args.format or SUFFIXES.get(Path(args.output or "").suffix.lower())
+        if args.raw and form != "csv":
+            raise click.UsageError("--raw is for --format csv. Leave it out.")
 
 
 def command(*, help: str, examples: str) -> Callable[[Any], Command]:
@@ -162,7 +168,11 @@ def with_format(formats: Sequence[str] = FORMATS, **changes: Any) -> Decorator:
         "help": "parquet needs --output",
         "show_default": "by the name of --output, or a table",
     }
-    return click.option("--format", type=click.Choice(formats), **shown | changes)
+    raw = "texts of CSV as they are, also those that a spreadsheet would run"
+    return _all(
+        click.option("--format", type=click.Choice(formats), **shown | changes),
+        click.option("--raw", is_flag=True, help=raw),
+    )
 
 
 def with_labels(name: str, *, metavar: str = "a,b,c|FILE", **kwargs: Any) -> Decorator:
@@ -293,10 +303,10 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
 def read_labels(text: str, *, option: str = "--labels") -> list[str]:
     """Return the labels of an option: separated by commas, or in a file."""
     if text == STDIN:
-        text, source = _decoded(b"\n".join(_stdin()), "standard input", option), "standard input"
+        text, source = decoded(b"\n".join(_stdin()), "standard input", option), "standard input"
         labels = labels_in(text, source, option)
     elif os.path.isfile(text):
-        labels = labels_in(_decoded(Path(text).read_bytes(), text, option), text, option)
+        labels = labels_in(decoded(Path(text).read_bytes(), text, option), text, option)
     elif os.path.isdir(text) or ("," not in text and _FILE_NAME.search(text)):
         raise UsageError(f"{option}: there is no file {text}. Check the path, or write 'cat,dog'.")
     else:
@@ -336,15 +346,6 @@ def check_one_stdin(*groups: Sequence[str] | str | None) -> None:
 
 def _stdin() -> list[bytes]:
     return [line for line in sys.stdin.buffer.read().splitlines() if line.strip()]
-
-
-def _decoded(content: bytes, source: str, option: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{option}: {source} is not a text in UTF-8 ({error}). Save it so."
-        ) from error
 
 
 def _once(labels: list[str], option: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 import shlex
 import sys
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 
 from zeroshot._utils._files import atomic_file, other_files, parents_of
 from zeroshot._utils._optional import import_optional
-from zeroshot._utils._provenance import RECORD, as_json, made_now
+from zeroshot._utils._provenance import RECORD, as_json, made_now, relative_paths
 from zeroshot._utils._text_tables import padded, printable, terminal_width
 from zeroshot.cli._terminal import UsageError, say
 
@@ -27,6 +26,10 @@ SUFFIXES = {
     ".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet", ".npz": "npz",
 }  # fmt: skip
 """What the name of an output file says."""
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet takes for a formula, after skipping blanks."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Answers:
         The same for people; by default the rows in aligned columns.
     lines : sequence of sequence of str, optional
         Instead of `text`, cells to align, without a head.
+    is_input : bool, default=False
+        Whether commands read the same as CSV, so that no cell may be changed.
     """
 
     columns: Sequence[str]
@@ -52,6 +57,7 @@ class Answers:
     objects: Any = None
     text: str | None = None
     lines: Sequence[Sequence[str]] | None = None
+    is_input: bool = False
 
 
 class Output:
@@ -60,7 +66,7 @@ class Output:
     Parameters
     ----------
     args : Namespace
-        With ``format``, ``output`` and ``force``.
+        With ``format``, ``raw``, ``output`` and ``force``.
     formats : sequence of str
         What the command can write; the first where nothing says which.
 
@@ -76,19 +82,20 @@ class Output:
         if self.path is not None:
             check_file(self.path, force=args.force)
         self.format = args.format or _format_of(self.path, formats)
+        self._raw = args.raw
         if self.path is None and self.format not in TEXT_FORMATS:
             raise UsageError(f"--format {self.format} needs --output FILE.")
 
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
         """Write the answers to standard output, or to a file with its record."""
         if self.path is None:
-            print_answers(answers, self.format)
+            print_answers(answers, self.format, raw=self._raw)
             return
         with new_file(self.path, record) as file:
             if self.format == "parquet":
                 write_parquet(answers, file)
             else:
-                text = as_text(answers, self.format)
+                text = as_text(answers, self.format, raw=self._raw)
                 file.write(text.encode("utf-8", errors="backslashreplace"))
 
 
@@ -105,30 +112,51 @@ def _format_of(path: Path | None, formats: Sequence[str]) -> str:
     return form
 
 
-def print_answers(answers: Answers, form: str) -> None:
+def print_answers(answers: Answers, form: str, *, raw: bool) -> None:
     """Write answers to standard output in a text format, in characters that it can encode."""
-    sys.stdout.write(as_text(answers, form, encoding=sys.stdout.encoding or "utf-8"))
+    text = as_text(answers, form, raw=raw, encoding=sys.stdout.encoding or "utf-8")
+    if sys.stdout.isatty():  # a file or a program gets CSV and JSON as they are
+        text = _printable_lines(text)
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def as_text(answers: Answers, form: str, *, encoding: str = "utf-8") -> str:
+def as_text(answers: Answers, form: str, *, raw: bool, encoding: str = "utf-8") -> str:
     """Return answers in a text format, a table in characters that the encoding has."""
     if form == "csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
+        cell = (lambda value: value) if raw or answers.is_input else _for_spreadsheets
+        lines = _Lines()
+        writer = csv.writer(lines)
         writer.writerow(answers.columns)
-        writer.writerows(answers.rows)
-        return buffer.getvalue()
+        writer.writerows([cell(value) for value in row] for row in answers.rows)
+        return "".join(lines)
     if form == "json":
         objects = answers.objects
         if objects is None:
             objects = [dict(zip(answers.columns, row, strict=True)) for row in answers.rows]
         return as_json(objects)
     if answers.text is not None:
-        return f"{answers.text}\n"
+        return _printable_lines(f"{answers.text}\n")
     if answers.lines is not None:
         return _aligned(answers.lines, [False] * max(map(len, answers.lines), default=0), encoding)
     return _table(answers, encoding)
+
+
+class _Lines(list[str]):
+    """Lines of CSV that end in a line feed. csv quotes a carriage return only if they end in it."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
+
+
+def _for_spreadsheets(value: Any) -> Any:
+    """Return a text as one that a spreadsheet does not run; numbers as they are."""
+    is_formula = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if is_formula else value
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _table(answers: Answers, encoding: str) -> str:
@@ -146,7 +174,8 @@ def _table(answers: Answers, encoding: str) -> str:
 def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool], encoding: str) -> str:
     """Return rows in aligned columns, after characters that the encoding lacks are replaced."""
     cells = [
-        [cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row] for row in rows
+        [printable(cell).encode(encoding, "backslashreplace").decode(encoding) for cell in row]
+        for row in rows
     ]
     widths = [max(map(terminal_width, column)) for column in zip(*cells, strict=True)]
     lines = []
@@ -181,13 +210,13 @@ def write_parquet(answers: Answers, file: BinaryIO) -> None:
     parquet = import_optional("pyarrow.parquet", owner="--format parquet", extra="demo")
     columns = list(zip(*answers.rows, strict=True)) or [()] * len(answers.columns)
     table = {
-        name: [_valid(value) for value in column]
+        name: [valid_text(value) for value in column]
         for name, column in zip(answers.columns, columns, strict=True)
     }
     parquet.write_table(pyarrow.table(table), file)
 
 
-def _valid(value: Any) -> Any:
+def valid_text(value: Any) -> Any:
     """Return a value that parquet can hold: file names need not be valid UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
@@ -208,7 +237,7 @@ def new_file(path: Path, record: dict[str, Any]) -> Iterator[BinaryIO]:
         atomic_file(path) as file,
     ):
         yield file
-        beside.write(as_json(record).encode("ascii"))
+        beside.write(as_json(relative_paths(record, path.parent)).encode("ascii"))
     say(f"The output is in {path}")
 
 

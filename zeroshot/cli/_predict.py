@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from zeroshot.cli._options import (
     network_options,
     read_images,
     read_labels,
+    refuse,
     with_format,
     with_k,
     with_labels,
@@ -26,6 +28,7 @@ from zeroshot.cli._options import (
     with_output,
 )
 from zeroshot.cli._output import Answers, Output, provenance
+from zeroshot.cli._partitions import are_wanted, with_partitions, write_partitions
 from zeroshot.cli._saved_model import SavedModel
 from zeroshot.cli._terminal import UsageError, spelled_as_known
 from zeroshot.exceptions import UnknownLabelError
@@ -41,6 +44,7 @@ EXAMPLES = """examples:
   zeroshot predict photos/ --labels labels.txt --k 3 --format csv > answers.csv
   zeroshot predict --model my-model new.jpg --labels "okapi,fire engine,lion"
   zeroshot predict photos/ --labels labels.txt --reject 0.9 --format csv
+  zeroshot predict photos/ --model my-model --output answers --partition-size 2000
   find . -name "*.jpg" | zeroshot predict - --model my-model --output answers.parquet
 
 exit codes: 0 all images named, if need be without labels that nothing knows; 1 something failed, or
@@ -74,6 +78,7 @@ Photos = list[dict[str, Any]]
 @with_output("FILE", "instead of standard output")
 @with_format()
 @with_network(choice=False)
+@with_partitions
 def predict(args: SimpleNamespace) -> int:
     """Predict the labels of images."""
     if args.model is None and args.labels is None:
@@ -86,6 +91,12 @@ def predict(args: SimpleNamespace) -> int:
     if len(args.images) > 1:
         check_commas("--labels", args.labels, [item for item in args.images if is_word(item)])
     labels = None if args.labels is None else read_labels(args.labels)
+    if are_wanted(args):
+        if args.model is None:
+            raise UsageError("--partition-size needs a --model, which zeroshot fit writes.")
+        refuse(["--reject"], "does not apply to --partition-size")
+        model = SavedModel(args.model, args).whole(labels)
+        return write_partitions(args, args.images, partial(_dataset, model, args.k))
     output = Output(args)
     paths, other_files = read_images(args.images)
     if args.model is None:
@@ -104,6 +115,12 @@ def predict(args: SimpleNamespace) -> int:
     )
     output.write(_answers(photos, unknown), record)
     return report_unreadable(unreadable, len(paths))
+
+
+def _dataset(model: Any, k: int, source: Any, output: str, **options: Any) -> Any:
+    from zeroshot.scale import predict_dataset
+
+    return predict_dataset(model, source, output, k=min(k, len(model[-1].classes_)), **options)
 
 
 def _name_without_training(

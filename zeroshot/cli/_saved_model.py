@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from zeroshot._utils._files import sha256_of
 from zeroshot._utils._provenance import RECORD
+from zeroshot._utils._strict_json import parse_json
 from zeroshot.cli._choices import has_head
 from zeroshot.cli._images import Read, extract, read_all
 from zeroshot.cli._options import network_options, reading_options, refuse
@@ -113,7 +113,7 @@ class SavedModel:
 
     def _recorded(self, part: Callable[[Any], T], otherwise: T) -> T:
         try:
-            return part(json.loads((self.folder / RECORD).read_text("ascii")))
+            return part(parse_json((self.folder / RECORD).read_text("ascii")))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return otherwise  # saved from Python, or with a record of another kind
 
@@ -135,6 +135,23 @@ class SavedModel:
         except UnknownLabelError as error:
             some = ", ".join(map(repr, error.labels[:5]))
             return None, f"No comparison with no training: it does not know {some}."
+
+    def whole(self, labels: list[str] | None) -> Any:
+        """Return the model from images to labels, with other candidates if given.
+
+        Raises
+        ------
+        ValueError
+            It is a network of its own, without a backbone in front.
+        """
+        from zeroshot.model_selection import with_candidates
+
+        if self._backbone is None:
+            raise ValueError(
+                f"{self.folder} holds a network, and --partition-size needs a backbone in front. "
+                "Leave --partition-size out."
+            )
+        return self._model if labels is None else with_candidates(self._model, labels)
 
     def over(self, labels: list[str], *, option: str) -> Any:
         """Return the classifier with `labels` as candidates.

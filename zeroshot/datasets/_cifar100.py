@@ -20,7 +20,7 @@ ARCHIVE = Archive(
     # The publisher gives an MD5 (eb9058c3a382ffc7106e4002c42a8d85). Other loaders, such as those of
     # Keras and MegEngine, check this sum of the same file.
     sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
-    max_bytes=400_000_000,
+    max_bytes=250_000_000,  # the official one has 187 million
 )
 FOLDER = "cifar-100-python"
 SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}

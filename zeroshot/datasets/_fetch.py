@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import os
 import re
+import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from zeroshot._utils._files import cache_home, sha256_of
 from zeroshot._utils._progress import progress_bar
@@ -97,7 +99,7 @@ def find_archive(
             + Remedy(" (or pass data_home=)", option="")
             + " to a folder that holds it."
         )
-    return fetch(archive.url, path, sha256=archive.sha256)
+    return fetch(archive.url, path, sha256=archive.sha256, max_bytes=archive.max_bytes)
 
 
 def fetch(
@@ -105,6 +107,7 @@ def fetch(
     target: str | os.PathLike,
     *,
     sha256: str,
+    max_bytes: int,
     timeout: float = 30.0,
     progress: bool = True,
 ) -> Path:
@@ -117,11 +120,15 @@ def fetch(
     Parameters
     ----------
     url : str
-        An ``http`` or ``https`` address. Redirections to other schemes are refused.
+        An ``http`` or ``https`` address. Redirections to other schemes, from ``https`` to ``http``,
+        and from a public address to a private one, are refused.
     target : path
         File to create. Its folder is created if necessary.
     sha256 : str
         The SHA-256 of the whole file, in hexadecimal digits.
+    max_bytes : int
+        Maximum size of the file. The download stops there, or at the length that the server has
+        announced if that is less.
     timeout : float, default=30.0
         Maximum number of seconds without data from the server.
     progress : bool, default=True
@@ -145,7 +152,7 @@ def fetch(
     Examples
     --------
     >>> from zeroshot.datasets._fetch import fetch
-    >>> fetch("ftp://example.org/a.zip", "a.zip", sha256="0" * 64)
+    >>> fetch("ftp://example.org/a.zip", "a.zip", sha256="0" * 64, max_bytes=10)
     Traceback (most recent call last):
         ...
     ValueError: fetch: url must begin with http:// or https://, got 'ftp://example.org/a.zip'.
@@ -158,7 +165,14 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone_with(part):
             with open(part, "ab") as file:
-                _complete(file, url, sha256=sha256, timeout=timeout, progress=progress)
+                _complete(
+                    file,
+                    url,
+                    sha256=sha256,
+                    max_bytes=max_bytes,
+                    timeout=timeout,
+                    progress=progress,
+                )
             found = sha256_of(part)
             if found == sha256.lower():
                 os.replace(part, target)
@@ -221,7 +235,9 @@ def _lock(file: BinaryIO, part: Path) -> None:
             raise OSError("another process is downloading it; wait until that is done")
 
 
-def _complete(file: BinaryIO, url: str, *, sha256: str, timeout: float, progress: bool) -> None:
+def _complete(
+    file: BinaryIO, url: str, *, sha256: str, max_bytes: int, timeout: float, progress: bool
+) -> None:
     """Append the missing part of the content of `url` to `file`."""
     held = _size(file)
     try:
@@ -240,8 +256,13 @@ def _complete(file: BinaryIO, url: str, *, sha256: str, timeout: float, progress
         if begin not in (0, held):
             raise OSError(f"the server sent the bytes from {begin:,} where {held:,} was asked")
         length = response.headers.get("Content-Length")
-        total = begin + int(length) if length and length.isdigit() else None
-        _receive(response, file, total=total, progress=progress, name=Path(file.name).stem)
+        total = begin + int(length) if length and re.fullmatch("[0-9]{1,18}", length) else None
+        most = max_bytes if total is None else total
+        if most > max_bytes:
+            raise OSError(f"the server announced {most:,} bytes, more than {max_bytes:,}")
+        _receive(
+            response, file, total=total, most=most, progress=progress, name=Path(file.name).stem
+        )
     if total is not None and _size(file) != total:
         raise OSError(f"the connection closed after {_size(file):,} of {total:,} bytes")
 
@@ -258,7 +279,7 @@ def _request(url: str, begin: int, timeout: float) -> Any:
         urllib.request.ProxyHandler,
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
+        _CheckedRedirects,
         urllib.request.HTTPErrorProcessor,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.UnknownHandler,
@@ -268,6 +289,36 @@ def _request(url: str, begin: int, timeout: float) -> Any:
     if begin:
         headers["Range"] = f"bytes={begin}-"
     return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Redirections, unless they lead from a safe or public address to one that is not."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the request for the new address."""
+        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+            raise OSError(f"it redirects from https to {newurl}")
+        if is_private(newurl) and not is_private(req.full_url):
+            raise OSError(f"it redirects to {newurl}, an address that is not public")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def is_private(url: str) -> bool:
+    """Return whether a host has an address that is not public, such as that of this machine."""
+    host = unquote(urlsplit(url).hostname or "")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:  # behind a proxy, only the proxy may know names
+        return not host or host == "localhost" or host.endswith((".localhost", ".local"))
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    return not all(_is_global(address) for address in addresses)
+
+
+def _is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_global
 
 
 def _first_byte(response: Any) -> int:
@@ -281,7 +332,7 @@ def _first_byte(response: Any) -> int:
 
 
 def _receive(
-    response: Any, file: BinaryIO, *, total: int | None, progress: bool, name: str
+    response: Any, file: BinaryIO, *, total: int | None, most: int, progress: bool, name: str
 ) -> None:
     """Copy `response` to `file` as it arrives, so that the part before a break is kept."""
     with progress_bar(
@@ -292,6 +343,11 @@ def _receive(
         unit_scale=True,
         desc=name,
     ) as bar:
+        size = _size(file)
         while block := response.read1(BLOCK_BYTES):
+            size += len(block)
+            if size > most:
+                file.truncate(0)
+                raise OSError(f"the server sent more than {most:,} bytes")
             file.write(block)
             bar.update(len(block))

@@ -18,6 +18,9 @@ import numpy as np
 
 from zeroshot.exceptions import IntegrityError
 
+MAX_STEPS = 1_000_000  # the training file has 50,000 names and 100,000 numbers
+MAX_TUPLES = 1_000
+
 
 def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
     """Return the dict in a pickle, if it holds only lists, bytes, integers and uint8 arrays.
@@ -50,7 +53,7 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
     zeroshot.exceptions.IntegrityError: demo names '__builtin__.print', which ...
     """
     try:
-        _check_memo(content)
+        _check_steps(content)
         value = _RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
     except IntegrityError as error:
         raise IntegrityError(f"{name} {error}") from error
@@ -64,12 +67,31 @@ def load_pickle(content: bytes, *, name: str) -> dict[str, Any]:
     return {_text(key, name): _plain(item, key, name) for key, item in value.items()}
 
 
-def _check_memo(content: bytes) -> None:
-    """Refuse a pickle whose memo (a table with indices set by the pickle) fills the memory."""
-    for opcode, argument, _ in pickletools.genops(content):
-        is_put = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
-        if is_put and argument is not None and argument > len(content):
-            raise IntegrityError(f"asks for a memo of {argument:,} places.")
+def _check_steps(content: bytes) -> None:
+    """Refuse a pickle of more steps than the files need, before any of them is taken.
+
+    The memo is a table whose places the pickle numbers; one number can make it fill the memory.
+    Tuples that are nested thousands of times end the process when they become keys of a dict. So
+    few tuples may be left after each was passed to a function, and none is taken from the memo.
+    """
+    memo: set[int] = set()
+    tuples: set[int] = set()
+    n_tuples, last = 0, ""
+    for n_steps, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        name = opcode.name
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            place = len(memo) if argument is None else argument
+            if place > len(content):
+                raise IntegrityError(f"asks for a memo of {place:,} places.")
+            memo.add(place)
+            if last.startswith("TUPLE"):
+                tuples.add(place)
+            continue
+        n_tuples += name.startswith("TUPLE") - (name == "REDUCE" and last.startswith("TUPLE"))
+        is_get = name in ("GET", "BINGET", "LONG_BINGET")
+        if n_steps > MAX_STEPS or n_tuples > MAX_TUPLES or (is_get and argument in tuples):
+            raise IntegrityError("has other steps than CIFAR-100's files.")
+        last = name
 
 
 def _text(key: Any, name: str) -> str:
@@ -77,7 +99,7 @@ def _text(key: Any, name: str) -> str:
         return key.decode("latin-1")
     if isinstance(key, str):
         return key
-    raise IntegrityError(f"{name} must have names as keys, got {key!r}.")
+    raise IntegrityError(f"{name} must have names as keys, got {type(key).__name__}.")
 
 
 def _plain(item: Any, key: Any, name: str) -> Any:

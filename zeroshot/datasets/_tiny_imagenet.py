@@ -29,6 +29,8 @@ ARCHIVE = Archive(
 FOLDER = "tiny-imagenet-200"
 SUBSETS = ("train", "val")
 SIDE = 64
+MAX_IMAGE_BYTES = 1_000_000
+MAX_TEXT_BYTES = 10_000_000
 
 DESCR = """\
 Tiny ImageNet
@@ -189,7 +191,7 @@ def _decode(archive: zipfile.ZipFile, members: list[str], *, progress: bool) -> 
 
 
 def _image(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    content = read_member(archive, member)
+    content = read_member(archive, member, max_bytes=MAX_IMAGE_BYTES)
     try:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
             if image.size == (SIDE, SIDE):
@@ -202,7 +204,7 @@ def _image(archive: zipfile.ZipFile, member: str) -> np.ndarray:
 
 def _lines(archive: zipfile.ZipFile, name: str) -> list[str]:
     """Return the non-blank lines of a text file in the archive."""
-    content = read_member(archive, f"{FOLDER}/{name}")
+    content = read_member(archive, f"{FOLDER}/{name}", max_bytes=MAX_TEXT_BYTES)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

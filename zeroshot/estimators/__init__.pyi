@@ -24,3 +24,4 @@ from ._reject import RejectOption as RejectOption
 from ._sae import SAEClassifier as SAEClassifier
 from ._similarity import SimilarityClassifier as SimilarityClassifier
 from ._softmax import SoftmaxClassifier as SoftmaxClassifier
+from ._transductive import TransductiveClassifier as TransductiveClassifier

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -11,33 +10,28 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    MetaEstimatorMixin,
-    TransformerMixin,
     clone,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._linear import ChoosesPenalties
-from zeroshot._utils._constraints import Checked, Maybe, Number, ParametersMixin, check_inner
-from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._constraints import Checked, Maybe, Number
 from zeroshot._utils._fitted import Part, Sizes
 from zeroshot._utils._pipelines import best_of, final_and_input, is_search, unwrap
 from zeroshot._utils._renamed import renamed
-from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, check_number, take_rows
 from zeroshot.estimators._base import best_columns, binary_scores, row_blocks, without_folds
 from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
 from zeroshot.estimators._unreadable_rows import (
-    AnsweredAccuracyMixin,
     answers_for_readable_rows,
     named,
     without_unreadable,
 )
+from zeroshot.estimators._wrapper import WrapperMixin, check_wrapped, no_zero_shot_classifier
 from zeroshot.exceptions import LabelWarning, UnreadableImageWarning
 from zeroshot.metrics._classification import check_k, check_scores, harmonic_mean
 from zeroshot.metrics._curve import BreakPoints, part_shares
@@ -57,39 +51,8 @@ def _check_calibration(calibration: Any, *, owner: str, name: str) -> None:
         raise ValueError(f"{owner}: {name} must be a number or 'auto', got {calibration!r}.")
 
 
-def check_wrapped(estimator: Any, *, owner: str, name: str = "estimator") -> None:
-    """Raise unless `estimator` is an object that can be fitted and gives scores.
-
-    Raises
-    ------
-    TypeError
-        It is a class, or has no ``fit`` or ``decision_function``.
-    """
-    if isinstance(estimator, type) or not all(
-        hasattr(estimator, method) for method in ("fit", "decision_function")
-    ):
-        raise _no_zero_shot_classifier(estimator, owner=owner)
-    check_inner(estimator)
-
-
-def _no_zero_shot_classifier(estimator: Any, *, owner: str) -> TypeError:
-    return TypeError(
-        f"{owner}: estimator must be a zero-shot classifier, got {estimator!r}. Pass an object "
-        "such as DeViSEClassifier(WordVectors(), candidates=names)."
-    )
-
-
 @renamed(gamma="calibration", gamma_="calibration_")
-class CalibratedStacking(
-    DocLinkMixin,
-    SavedEstimator,
-    ParametersMixin,
-    MetaEstimatorMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    AnsweredAccuracyMixin,
-    BaseEstimator,
-):
+class CalibratedStacking(WrapperMixin, BaseEstimator):
     """Zero-shot classifier whose scores of seen classes are lowered by one number.
 
     Seen classes win over unseen ones because they were trained on. The answer is
@@ -206,7 +169,7 @@ class CalibratedStacking(
         X, y = without_unreadable(X, y, owner=owner)
         self.estimator_ = clone(self.estimator).fit(X, y)
         if not hasattr(unwrap(self.estimator_), "seen_classes_"):
-            raise _no_zero_shot_classifier(self.estimator, owner=owner)
+            raise no_zero_shot_classifier(self.estimator, owner=owner)
         if getattr(unwrap(self.estimator_), "scenario", None) == "unseen":
             raise ValueError(
                 f"{owner}: estimator has scenario='unseen', where seen classes never win and "
@@ -247,101 +210,10 @@ class CalibratedStacking(
         )
         return best_calibration(curves)
 
-    def with_candidates(self, labels: Any) -> Self:
-        """Return this fitted classifier over another vocabulary, with the same calibration.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_classes,)
-            The new vocabulary, seen or unseen labels alike.
-
-        Returns
-        -------
-        view : object
-            A fitted classifier that shares everything learnt with this one.
-
-        Raises
-        ------
-        UnknownLabelError
-            A label has no vector.
-        ValueError
-            `labels` is empty, repeats a label, or is of another type than the seen labels.
-        """
-        check_is_fitted(self)
-        view = copy.copy(self)
-        if hasattr(view, "_sklearn_output_config"):  # or set_output on one would change both
-            view._sklearn_output_config = dict(view._sklearn_output_config)
-        view.estimator_ = with_candidates(self.estimator_, labels)
-        view.estimator = clone(view.estimator_)
-        return view
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The sorted vocabulary that ``predict`` chooses from."""
-        return unwrap(self.estimator_).classes_
-
-    @property
-    def seen_classes_(self) -> np.ndarray:
-        """The sorted labels that the classifier was trained on."""
-        return unwrap(self.estimator_).seen_classes_
-
-    @property
-    def unseen_classes_(self) -> np.ndarray:
-        """The labels of ``classes_`` that it was not trained on."""
-        return np.setdiff1d(self.classes_, self.seen_classes_)
-
     @property
     def temperature_(self) -> float:
         """What scores are divided by in ``predict_proba``."""
         return unwrap(self.estimator_).temperature_
-
-    @property
-    def confidence_(self) -> Any:
-        """What the wrapped classifier learnt from held-out classes, or None."""
-        return getattr(unwrap(self.estimator_), "confidence_", None)
-
-    @property
-    def n_features_in_(self) -> int:
-        """How many features X has."""
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """The names of the features, where X was a data frame."""
-        return self.estimator_.feature_names_in_
-
-    def label_vectors(self, labels: Any) -> np.ndarray:
-        """Return the raw vectors of `labels`, as the wrapped classifier does.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_labels,)
-            Any labels that the label embedding knows.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_labels, n_dims)
-            Neither centred nor scaled.
-        """
-        check_is_fitted(self)
-        return unwrap(self.estimator_).label_vectors(labels)
-
-    @answers_for_readable_rows
-    def transform(self, X: Any) -> np.ndarray:
-        """Predict the label vector of each sample, as the wrapped classifier does.
-
-        Parameters
-        ----------
-        X : array-like or list of length n_samples
-            Input of `estimator`.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_samples, n_dims)
-            In the centred label space.
-        """
-        check_is_fitted(self)
-        return np.asarray(self.estimator_.transform(X))
 
     @answers_for_readable_rows
     def decision_function(self, X: Any) -> np.ndarray:
@@ -405,47 +277,6 @@ class CalibratedStacking(
         if self.confidence_ is None:
             return softmax(scores / self.temperature_, axis=1)
         return unwrap(self.estimator_)._probabilities_of(scores + self._lowering(scores))
-
-    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
-        return unwrap(self.estimator_)._sets_of(probabilities, coverage)
-
-    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Return a set of labels for each sample, as the wrapped classifier does.
-
-        Parameters
-        ----------
-        X : array-like or list of length n_samples
-            Input of `estimator`.
-        coverage : float, default=0.9
-            Probability that the set holds the true label, above 0 and below 1.
-
-        Returns
-        -------
-        sets : ndarray of bool of shape (n_samples, n_classes)
-            Columns follow ``classes_``.
-        """
-        check_is_fitted(self)
-        final, X = final_and_input(self.estimator_, X)
-        return final.predict_set(X, coverage)
-
-    def predict_any_proba(self, X: Any, none_share: float = 0.5) -> np.ndarray:
-        """Return the probability that a sample shows any of the candidates, as it does.
-
-        Parameters
-        ----------
-        X : array-like or list of length n_samples
-            Input of `estimator`.
-        none_share : float, default=0.5
-            The share of samples that is expected to show none of them.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples,)
-            Between 0 and 1.
-        """
-        check_is_fitted(self)
-        final, X = final_and_input(self.estimator_, X)
-        return final.predict_any_proba(X, none_share)
 
     def calibrate(self, X: Any, y: Any) -> Self:
         """Let the wrapped classifier learn confidence from samples that ``fit`` did not see.
@@ -523,18 +354,6 @@ class CalibratedStacking(
         n_rows = max(1, _num_samples(X))  # no row at all is for the classifier to refuse
         for rows in row_blocks(n_rows, len(self.classes_)):
             yield self._scores(take_rows(X, rows))
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(unwrap(self.estimator_).get_feature_names_out())
-
-    def __sklearn_tags__(self) -> Any:
-        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.input_tags = inner.input_tags
-        tags.classifier_tags = inner.classifier_tags
-        tags.transformer_tags = inner.transformer_tags
-        tags.non_deterministic = inner.non_deterministic
-        return tags
 
 
 def settled(model: Any) -> Any:

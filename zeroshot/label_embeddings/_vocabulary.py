@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 
 from zeroshot._utils._validation import check_labels, check_number, check_option
 from zeroshot.exceptions import IntegrityError
+from zeroshot.label_embeddings._block_sums import CheckedArray
 from zeroshot.taxonomy._graph import noun_graph
 
 _OWNER = "vocabulary_words"
@@ -28,13 +29,13 @@ class Vocabulary(Sequence[str]):
 
     Parameters
     ----------
-    text : ndarray of uint8
+    text : CheckedArray of uint8
         All words one after another, in UTF-8.
-    offsets : ndarray of int64 of shape (n_words + 1,)
+    offsets : CheckedArray of int64 of shape (n_words + 1,)
         Word i is ``text[offsets[i]:offsets[i + 1]]``.
-    hashes : ndarray of uint64 of shape (n_words,)
+    hashes : CheckedArray of uint64 of shape (n_words,)
         64-bit hashes of the words, in ascending order.
-    rows : ndarray of int32 of shape (n_words,)
+    rows : CheckedArray of int32 of shape (n_words,)
         The word that each hash belongs to.
 
     Raises
@@ -51,21 +52,24 @@ class Vocabulary(Sequence[str]):
     """
 
     def __init__(
-        self, text: np.ndarray, offsets: np.ndarray, hashes: np.ndarray, rows: np.ndarray
+        self, text: CheckedArray, offsets: CheckedArray, hashes: CheckedArray, rows: CheckedArray
     ) -> None:
         given = {"text": text, "offsets": offsets, "hashes": hashes, "rows": rows}
         n_words = len(offsets) - 1
         if (
-            any(array.dtype != ARRAYS[name] or array.ndim != 1 for name, array in given.items())
+            any(
+                array.unchecked.dtype != ARRAYS[name] or array.unchecked.ndim != 1
+                for name, array in given.items()
+            )
             or n_words < 1
             or len(hashes) != n_words
             or len(rows) != n_words
-            or offsets[-1] != len(text)
+            or offsets.unchecked[0] != 0
+            or offsets.unchecked[-1] != len(text)
+            or (np.diff(offsets.unchecked) < 0).any()
         ):
             raise IntegrityError("The arrays of a vocabulary do not fit together.")
-        # Plain views: numpy.memmap adds microseconds to every slice.
-        self._text, self._offsets = np.asarray(text), np.asarray(offsets)
-        self._hashes, self._rows = np.asarray(hashes), np.asarray(rows)
+        self._text, self._offsets, self._hashes, self._rows = text, offsets, hashes, rows
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> Vocabulary:
@@ -86,38 +90,52 @@ class Vocabulary(Sequence[str]):
         hashes = np.array([_hash(word) for word in encoded], dtype=np.uint64)
         order = np.argsort(hashes, kind="stable")
         text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        return cls(text, offsets, hashes[order], order.astype(np.int32))
+        return cls(
+            CheckedArray(text),
+            CheckedArray(offsets),
+            CheckedArray(hashes[order]),
+            CheckedArray(order.astype(np.int32)),
+        )
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The four arrays by name."""
         return {
-            "text": self._text,
-            "offsets": self._offsets,
-            "hashes": self._hashes,
-            "rows": self._rows,
+            "text": self._text.whole(),
+            "offsets": self._offsets.whole(),
+            "hashes": self._hashes.whole(),
+            "rows": self._rows.whole(),
         }
 
     def find(self, word: str) -> int:
-        """Return the row of `word`, spelled exactly so, or -1."""
+        """Return the row of `word`, spelled exactly so, or -1.
+
+        Raises
+        ------
+        IntegrityError
+            What was read on the way is not what was written.
+        """
         encoded = word.encode("utf-8", "surrogatepass")
         wanted = np.uint64(_hash(encoded))
-        place = int(self._hashes.searchsorted(wanted))
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            row = int(self._rows[place])
+        place = int(self._hashes.unchecked.searchsorted(wanted))
+        # The search is right, whatever it met, if the hashes around its end are as written.
+        before = self._hashes.rows(max(place - 1, 0), place)
+        here = self._hashes.rows(place, place + 1)
+        if (before.size and before[-1] >= wanted) or (here.size and here[0] < wanted):
+            raise IntegrityError("The hashes of a vocabulary are not in order.")
+        while here.size and here[0] == wanted:
+            row = int(self._rows.rows(place, place + 1)[0])
             if 0 <= row < len(self) and self._bytes(row) == encoded:
                 return row
             place += 1
+            here = self._hashes.rows(place, place + 1)
         return -1
 
     def take(self, rows: np.ndarray) -> list[str]:
         """Return the words of many rows, which must be there."""
-        starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
-        text = self._text.data
-        return [
-            str(text[start:stop], "utf-8", "surrogatepass")
-            for start, stop in zip(starts, stops, strict=True)
-        ]
+        offsets, text = self._offsets.whole(), self._text.whole().data
+        starts, stops = offsets[rows].tolist(), offsets[rows + 1].tolist()
+        return [_decoded(text[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
     def close_matches(self, word: str, n: int = 3) -> list[str]:
         """Return up to `n` words spelled like `word`, best first.
@@ -130,26 +148,29 @@ class Vocabulary(Sequence[str]):
         if near.size == 0:
             return []
         shared = _shared_bytes(self._padded(near), np.frombuffer(encoded, dtype=np.uint8))
-        lengths = np.diff(self._offsets)[near]
+        lengths = np.diff(self._offsets.whole())[near]
         ratio = 2 * shared / (lengths + len(encoded))
         best = near[np.argsort(-ratio, kind="stable")[:40]]
         return difflib.get_close_matches(word, [self[row] for row in best], n=n, cutoff=0.7)
 
     def _same_start(self, encoded: bytes) -> np.ndarray:
-        starts = self._offsets[:-1][:_MATCH_RANK]
-        lengths = self._offsets[1:][:_MATCH_RANK] - starts
+        offsets = self._offsets.whole()
+        starts = offsets[:-1][:_MATCH_RANK]
+        lengths = offsets[1:][:_MATCH_RANK] - starts
         similar = (lengths > 0) & (np.abs(lengths - len(encoded)) <= 2)
         rows = np.flatnonzero(similar)
-        return rows[self._text[starts[rows]] == encoded[0]] if encoded else rows[:0]
+        return rows[self._text.whole()[starts[rows]] == encoded[0]] if encoded else rows[:0]
 
     def _padded(self, rows: np.ndarray) -> np.ndarray:
-        lengths = (self._offsets[rows + 1] - self._offsets[rows])[:, None]
+        offsets, text = self._offsets.whole(), self._text.whole()
+        lengths = (offsets[rows + 1] - offsets[rows])[:, None]
         step = np.arange(lengths.max())
-        places = np.minimum(self._offsets[rows][:, None] + step, len(self._text) - 1)
-        return np.where(step < lengths, self._text[places], 0)
+        places = np.minimum(offsets[rows][:, None] + step, len(text) - 1)
+        return np.where(step < lengths, text[places], 0)
 
     def _bytes(self, row: int) -> bytes:
-        return self._text[self._offsets[row] : self._offsets[row + 1]].tobytes()
+        start, stop = self._offsets.rows(row, row + 2).tolist()
+        return self._text.rows(start, stop).tobytes()
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -162,13 +183,23 @@ class Vocabulary(Sequence[str]):
         if isinstance(index, slice):
             return self.take(np.arange(*index.indices(len(self))))
         row = range(len(self))[index]  # negative places, and IndexError as lists have it
-        return self._bytes(row).decode("utf-8", "surrogatepass")
+        return _decoded(self._bytes(row))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self[:])
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.find(word) >= 0
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} words, {', '.join(map(repr, self[:3]))}, ...)"
+
+
+def _decoded(word: bytes | memoryview) -> str:
+    try:
+        return str(word, "utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise IntegrityError(f"A word of a vocabulary is damaged: {error}.") from error
 
 
 def _hash(encoded: bytes) -> int:

@@ -1,20 +1,11 @@
-"""Files of word vectors: formats, checks, and reading by gensim.
-
-gensim reads the binary formats. Text is read here: gensim takes a headerless file that was cut off
-for a smaller one, fills a row from a line that has a single figure left, refuses words that hold
-spaces (GloVe 840B has some), leaves the file open, and takes four times as long.
-"""
+"""Sources of word vectors: files, folders, and names of what is on this machine."""
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +14,7 @@ import numpy as np
 from zeroshot._utils._optional import import_optional
 from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
+from zeroshot.label_embeddings._word_vector_formats import UTF8, Encoding, read_file
 from zeroshot.label_embeddings._word_vector_store import (
     META,
     ReadVectors,
@@ -55,15 +47,6 @@ N_WORDS = {
 """Number of words in the files of gensim's data collection, by name."""
 
 
-_FASTTEXT_MAGIC = struct.pack("<i", 793712314)
-_FASTTEXT_START = 92  # bytes before the first word: magic, version, 12 ints, a double, the counts
-_FASTTEXT_N_WORDS = 64
-_READ_ERRORS = (
-    ValueError, EOFError, OSError, struct.error, zlib.error, AssertionError,
-    LookupError, OverflowError, MemoryError, NotImplementedError,
-)  # fmt: skip  # what gensim's readers raise on damaged files
-
-
 def read_package(vectors: Path, index: Path) -> ReadVectors:
     """Map a pip package's array of vectors, and read its words from parquet.
 
@@ -76,7 +59,7 @@ def read_package(vectors: Path, index: Path) -> ReadVectors:
     try:
         words = parquet.read_table(index).column(0).to_pylist()
         table = np.load(vectors, mmap_mode="r")
-    except _READ_ERRORS as error:
+    except (ArithmeticError, EOFError, LookupError, OSError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"WordVectors: cannot read {vectors} and {index}: {error}. Install the package that "
             f"holds them again."
@@ -89,199 +72,34 @@ def read_package(vectors: Path, index: Path) -> ReadVectors:
     return ReadVectors(words, table, len(words))
 
 
-def read_file(path: Path) -> ReadVectors:
-    """Read a file of word vectors in any known format.
-
-    Raises
-    ------
-    IntegrityError
-        It is truncated, damaged, or of no known format.
-    """
-    from gensim import utils
-
-    try:
-        with utils.open(str(path), "rb") as file:
-            start = file.read(4096)
-        if start.startswith(b"\x80"):
-            raise IntegrityError(
-                f"WordVectors: {path} is a pickle, which is never opened here. Where you trust it, "
-                f"load it with gensim's KeyedVectors.load and pass the object."
-            )
-        if start.startswith(_FASTTEXT_MAGIC):
-            return _read_fasttext(path)
-        header = _header(start)
-        if header and not _is_text(start.partition(b"\n")[2], header[1]):
-            return _read_word2vec_binary(path, *header)
-        return _read_text(path, header)
-    except IntegrityError:
-        raise
-    except _READ_ERRORS as error:
-        raise IntegrityError(
-            f"WordVectors: {path} is damaged or no file of word vectors: "
-            f"{type(error).__name__}: {error}. Pass a whole word2vec, GloVe or fastText file."
-        ) from error
-
-
-def _read_fasttext(path: Path) -> ReadVectors:
-    from gensim.models.fasttext import load_facebook_vectors
-
-    _check_fasttext_words(path)
-    keyed = load_facebook_vectors(str(path))
-    return ReadVectors(keyed.index_to_key, keyed.vectors, len(keyed.index_to_key))
-
-
-def _check_fasttext_words(path: Path) -> None:
-    """Raise where a fastText file ends among its words: gensim would wait for the rest for ever."""
-    from gensim import utils
-
-    with utils.open(str(path), "rb") as file:
-        start = file.read(_FASTTEXT_START)
-        if len(start) == _FASTTEXT_START:
-            (n_words,) = struct.unpack_from("<i", start, _FASTTEXT_N_WORDS)
-            found = _count_fasttext_words(file, n_words)
-        else:
-            n_words, found = 0, -1
-    if found != n_words or n_words < 1:
-        raise IntegrityError(
-            f"WordVectors: {path} announces {n_words:,} words and holds {max(found, 0):,}: it is "
-            f"truncated. Fetch the file again."
-        )
-
-
-def _count_fasttext_words(file: Any, most: int) -> int:
-    """Count words, each a string that ends in a zero byte, then a count and a type: 9 bytes."""
-    buffer, place = b"", 0
-    for found in range(most):
-        while (end := buffer.find(b"\0", place)) < 0 or end + 10 > len(buffer):
-            more = file.read(1 << 20)
-            if not more:
-                return found
-            buffer, place = buffer[place:] + more, 0
-        place = end + 10
-    return most
-
-
-def _read_word2vec_binary(path: Path, n_words: int, n_dims: int) -> ReadVectors:
-    from gensim.models import KeyedVectors
-
-    _check_room(path, n_words, n_bytes=n_dims * 4 + 2)
-    try:
-        keyed = KeyedVectors.load_word2vec_format(str(path), binary=True, unicode_errors="replace")
-    except EOFError as error:
-        raise IntegrityError(
-            f"WordVectors: {path} announces {n_words:,} words and ends before the last: it is "
-            f"truncated. Fetch the file again."
-        ) from error
-    return ReadVectors(keyed.index_to_key, keyed.vectors, n_words)
-
-
-def _read_text(path: Path, header: tuple[int, int] | None) -> ReadVectors:
-    from gensim import utils
-
-    if header:
-        _check_room(path, header[0], n_bytes=header[1] * 2 + 2)
-    n_rows, n_dims = 0, header[1] if header else None
-    words: dict[str, None] = {}
-    figures = array("f")
-    with utils.open(str(path), "rb") as file:
-        if header:
-            file.readline()
-        lines = islice(file, header[0] if header else None)
-        for word, vector in _parse_lines(path, lines, n_dims):
-            n_rows += 1
-            if word not in words:  # the first of repeated words counts, as gensim has it
-                words[word] = None
-                figures.extend(vector)
-    if n_rows == 0 or (header and n_rows != header[0]):
-        announced = f"announces {header[0]:,} words and holds {n_rows:,}" if header else "is empty"
-        raise IntegrityError(
-            f"WordVectors: {path} {announced}: it is truncated. Fetch the file again."
-        )
-    vectors = np.frombuffer(figures, dtype=np.float32).reshape(len(words), -1)
-    return ReadVectors(list(words), vectors, n_rows)
-
-
-def _parse_lines(
-    path: Path, lines: Iterable[bytes], n_dims: int | None
-) -> Iterator[tuple[str, list[float]]]:
-    """Yield word and figures of each line; raise where a line has another number of figures.
-
-    The first line decides how many figures there are where no header does. Words may hold spaces,
-    as some in GloVe 840B do.
-    """
-    for number, line in enumerate(lines, start=1):
-        line = line.rstrip()
-        if n_dims is None:
-            n_dims = line.count(b" ")
-        word, *figures = line.rsplit(b" ", n_dims) if n_dims else [line]
-        if len(figures) != n_dims or n_dims == 0 or _ends_in_a_figure(word):
-            raise IntegrityError(
-                f"WordVectors: the line of word {number:,} in {path} has {line.count(b' ')} "
-                f"figures, expected {n_dims or 'at least 1'}: the file is truncated, damaged, or "
-                f"no file of word vectors. Fetch it again."
-            )
-        yield word.decode("utf-8", errors="replace"), [float(figure) for figure in figures]
-
-
-def _ends_in_a_figure(word: bytes) -> bool:
-    """Tell a line with too many figures from a word that holds spaces."""
-    if b" " not in word:
-        return False
-    try:
-        float(word.rpartition(b" ")[2])
-    except ValueError:
-        return False
-    return True
-
-
-def _check_room(path: Path, n_words: int, *, n_bytes: int) -> None:
-    """Raise before memory is set aside for more words than the file can hold."""
-    compressed = path.suffix in (".gz", ".bz2", ".xz")
-    if not compressed and n_words * n_bytes > path.stat().st_size + n_words:
-        raise IntegrityError(
-            f"WordVectors: {path} announces {n_words:,} words and has room for "
-            f"{path.stat().st_size // n_bytes:,} at most: it is truncated. Fetch the file again."
-        )
-
-
-def _header(start: bytes) -> tuple[int, int] | None:
-    """Return (n_words, n_dims) where the first line announces them."""
-    fields = start.partition(b"\n")[0].split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        return None
-    n_words, n_dims = map(int, fields)
-    return (n_words, n_dims) if n_words and n_dims else None
-
-
-def _is_text(rows: bytes, n_dims: int) -> bool:
-    """Tell text from binary by the first row: whether its figures are written out."""
-    fields: Sequence[bytes] = rows.partition(b"\n")[0].split(b" ")[1 : n_dims + 1]
-    try:
-        [float(field) for field in fields[:8]]
-    except ValueError:
-        return False
-    return bool(fields)
-
-
-def open_source(source: Any, n_words: int | None) -> tuple[WordStore, str | None]:
+def open_source(
+    source: Any, n_words: int | None, encoding: Encoding = UTF8
+) -> tuple[WordStore, str | None]:
     """Return the opened vectors, and what opens them again (None for objects in memory).
 
     Raises
     ------
     TypeError
         `source` is neither a name, nor a path, nor a ``KeyedVectors``.
+
+    Warns
+    -----
+    UserWarning
+        The file may be cut, or has several vectors for a word.
     """
     if n_words is not None:
         check_number(n_words, owner="WordVectors", name="n_words", at_least=1, integer=True)
-    store, opens_again = _open(DEFAULT_NAME if source is None else source)
+    store, opens_again = _open(DEFAULT_NAME if source is None else source, encoding)
     _check_length(store, n_words, opens_again or "the KeyedVectors")
+    for note in store.notes:
+        warnings.warn(f"WordVectors: {note}.", UserWarning, stacklevel=3)
     return store, opens_again
 
 
-def _open(source: Any) -> tuple[WordStore, str | None]:
+def _open(source: Any, encoding: Encoding) -> tuple[WordStore, str | None]:
     if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_path(source)):
         path = Path(source).expanduser()
-        return store_at_path(path), str(path.absolute())
+        return store_at_path(path, encoding), str(path.absolute())
     if isinstance(source, str):
         return store_by_name(source), source
     if hasattr(source, "index_to_key") and hasattr(source, "vectors"):
@@ -323,8 +141,8 @@ def store_by_name(name: str) -> WordStore:
     spec = find_spec(package.module) if package else None
     if package and spec:
         return _store_of_package(package, spec)
-    base = Path(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data")).expanduser()
-    path = base / name / f"{name}.gz"
+    base = os.path.expanduser(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data"))
+    path = Path(base, name, f"{name}.gz")
     if path.is_file():
         store = _store_of_file(path)
         _check_length(store, N_WORDS.get(name), path)
@@ -343,7 +161,7 @@ def store_by_name(name: str) -> WordStore:
     )
 
 
-def store_at_path(path: Path) -> WordStore:
+def store_at_path(path: Path, encoding: Encoding = UTF8) -> WordStore:
     """Open a file of vectors in any known format, or a folder that this package wrote.
 
     Raises
@@ -362,11 +180,12 @@ def store_at_path(path: Path) -> WordStore:
             f"WordVectors: there is no file {path}. Pass the path of a word2vec, GloVe or "
             f"fastText file, or no source at all for GloVe-6B-50d."
         )
-    return _store_of_file(path)
+    return _store_of_file(path, encoding)
 
 
-def _store_of_file(path: Path) -> WordStore:
-    return cached_store([path], lambda: read_file(path))
+def _store_of_file(path: Path, encoding: Encoding = UTF8) -> WordStore:
+    options = () if encoding == UTF8 else encoding
+    return cached_store([path], lambda: read_file(path, encoding), options=options)
 
 
 def _store_of_package(package: PipPackage, spec: ModuleSpec) -> WordStore:

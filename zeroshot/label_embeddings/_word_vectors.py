@@ -25,6 +25,7 @@ from zeroshot.label_embeddings._base import (
 from zeroshot.label_embeddings._find_words import FoundWords, find_words
 from zeroshot.label_embeddings._vocabulary import Vocabulary
 from zeroshot.label_embeddings._word_vector_files import open_source
+from zeroshot.label_embeddings._word_vector_formats import UTF8, Encoding
 from zeroshot.label_embeddings._word_vector_store import WordStore, open_store, write_store
 from zeroshot.taxonomy._label_text import is_weak
 from zeroshot.taxonomy._readings import code_of, text_of
@@ -67,16 +68,30 @@ class WordVectors(LabelEmbedding):
     n_words : int, optional
         How many words the file must hold, if you know it. A GloVe file does not say its length, so
         a file that was cut off at the end of a line cannot be recognised otherwise.
+    encoding : str, default="utf-8"
+        Encoding of the words in a file, such as ``"latin-1"``. A byte order mark of UTF-8 is
+        skipped.
+    encoding_errors : {"strict", "replace"}, default="strict"
+        Whether a word of another encoding raises, or gets replacement characters. The original
+        word2vec program cuts long words within a character.
 
     Raises
     ------
     MissingDependencyError, FileNotFoundError
         The vectors are not on this machine; the message says what to install or to pass.
     IntegrityError
-        The file is truncated, damaged, or of no known format.
+        The file is truncated, damaged, of another encoding, or of no known format. A later call
+        may raise it too: a cached file is compared with its checksums where it is read.
+
+    Warns
+    -----
+    UserWarning
+        The file does not end with a line break, so that its last figure may be cut, or it has
+        several vectors for a word, of which the first is used.
 
     Notes
     -----
+    A phrase such as ``route 66`` is separated from its figures by a tab, since it ends in a number.
     `embed` takes strings; integers only where `overrides` says what they stand for. Every word of
     a label counts, also *of* and *the*. ``<unk>`` and sentence marks are no words: they are left
     out of `vocabulary` and `vectors`.
@@ -110,6 +125,8 @@ class WordVectors(LabelEmbedding):
         missing_words: str = "warn",
         multiword: str = "mean",
         n_words: int | None = None,
+        encoding: str = "utf-8",
+        encoding_errors: str = "strict",
     ) -> None:
         super().__init__(overrides=overrides)
         owner = "WordVectors"
@@ -122,13 +139,15 @@ class WordVectors(LabelEmbedding):
             ),
             "multiword": check_option(multiword, ("mean", "last"), owner=owner, name="multiword"),
         }
-        self._store, self._source = open_source(source, n_words)
+        check_option(encoding_errors, ("strict", "replace"), owner=owner, name="encoding_errors")
+        self._encoding = Encoding(_checked_encoding(encoding), encoding_errors)
+        self._store, self._source = open_source(source, n_words, self._encoding)
         self._remembered: dict[Label, tuple[list[FoundWords], np.ndarray]] = {}
 
     @property
     def n_dims(self) -> int:
         """Length of every vector."""
-        return self._store.vectors.shape[1]
+        return self._store.n_dims
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -158,6 +177,7 @@ class WordVectors(LabelEmbedding):
             "type": "WordVectors",
             "source": self._source,
             **self._options,
+            **({} if self._encoding == UTF8 else self._encoding.options()),
             "overrides": overrides_to_json(self._overrides),
         }
 
@@ -172,6 +192,8 @@ class WordVectors(LabelEmbedding):
             on_missing=config["on_missing"],
             missing_words=config["missing_words"],
             multiword=config["multiword"],
+            encoding=config.get("encoding", "utf-8"),
+            encoding_errors=config.get("encoding_errors", "strict"),
         )
 
     def _kept_labels(self, labels: np.ndarray) -> list[Label]:
@@ -254,7 +276,9 @@ class WordVectors(LabelEmbedding):
     def _mean(self, synonyms: list[FoundWords]) -> np.ndarray:
         last = self._options["multiword"] == "last"
         means = [
-            self.vectors[synonym.rows[-1:] if last else synonym.rows].mean(axis=0, dtype=np.float64)
+            self._store.take(np.array(synonym.rows[-1:] if last else synonym.rows)).mean(
+                axis=0, dtype=np.float64
+            )
             for synonym in synonyms
             if synonym.rows
         ]
@@ -331,33 +355,52 @@ class WordVectors(LabelEmbedding):
     def __reduce__(self) -> tuple[Callable, tuple]:
         """Pickle where the vectors lie, not the vectors, unless they are in memory alone."""
         store = self._store
-        place: tuple = (str(store.folder), store.content) if store.folder else (store, None)
-        return _restore, (*place, self._source, self._options, dict(self._overrides))
+        place: tuple = (str(store.folder), store.identity) if store.folder else (store, None)
+        options = self._options | self._encoding.options()
+        return _restore, (*place, self._source, options, dict(self._overrides))
 
     def __repr__(self) -> str:
         source = repr(self._source) if self._source else "in memory"
         return f"WordVectors({source}, {len(self)} words, n_dims={self.n_dims})"
 
 
+def _checked_encoding(encoding: Any) -> str:
+    """Return the name of an encoding in which line breaks, spaces and digits are those of ASCII."""
+    try:
+        if "a 1\n".encode(encoding) == b"a 1\n":
+            return encoding
+    except (LookupError, TypeError, UnicodeError):
+        pass
+    raise ValueError(
+        f"WordVectors: encoding must be the name of an encoding that extends ASCII, such as "
+        f"'utf-8' or 'latin-1', got {encoding!r}."
+    )
+
+
 def _restore(
-    place: str | WordStore, content: str | None, source: str | None, options: dict, overrides: dict
+    place: str | WordStore, identity: str | None, source: str | None, options: dict, overrides: dict
 ) -> WordVectors:
-    store = place if isinstance(place, WordStore) else _reopen(place, content, source)
+    options = dict(options)
+    encoding = Encoding(options.pop("encoding"), options.pop("encoding_errors"))
+    store = place
+    if not isinstance(store, WordStore):
+        store = _reopen(store, identity, source, encoding)
     restored = WordVectors.__new__(WordVectors)
     LabelEmbedding.__init__(restored, overrides=overrides)
     restored._options, restored._store, restored._source = options, store, source
-    restored._remembered = {}
+    restored._encoding, restored._remembered = encoding, {}
     return restored
 
 
-def _reopen(folder: str, content: str | None, source: str | None) -> WordStore:
+def _reopen(folder: str, identity: str | None, source: str | None, encoding: Encoding) -> WordStore:
     try:
         store = open_store(folder)
     except IntegrityError:
         if source is None:
             raise
-        store, _ = open_source(source, None)  # the cache was cleared, or this is another machine
-    if store.content != content:
+        # The vectors lie elsewhere, the cache was cleared, or this is another machine.
+        store, _ = open_source(source, None, encoding)
+    if store.identity != identity:
         raise IntegrityError(
             f"WordVectors: the vectors in {folder} have changed since this object was pickled. "
             f"Make it anew from {source!r}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sklearn.utils import check_consistent_length, get_tags
 from zeroshot._linear import blocks
 from zeroshot.metrics import SCORERS
 from zeroshot.metrics._scorers import named_scorer, needs_probabilities
+from zeroshot.model_selection._kept_folds import cross_validate_kept
 from zeroshot.model_selection._one_pass import (
     OnePass,
     refitting_is_cheaper,
@@ -41,6 +43,7 @@ def cross_validate_classes(
     return_train_score: bool = False,
     return_estimator: bool = False,
     return_indices: bool = False,
+    checkpoint: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Evaluate an estimator by cross-validation over classes, in one pass where that is possible.
 
@@ -78,6 +81,9 @@ def cross_validate_classes(
     return_train_score, return_estimator, return_indices : bool, default=False
         Whether to return these too. Training scores read all of X in each fold, and fitted
         estimators are all kept.
+    checkpoint : path, optional
+        Folder that keeps the scores of each fold, so that the same call resumes after an
+        interruption, such as a killed worker. Folds are then fitted anew, each by itself.
 
     Returns
     -------
@@ -90,7 +96,8 @@ def cross_validate_classes(
     ------
     ValueError
         There are no folds, or one has no training or no test rows; X is not finite; there are no
-        labels, or no such scorer; or what ``cross_validate`` raises.
+        labels, or no such scorer; `checkpoint` is given, and estimators or indices are to be
+        returned; or what ``cross_validate`` raises.
     TypeError
         `estimator` is a class, or cannot be fitted.
 
@@ -137,6 +144,15 @@ def cross_validate_classes(
         "return_estimator": return_estimator,
         "return_indices": return_indices,
     }
+    if checkpoint is not None:
+        if return_estimator or return_indices:
+            raise ValueError(
+                f"{OWNER}: checkpoint keeps scores only. Leave out return_estimator and "
+                "return_indices, or checkpoint."
+            )
+        return cross_validate_kept(
+            checkpoint, estimator, X, y, scoring, n_jobs=n_jobs, options=options
+        )
     reason = why_not(estimator, X, y)
     if reason is None and needs_probabilities(scoring):
         reason = _why_not_probabilities(estimator)

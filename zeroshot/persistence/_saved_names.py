@@ -20,6 +20,7 @@ INTERFACES = {
 }
 INSIDE = {
     "BlendRule": "zeroshot.estimators._few_shot:BlendRule",
+    "RegressionPart": "zeroshot.estimators._few_shot_regression:RegressionPart",
     "ClassKernel": "zeroshot.estimators._class_regression:ClassKernel",
     "ClassRegression": "zeroshot.estimators._class_regression:ClassRegression",
     "ColumnZScore": "zeroshot.estimators._hubness:ColumnZScore",

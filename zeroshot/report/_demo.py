@@ -154,7 +154,7 @@ def write_demo_report(
     FileExistsError: write_demo_report: ... exists. Pass overwrite=True to replace a report.
     """
     check_target(folder, FILES, overwrite=overwrite, owner="write_demo_report")
-    record = full_record(about)
+    record = full_record(about, folder)
     shown = _page(results, record)
     return write_folder(folder, shown, (FIGURES, results), record, overwrite=overwrite)
 

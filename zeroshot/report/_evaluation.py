@@ -122,7 +122,7 @@ def write_evaluation_report(
             f"{OWNER}: y has {len(y):,} labels, and result is of {result.settings['n_samples']:,} "
             "samples. Pass the X and y that were evaluated."
         )
-    record = full_record(about)
+    record = full_record(about, folder)
     k = min(K, result.settings["n_candidates"])
     final, labels, scores = top_labels(estimator, X, k, owner=OWNER)
     answers = Answers(y, labels, scores, _images(X) if images is None else images)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zeroshot._utils._files import atomic_folder, other_files
-from zeroshot._utils._provenance import RECORD, as_json, made_now
+from zeroshot._utils._files import atomic_folder, final_place, other_files
+from zeroshot._utils._provenance import RECORD, as_json, made_now, relative_paths
 from zeroshot.report._page import pairs, paragraph, section, table
 
 MAX_LISTED = 100
@@ -40,9 +40,13 @@ def check_target(folder: str | os.PathLike, own: set[str], *, overwrite: bool, o
         raise FileExistsError(f"{owner}: {folder} is a file. Choose another folder.")
 
 
-def full_record(about: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the record of a report: `about`, and the entries of every record."""
-    return {**made_now(), "seeds": {}, "weights": {}, **(about or {})}
+def full_record(about: Mapping[str, Any] | None, folder: str | os.PathLike) -> dict[str, Any]:
+    """Return the record of a report: `about`, and the entries of every record.
+
+    Paths are relative to the folder of the report.
+    """
+    record = {**made_now(), "seeds": {}, "weights": {}, **(about or {})}
+    return relative_paths(record, final_place(folder))
 
 
 def write_folder(
@@ -55,6 +59,7 @@ def write_folder(
 ) -> Path:
     """Write the page, the metrics (file name and content) and the record, or nothing."""
     name, content = figures
+    content = relative_paths(content, final_place(folder))
     with atomic_folder(folder, overwrite=overwrite) as new:
         (new / PAGE).write_text(page, encoding="utf-8")
         (new / name).write_text(as_json(content), encoding="ascii")

@@ -1,0 +1,142 @@
+"""fit_dataset: what fit gives on all rows, from files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from zeroshot import (
+    ALEClassifier,
+    DeViSEClassifier,
+    EmbeddingRegressor,
+    ESZSLClassifier,
+    HashEmbedding,
+    SAEClassifier,
+)
+from zeroshot.scale import FeaturesDataset, fit_dataset
+
+RNG = np.random.default_rng(0)
+N, D = 230, 12
+Y = RNG.choice(["ant", "bee", "cat", "dog", "elk"], N)
+X = (RNG.normal(size=(N, D)) * np.arange(1, D + 1) + 40).astype(np.float32)
+X[:, 3] = 7  # constant: a scaler leaves it as it is
+EMBEDDING = HashEmbedding(6)
+
+
+def write(folder, X=X, y=Y, n_files=5, **columns):
+    folder.mkdir(exist_ok=True)
+    for number, rows in enumerate(np.array_split(np.arange(len(X)), n_files)):
+        features = pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(X[rows].ravel()), X.shape[1]
+        )
+        labels = [y[row] for row in rows]
+        table = pyarrow.table(
+            {"features": features, "label": pyarrow.array(labels, pyarrow.string())}
+        )
+        pyarrow.parquet.write_table(table, folder / f"part-{number}.parquet", row_group_size=20)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "features")
+
+
+def assert_same(one, other):
+    for name, value in vars(other).items():
+        if name.endswith("_") and isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            np.testing.assert_allclose(getattr(one, name), value, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ESZSLClassifier(EMBEDDING, gamma=2),
+        DeViSEClassifier(EMBEDDING, loss="mse"),
+        SAEClassifier(EMBEDDING),
+        EmbeddingRegressor(EMBEDDING),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_the_result_is_that_of_fit(model, folder):
+    found = fit_dataset(model, folder)
+    assert not hasattr(model, "n_features_in_"), "the given estimator is not changed"
+    expected = model.fit(X.astype(np.float64), Y)
+    assert_same(found, expected)
+    if hasattr(found, "classes_"):
+        np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [Normalizer()],
+        [StandardScaler()],
+        [StandardScaler(with_mean=False)],
+        [StandardScaler(with_std=False)],
+        [Normalizer(), StandardScaler()],
+    ],
+    ids=str,
+)
+def test_steps_before_are_fitted_in_the_same_pass(before, folder):
+    model = make_pipeline(*before, ESZSLClassifier(EMBEDDING))
+    found, expected = fit_dataset(model, folder), model.fit(X.astype(np.float64), Y)
+    for (_, one), (_, other) in zip(found.steps, expected.steps, strict=True):
+        assert_same(one, other)
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+    np.testing.assert_allclose(found[:-1].transform(X), expected[:-1].transform(X), rtol=1e-5)
+
+
+def test_files_are_summed_up_in_groups_and_more_rows_are_added(tmp_path):
+    folder = write(tmp_path / "many", n_files=40)
+    found = fit_dataset(ESZSLClassifier(EMBEDDING), folder)
+    more = RNG.normal(size=(20, D)) + 40
+    found.partial_fit(more, ["ant", "fox"] * 10)
+    both = ESZSLClassifier(EMBEDDING).fit(
+        np.concatenate([X.astype(np.float64), more]), [*Y, *["ant", "fox"] * 10]
+    )
+    assert_same(found, both)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (ALEClassifier(EMBEDDING), "ALEClassifier does not learn from sums.*partial_fit on the"),
+        (DeViSEClassifier(EMBEDDING), "DeViSEClassifier does not learn from sums"),
+        (
+            make_pipeline(StandardScaler(), Normalizer(), ESZSLClassifier(EMBEDDING)),
+            "rows of unit length after a StandardScaler need the scaled rows.*second pass",
+        ),
+        (make_pipeline(PCA(2), ESZSLClassifier(EMBEDDING)), "got PCA. Apply other steps when"),
+    ],
+)
+def test_what_cannot_be_fitted_in_one_pass_is_refused(model, message, folder):
+    with pytest.raises(TypeError, match=f"fit_dataset: .*{message}"):
+        fit_dataset(model, folder)
+
+
+def test_bad_files(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="FeaturesDataset: there is no parquet file"):
+        fit_dataset(ESZSLClassifier(EMBEDDING), tmp_path / "none")
+    with pytest.raises(ValueError, match="has no column 'rows'. Its columns are 'features', 'lab"):
+        FeaturesDataset(folder, column="rows")
+    missing = [None if row % 7 == 0 else label for row, label in enumerate(Y)]
+    with pytest.raises(ValueError, match=r"\d+ rows of .*part-0.parquet have no 'label'"):
+        fit_dataset(ESZSLClassifier(EMBEDDING), write(tmp_path / "gaps", y=missing))
+    wrong = X.copy()
+    wrong[5, 2] = np.nan
+    with pytest.raises(ValueError, match="part-0.parquet holds NaN or infinity"):
+        fit_dataset(ESZSLClassifier(EMBEDDING), write(tmp_path / "nan", X=wrong))
+    write(folder, X=X[:, :4], n_files=1)
+    with pytest.raises(ValueError, match=r"have 2 widths \(\[4, 12\]\)"):
+        FeaturesDataset(folder)
+    empty = pyarrow.table({"features": pyarrow.array([], pyarrow.list_(pyarrow.float32(), 3))})
+    (tmp_path / "empty").mkdir()
+    pyarrow.parquet.write_table(empty, tmp_path / "empty" / "part-0.parquet")
+    with pytest.raises(ValueError, match="features is empty"):
+        fit_dataset(ESZSLClassifier(EMBEDDING), tmp_path / "empty")

@@ -1,0 +1,207 @@
+"""What is computed for one partition, on whichever machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from zeroshot._utils._pipelines import final_and_input
+from zeroshot.scale._output import OutputDataset
+from zeroshot.scale._sources import Item, Partition, check_keys
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to compute for each partition: small, because it travels to the workers.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the caller, for the messages.
+    model : str
+        Folder of the saved model, which every worker must reach.
+    digest : str
+        SHA-256 of its files.
+    output : str
+        Where the rows go.
+    columns : tuple of str
+        Other values that are kept.
+    dtype : str
+        Of features.
+    k : int
+        Labels per image; 0 for features.
+    chunk : int
+        Images in memory at a time.
+    device, precision : str
+        Of the network.
+    raises : bool
+        Whether an image that cannot be read ends the partition.
+    """
+
+    owner: str
+    model: str
+    digest: str
+    output: str
+    columns: tuple[str, ...]
+    dtype: str
+    k: int
+    chunk: int
+    device: str
+    precision: str
+    raises: bool
+
+
+def run_partition(task: Task, partition: Partition, number: int) -> dict[str, Any]:
+    """Compute and write one partition; return its numbers of images and errors, and seconds."""
+    import pyarrow
+
+    start = time.perf_counter()
+    model = opened(task.model, task.digest, task.device, task.precision)
+    parts, errors, keys = [], [], []
+    for chunk in _chunks(partition.read(), task.chunk):
+        keys += [item.key for item in chunk]
+        good, values, failed = computed(model, chunk, task.k)
+        errors += failed
+        if task.raises and failed:
+            key, reason = failed[0]
+            raise ValueError(f"{task.owner}: {key} cannot be read: {reason}")
+        if good:
+            parts.append(_table(task, good, values))
+    check_keys(keys, owner=f"{task.owner}: {partition.name}")
+    width = model.width if not task.k else 0
+    table = pyarrow.concat_tables(parts) if parts else _table(task, [], empty(width, task.k))
+    about = {
+        "n": len(keys),
+        "n_errors": len(errors),
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    output = OutputDataset(task.output, owner=task.owner)
+    output.write_part(number, table, errors, about)
+    return about
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that is ready: what extracts features, and what follows it."""
+
+    backbone: Any
+    rest: Any
+
+    @property
+    def width(self) -> int:
+        """Length of the rows that ``transform`` gives."""
+        width = self.backbone.n_features_out_
+        return width if self.rest is None else self.rest.transform(np.zeros((1, width))).shape[1]
+
+
+@lru_cache(maxsize=2)
+def opened(folder: str, digest: str, device: str, precision: str) -> Opened:
+    """Return the model of a folder, opened once per process.
+
+    Raises
+    ------
+    ValueError
+        The folder holds another model than when the plan was made.
+    """
+    import zeroshot
+    from zeroshot.scale._output import digest_of
+
+    if digest_of(folder) != digest:
+        raise ValueError(f"The model in {folder} has changed since the plan was made.")
+    first, rest = split(zeroshot.load(folder))
+    return Opened(first.set_params(device=device, precision=precision, progress=False), rest)
+
+
+def split(model: Any) -> tuple[Any, Any]:
+    """Return the backbone that a model begins with, and the steps behind it or None.
+
+    Raises
+    ------
+    TypeError
+        It does not begin with a backbone.
+    """
+    from sklearn.pipeline import Pipeline
+
+    from zeroshot.backbones._features import ImageFeatures
+
+    first = model[0] if isinstance(model, Pipeline) else model
+    if not isinstance(first, ImageFeatures):
+        raise TypeError(
+            f"The model begins with a {type(first).__name__}, which does not take images. Pass "
+            "TimmFeatures(), or a pipeline that begins with it."
+        )
+    return first, model[1:] if isinstance(model, Pipeline) and len(model) > 1 else None
+
+
+def computed(
+    model: Opened, chunk: list[Item], k: int
+) -> tuple[list[Item], Any, list[tuple[str, str]]]:
+    """Return the items that could be read, their values, and the keys and errors of the others."""
+    errors = [(item.key, item.error) for item in chunk if item.error]
+    given = [item for item in chunk if not item.error]
+    if not given:
+        return [], None, errors
+    found = model.backbone.extract([item.image for item in given])
+    errors += [(given[row].key, str(error)) for row, error in found.errors.items()]
+    good = [given[row] for row in found.indices]
+    if not good:
+        return [], None, errors
+    features = found.features
+    if k:
+        final, rows = final_and_input(model.rest, features)
+        values: Any = final.predict_top_k(rows, k=k)
+    else:
+        values = features if model.rest is None else model.rest.transform(features)
+    return good, values, errors
+
+
+def empty(width: int, k: int) -> Any:
+    """Return the values of no image."""
+    if k:
+        return np.empty((0, k), dtype=np.str_), np.empty((0, k))
+    return np.empty((0, width), dtype=np.float32)
+
+
+def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while chunk := list(islice(items, size)):
+        yield chunk
+
+
+def _table(task: Task, items: list[Item], values: Any) -> Any:
+    """Return rows as an Arrow table: the key, other columns, then features or labels."""
+    import pyarrow
+
+    columns: dict[str, Any] = {"key": pyarrow.array([item.key for item in items], pyarrow.string())}
+    for name in task.columns:
+        columns[name] = _column([item.columns.get(name) for item in items])
+    if task.k:
+        labels, scores = values
+        columns["labels"] = _lists(labels.ravel(), task.k, str(labels.dtype.kind))
+        columns["scores"] = _lists(scores.astype(np.float64).ravel(), task.k, "f")
+    else:
+        rows = np.ascontiguousarray(values, dtype=task.dtype)
+        columns["features"] = pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(rows.ravel()), rows.shape[1]
+        )
+    return pyarrow.table(columns)
+
+
+def _column(values: list[Any]) -> Any:
+    """Return a column of other values as text: the same type in every partition."""
+    import pyarrow
+
+    return pyarrow.array([None if x is None else str(x) for x in values], pyarrow.string())
+
+
+def _lists(values: np.ndarray, size: int, kind: str) -> Any:
+    import pyarrow
+
+    kinds = {"f": pyarrow.float64(), "i": pyarrow.int64(), "u": pyarrow.int64()}
+    inner = pyarrow.array(values.tolist(), kinds.get(kind, pyarrow.string()))
+    return pyarrow.FixedSizeListArray.from_arrays(inner, size)
