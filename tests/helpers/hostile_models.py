@@ -52,6 +52,7 @@ from zeroshot import (
     SourceHead,
     TimmFeatures,
     Training,
+    TransductiveClassifier,
     WordNetEmbedding,
     WordNetSimilarity,
     WordVectorSimilarity,
@@ -120,6 +121,7 @@ def estimators() -> dict[str, Any]:
         DummyZeroShotClassifier(hashed, **unseen),
         CalibratedStacking(ridge, calibration=0.1, cv=GeneralizedClassKFold(2)),
         RejectOption(ridge, coverage=0.5),
+        TransductiveClassifier(ridge, weight=0.2, least_images=1.0),
         SimilarityClassifier(None, by_vector, **unseen),
         HeadRegressionClassifier(head, [hashed, path], **unseen),
         PrototypeRegressionClassifier(table, hubness="zscore", **unseen),
@@ -144,7 +146,9 @@ def estimators() -> dict[str, Any]:
     models = {}
     for number, estimator in enumerate(fitted):
         models[f"{number} {type(estimator).__name__}"] = estimator.fit(X, y)
+    many = np.concatenate([X + 0.1 * rng.normal(size=X.shape) for _ in range(8)])
     others = [
+        FewShotClassifier(ConSEClassifier(head, hashed), **unseen).fit(many, np.tile(y, 8)),
         DeViSEClassifier(hashed, loss="mse").partial_fit(X, y),
         EmbeddingRegressor().fit(X, X[:, :2]),
         OpenLabelClassifier(head, label_embedding=hashed, **unseen).fit(),

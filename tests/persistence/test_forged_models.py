@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import warnings
 from collections.abc import Callable
@@ -128,14 +129,14 @@ def test_what_does_not_fit_together_is_refused(what: str, tmp_path: Path) -> Non
     assert caught.value.attribute.startswith(attribute)
 
 
-@pytest.mark.parametrize("number", [np.nan, -np.inf])
-def test_no_array_of_weights_may_be_infinite(number: float, tmp_path: Path) -> None:
+def test_no_array_of_weights_may_be_infinite(tmp_path: Path) -> None:
+    numbers = itertools.cycle([np.nan, np.inf, -np.inf])
     for config, arrays in sound_models().values():
         for key, array in arrays.items():
             if array.dtype.kind != "f" or not array.size:
                 continue
             changed = array.copy()
-            changed.reshape(-1)[-1] = number
+            changed.reshape(-1)[-1] = next(numbers)
             write(tmp_path / "model", config, arrays_to_bytes({**arrays, key: changed}))
             with pytest.raises(ModelFormatError):
                 zeroshot.load(tmp_path / "model")
