@@ -275,7 +275,7 @@ def test_user_input_never_meets_an_assert(path):
 
 
 PICKLERS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-HARMLESS = {"UnpicklingError", "Parallel", "delayed", "hash"}  # an error to catch; joblib writes only
+HARMLESS = {"UnpicklingError", "Parallel", "delayed", "hash"}  # joblib only writes
 
 
 @in_every_module
