@@ -29,7 +29,7 @@ from zeroshot import (
 )
 from zeroshot._utils._decoding import Limits
 from zeroshot._utils._images import read_image
-from zeroshot.datasets import fetch_cifar100, fetch_xlsa17, load_image_folder
+from zeroshot.datasets import fetch_awa1, fetch_cifar100, fetch_xlsa17, load_image_folder
 from zeroshot.exceptions import (
     LabelWarning,
     Remedy,
@@ -156,6 +156,13 @@ def stray(folder: Path) -> Path:
     return folder / "stray"
 
 
+def no_numbers(folder: Path) -> Path:
+    """Return a file that is CSV where numbers alone are expected."""
+    path = folder / "table.txt"
+    path.write_text("name,black\n")
+    return path
+
+
 def numbered(folder: Path) -> Path:
     for name in ("0", "1"):
         (folder / "numbered" / name).mkdir(parents=True)
@@ -224,6 +231,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | BaseExcept
             lambda: fetch_cifar100(data_home=folder, download_if_missing=False)
         ),
         "a benchmark that is not there": raised(lambda: fetch_xlsa17("AWA2", data_home=folder)),
+        "features that are not there": raised(lambda: fetch_awa1(data_home=folder)),
+        "a table that is not of numbers": raised(
+            lambda: AttributeTable.from_file(no_numbers(folder), labels=["lion"])
+        ),
     }
 
 
