@@ -20,6 +20,7 @@ from zeroshot import (
     HeadRegressionClassifier,
     SourceHead,
     TransductiveClassifier,
+    evaluate_zero_shot,
     load,
     save,
 )
@@ -247,6 +248,8 @@ def test_images_of_skewed_batches_are_drawn_as_asked():
 def test_it_says_that_it_sees_the_test_images():
     assert repr(TransductiveClassifier(eszsl())).endswith("(sees the test images)")
     assert "sees the test images" in TransductiveClassifier.__doc__
+    table = str(evaluate_zero_shot(GIVEN, NEW, TRUTH, n_bootstrap=0))
+    assert table.startswith("TransductiveClassifier (sees the test images): ")
 
 
 @pytest.mark.parametrize(

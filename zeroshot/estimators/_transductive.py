@@ -198,6 +198,9 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
                 f"{cls.__name__}: mean_ must have n_features={n_features}, got {sizes['n_inner']}."
             )
 
+    _caveat: ClassVar[str] = " (sees the test images)"
+    """What stands after the name of the class wherever it is printed."""
+
     def __init__(
         self,
         estimator: Any,
@@ -210,7 +213,7 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
         self.least_images = least_images
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        return f"{super().__repr__(N_CHAR_MAX)} (sees the test images)"
+        return super().__repr__(N_CHAR_MAX) + self._caveat
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the classifier, learn how images of one class differ, and choose what is "auto".

@@ -174,7 +174,7 @@ def evaluate_zero_shot(
     figures.add_parts(means["mean_class_accuracy"], points)
     figures.add_ranked(ranked, means)
     figures.add_confidence(asking, float(set_coverage))
-    result = figures.result(type(final).__name__)
+    result = figures.result(type(final).__name__ + getattr(final, "_caveat", ""))
     if no_training is None:
         return result
     return _beside(
