@@ -154,6 +154,7 @@ def test_the_report_folder_holds_a_page_the_figures_and_their_record(
     assert (record["images"]["read"], record["images"]["skipped"]) == (3, 1)
 
 
+@pytest.mark.slow  # two demos
 def test_the_demo_repeats_itself(printed: tuple[dict, Path], small: None) -> None:
     first = json.loads(printed[0]["out"])
     again = demo.run_demo(n_jobs=1, progress=False)
@@ -378,6 +379,7 @@ def test_the_mean_embedding_of_the_other_classes_is_the_control_of_the_issue() -
 # --- the figures to reach --------------------------------------------------------------------
 
 
+@pytest.mark.slow  # many demos
 def test_unseen_classes_are_named_as_often_as_they_should_be(
     features: tuple[np.ndarray, np.ndarray],
     record_testsuite_property: Callable[[str, object], None],

@@ -306,6 +306,8 @@ OF_DATA = {
         "a result, made by the function that returns it",
     ),
     "RidgeSolution": "a result, made by LinearSystem.ridge",
+    **dict.fromkeys(("Embed", "Predict"), "a callable for engines; the model is checked by load"),
+    "FeaturesDataset": "files, which are opened at once: tests/scale/test_fit_dataset.py",
 }
 
 

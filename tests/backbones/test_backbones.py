@@ -716,7 +716,7 @@ def test_broken_files_of_weights(tmp_path: Path) -> None:
     save_file(timm.create_model(TINY).state_dict(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(IntegrityError, match="no sound file of weights.*Fetch it again"):
+    with pytest.raises(IntegrityError, match="not a sound file of weights.*Fetch it again"):
         _tiny(weights=path).fit()
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(IntegrityError, match="not those of 'test_efficientnet'"):

@@ -238,7 +238,7 @@ def test_bad_files(make: Any, folder: Path, weights: Path, tmp_path: Path) -> No
         make(tmp_path, None)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(IntegrityError, match="no sound file of weights"):
+    with pytest.raises(IntegrityError, match="not a sound file of weights"):
         make(folder, broken)
     pickled = tmp_path / "pickled.pth"
     torch.save(torch.nn.Linear(2, 2), pickled)

@@ -759,6 +759,7 @@ def test_demo_prints_a_table_and_writes_the_report(
     assert {"date", "versions", "platform", "source"} <= set(record)
 
 
+@pytest.mark.slow  # two demos
 def test_a_second_demo_takes_another_folder(
     run_demo: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

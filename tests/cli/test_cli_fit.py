@@ -155,7 +155,11 @@ def test_every_estimator_is_fitted_and_names_other_labels(
 
 
 @pytest.mark.parametrize(
-    "name", ["ridge", "devise", "eszsl", "sae", "ale", "sje", "conse", "fewshot", "ensemble"]
+    "name",
+    [
+        *("ridge", "devise", "eszsl", "sae", "ale", "sje", "conse"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("fewshot", "ensemble")),
+    ],
 )
 def test_every_estimator_is_calibrated(name: str, photos: Path, tmp_path: Path, capsys) -> None:
     folder = tmp_path / "model"
@@ -672,6 +676,7 @@ def test_evaluate_offers_the_folders_classes_too(
     assert {"best_constant", "random_label"} <= set(result["figures"]["unseen_accuracy"])
 
 
+@pytest.mark.slow  # two calibrated models
 @pytest.mark.data
 def test_evaluate_says_what_calibration_would_give(
     data_home, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch

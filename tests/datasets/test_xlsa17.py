@@ -602,9 +602,9 @@ def test_the_example_takes_names_in_any_case_and_refuses_others(
     assert study.main(["aPY", "cub", "--data-home", str(tmp_path)]) == {}
     assert "APY: loader tested" in capsys.readouterr().out
     with pytest.raises(SystemExit) as caught:
-        study.main(["AWA1", "CUB", "--data-home", str(tmp_path)])
+        study.main(["AWA3", "CUB", "--data-home", str(tmp_path)])
     assert caught.value.code == 2
-    assert "no set is called AWA1; there are SUN, CUB, AWA2, APY" in capsys.readouterr().err
+    assert "no set is called AWA3; there are SUN, CUB, AWA1, AWA2, APY" in capsys.readouterr().err
 
 
 def test_published_harmonic_means_fit_the_published_accuracies(study: ModuleType) -> None:

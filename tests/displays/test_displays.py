@@ -799,7 +799,7 @@ def test_displays_are_made_as_those_of_scikit_learn(display):
     parameters = list(inspect.signature(display.from_estimator).parameters.values())
     assert parameters[0].name == "estimator" and parameters[-1].name == "ax"
     assert not any(each.kind is each.VAR_KEYWORD for each in parameters)
-    made = [name for name in vars(display) if name.startswith("from_estimator")]
+    made = [name for name in dir(display) if name.startswith("from_estimator")]
     assert made == ["from_estimator"]
 
 

@@ -38,6 +38,11 @@ CLASSES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _studies_import_each_other(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "studies"))
+
+
 def load_example(name: str) -> ModuleType:
     folder = "examples" if (ROOT / "examples" / f"{name}.py").exists() else "studies"
     spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
@@ -349,6 +354,7 @@ def test_displays_example_draws_images_of_the_archive(data_home, tmp_path):
     assert_drawn(load_example("displays").main(str(tmp_path), names, preset="tiny"), names)
 
 
+@pytest.mark.slow  # a training
 @pytest.mark.data
 def test_python_of_the_fine_tuning_page_runs(few_images):
     (block,) = re.findall(
@@ -412,6 +418,7 @@ def test_own_photos_example_never_loses_to_no_training(data_home, capsys):
     assert table["ridge"]["less no training"][example.TASKS[0]][0] < -0.1
 
 
+@pytest.mark.slow  # a study
 @pytest.mark.data
 def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(ROOT / "studies"))

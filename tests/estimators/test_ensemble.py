@@ -341,6 +341,7 @@ def load_study(monkeypatch):
     return load
 
 
+@pytest.mark.slow  # a whole study, small
 def test_the_study_puts_the_map_and_the_head_together_above_either(load_study, tmp_path):
     study = load_study("ensemble")
     study.GRID = {"deviseclassifier__alpha": [10], "deviseclassifier__gamma": [2]}

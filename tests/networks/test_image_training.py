@@ -500,6 +500,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow  # many trainings
 def test_a_killed_run_ends_with_the_same_weights_to_the_last_bit(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(SCRIPT))

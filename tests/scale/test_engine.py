@@ -110,6 +110,7 @@ def test_workers_write_the_same_bytes(photos, whole, cluster, tmp_path):
     np.testing.assert_array_equal(here.coef_, there.coef_)
 
 
+@pytest.mark.slow  # three workers die, and others start
 def test_a_partition_is_tried_again_after_its_worker_died(cluster, tmp_path):
     given = {number: (str(tmp_path / f"{number}"), number) for number in range(3)}
     Path(given[0][0]).touch()

@@ -54,6 +54,7 @@ def record(study: ModuleType, data: Any, folder: Path) -> dict:
     return study.main(arguments)
 
 
+@pytest.mark.slow  # a whole study, small
 def test_every_depth_and_method_stands_beside_the_controls(record: dict) -> None:
     curve = record["curves"]["all classes"]
     rows = [name.split(", ") for name in curve["scores"]]

@@ -91,6 +91,7 @@ def test_neighbor_curves_go_from_one_source_to_all(results: tuple[dict, Path]) -
         assert {len(scores) for scores in by_relation.values()} == {10}, name
 
 
+@pytest.mark.slow  # a whole study, small
 @pytest.mark.data
 def test_a_folder_of_synsets_is_a_task(data_home: Path, study: ModuleType, tmp_path: Path) -> None:
     """The paper's own protocol: random crops to train on, middle crops to test on."""

@@ -633,12 +633,12 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
     """Return the rule with the trust in the means that training images justify.
 
     A strong prior is hard to improve, and Fisher's weights assume scores with normal distributions,
-    which those of a confident prior are not. So the means get a share only where they prove it:
-    training images left out of the means are named with each trust, and the best one must have a
-    higher mean class accuracy than the prior alone by more than the standard error of the
+    which those of a confident prior are not. So one that names half of the images of a class or
+    more, on average, stays alone unless the means prove their worth; a weaker one gets the means in
+    full unless these prove harmful. Proof is by training images left out of the means: with another
+    trust, their mean class accuracy must be higher by more than the standard error of the
     difference. Where fewer than half of the classes have two images there is nothing to prove it
-    with: the means are then trusted in full if the prior names less than half of the images of a
-    class on average, and not at all otherwise.
+    with.
 
     Parameters
     ----------
@@ -663,16 +663,16 @@ def with_trust(rule: BlendRule, batches: Batches, image_counts: np.ndarray) -> B
         judged.append(positions)
     codes = np.concatenate(judged)
     n_judged = len(np.unique(codes))
+    base = len(rules) - 1 if (prior_hits / image_counts).mean() < 0.5 else 0
     if 2 * n_judged < n_classes:
-        weak = (prior_hits / image_counts).mean() < 0.5
-        return rules[-1] if weak else rules[0]
+        return rules[base]
     right = np.concatenate(hits, axis=1).astype(np.float64)
     counts = np.bincount(codes)[codes]
     share = 1 / (counts * n_judged)  # of an image in mean class accuracy
     best = int(np.round(right @ share, 12).argmax())  # ties go to the least trust
-    gain = right[best] - right[0]
+    gain = right[best] - right[base]
     error = np.sqrt(np.square(gain).mean() * np.square(share).sum())
-    return rules[best] if round(float(gain @ share - error), 12) > 0 else rules[0]
+    return rules[best if round(float(gain @ share - error), 12) > 0 else base]
 
 
 def _without_itself(

@@ -20,6 +20,8 @@ _OWNER = "vocabulary_words"
 ARRAYS = {"text": np.uint8, "offsets": np.int64, "hashes": np.uint64, "rows": np.int32}
 """The arrays that hold a vocabulary, and their dtypes."""
 
+_REMEMBERED_WORDS = 50_000
+"""Of how many words the rows are remembered."""
 _MATCH_RANK = 200_000
 """Near matches are looked for among this many of the most frequent words."""
 
@@ -70,6 +72,7 @@ class Vocabulary(Sequence[str]):
         ):
             raise IntegrityError("The arrays of a vocabulary do not fit together.")
         self._text, self._offsets, self._hashes, self._rows = text, offsets, hashes, rows
+        self._found: dict[str, int] = {}
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> Vocabulary:
@@ -115,6 +118,14 @@ class Vocabulary(Sequence[str]):
         IntegrityError
             What was read on the way is not what was written.
         """
+        row = self._found.get(word)
+        if row is None:  # labels of one model share words, and are looked up many times
+            if len(self._found) >= _REMEMBERED_WORDS:
+                self._found.clear()
+            row = self._found[word] = self._search(word)
+        return row
+
+    def _search(self, word: str) -> int:
         encoded = word.encode("utf-8", "surrogatepass")
         wanted = np.uint64(_hash(encoded))
         place = int(self._hashes.unchecked.searchsorted(wanted))

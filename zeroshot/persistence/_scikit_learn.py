@@ -37,7 +37,7 @@ _LINEAR: _Table = {
     "classes_": Labels("n_classes", least=2),
     "coef_": Array(_n_rows, "n_features"),
     "intercept_": Array(_n_rows),
-    "n_iter_": Plain(),
+    "n_iter_": Optional(Plain()),  # none after partial_fit
 }
 
 FITTED: dict[str, _Table] = {
@@ -65,7 +65,7 @@ FITTED: dict[str, _Table] = {
     "Pipeline": {},
     "SGDClassifier": {
         **_LINEAR,
-        "t_": Number(at_least=0),
+        "t_": Optional(Number(at_least=0)),
         # of an averaging one, which goes on from them
         **dict.fromkeys(("_average_coef", "_standard_coef"), Optional(Plain())),
         **dict.fromkeys(("_average_intercept", "_standard_intercept"), Optional(Plain())),

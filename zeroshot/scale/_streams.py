@@ -39,7 +39,7 @@ class Embed:
     >>> from zeroshot.scale import Embed
     >>> backbone = zeroshot.TimmFeatures("test_efficientnet", weights=None, image_size=32).fit()
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     zeroshot.save(backbone, f"{folder}/backbone")
+    ...     _ = zeroshot.save(backbone, f"{folder}/backbone")
     ...     images = np.zeros((2, 32, 32, 3), np.uint8)
     ...     rows = Embed(f"{folder}/backbone")({"image": images, "name": np.array(["a", "b"])})
     >>> sorted(rows), rows["features"].shape, rows["error"].tolist()
