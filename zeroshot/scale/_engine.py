@@ -115,7 +115,7 @@ def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner:
 
 
 def _version() -> str:
-    from zeroshot import __version__
+    from zeroshot._version import __version__
 
     return __version__
 

@@ -109,12 +109,12 @@ def opened(folder: str, digest: str, device: str, precision: str) -> Opened:
     ValueError
         The folder holds another model than when the plan was made.
     """
-    import zeroshot
+    from zeroshot.persistence import load
     from zeroshot.scale._output import digest_of
 
     if digest_of(folder) != digest:
         raise ValueError(f"The model in {folder} has changed since the plan was made.")
-    first, rest = split(zeroshot.load(folder))
+    first, rest = split(load(folder))
     return Opened(first.set_params(device=device, precision=precision, progress=False), rest)
 
 
