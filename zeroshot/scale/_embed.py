@@ -15,13 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
 from zeroshot._utils._device import resolve_device, resolve_precision
-from zeroshot._utils._files import atomic_folder, cache_home
+from zeroshot._utils._files import atomic_folder, cache_home, sha256_of
 from zeroshot._utils._optional import import_optional
 from zeroshot._utils._progress import progress_bar
 from zeroshot._utils._validation import check_number, check_option
 from zeroshot.exceptions import PartitionError
+from zeroshot.persistence._format import CONFIG
 from zeroshot.scale._engine import run
-from zeroshot.scale._output import BESIDE, MODEL, OutputDataset, digest_of
+from zeroshot.scale._output import BESIDE, MODEL, OutputDataset
 from zeroshot.scale._partition import Task, run_partition, split
 from zeroshot.scale._sources import EXTRA, Source, open_source
 
@@ -277,7 +278,7 @@ def _task(
     precision = precision.removeprefix("torch.")
     with tempfile.TemporaryDirectory() as work:
         saved = Path(work) / MODEL
-        save(model, saved)
+        sha256 = save(model, saved)
         facts = {
             "kind": "predictions" if k else "features",
             "model": _about_model(first, rest, Path(work) / "rest"),
@@ -288,11 +289,11 @@ def _task(
             "source": source.describe(),
         }  # fmt: skip
         folder.begin(facts, resume=resume)
-        place = _shared(saved, folder)
+        place = _shared(saved, sha256, folder)
     return Task(
         owner=owner,
         model=place,
-        digest=digest_of(place), output=folder.path, columns=columns, dtype=dtype,
+        sha256=sha256_of(Path(place) / CONFIG), output=folder.path, columns=columns, dtype=dtype,
         k=k, chunk=CHUNK, device=str(first.device), precision=precision, raises=raises,
     )  # fmt: skip
 
@@ -312,17 +313,16 @@ def _about_model(backbone: Any, rest: Any, folder: Path) -> dict[str, str]:
     about = {name: repr(value) for name, value in given if name not in _RUNNING}
     about |= {"class": type(backbone).__name__, "weights": backbone.weights_hash_}
     if rest is not None:
-        save(rest, folder)
-        about["steps"] = digest_of(folder)
+        about["steps"] = save(rest, folder)
     return about
 
 
-def _shared(saved: Path, folder: OutputDataset) -> str:
+def _shared(saved: Path, sha256: str, folder: OutputDataset) -> str:
     """Return a folder that holds the model and that workers reach.
 
     It is beside the output or, if that is no folder of this machine, in the user's cache.
     """
-    in_cache = cache_home() / "scale" / digest_of(saved)
+    in_cache = cache_home() / "scale" / sha256
     place = Path(folder.place(BESIDE, MODEL)) if folder.is_local else in_cache
     if not place.is_dir():
         with atomic_folder(place) as new:

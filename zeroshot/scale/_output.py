@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -197,14 +196,6 @@ class OutputDataset:
 def part_name(number: int) -> str:
     """Return the name of the file of a partition."""
     return f"part-{number:06}.parquet"
-
-
-def digest_of(folder: str | os.PathLike) -> str:
-    """Return the SHA-256 of the files of a saved model."""
-    total = hashlib.sha256()
-    for path in sorted(Path(folder).iterdir()):
-        total.update(path.name.encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()
 
 
 def _parquet(table: Any) -> bytes:

@@ -26,8 +26,8 @@ class Task:
         Name of the caller, for the messages.
     model : str
         Folder of the saved model, which every worker must reach.
-    digest : str
-        SHA-256 of its files.
+    sha256 : str
+        Hash of the model, as `save` returns it.
     output : str
         Where the rows go.
     columns : tuple of str
@@ -46,7 +46,7 @@ class Task:
 
     owner: str
     model: str
-    digest: str
+    sha256: str
     output: str
     columns: tuple[str, ...]
     dtype: str
@@ -62,7 +62,7 @@ def run_partition(task: Task, partition: Partition, number: int) -> dict[str, An
     import pyarrow
 
     start = time.perf_counter()
-    model = opened(task.model, task.digest, task.device, task.precision)
+    model = opened(task.model, task.sha256, task.device, task.precision)
     parts, errors, keys = [], [], []
     for chunk in _chunks(partition.read(), task.chunk):
         keys += [item.key for item in chunk]
@@ -101,20 +101,17 @@ class Opened:
 
 
 @lru_cache(maxsize=2)
-def opened(folder: str, digest: str, device: str, precision: str) -> Opened:
+def opened(folder: str, sha256: str, device: str, precision: str) -> Opened:
     """Return the model of a folder, opened once per process.
 
     Raises
     ------
-    ValueError
+    IntegrityError
         The folder holds another model than when the plan was made.
     """
     from zeroshot.persistence import load
-    from zeroshot.scale._output import digest_of
 
-    if digest_of(folder) != digest:
-        raise ValueError(f"The model in {folder} has changed since the plan was made.")
-    first, rest = split(load(folder))
+    first, rest = split(load(folder, sha256=sha256))
     return Opened(first.set_params(device=device, precision=precision, progress=False), rest)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zeroshot.scale._output import digest_of
+from zeroshot._utils._files import sha256_of
+from zeroshot.persistence._format import CONFIG
 from zeroshot.scale._partition import Opened, computed, opened
 from zeroshot.scale._sources import Item
 
@@ -56,7 +58,8 @@ class Embed:
         device: str = "auto",
         precision: str = "float32",
     ) -> None:
-        self._folder, self._digest = os.fspath(model), digest_of(model)
+        self._folder = os.fspath(model)
+        self._sha256 = sha256_of(Path(model) / CONFIG)
         self._image, self._device, self._precision = image, device, precision
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class Embed:
         }
 
     def _model(self) -> Opened:
-        return opened(self._folder, self._digest, self._device, self._precision)
+        return opened(self._folder, self._sha256, self._device, self._precision)
 
     def _columns(
         self, model: Opened, values: Any, rows: np.ndarray, n_rows: int
