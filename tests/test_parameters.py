@@ -307,6 +307,7 @@ OF_DATA = {
     ),
     "RidgeSolution": "a result, made by LinearSystem.ridge",
     **dict.fromkeys(("Embed", "Predict"), "a callable for engines; the model is checked by load"),
+    "Item": "a result, made by a Partition",
     "FeaturesDataset": "files, which are opened at once: tests/scale/test_fit_dataset.py",
 }
 

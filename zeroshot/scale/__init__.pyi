@@ -3,6 +3,8 @@ from ._embed import predict_dataset as predict_dataset
 from ._features import FeaturesDataset as FeaturesDataset
 from ._fit import fit_dataset as fit_dataset
 from ._plan import plan_dataset as plan_dataset
+from ._sources import Item as Item
+from ._sources import Partition as Partition
 from ._sources import Source as Source
 from ._sources import open_source as open_source
 from ._streams import Embed as Embed

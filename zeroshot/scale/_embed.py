@@ -183,12 +183,31 @@ def predict_dataset(
     ------
     TypeError
         `model` does not begin with a backbone, or its last step is not a zero-shot classifier.
-    Exception
+    FileNotFoundError, FileExistsError, BlockingIOError, ValueError, PartitionError
         As `embed_dataset`.
 
     See Also
     --------
-    embed_dataset : Features in place of labels; the example there applies.
+    embed_dataset : Features in place of labels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from zeroshot import ESZSLClassifier, HashEmbedding, TimmFeatures
+    >>> from zeroshot.scale import predict_dataset
+    >>> backbone = TimmFeatures("test_efficientnet", weights=None, image_size=32, random_state=0)
+    >>> model = make_pipeline(backbone, ESZSLClassifier(HashEmbedding(4)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [f"{folder}/{number}.png" for number in range(4)]
+    ...     for number, path in enumerate(paths):
+    ...         Image.fromarray(np.full((40, 40, 3), 60 * number, np.uint8)).save(path)
+    ...     model = model.fit(paths, ["cat", "cat", "dog", "dog"])
+    ...     done = predict_dataset(model, paths, f"{folder}/answers", k=2)
+    >>> done.n_images, done.n_errors
+    (4, 0)
     """
     owner = "predict_dataset"
     check_number(k, owner=owner, name="k", at_least=1, integer=True)

@@ -38,6 +38,12 @@ class Item:
         Other values of the image, such as its label.
     error : str
         Why it could not be fetched.
+
+    Examples
+    --------
+    >>> from zeroshot.scale import Item
+    >>> Item("cat/1.jpg", "photos/cat/1.jpg", {"label": "cat"}).columns["label"]
+    'cat'
     """
 
     key: str
@@ -53,6 +59,10 @@ class Partition(ABC):
     ----------
     name : str
         What messages call it.
+
+    Examples
+    --------
+    `Source` has one.
     """
 
     name: str
@@ -65,7 +75,29 @@ class Partition(ABC):
 class Source(ABC):
     """Images that are read a partition at a time.
 
-    A subclass lists its partitions without reading an image, and describes what it lists.
+    A subclass lists its partitions without reading an image, and describes what it lists. What it
+    returns travels to workers by pickle.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from zeroshot.scale import Item, Partition, Source, open_source
+    >>> class Gray(Partition):
+    ...     def __init__(self, levels):
+    ...         self.name, self.levels = f"levels {levels[0]} and on", levels
+    ...     def read(self):
+    ...         for level in self.levels:
+    ...             file = io.BytesIO()
+    ...             Image.new("L", (8, 8), level).save(file, "png")
+    ...             yield Item(f"gray {level}", file.getvalue())
+    >>> class Grays(Source):
+    ...     def partitions(self, size):
+    ...         return [Gray(range(i, min(i + size, 5))) for i in range(0, 5, size)]
+    ...     def describe(self):
+    ...         return {"kind": "grays", "n": 5}
+    >>> [[item.key for item in part.read()] for part in open_source(Grays()).partitions(3)]
+    [['gray 0', 'gray 1', 'gray 2'], ['gray 3', 'gray 4']]
     """
 
     @abstractmethod

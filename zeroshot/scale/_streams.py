@@ -113,6 +113,28 @@ class Predict(Embed):
         Labels per image.
     image, device, precision
         As in `Embed`.
+
+    Raises
+    ------
+    FileNotFoundError, IntegrityError
+        There is no such model, or it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import zeroshot
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from zeroshot.scale import Predict
+    >>> backbone = zeroshot.TimmFeatures("test_efficientnet", weights=None, image_size=32)
+    >>> classifier = zeroshot.ESZSLClassifier(zeroshot.HashEmbedding(4))
+    >>> images = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
+    >>> model = make_pipeline(backbone, classifier).fit(images, ["cat", "cat", "dog", "dog"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = zeroshot.save(model, f"{folder}/model")
+    ...     rows = Predict(f"{folder}/model", k=2)({"image": images})
+    >>> rows["labels"].shape, rows["scores"].shape
+    ((4, 2), (4, 2))
     """
 
     def __init__(self, model: str | os.PathLike, *, k: int = 1, **options: Any) -> None:
