@@ -75,7 +75,7 @@ SEEDS = (0, 101, 102, 103, 104, 105)
 # Chosen by --choose.
 NO_HEAD = ("ESZSL, kinds", "prototypes, whitened", "prototypes, whitened")
 WITH_TEXT = ("ESZSL, text", "prototypes, text", "prototypes, text")
-WITH_HEAD = (*NO_HEAD[:2], "predicted weights", "predicted weights")
+WITH_HEAD = ("prototypes, whitened", "predicted weights")
 SHRINKAGE = 0.85
 
 Scores = dict[str, np.ndarray]
@@ -250,6 +250,7 @@ def joined(scores: Scores, members: tuple[str, ...]) -> np.ndarray:
     return np.asarray(total)
 
 
+FOUR = ("ESZSL, kinds", "prototypes, whitened", "predicted weights", "predicted weights")
 JOINED = {
     "ESZSL twice and prototypes": ("ESZSL", "ESZSL, glosses", "prototypes"),
     "ESZSL, kinds, and prototypes": ("ESZSL, kinds", "prototypes"),
@@ -259,10 +260,10 @@ JOINED = {
     "ESZSL, prototypes, weights twice": (
         "ESZSL", "prototypes", "predicted weights", "predicted weights"
     ),
-    "whitened, weights": ("prototypes, whitened", "predicted weights"),
-    "ESZSL, kinds, whitened, weights twice": WITH_HEAD,
-    "the same and ConSE": (*WITH_HEAD, "ConSE, words"),
-    "the same and rows": (*WITH_HEAD, "rows by similarity"),
+    "whitened, weights": WITH_HEAD,
+    "ESZSL, kinds, whitened, weights twice": FOUR,
+    "the same and ConSE": (*FOUR, "ConSE, words"),
+    "the same and rows": (*FOUR, "rows by similarity"),
 }  # fmt: skip
 
 

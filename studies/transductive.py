@@ -65,15 +65,16 @@ TITLES = {
 
 GRID: dict[str, tuple[float, ...]] = {
     "SHARE": (0.0, 0.5, 1.0, 2.0),
-    "WEIGHT": (0.2, 0.5, 1.0, 2.0),
-    "SHARPNESS": (30.0, 60.0, 100.0),
+    "FLOOR": (1.0, 3.0),
+    "WEIGHT": (0.2, 0.5, 1.0),
+    "SHARPNESS": (30.0, 60.0),
     "PULL": (2.0, 5.0),
     "TEMPERATURE": (0.35, 0.5),
     "SHRINKAGE": (0.85, 1.0),
 }
 """What ``--choose`` tries for each constant, the others as they are."""
 
-N_FOLDS, N_DRAWS, N_LEARNT = 4, 2, 40
+N_FOLDS, N_DRAWS, N_LEARNT = 3, 1, 40
 """Folds of ``--choose``, batches of each kind, and images of each class to learn from."""
 
 
@@ -112,10 +113,14 @@ def choose() -> dict[str, Any]:
         scores = parts.scores(X[learnt], y[learnt], np.unique(y[test]), X[test], _members())
         true = np.unique(y[test], return_inverse=True)[1]
         batches = {title: list(drawn_batches(y[test], title, number, N_DRAWS)) for title in TITLES}
+        spaces: dict[float, np.ndarray] = {}
         for name, values in GRID.items():
             for value in values:
                 with constant(name, value):
-                    rows = _white(X[learnt], y[learnt], X[test])
+                    if _transductive.SHRINKAGE not in spaces:
+                        white = _white(X[learnt], y[learnt], X[test])
+                        spaces[_transductive.SHRINKAGE] = white
+                    rows = spaces[_transductive.SHRINKAGE]
                     for model, members in MODELS.items():
                         found = gains.setdefault((model, f"{name.lower()} = {value:g}"), {})
                         for title, drawn in batches.items():

@@ -127,7 +127,7 @@ class OpenLabelClassifier(CompositeClassifier):
     label_embedding: LabelEmbedding | None
     regression_: HeadRegressionClassifier | None
 
-    _similarity_scale: ClassVar[float] = 2.0  # τ, chosen as the constants above
+    _similarity_scale = 2.0  # τ, chosen as the constants above
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
