@@ -49,6 +49,7 @@ from zeroshot import TimmFeatures
 from zeroshot.estimators import _transductive
 from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.exceptions import LabelWarning
+from zeroshot.label_embeddings._gloss import has_text_model
 from zeroshot.model_selection import ClassKFold
 from zeroshot.taxonomy import class_synsets
 
@@ -171,7 +172,7 @@ class constant:  # noqa: N801
 def cifar100() -> dict[str, Any]:
     """Return the figures of 20 unseen classes of CIFAR-100, by seeds, model and batch."""
     data = Cifar()
-    _, wanted = wanted_parts(data.parts)
+    _, wanted = wanted_parts(has_text_model())
     constants = {name.lower(): getattr(_transductive, name) for name in GRID}
     found: dict[str, list[Counts]] = {}
     for seed, number, seen, test in class_splits(data.y):
