@@ -125,7 +125,7 @@ def test_commands_of_the_command_line_page_run(data_home, photo_folder, capsys, 
     printed = {line: run_shell_line(line, capsys, monkeypatch) for line in lines}
     commands = {re.search(r"zeroshot (\w+)", line)[1] for line in lines}
     learnt = {"fit", "evaluate", "predict", "embed"}
-    assert commands == {*learnt, "plan", "similar", "labels", "models", "datasets"}
+    assert commands == {*learnt, "plan", "similar", "labels", "models", "datasets", "doctor"}
     assert all(text for line, text in printed.items() if "--output" not in line)
     for output in ("features.npz", "answers.parquet", "vectors.parquet"):
         assert Path(output).is_file() and Path(f"{output}.provenance.json").is_file()

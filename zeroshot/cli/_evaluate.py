@@ -152,10 +152,10 @@ def _add_notes(
         listed = ", ".join(map(repr, unknown))
         result.notes.append(f"Left out, because the model does not know them: {listed}.")
     for note in _worse_than_no_training(result):
-        say(f"warning: {note}")
+        say(note, level="warning")
         result.notes.append(note)
     if note := _learnt_from(judged, model):
-        say(f"warning: {note}")
+        say(note, level="warning")
         result.notes.insert(0, note)
     if note := _won_by_one_kind(result, model):
         result.notes.append(note)
