@@ -148,6 +148,10 @@ _READING = (
         metavar="S", show_default="20", help="for decoding one AVIF, HEIC or JPEG 2000 image",
     ),
     click.option(
+        "--cache", is_flag=True,
+        help="keep features by the content of the image, and compute only those of new images",
+    ),
+    click.option(
         "--progress/--no-progress", default=None, show_default="on work of some seconds",
         help="progress bars on stderr",
     ),
@@ -253,7 +257,8 @@ def device_options(args: SimpleNamespace) -> dict[str, Any]:
 def network_options(args: SimpleNamespace) -> dict[str, Any]:
     """Return the options of a network for images as its parameters."""
     progress = "auto" if args.progress is None else args.progress
-    return {**device_options(args), **reading_options(args), "progress": progress}
+    cache = args.cache or None
+    return {**device_options(args), **reading_options(args), "progress": progress, "cache": cache}
 
 
 def reading_options(args: SimpleNamespace) -> dict[str, Any]:

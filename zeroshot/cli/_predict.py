@@ -48,8 +48,8 @@ from zeroshot.exceptions import UnknownLabelError
 HELP = """Name what is on images, from labels of your own. With --model, by a model that 'zeroshot
 fit' wrote, from its own classes or any others. Without, by no training at all: a network trained on
 ImageNet gets weights for your labels, predicted from what WordNet and their words' vectors say of
-them and of its own classes. Percentages are how likely a label is if one of yours is right. --scores
-shows scores in their place. Only the order of scores matters. They are not probabilities, and each
+them and of its own classes. Percentages are how likely a label is if one of yours is right. CSV
+and JSON also have scores. Only the order of scores matters. They are not probabilities, and each
 model has its own scale."""
 
 EXAMPLES = """examples:
