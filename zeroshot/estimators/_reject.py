@@ -14,7 +14,7 @@ from zeroshot._utils._constraints import Checked, Maybe, Number
 from zeroshot._utils._fitted import NumberOrNan, Part, Sizes
 from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot._utils._validation import check_labels, warn_caller
-from zeroshot._utils._with_candidates import with_candidates
+from zeroshot._utils._whole_models import with_candidates
 from zeroshot.estimators._base import check_share
 from zeroshot.estimators._confidence import right_probability
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
