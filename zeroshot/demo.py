@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -39,7 +43,11 @@ from zeroshot.model_selection import (
 N_SPLITS, N_UNSEEN = 5, 20
 DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
 RIDGE_GRID = {"map__alpha": [3.0, 10.0, 30.0, 100.0]}
-SAMPLE_PHOTOS = ("china.jpg", "flower.jpg")
+PHOTOS = {
+    "zeroshot.datasets": ("data", "photos"),
+    "sklearn.datasets": ("images",),
+}
+"""Folders with the demo's photos, by package. ``credits.json`` in the first one names them all."""
 
 
 def run_demo(
@@ -54,7 +62,7 @@ def run_demo(
     Parameters
     ----------
     images : sequence of str
-        Paths of photos to classify, in addition to scikit-learn's two.
+        Paths of photos to classify, in addition to the eight that ship with the package.
     n_jobs : int, optional
         Number of processes. -1 uses one per processor.
     progress : bool, default=True
@@ -88,7 +96,12 @@ def run_demo(
     start = time.perf_counter()
     backbone = TimmFeatures() if backbone is None else backbone
     with sample_photos() as samples:  # first, so that missing packages raise before the work
-        photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
+        photos, unreadable = name_photos(
+            [*samples, *images], everyday_labels(), backbone=backbone, probabilities=True
+        )
+    for photo in photos:
+        if photo["path"] in samples:
+            photo["credit"] = _credits()[os.path.basename(photo["path"])]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = unseen_classes(parallel, progress=progress)
     results |= excluded_classes(parallel, progress=progress)
@@ -265,6 +278,7 @@ def name_photos(
     device: str = "auto",
     backbone: TimmFeatures | None = None,
     accuracy: float | None = None,
+    probabilities: bool = False,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Classify photos with an open list of labels, without any training.
 
@@ -284,12 +298,15 @@ def name_photos(
         Network, which is fitted here and uses its own device. None uses the default network.
     accuracy : float, optional
         Mark which photos to answer, so that this share of the answers is correct.
+    probabilities : bool, default=False
+        Whether to return the probabilities of the labels as well.
 
     Returns
     -------
     photos : list of dict
-        Dicts with ``path``, ``labels`` (best first) and ``scores``. With `accuracy`, the scores are
-        probabilities, and there is a ``status``, "answered" or "review".
+        Dicts with ``path``, ``labels`` (best first), ``scores``, and ``probabilities`` if they are
+        wanted. With `accuracy`, the scores are probabilities, and there is a ``status``, "answered"
+        or "review".
     unreadable : list of dict
         Dicts with ``path`` and ``error``, for each file that cannot be read.
 
@@ -309,7 +326,13 @@ def name_photos(
     if not len(extracted.indices):
         return [], unreadable
     chosen = [paths[i] for i in extracted.indices]
-    return named(chosen, model, extracted.features, k, accuracy), unreadable
+    photos = named(chosen, model, extracted.features, k, accuracy)
+    if probabilities:
+        columns = {label: place for place, label in enumerate(model.classes_.tolist())}
+        for photo, row in zip(photos, model.predict_proba(extracted.features), strict=True):
+            shares = [float(row[columns[label]]) for label in photo["labels"]]
+            photo["probabilities"] = [round(share, 6) for share in shares]
+    return photos, unreadable
 
 
 def named(
@@ -361,10 +384,25 @@ def everyday_labels() -> list[str]:
 
 @contextmanager
 def sample_photos() -> Iterator[list[str]]:
-    """Yield the paths of the two photos that are part of scikit-learn."""
-    folder = files("sklearn.datasets.images")
+    """Yield the paths of the eight photos of the demo, in alphabetical order.
+
+    Six are part of this package, two of scikit-learn. All are free to use and to redistribute.
+    """
     with ExitStack() as stack:
-        yield [str(stack.enter_context(as_file(folder / name))) for name in SAMPLE_PHOTOS]
+        yield [str(stack.enter_context(as_file(_photo_file(name)))) for name in _credits()]
+
+
+def _photo_file(name: str) -> Traversable:
+    """Return a photo of the demo, from the package that has it."""
+    places = [files(package).joinpath(*parts, name) for package, parts in PHOTOS.items()]
+    return next(place for place in places if place.is_file())
+
+
+@cache
+def _credits() -> dict[str, str]:
+    """Return who made each photo of the demo, and under which licence."""
+    package, parts = next(iter(PHOTOS.items()))
+    return json.loads(files(package).joinpath(*parts, "credits.json").read_text("utf-8"))
 
 
 def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:

@@ -18,10 +18,8 @@ from PIL import Image
 
 from zeroshot import AttributeTable, DeViSEClassifier, evaluate_zero_shot
 from zeroshot._utils._files import atomic_folder, final_place
-from zeroshot.displays import EmbeddingMapDisplay
-from zeroshot.exceptions import MissingDependencyError
 from zeroshot.report import _charts, write_demo_report, write_evaluation_report
-from zeroshot.report._classes import ABOUT_SCORES, Answers, _extremes, worst_and_best
+from zeroshot.report._classes import Answers, _extremes, worst_and_best
 from zeroshot.report._demo import format_table, table_rows
 from zeroshot.report._page import spoken
 
