@@ -168,7 +168,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag == "img":
             self.images.append(dict(attrs))
-        if dict(attrs).get("role") == "img":
+        if tag == "svg" and "role" in dict(attrs):
             self.charts.append(dict(attrs)["aria-label"])
         if "data-kind" in dict(attrs):
             self.cards.append(dict(attrs))

@@ -192,7 +192,9 @@ def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
         )
     if found.n_unknown:
         kinds += f" {found.n_unknown:,} of {len(shown):,} names are not in WordNet, and stand last."
-    return PARTS.chart(drawing(width, height, *parts, alt=alt, kind="matrix"), kinds, "wide-chart")
+    return PARTS.chart(
+        drawing(width, height, *parts, alt=alt, kind="matrix"), kinds, "Confusion matrix"
+    )
 
 
 def _cells(
@@ -457,7 +459,7 @@ def map_of(
     caption += f"Each {apart} has its own colour and shape{more}."
     picture = drawing(axes.width, axes.height, *parts, alt=f"{what}, as points of a plane",
                       kind="map")  # fmt: skip
-    return PARTS.chart(picture, caption, "wide-chart", legend)
+    return PARTS.chart(picture, caption, "Map", legend)
 
 
 def axes_box(axes: Axes) -> Markup:

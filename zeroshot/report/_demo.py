@@ -29,7 +29,7 @@ from zeroshot.report._folder import (
     write_folder,
 )
 from zeroshot.report._gallery import named_photos
-from zeroshot.report._page import charts, demo_terms, page, paragraph, section, table, tiles
+from zeroshot.report._page import PARTS, charts, demo_terms, page, paragraph, section, table, tiles
 from zeroshot.taxonomy import class_synsets
 
 FIGURES = "results.json"
@@ -182,7 +182,7 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         _one_split(results["shown_split"], answers),
         section(
             "Each class left out in turn",
-            charts(_losses(results["relative_losses"]), *_extremes(results["relative_losses"])),
+            charts(_losses(results["relative_losses"]), _extremes(results["relative_losses"])),
         ),
         what_was_run(record, {"Time": f"{results['seconds']:.0f} seconds"}),
         unreadable_images(skipped, len(results["photos"]) + len(skipped)),
@@ -209,8 +209,8 @@ def _figures_in_short(results: Mapping[str, Any]) -> list[tuple[str, str, str]]:
          f"best constant answer: {share('constant_hit_at_5')}"),
         (share("unseen_accuracy_generalized"), "named right if all 100 classes are offered",
          f"chance: {share('chance_accuracy_generalized')}"),
-        (share("seen_accuracy_generalized"), "of new images of the 80 seen classes named right, "
-         "as well", f"chance: {share('chance_accuracy_generalized')}"),
+        (share("seen_accuracy_generalized"), "of new images of the 80 learnt classes then",
+         f"chance: {share('chance_accuracy_generalized')}"),
     ]  # fmt: skip
 
 
@@ -260,11 +260,11 @@ def _losses(changes: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _extremes(losses: Mapping[str, Mapping[str, float]]) -> str:
     """Return tables of the excluded classes with the largest and smallest errors."""
     order = sorted(losses, key=lambda label: losses[label]["model"])
     n = min(N_EXTREME, len(order) // 2)
-    parts: list[str] = []
+    parts = []
     for what, labels in (("largest", order[::-1][:n]), ("smallest", order[:n])):
         rows = [
             (label, *(f"{losses[label][kind]:+.1%}" for kind in ("model", "mean_predictor")))
@@ -272,7 +272,7 @@ def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
         ]
         caption = f"Classes left out with the {what} error"
         parts.append(table(caption, ("class", "ours", "mean label"), rows, numbers=(1, 2), ours=1))
-    return parts
+    return PARTS.column(*parts)
 
 
 def _answer(photo: Mapping[str, Any]) -> str:

@@ -307,7 +307,7 @@ def _figures(result: ZeroShotEvaluation, drawn: Sequence[str]) -> str:
     return section(
         "Figures",
         charts_of(*drawn),
-        table(caption, head, shown, numbers=range(1, len(head)), ours=1),
+        table(caption, ["metric", *head[1:]], shown, numbers=range(1, len(head)), ours=1),
         bullets(remarks(result)),
         evaluation_terms(result),
     )

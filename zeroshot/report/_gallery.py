@@ -131,7 +131,7 @@ def named_photos(photos: Sequence[Mapping[str, Any]], intro: str) -> str:
     Parameters
     ----------
     photos : sequence of dict
-        ``path``, ``labels`` and ``probabilities``, best first, and perhaps a ``credit``.
+        ``path``, ``labels`` and ``probabilities``, best first.
     intro : str
         What they are.
     """
@@ -150,7 +150,6 @@ def named_photos(photos: Sequence[Mapping[str, Any]], intro: str) -> str:
                 (percents[0], _width(photo["probabilities"][0])),
                 others=list(zip(photo["labels"], percents, strict=True))[1:3],
                 file=file,
-                credit=photo.get("credit", ""),
             )
         )
     return PARTS.gallery(intro, cards, [], {})
