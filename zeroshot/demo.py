@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -36,7 +40,11 @@ from zeroshot.model_selection import (
 N_SPLITS, N_UNSEEN = 5, 20
 DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
 RIDGE_GRID = {"map__alpha": [3.0, 10.0, 30.0, 100.0]}
-SAMPLE_PHOTOS = ("china.jpg", "flower.jpg")
+PHOTOS = {
+    "zeroshot.datasets": ("data", "photos"),
+    "sklearn.datasets": ("images",),
+}
+"""Folders with the demo's photos, by package. ``credits.json`` in the first one names them all."""
 
 
 def run_demo(
@@ -51,7 +59,7 @@ def run_demo(
     Parameters
     ----------
     images : sequence of str
-        Paths of photos to classify, in addition to scikit-learn's two.
+        Paths of photos to classify, in addition to the eight that ship with the package.
     n_jobs : int, optional
         Number of processes. -1 uses one per processor.
     progress : bool, default=True
@@ -86,6 +94,9 @@ def run_demo(
     backbone = TimmFeatures() if backbone is None else backbone
     with sample_photos() as samples:  # first, so that missing packages raise before the work
         photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
+    for photo in photos:
+        if photo["path"] in samples:
+            photo["credit"] = _credits()[os.path.basename(photo["path"])]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = unseen_classes(parallel, progress=progress)
     results |= excluded_classes(parallel, progress=progress)
@@ -268,10 +279,25 @@ def everyday_labels() -> list[str]:
 
 @contextmanager
 def sample_photos() -> Iterator[list[str]]:
-    """Yield the paths of the two photos that are part of scikit-learn."""
-    folder = files("sklearn.datasets.images")
+    """Yield the paths of the eight photos of the demo, in alphabetical order.
+
+    Six are part of this package, two of scikit-learn. All are free to use and to redistribute.
+    """
     with ExitStack() as stack:
-        yield [str(stack.enter_context(as_file(folder / name))) for name in SAMPLE_PHOTOS]
+        yield [str(stack.enter_context(as_file(_photo_file(name)))) for name in _credits()]
+
+
+def _photo_file(name: str) -> Traversable:
+    """Return a photo of the demo, from the package that has it."""
+    places = [files(package).joinpath(*parts, name) for package, parts in PHOTOS.items()]
+    return next(place for place in places if place.is_file())
+
+
+@cache
+def _credits() -> dict[str, str]:
+    """Return who made each photo of the demo, and under which licence."""
+    package, parts = next(iter(PHOTOS.items()))
+    return json.loads(files(package).joinpath(*parts, "credits.json").read_text("utf-8"))
 
 
 def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:

@@ -645,7 +645,8 @@ def test_warnings_and_bars_go_to_stderr(
 
 def test_a_real_answer_names_the_sample_photos(capsys: pytest.CaptureFixture) -> None:
     with zeroshot.demo.sample_photos() as photos:
-        argv = ["predict", *photos, "--labels", "flower,temple,motorbike,wine bottle"]
+        chosen = [photo for photo in photos if photo.endswith(("china.jpg", "flower.jpg"))]
+        argv = ["predict", *chosen, "--labels", "flower,temple,motorbike,wine bottle"]
         assert main([*argv, "--k", "2", "--format", "json"]) == 0
     china, flower = json.loads(capsys.readouterr().out)
     assert china["labels"][0] == "temple"

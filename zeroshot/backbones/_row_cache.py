@@ -42,7 +42,7 @@ class RowCache:
     """
 
     def __init__(self, folder: str | os.PathLike | bool, depends_on: Mapping[str, Any]) -> None:
-        home = cache_home() / "features" if folder is True else Path(os.fspath(folder))
+        home = cache_home() / "features" if isinstance(folder, bool) else Path(folder)
         what = repr(sorted({**depends_on, "format": FORMAT}.items()))
         home.mkdir(parents=True, exist_ok=True)
         self._file = home / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.sqlite"

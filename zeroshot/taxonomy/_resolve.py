@@ -53,6 +53,9 @@ from zeroshot.taxonomy._synset import Synset
 N_NEAREST = 10
 """How many of the nearest names are averaged: one may be near by chance, all are too many."""
 
+MAX_CONTEXT = 1000
+"""Labels that are compared with at once: the memory is the number of pairs of senses."""
+
 RARER = 0.9
 """What a sense counts against the one that is listed before it."""
 
@@ -258,6 +261,38 @@ def senses_of(items: Any, *, owner: str, name: str, missing: bool = False) -> li
         if found.hint and len(found.nodes) > 1:
             known[text] = [_choice(text, found, None).synset.node]
     return [known[text] for text in texts]
+
+
+def nodes_in_context(senses: Sequence[list[int]]) -> list[int]:
+    """Return the sense of each label that is nearest to those of the others.
+
+    Of thousands of labels, a thousand evenly spaced ones are compared with.
+
+    Parameters
+    ----------
+    senses : sequence of list of int
+        Nodes of the senses of each label, at least one, the most frequent first.
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy._graph import noun_graph
+    >>> from zeroshot.taxonomy._resolve import nodes_in_context, senses_of
+    >>> senses = senses_of(["tiger", "badger", "lion"], owner="demo", name="labels")
+    >>> [noun_graph().name(node) for node in nodes_in_context(senses)]
+    ['tiger.n.02', 'badger.n.02', 'lion.n.01']
+    """
+    rows = [row for row, nodes in enumerate(senses) if len(nodes) > 1]
+    chosen = [nodes[0] for nodes in senses]
+    if rows and len(senses) > 1:
+        step = -(-len(senses) // MAX_CONTEXT)
+        context = list(senses[::step])
+        for start in range(0, len(rows), MAX_CONTEXT):
+            some = rows[start : start + MAX_CONTEXT]
+            own = np.array([-1 if row % step else row // step for row in some], dtype=np.intp)
+            picked = nearest_senses([senses[row] for row in some], context, own)
+            for row, node in zip(some, picked.tolist(), strict=True):
+                chosen[row] = node
+    return chosen
 
 
 def has_synset(text: str) -> bool:
