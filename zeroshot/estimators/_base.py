@@ -501,13 +501,13 @@ class CandidateClassifier(
         confidence = self._known_confidence()
         allowed = self.classes_[self._answerable()]
         view = self._over(np.union1d(allowed, self._background()))
-        scores = view._class_scores(view._validate(X))
-        check_scores_finite(scores, owner=type(self).__name__)
-        return confidence.doubt(
-            scores,
-            np.isin(view.classes_, self.seen_classes_),
-            np.isin(view.classes_, allowed),
-        )
+        is_seen = np.isin(view.classes_, self.seen_classes_)
+        is_candidate = np.isin(view.classes_, allowed)
+        parts = []
+        for scores in view._score_blocks(view._validate(X)):
+            check_scores_finite(scores, owner=type(self).__name__)
+            parts.append(confidence.doubt(scores, is_seen, is_candidate))
+        return Doubt(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _background(self) -> np.ndarray:
         """Return the labels whose scores the candidates' are weighed against in doubt."""

@@ -85,15 +85,28 @@ def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) 
             yield number, result, None
 
 
-def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
-    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
-    dask = import_optional("dask", owner=owner, extra=EXTRA)
-    threads = max(1, (os.cpu_count() or 1) // (workers or 1))
+def cluster_config(n_workers: int, threads: int | None = None) -> dict[str, Any]:
+    """Return the settings of a cluster on this machine, as ``dask.config.set`` takes them.
+
+    Parameters
+    ----------
+    n_workers : int
+        Processes, each with one task at a time.
+    threads : int, optional
+        Of BLAS and torch in each process; the cores are divided if None.
+    """
+    threads = threads or max(1, (os.cpu_count() or 1) // n_workers)
     environment = {
         f"distributed.nanny.pre-spawn-environ.{name}": str(threads)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
-    stack.enter_context(dask.config.set({**_CONFIG, **environment}))
+    return {**_CONFIG, **environment}
+
+
+def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
+    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
+    dask = import_optional("dask", owner=owner, extra=EXTRA)
+    stack.enter_context(dask.config.set(cluster_config(workers or 1)))
     if scheduler is not None:
         try:
             return stack.enter_context(distributed.Client(scheduler, timeout=TIMEOUT))
