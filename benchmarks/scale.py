@@ -12,9 +12,9 @@ a million rows::
 ``embed`` writes images of CIFAR-100 as files, parquet and tar shards, and computes their features
 at 64 pixels: by `TimmFeatures` in one call, and by `embed_dataset` on workers that run already. It
 plans the run from a sample first. ``memory`` follows the memory of workers while they compute the
-same images again and again. ``kills`` kills workers, and then callers, ten times each. ``fit``
-writes random features of 1,280 columns and 1,000 classes, and compares `fit_dataset` with sums
-taken in one piece. ``predict`` chooses from 10,000 labels for each row.
+same images again and again, at 32 pixels. ``kills`` kills workers, then callers, ten times each.
+``fit`` writes random features of 1,280 columns and 1,000 classes, and compares `fit_dataset` with
+sums taken in one piece. ``predict`` chooses from 10,000 labels for each row.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ from zeroshot.scale import (
     predict_dataset,
 )
 from zeroshot.scale._engine import cluster_config
-from zeroshot.scale._fit import sums_of
 
 N_CLASSES, WIDTH, ROWS_PER_FILE = 1_000, 1_280, 25_000
 N_CANDIDATES, K = 10_000, 5
@@ -275,7 +274,7 @@ class Repeated(Source):
 
 def memory(n_images: int, workers: int) -> Figures:
     """Follow the largest memory of a worker until so many images are done."""
-    backbone = TimmFeatures(image_size=64, progress=False).fit()
+    backbone = TimmFeatures(image_size=32, progress=False).fit()
     found: Figures = {}
     with tempfile.TemporaryDirectory() as name, cluster(workers) as (address, pids):
         folder, own = Path(name), min(n_images, 5_000)
@@ -421,28 +420,25 @@ def fit(n_rows: int, workers: int) -> Figures:
         model = ESZSLClassifier(HashEmbedding(50))
         for share in (4, 2, 1):
             rows = FeaturesDataset(files[: max(1, len(files) // share)])
-            found[f"ESZSL, {len(rows):,} rows"] = timed(partial(fit_dataset, model, rows))
+            fits: list[Any] = []
+            found[f"ESZSL, {len(rows):,} rows"] = timed(
+                lambda rows=rows, fits=fits: fits.append(fit_dataset(model, rows))
+            )
+            (fitted,) = fits
         quarter = FeaturesDataset(files[: max(1, len(files) // 4)])
         ridge = DeViSEClassifier(HashEmbedding(50), loss="mse")
         found[f"ridge, {len(quarter):,} rows"] = timed(partial(fit_dataset, ridge, quarter))
-        origin = np.zeros(WIDTH)
-        one = RowSums.of(rows, rows.column_values("label"), origin=origin)
-        parts = (sums_of(part, "label", None, origin) for part in rows.parts(16))
-        other = next(parts)
-        for part in parts:
-            other = other.merge(part)
+        one = RowSums.of(rows, rows.column_values("label"), origin=fitted.sums_.origin)
         for what in ("gram", "cross", "total"):
-            gap = (
-                abs(getattr(one, what) - getattr(other, what)).max() / abs(getattr(one, what)).max()
-            )
-            found[f"{what} of {len(rows):,} rows beside one piece"] = {"difference": float(gap)}
-        del one, other
-        half = FeaturesDataset(files[: max(1, len(files) // 2)])
+            mine, whole = getattr(fitted.sums_, what), getattr(one, what)
+            gap = float(abs(mine - whole).max() / abs(whole).max())
+            found[f"{what} of {len(rows):,} rows beside one piece"] = {"difference": gap}
+        del one, whole, mine
         for n in dict.fromkeys((1, workers)):
             with cluster(n, threads=1) as (address, pids):
                 fit_dataset(model, FeaturesDataset(files[:1]), scheduler=address)  # warm
-                work = partial(fit_dataset, model, half, scheduler=address)
-                found[f"ESZSL, {len(half):,} rows, {n} workers"] = on_workers(work, pids())
+                work = partial(fit_dataset, model, quarter, scheduler=address)
+                found[f"ESZSL, {len(quarter):,} rows, {n} workers"] = on_workers(work, pids())
     return found
 
 

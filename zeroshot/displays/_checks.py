@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot._utils._validation import check_number, take_rows
 from zeroshot.metrics._checks import check_finite
@@ -209,5 +210,5 @@ def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarr
             f"{owner}: k is {k}, and {type(final).__name__} has {plural(scores.shape[1], 'class')}."
             " Pass a smaller k."
         )
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = best_columns(scores, k)
     return final, final.classes_[best], np.take_along_axis(scores, best, axis=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._validation import check_option
 from zeroshot.metrics._classification import (
     AVERAGES,
@@ -89,7 +90,7 @@ def hierarchical_precision_score(
     offered = np.flatnonzero(on_offer(scores))
     classes, codes = np.unique(y_true, return_inverse=True)
     correct, _ = correct_sets(classes, labels[offered], k, synsets, owner=owner)
-    top = np.argsort(-scores[:, offered], axis=1, kind="stable")[:, :k]
+    top = best_columns(scores[:, offered], k)
     return averaged(y_true, correct[codes[:, None], top].mean(axis=1), average)
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._pipelines import final_and_input, raw_label_vectors, unwrap
 from zeroshot._utils._validation import check_labels, check_option, check_same_kind, take_rows
 from zeroshot.metrics._checks import check_pair
@@ -303,7 +304,7 @@ def _best_columns(
         check_k(k, scores, owner=f"SCORERS[{name!r}]", remedy=_OTHER_K)
         columns = np.flatnonzero(on_offer(scores))
         candidates = labels[columns]  # the same in every block
-        top = np.argsort(-scores[:, columns], axis=1, kind="stable")[:, :k]
+        top = best_columns(scores[:, columns], k)
         parts.append((y_true, top))
     y_true, top = _joined(parts)
     return y_true, top, candidates
