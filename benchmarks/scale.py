@@ -4,6 +4,7 @@ Run it from the repository's root, with the archives of ``ZEROSHOT_DATA``. ``TMP
 a million rows::
 
     python -m benchmarks.scale embed [--images 20000] [--workers 2] [--json FILE]
+    python -m benchmarks.scale partitions [--images 4000]
     python -m benchmarks.scale memory [--images 80000]
     python -m benchmarks.scale kills [--images 400]
     python -m benchmarks.scale fit [--rows 1000000]
@@ -11,8 +12,9 @@ a million rows::
 
 ``embed`` writes images of CIFAR-100 as files, parquet and tar shards, and computes their features
 at 64 pixels: by `TimmFeatures` in one call, and by `embed_dataset` on workers that run already. It
-plans the run from a sample first. ``memory`` follows the memory of workers while they compute the
-same images again and again, at 32 pixels. ``kills`` kills workers, then callers, ten times each.
+plans the run from a sample first. ``partitions`` measures what the simulation
+studies/partition_size.py draws from. ``memory`` follows the memory of workers while they compute
+the same images again and again, at 32 pixels. ``kills`` kills workers, then callers, ten times.
 ``fit`` writes random features of 1,280 columns and 1,000 classes, and compares `fit_dataset` with
 sums taken in one piece. ``predict`` chooses from 10,000 labels for each row.
 """
@@ -57,7 +59,7 @@ from zeroshot.scale import (
     plan_dataset,
     predict_dataset,
 )
-from zeroshot.scale._engine import cluster_config
+from zeroshot.scale._engine import cluster_config, run
 
 N_CLASSES, WIDTH, ROWS_PER_FILE = 1_000, 1_280, 25_000
 N_CANDIDATES, K = 10_000, 5
@@ -123,7 +125,7 @@ def cluster(
     with (
         dask.config.set(cluster_config(n_workers, threads)),
         distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, dashboard_address=None,
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0",
             silence_logs="CRITICAL", memory_limit=0,
         ) as running,
         distributed.Client(running) as client,
@@ -322,7 +324,7 @@ def kills(n_images: int, workers: int) -> Figures:
         with cluster(workers) as (address, pids):
             backbone = _small_backbone()
 
-            def run(output: Path) -> float:
+            def embedded(output: Path) -> float:
                 log.write_text("")
                 done = embed_dataset(
                     LoggedSource(place, str(log)), output, backbone, partition_size=size,
@@ -330,14 +332,14 @@ def kills(n_images: int, workers: int) -> Figures:
                 )  # fmt: skip
                 return float(done.seconds)
 
-            run(folder / "first")
-            seconds = run(folder / "whole")
+            embedded(folder / "first")
+            seconds = embedded(folder / "whole")
             whole = _content(folder / "whole")
             for number in range(N_KILLS):
                 victim = int(rng.choice(pids()))
                 timer = threading.Timer(rng.uniform(0, seconds), os.kill, (victim, signal.SIGKILL))
                 timer.start()
-                run(folder / f"worker-{number}")
+                embedded(folder / f"worker-{number}")
                 timer.join()
                 equal["worker"] += _content(folder / f"worker-{number}") == whole
                 lost["worker"].append(_n_lost(log, whole))
@@ -390,6 +392,44 @@ def _until(reached: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the killed worker did not come back")
         time.sleep(0.2)
+
+
+def nothing(number: int) -> int:
+    """Return a number: a partition without work."""
+    return number
+
+
+def partitions(n_images: int, workers: int) -> dict[str, Any]:
+    """Measure partitions of several sizes, the caller's part, and the start of a worker."""
+    backbone = TimmFeatures(image_size=64, progress=False).fit()
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = sorted(map(str, write_images(folder, n_images)["files"].rglob("*.png")))
+        start = time.perf_counter()
+        with cluster(1) as (address, _):
+            embed_dataset(paths[:1], folder / "one", backbone, scheduler=address, progress=False)
+            start_s = time.perf_counter() - start
+        with cluster(workers) as (address, _):
+            options: dict[str, Any] = {"scheduler": address, "progress": False}
+            embed_dataset(
+                paths[: 2 * workers], folder / "warm", backbone, partition_size=1, **options
+            )
+            for size in (20, 100, 500):
+                some = paths[: size * 30]
+                output = folder / f"out-{size}"
+                embed_dataset(some, output, backbone, partition_size=size, **options)
+                done = sorted((output / "_zeroshot" / "done").glob("*.json"))
+                each = [json.loads(path.read_text())["seconds"] for path in done]
+                seconds[str(size)] = each[workers:]  # in its first one a worker opens the network
+            given = {number: (number,) for number in range(2_000)}
+            rest = {"workers": None, "resources": None, "owner": "benchmark"}
+            empty = timed(lambda: list(run(nothing, given, scheduler=address, **rest)))
+    return {
+        "seconds of partitions": seconds,
+        "caller": {"seconds_per_partition": empty["cpu_s"] / len(given)},
+        "start of a worker": {"wall_s": start_s},
+    }
 
 
 # Features
@@ -482,10 +522,17 @@ def predict(n_rows: int, workers: int) -> Figures:
 
 
 SIZES = {
-    "embed": ("images", 20_000), "memory": ("images", 80_000), "kills": ("images", 400),
-    "fit": ("rows", 1_000_000), "predict": ("rows", 200_000),
+    "embed": ("images", 20_000), "partitions": ("images", 4_000), "memory": ("images", 80_000),
+    "kills": ("images", 400), "fit": ("rows", 1_000_000), "predict": ("rows", 200_000),
 }  # fmt: skip
-RUNS = {"embed": embed, "memory": memory, "kills": kills, "fit": fit, "predict": predict}
+RUNS = {
+    "embed": embed,
+    "partitions": partitions,
+    "memory": memory,
+    "kills": kills,
+    "fit": fit,
+    "predict": predict,
+}
 
 
 def main() -> None:
@@ -504,6 +551,7 @@ def main() -> None:
     size = getattr(given, kind) or default
     found = RUNS[given.what](size, given.workers)
     for name, values in found.items():
+        values = {k: np.mean(v) for k, v in values.items()}
         print(f"{name:<60}" + "  ".join(f"{key} {value:.4g}" for key, value in values.items()))
     if given.json:
         command = f"python -m benchmarks.scale {given.what} --{kind} {size} --json {given.json}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -30,6 +31,8 @@ from zeroshot.scale._sources import EXTRA, Source, open_source
 
 PARTITION_SIZE = 2_000
 CHUNK = 256
+LOG_SECONDS = 60
+logger = logging.getLogger("zeroshot.scale")
 
 
 def embed_dataset(
@@ -86,7 +89,7 @@ def embed_dataset(
         Go on with an output that the same call began. False raises if there is one.
     progress : bool or "auto", default="auto"
         Whether to show a progress bar. "auto" shows it once the work takes longer than a few
-        seconds.
+        seconds. The logger ``zeroshot.scale`` tells once a minute what is left.
 
     Returns
     -------
@@ -298,11 +301,13 @@ def _write(
             run_partition, missing, workers=workers, scheduler=scheduler, resources=resources,
             owner=owner,
         )  # fmt: skip
+        log = _Log(len(partitions), n_resumed, start)
         with bar:
             for number, about, error in answers:
                 if error is None:
                     done[number] = about
                     bar.update()
+                    log.tell(about["n"])
                 else:
                     failed[partitions[number].name] = f"{type(error).__name__}: {error}"
     if failed:
@@ -315,6 +320,38 @@ def _write(
         n_resumed=n_resumed,
         seconds=time.perf_counter() - start,
     )
+
+
+class _Log:
+    """A line of rate and time left, for logs, where there is no progress bar to be seen.
+
+    Parameters
+    ----------
+    total, done : int
+        Numbers of partitions: all, and those that are complete.
+    start : float
+        When this call began.
+    """
+
+    def __init__(self, total: int, done: int, start: float) -> None:
+        self._total, self._done, self._left = total, 0, total - done
+        self._start = self._last = start
+        self._n_rows = 0
+
+    def tell(self, n_rows: int) -> None:
+        """Count one more partition, and write a line if the last one was long ago."""
+        self._done += 1
+        self._n_rows += n_rows
+        now = time.perf_counter()
+        if now - self._last < LOG_SECONDS and self._done < self._left:
+            return
+        self._last, seconds = now, max(now - self._start, 1e-9)
+        left = seconds / self._done * (self._left - self._done)
+        logger.info(
+            "%s of %s partitions, %.0f rows per second, %.2f hours left",
+            f"{self._total - self._left + self._done:,}", f"{self._total:,}",
+            self._n_rows / seconds, left / 3600,
+        )  # fmt: skip
 
 
 def _task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -85,6 +86,21 @@ def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) 
             yield number, result, None
 
 
+def worker_number() -> int | None:
+    """Return the number of the worker that this process is, in a cluster on this machine.
+
+    None outside of a worker, and in clusters that number their workers otherwise.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        name = distributed.get_worker().name
+    except ValueError:
+        return None
+    return name if isinstance(name, int) else None
+
+
 def cluster_config(n_workers: int, threads: int | None = None) -> dict[str, Any]:
     """Return the settings of a cluster on this machine, as ``dask.config.set`` takes them.
 
@@ -119,7 +135,7 @@ def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs="ERROR",
         memory_limit=0,
     )

@@ -10,9 +10,11 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.pipeline import Pipeline
 
 from zeroshot._utils._pipelines import final_and_input
+from zeroshot.scale._engine import worker_number
 from zeroshot.scale._features import BLOCK_ROWS as FEATURE_CHUNK
 from zeroshot.scale._features import FeatureRows
 from zeroshot.scale._output import OutputDataset
@@ -65,7 +67,7 @@ def run_partition(task: Task, partition: Partition, number: int) -> dict[str, An
     import pyarrow
 
     start = time.perf_counter()
-    model = opened(task.model, task.sha256, task.device, task.precision)
+    model = opened(task.model, task.sha256, own_device(task.device), task.precision)
     features = isinstance(partition, FeatureRows)
     answers: Callable[..., Iterator[Answers]] = _of_features if features else _of_images
     parts, errors, keys = [], [], []
@@ -91,6 +93,17 @@ def run_partition(task: Task, partition: Partition, number: int) -> dict[str, An
     output = OutputDataset(task.output, owner=task.owner)
     output.write_part(number, table, errors, about)
     return about
+
+
+def own_device(device: str) -> str:
+    """Return the device of this process: workers of one machine take its GPUs in turns.
+
+    A worker that sees one GPU, by ``CUDA_VISIBLE_DEVICES``, takes that.
+    """
+    number = worker_number()
+    if device not in ("auto", "cuda") or number is None or torch.cuda.device_count() < 2:
+        return device
+    return f"cuda:{number % torch.cuda.device_count()}"
 
 
 Answers = tuple[list[str], Any, list[tuple[str, str]]]
