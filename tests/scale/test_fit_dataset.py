@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -21,6 +23,8 @@ from zeroshot import (
     HashEmbedding,
     SAEClassifier,
 )
+from zeroshot._linear import _sums
+from zeroshot.estimators import _eszsl, _regressor
 from zeroshot.model_selection import LeaveOneClassOut
 from zeroshot.scale import FeaturesDataset, fit_dataset
 
@@ -164,6 +168,34 @@ def test_memory_maps_are_read_in_blocks(model, tmp_path):
         rows = found[:-1].transform(rows)
         one, other = found[-1], expected[-1]
     np.testing.assert_allclose(one.predict_top_k(rows, 2)[1], other.predict_top_k(rows, 2)[1])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ESZSLClassifier(EMBEDDING),
+        ESZSLClassifierCV(EMBEDDING, alphas_features=(1, 10), alphas_labels=(1,), temperature=0.1),
+        EmbeddingRegressor(EMBEDDING),
+        EmbeddingRegressorCV(EMBEDDING, alphas=(1, 10), cv=2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_fit_does_not_convert_a_memory_map_of_half_precision(model, tmp_path, monkeypatch):
+    rng, n_rows, d = np.random.default_rng(1), 16_000, 80
+    half = np.memmap(tmp_path / "rows", np.float16, "w+", shape=(n_rows, d))
+    y = rng.integers(0, 6, n_rows)
+    half[:] = rng.normal(size=(6, d))[y] + rng.normal(size=(n_rows, d))
+    for module in (_sums, _eszsl, _regressor):
+        monkeypatch.setattr(module, "BLOCK_ELEMENTS", 20_000)
+    tracemalloc.start()
+    found = clone(model).fit(half, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * half.size / 2, "less than half of the rows in double precision"
+    assert_same(found, clone(model).fit(half.astype(np.float64), y))
+    half[7, 3] = np.nan
+    with pytest.raises(ValueError, match=f"{type(model).__name__}: X holds NaN .* being row 7"):
+        clone(model).fit(half, y)
 
 
 def test_workers_do_not_choose_penalties(folder):

@@ -33,7 +33,7 @@ class Item:
     key : str
         Name of the image, unique in its source.
     image : path, bytes or None
-        What `zeroshot.read_image` takes; None if it could not be fetched.
+        What a backbone takes for an image; None if it could not be fetched.
     columns : mapping of str to object
         Other values of the image, such as its label.
     error : str
