@@ -197,7 +197,11 @@ def embed(n_images: int, workers: int) -> Figures:
                 places["files"], backbone, n_images=n_images, workers=workers,
                 partition_size=PARTITION,
             )  # fmt: skip
-            found["plan"] = {"wall_s": plan.hours * 3600, "MB_out": plan.bytes_out / 1e6}
+            found["plan"] = {
+                "wall_s": plan.hours * 3600,
+                "cpu_s": plan.cpu_seconds_per_image * n_images,
+                "MB_out": plan.bytes_out / 1e6,
+            }
             found["TimmFeatures, one call"] = timed(lambda: backbone.transform(paths))
             for kind, place in places.items():
                 work = partial(
@@ -216,8 +220,11 @@ def embed(n_images: int, workers: int) -> Figures:
 def _planned(plan: Any, output: Path, found: Figures, kind: str, workers: int) -> dict[str, float]:
     wall = found[f"embed_dataset, {kind}, {workers} workers"]["wall_s"]
     written = sum(path.stat().st_size for path in output.glob("*.parquet"))
+    done = (json.loads(path.read_text()) for path in (output / "_zeroshot/done").glob("*.json"))
+    n_images, cpu_s = np.sum([(about["n"], about["cpu_seconds"]) for about in done], axis=0)
     return {
         "wall_over_plan": wall / (plan.hours * 3600),
+        "cpu_over_plan": cpu_s / (plan.cpu_seconds_per_image * n_images),
         "bytes_over_plan": written / plan.bytes_out,
     }
 
@@ -403,6 +410,7 @@ def partitions(n_images: int, workers: int) -> dict[str, Any]:
     """Measure partitions of several sizes, the caller's part, and the start of a worker."""
     backbone = TimmFeatures(image_size=64, progress=False).fit()
     seconds: dict[str, list[float]] = {}
+    cpu_seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = sorted(map(str, write_images(folder, n_images)["files"].rglob("*.png")))
@@ -420,13 +428,16 @@ def partitions(n_images: int, workers: int) -> dict[str, Any]:
                 output = folder / f"out-{size}"
                 embed_dataset(some, output, backbone, partition_size=size, **options)
                 done = sorted((output / "_zeroshot" / "done").glob("*.json"))
-                each = [json.loads(path.read_text())["seconds"] for path in done]
-                seconds[str(size)] = each[workers:]  # in its first one a worker opens the network
+                each = [json.loads(path.read_text()) for path in done]
+                each = each[workers:]  # in its first one a worker opens the network
+                seconds[str(size)] = [about["seconds"] for about in each]
+                cpu_seconds[str(size)] = [about["cpu_seconds"] for about in each]
             given = {number: (number,) for number in range(2_000)}
             rest = {"workers": None, "resources": None, "owner": "benchmark"}
             empty = timed(lambda: list(run(nothing, given, scheduler=address, **rest)))
     return {
         "seconds of partitions": seconds,
+        "CPU seconds of partitions": cpu_seconds,
         "caller": {"seconds_per_partition": empty["cpu_s"] / len(given)},
         "start of a worker": {"wall_s": start_s},
     }

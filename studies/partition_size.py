@@ -58,13 +58,13 @@ class Costs:
     Attributes
     ----------
     image_s, partition_s : float
-        Seconds of a worker per image, and beside that per partition.
+        CPU seconds of a worker per image, and beside that per partition.
     caller_s : float
         Seconds of the caller per partition; it does one thing at a time.
     start_s : float
         Seconds until a new worker has opened the network.
     spread : tuple of float
-        Seconds of partitions of 100 images or more over what they take on average.
+        Seconds of partitions, waiting for others included, over the mean of their size.
     """
 
     image_s: float
@@ -77,21 +77,22 @@ class Costs:
     def measured(cls, path: Path) -> Costs:
         """Read them from the file that the benchmark writes."""
         found = json.loads(path.read_text())["found"]
-        seconds = {int(size): values for size, values in found["seconds of partitions"].items()}
-        sizes = np.repeat(list(seconds), [len(values) for values in seconds.values()])
-        values = np.concatenate(list(seconds.values()))
+        of_cpu, of_wall = found["CPU seconds of partitions"], found["seconds of partitions"]
+        sizes = np.repeat([int(size) for size in of_cpu], [len(each) for each in of_cpu.values()])
+        values, wall = (np.concatenate(list(each.values())) for each in (of_cpu, of_wall))
         design = np.column_stack([sizes, np.ones(len(sizes))])
         weights = 1 / sizes  # the error of a partition grows with its images
         image_s, partition_s = np.linalg.lstsq(
             design * weights[:, None], values * weights, rcond=None
         )[0]
-        ratios = (values / (design @ [image_s, partition_s]))[sizes >= 100]
+        mean = {size: wall[sizes == size].mean() for size in sizes}
+        ratios = [second / mean[size] for second, size in zip(wall, sizes, strict=True)]
         return cls(
             float(image_s),
             max(0.0, float(partition_s)),
             found["caller"]["seconds_per_partition"],
             found["start of a worker"]["wall_s"],
-            tuple(ratios.tolist()),
+            tuple(map(float, ratios)),
         )
 
 

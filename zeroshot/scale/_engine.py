@@ -19,11 +19,14 @@ RETRIES = 3
 TIMEOUT = "15s"
 
 # Dask's own values cost all that two workers gain: its nannies make glibc return memory after every
-# batch, and its profiler interrupts each worker a hundred times a second.
+# batch, its profiler interrupts each worker a hundred times a second, and every process wakes up
+# fifty times a second to see whether it is awake: a tenth of a core for two workers that wait.
 _CONFIG = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": RETRIES,
 }
 

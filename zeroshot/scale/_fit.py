@@ -43,7 +43,7 @@ def fit_dataset(
     the number of rows. The result equals that of ``fit`` but for rounding.
 
     `ESZSLClassifierCV` and `EmbeddingRegressorCV` choose their penalties as ``fit`` does. One pass
-    over the rows adds up the sums of all folds, a second one scores the penalties.
+    over the rows adds up the sums of all folds; the test rows of each fold are read again.
 
     Parameters
     ----------

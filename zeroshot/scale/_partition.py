@@ -66,7 +66,7 @@ def run_partition(task: Task, partition: Partition, number: int) -> dict[str, An
     """Compute and write one partition; return its numbers of rows and errors, and seconds."""
     import pyarrow
 
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     model = opened(task.model, task.sha256, own_device(task.device), task.precision)
     features = isinstance(partition, FeatureRows)
     answers: Callable[..., Iterator[Answers]] = _of_features if features else _of_images
@@ -89,6 +89,7 @@ def run_partition(task: Task, partition: Partition, number: int) -> dict[str, An
         "n": len(keys),
         "n_errors": len(errors),
         "seconds": round(time.perf_counter() - start, 3),
+        "cpu_seconds": round(time.process_time() - cpu_start, 3),
     }
     output = OutputDataset(task.output, owner=task.owner)
     output.write_part(number, table, errors, about)
