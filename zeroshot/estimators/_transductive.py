@@ -14,12 +14,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from zeroshot._linear import RowSums, cholesky, product, shifted_diagonal
-from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._arrays import best_columns, unit_rows
 from zeroshot._utils._constraints import Checked, Number, OrAuto
 from zeroshot._utils._fitted import Array, Labels, Part, Plain, Sizes
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_labels, check_no_images, take_rows, warn_caller
-from zeroshot.estimators._base import best_columns, binary_scores
+from zeroshot.estimators._base import binary_scores
 from zeroshot.estimators._calibrated import class_scores, settled
 from zeroshot.estimators._composite import scores_of, view_over
 from zeroshot.estimators._held_out import LEAST_CLASSES, class_folds

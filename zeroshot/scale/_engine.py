@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -18,11 +19,14 @@ RETRIES = 3
 TIMEOUT = "15s"
 
 # Dask's own values cost all that two workers gain: its nannies make glibc return memory after every
-# batch, and its profiler interrupts each worker a hundred times a second.
+# batch, its profiler interrupts each worker a hundred times a second, and every process wakes up
+# fifty times a second to see whether it is awake: a tenth of a core for two workers that wait.
 _CONFIG = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": RETRIES,
 }
 
@@ -85,15 +89,43 @@ def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) 
             yield number, result, None
 
 
-def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
-    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
-    dask = import_optional("dask", owner=owner, extra=EXTRA)
-    threads = max(1, (os.cpu_count() or 1) // (workers or 1))
+def worker_number() -> int | None:
+    """Return the number of the worker that this process is, in a cluster on this machine.
+
+    None outside of a worker, and in clusters that number their workers otherwise.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        name = distributed.get_worker().name
+    except ValueError:
+        return None
+    return name if isinstance(name, int) else None
+
+
+def cluster_config(n_workers: int, threads: int | None = None) -> dict[str, Any]:
+    """Return the settings of a cluster on this machine, as ``dask.config.set`` takes them.
+
+    Parameters
+    ----------
+    n_workers : int
+        Processes, each with one task at a time.
+    threads : int, optional
+        Of BLAS and torch in each process; the cores are divided if None.
+    """
+    threads = threads or max(1, (os.cpu_count() or 1) // n_workers)
     environment = {
         f"distributed.nanny.pre-spawn-environ.{name}": str(threads)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
-    stack.enter_context(dask.config.set({**_CONFIG, **environment}))
+    return {**_CONFIG, **environment}
+
+
+def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
+    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
+    dask = import_optional("dask", owner=owner, extra=EXTRA)
+    stack.enter_context(dask.config.set(cluster_config(workers or 1)))
     if scheduler is not None:
         try:
             return stack.enter_context(distributed.Client(scheduler, timeout=TIMEOUT))
@@ -106,7 +138,7 @@ def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs="ERROR",
         memory_limit=0,
     )
