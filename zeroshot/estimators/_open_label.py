@@ -37,7 +37,6 @@ _OWNER = "OpenLabelClassifier"
 # Chosen by studies/open_labels_choice.py.
 _WEIGHTS = (0.4, 0.4, 0.2)
 _ALPHA = 0.1
-_SIMILARITY_SCALE = 2.0
 
 
 def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
@@ -127,6 +126,8 @@ class OpenLabelClassifier(CompositeClassifier):
 
     label_embedding: LabelEmbedding | None
     regression_: HeadRegressionClassifier | None
+
+    _similarity_scale: ClassVar[float] = 2.0  # τ, chosen as the constants above
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
@@ -343,7 +344,7 @@ class OpenLabelClassifier(CompositeClassifier):
         logits = np.asarray(regression.transform(X))
         spread = self.head.decision_function(X).std(axis=1, keepdims=True)
         spread[spread == 0] = 1
-        return (logits / spread + scores / _SIMILARITY_SCALE).astype(X.dtype, copy=False)
+        return (logits / spread + scores / self._similarity_scale).astype(X.dtype, copy=False)
 
 
 def _is_noun(name: Any) -> bool:
