@@ -1,4 +1,4 @@
-"""Take pictures of reports for the documentation, as a browser shows them.
+r"""Take pictures of reports for the documentation, as a browser shows them.
 
     zeroshot demo --output FOLDER && python tools/build_demo_picture.py FOLDER/index.html
     python tools/build_demo_picture.py OTHER/index.html --target docs/figures/evaluate.png \\
