@@ -23,8 +23,8 @@ from zeroshot.report import write_evaluation_report
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOP = DOCS / "demo.jpg"
-WIDTH, HEIGHT = 1000, 900  # pixels: down to the figures below the photos
-QUALITY = 72
+WIDTH, HEIGHT = 1000, 1095  # pixels: down to the figures below the photos
+QUALITY = 64
 
 
 def main(argv: list[str] | None = None) -> None:
