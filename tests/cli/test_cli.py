@@ -25,7 +25,6 @@ from zeroshot import TimmFeatures
 from zeroshot.cli import main
 from zeroshot.cli._main import COMMANDS
 from zeroshot.cli._main import commands as group
-from zeroshot.report._classes import ABOUT_SCORES
 
 Photos = list[dict[str, Any]]
 
@@ -142,6 +141,12 @@ def test_help_shows_examples_and_exits_0(
     out, err = capsys.readouterr()
     assert example in out
     assert err == ""
+
+
+ABOUT_SCORES = (
+    "Only the order of scores matters. They are not probabilities, and each model has its own "
+    "scale."
+)
 
 
 def test_what_scores_are_is_said_in_the_help_and_on_the_page(

@@ -101,10 +101,9 @@ def test_the_readmes_picture_is_taken_from_a_page(pages: dict[str, str], tmp_pat
     if shutil.which("chromium") is None:
         pytest.skip("there is no headless browser: apt-get install chromium")
     tool = load_tool("build_demo_picture")
-    assert tool.TARGET.is_file() and tool.TARGET.stat().st_size <= 150e3
+    assert tool.TOP.is_file() and tool.TOP.stat().st_size <= 150e3
     target = tmp_path / "demo.jpg"
-    (tmp_path / "index.html").write_text(pages["demo"], encoding="utf-8")
-    tool.main([str(tmp_path / "index.html"), "--target", str(target)])
+    tool.take(pages["demo"], tool.HEIGHT, target)
     with Image.open(target) as picture:
         assert picture.size == (tool.WIDTH, tool.HEIGHT)
         assert len(picture.convert("L").getcolors()) > 100  # not a blank page

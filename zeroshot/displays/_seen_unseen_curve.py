@@ -23,8 +23,7 @@ from zeroshot.metrics import seen_unseen_curve
 from zeroshot.metrics._curve import area
 
 if TYPE_CHECKING:
-    from zeroshot.estimators._calibrated import best_calibration
-from zeroshot.evaluation._result import ZeroShotEvaluation
+    from zeroshot.evaluation._result import ZeroShotEvaluation
 
 OWNER = "SeenUnseenCurveDisplay"
 DRAWN = "seen-unseen curve"
@@ -270,7 +269,8 @@ class SeenUnseenCurveDisplay:
         if not drawn:
             self.ax_.fill_between(self.unseen, self.seen, color=style["color"], alpha=0.08, lw=0)
         handles, labels = [line], [f"{literal(self.name)}: AUSUC {self.ausuc:.3f}"]
-        lowered = best_calibration([(self.seen, self.unseen, self.calibration)])
+        ends = self.calibration[self.best : self.best + 2]  # the best lies between two break points
+        lowered = ends[np.isfinite(ends)].mean() if np.isfinite(ends).any() else ends[0]
         for place, sign, size, what in (
             (self.best, "*", 13, "best harmonic mean"),
             (self.unbiased, "s", 6, "as it is, harmonic mean"),

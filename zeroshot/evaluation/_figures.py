@@ -59,8 +59,6 @@ class Figures:
         self.left_out: dict[str, str] = {}
         self.notes: list[str] = []
         self._estimates: dict[str, Estimate] = {}
-        self._too_few: list[str] = []
-        self._alike: list[str] = []
         self._settings = {
             "average": average,
             "n_bootstrap": int(n_bootstrap),
@@ -203,14 +201,9 @@ class Figures:
         """Add a metric of the data, and of bootstrap samples if there are enough classes."""
         values = np.round(values, DECIMALS)
         value, low, high = float(values[0]), None, None
-        if n_classes < MIN_CLASSES:
-            self._too_few.append(name)
-        elif len(values) > 1:
+        if n_classes >= MIN_CLASSES and len(values) > 1:
             low, high = np.round(self._resampling.interval(values[1:]), DECIMALS).tolist()
             low, high = min(low, value), max(high, value)
-            if low == high:  # the bootstrap knows no other classes, which is not certainty
-                self._alike.append(name)
-                low = high = None
         constant, label = np.round(controls, DECIMALS).tolist()
         self._estimates[name] = Estimate(value, low, high, constant, label)
 
@@ -218,13 +211,12 @@ class Figures:
         """Return the metrics, with the name of the model."""
         task = self._task
         notes = [*task.notes(), *self.notes]
-        if self._settings["n_bootstrap"]:
-            for names, why in (
-                (self._too_few, f"it would be over fewer than {MIN_CLASSES} classes"),
-                (self._alike, "all classes have the same value"),
-            ):
-                if names:
-                    notes.append(f"No interval, as {why}: {', '.join(names)}.")
+        constant = [name for name, e in self._estimates.items() if e.low is None]
+        if constant and self._settings["n_bootstrap"]:
+            notes.append(
+                f"No interval, as it would be over fewer than {MIN_CLASSES} classes: "
+                f"{', '.join(constant)}."
+            )
         settings = {
             "model": model,
             "n_samples": len(task.y),

@@ -15,6 +15,7 @@ from zeroshot.displays._class_confusion import MAX_BLOCKS, in_rows, row_shares, 
 from zeroshot.displays._embedding_map import draw_points, predicted_vectors
 from zeroshot.estimators._calibrated import best_calibration
 from zeroshot.evaluation import ZeroShotEvaluation
+from zeroshot.evaluation._result import has_width
 from zeroshot.metrics._classification import harmonic_mean
 from zeroshot.report._classes import Answers
 from zeroshot.report._page import PARTS
@@ -118,7 +119,7 @@ def of_evaluation(result: ZeroShotEvaluation) -> str:
         e = result[figure]
         untrained = [] if e.no_training is None else [Bar("no training", e.no_training)]
         groups[title] = [
-            Bar("model", e.value, True, e.low, e.high),
+            Bar("model", e.value, True, *((e.low, e.high) if has_width(e) else ())),
             *untrained,
             Bar("best constant", e.best_constant),
             Bar("random label", e.random_label),

@@ -17,7 +17,7 @@ from zeroshot._utils._provenance import RECORD
 from zeroshot._utils._validation import check_labels, take_rows
 from zeroshot.displays._checks import top_labels
 from zeroshot.evaluation import Estimate, ZeroShotEvaluation
-from zeroshot.evaluation._result import figure_rows, heading, remarks
+from zeroshot.evaluation._result import figure_rows, has_width, heading, remarks
 from zeroshot.report._charts import (
     confusion,
     curve,
@@ -251,9 +251,7 @@ def _classes(n: int) -> str:
 
 def _sentence(found: Estimate, what: str) -> str:
     """Return an accuracy in a sentence with the controls that it has to beat."""
-    low, high = found.low, found.high
-    wide = low is not None and high is not None and f"{low:.1%}" != f"{high:.1%}"
-    within = f" (between {low:.1%} and {high:.1%})" if wide else ""
+    within = f" (between {found.low:.1%} and {found.high:.1%})" if has_width(found) else ""
     untrained = ""
     if found.no_training is not None:
         untrained = f"without any training it is {found.no_training:.1%}; "
