@@ -4,6 +4,7 @@ Run it from the repository's root, with the archives of ``ZEROSHOT_DATA``. ``TMP
 a million rows::
 
     python -m benchmarks.scale embed [--images 20000] [--workers 2] [--json FILE]
+    python -m benchmarks.scale listing [--images 1000000]
     python -m benchmarks.scale partitions [--images 4000]
     python -m benchmarks.scale memory [--images 80000]
     python -m benchmarks.scale kills [--images 400]
@@ -12,11 +13,11 @@ a million rows::
 
 ``embed`` writes images of CIFAR-100 as files, parquet and tar shards, and computes their features
 at 64 pixels: by `TimmFeatures` in one call, and by `embed_dataset` on workers that run already. It
-plans the run from a sample first. ``partitions`` measures what the simulation
-studies/partition_size.py draws from. ``memory`` follows the memory of workers while they compute
-the same images again and again, at 32 pixels. ``kills`` kills workers, then callers, ten times.
-``fit`` writes random features of 1,280 columns and 1,000 classes, and compares `fit_dataset` with
-sums taken in one piece. ``predict`` chooses from 10,000 labels for each row.
+plans the run from a sample first. ``listing`` opens a list of paths. ``partitions`` measures what
+the simulation studies/partition_size.py draws from. ``memory`` follows the memory of workers while
+they compute the same images again and again, at 32 pixels. ``kills`` kills workers, then callers,
+ten times. ``fit`` writes random features of 1,280 columns and 1,000 classes, and compares
+`fit_dataset` with sums taken in one piece. ``predict`` chooses from 10,000 labels for each row.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ from zeroshot.scale import (
     predict_dataset,
 )
 from zeroshot.scale._engine import cluster_config, run
+from zeroshot.scale._output import OutputDataset
 
 N_CLASSES, WIDTH, ROWS_PER_FILE = 1_000, 1_280, 25_000
 N_CANDIDATES, K = 10_000, 5
@@ -229,6 +231,35 @@ def _planned(plan: Any, output: Path, found: Figures, kind: str, workers: int) -
     }
 
 
+def listing(n_images: int, workers: int) -> Figures:
+    """Measure what a list of files takes in memory, and commits take to be read again."""
+    found: Figures = {}
+    before = anonymous()
+    paths = [f"/data/photos/{number // 1000:05}/{number:09}.jpg" for number in range(n_images)]
+
+    def opened() -> None:
+        source = open_source(paths)
+        parts, about = source.partitions(2_000), source.describe()
+        found["list of files"] = {
+            "bytes_per_image_kept": (anonymous() - before) / n_images,
+            "partitions": len(parts),
+            "n": about["n"],
+        }
+
+    found["opening the list"] = timed(opened)
+    peak = found["opening the list"]["peak_MB"] * 1e6 - before
+    found["list of files"]["bytes_per_image_at_most"] = peak / n_images
+    with tempfile.TemporaryDirectory() as name:
+        output = OutputDataset(name, owner="benchmark")
+        n_partitions = n_images // 200
+        for number in range(n_partitions):
+            place = Path(name, "_zeroshot", "done", f"{number:06}.json")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text('{"n": 2000, "n_errors": 0, "seconds": 5.0, "cpu_seconds": 5.0}')
+        found[f"reading {n_partitions:,} commits"] = timed(output.done)
+    return found
+
+
 @dataclass(frozen=True)
 class Logged(Partition):
     """A partition that writes a line whenever it is begun."""
@@ -394,7 +425,7 @@ def _n_lost(log: Path, whole: dict[str, bytes]) -> int:
 
 
 def _until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not reached():
         if time.monotonic() > deadline:
             raise TimeoutError("the killed worker did not come back")
@@ -533,11 +564,13 @@ def predict(n_rows: int, workers: int) -> Figures:
 
 
 SIZES = {
-    "embed": ("images", 20_000), "partitions": ("images", 4_000), "memory": ("images", 80_000),
+    "embed": ("images", 20_000), "listing": ("images", 1_000_000),
+    "partitions": ("images", 4_000), "memory": ("images", 80_000),
     "kills": ("images", 400), "fit": ("rows", 1_000_000), "predict": ("rows", 200_000),
 }  # fmt: skip
 RUNS = {
     "embed": embed,
+    "listing": listing,
     "partitions": partitions,
     "memory": memory,
     "kills": kills,

@@ -153,11 +153,12 @@ def test_a_scheduler_that_vanishes(monkeypatch):
 
     monkeypatch.setattr(distributed, "as_completed", list)
     with pytest.raises(ConnectionError, match="the scheduler vanished. The same call resumes"):
-        list(_engine._futures(Client(), answer, {0: (0,)}, None, "test"))
+        list(_engine._futures(Client(), answer, {0: (0,)}, None, "test", 5))
 
 
 def test_few_futures_are_known_at_a_time(cluster, monkeypatch):
     monkeypatch.setattr(_engine, "IN_FLIGHT", 2)
+    monkeypatch.setattr(_engine, "IN_FLIGHT_PER_WORKER", 1)
     found = call(answer, {number: (10 * number,) for number in range(7)}, cluster)
     assert found == [(number, 10 * number, None) for number in range(7)]
 

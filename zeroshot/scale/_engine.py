@@ -12,8 +12,8 @@ from zeroshot._utils._optional import import_optional
 from zeroshot._version import __version__
 from zeroshot.scale._sources import EXTRA
 
-IN_FLIGHT = 10_000
-"""Futures that the scheduler knows at a time."""
+IN_FLIGHT, IN_FLIGHT_PER_WORKER = 1_000, 10
+"""Futures that the scheduler knows at a time: each holds the paths of its partition."""
 RETRIES = 3
 """How often a partition is tried again after its worker died."""
 TIMEOUT = "15s"
@@ -75,8 +75,9 @@ def run(
         return
     with ExitStack() as stack:
         client = _client(stack, workers, scheduler, owner)
-        _check_workers(client, owner)
-        yield from _futures(client, function, arguments, resources, owner)
+        n_workers = _check_workers(client, owner)
+        n_in_flight = max(IN_FLIGHT, IN_FLIGHT_PER_WORKER * n_workers)
+        yield from _futures(client, function, arguments, resources, owner, n_in_flight)
 
 
 def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) -> Iterator[Answer]:
@@ -152,8 +153,8 @@ def _version() -> str:
     return __version__
 
 
-def _check_workers(client: Any, owner: str) -> None:
-    """Raise unless every worker has this version of the package."""
+def _check_workers(client: Any, owner: str) -> int:
+    """Return the number of workers; raise unless each has this version of the package."""
     client.wait_for_workers(1, timeout=60)
     versions = client.run(_version, on_error="return")
     for worker, version in versions.items():
@@ -167,6 +168,7 @@ def _check_workers(client: Any, owner: str) -> None:
                 f"{owner}: the worker {worker} has scikit-zeroshot {version}, and here is "
                 f"{__version__}. Install one version everywhere."
             )
+    return len(versions)
 
 
 def _futures(
@@ -175,8 +177,9 @@ def _futures(
     arguments: Mapping[int, Sequence[Any]],
     resources: Mapping[str, float] | None,
     owner: str,
+    n_in_flight: int,
 ) -> Iterator[Answer]:
-    """Submit the partitions, at most `IN_FLIGHT` at a time, and yield them as they end."""
+    """Submit the partitions, some at a time, and yield them as they end."""
     distributed = import_optional("distributed", owner=owner, extra=EXTRA)
     waiting = iter(arguments.items())
     numbers: dict[str, int] = {}
@@ -189,7 +192,7 @@ def _futures(
         numbers[future.key] = number
         return future
 
-    first = [submit() for _ in range(min(IN_FLIGHT, len(arguments)))]
+    first = [submit() for _ in range(min(n_in_flight, len(arguments)))]
     ended = distributed.as_completed(first)
     for future in ended:
         number = numbers.pop(future.key)
