@@ -10,6 +10,7 @@ import numpy as np
 from zeroshot._linear import class_sums
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._fitted import Array
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._class_regression import as_list
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
 from zeroshot.label_embeddings import OneHotEmbedding
@@ -174,3 +175,6 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return X - self.mean_.astype(X.dtype, copy=False)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        return graph("Sub", X, self.mean_)
