@@ -32,6 +32,7 @@ from zeroshot._utils._decoding import Limits
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._fitted import MAX_SIDE, Size, Text
 from zeroshot._utils._images import check_images
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
@@ -200,6 +201,10 @@ class ImageFeatures(
         rows, errors = self._compute(images, logits=False, stop_on_error=False)
         indices = np.setdiff1d(np.arange(len(rows)), list(errors))
         return Bunch(features=rows[indices], indices=indices, errors=errors)
+
+    def _add_output(self, graph: Graph, X: str) -> str:
+        """Return the input of an ONNX graph, which is the features."""
+        return X
 
     def _opened(self) -> Network:
         """Return the network. It is opened again if this object was unpickled."""

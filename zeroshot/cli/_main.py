@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "name images from your labels",
     "embed": "write features of images or vectors of labels",
     "plan": "estimate what many images will need",
+    "export": "write a saved model as an ONNX file",
     "similar": "find the classes that labels are most like",
     "labels": "show how class names are read",
     "models": "list networks, and whose weights are here",

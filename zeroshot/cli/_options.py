@@ -92,6 +92,8 @@ class Command(click.Command):
         ctx.fail(f"Got unexpected arguments: {' '.join(ctx.args)}.")
 
     def _check_raw(self, args: SimpleNamespace) -> None:
+        if not hasattr(args, "raw"):
+            return
         form = args.format or SUFFIXES.get(Path(args.output or "").suffix.lower())
         if args.raw and form != "csv":
             raise click.UsageError("--raw is for --format csv. Leave it out.")
