@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -196,6 +197,60 @@ def test_folds_go_to_processes_of_their_own(
     for name in EXCLUDED:
         expected = figures["classes"][name]["by epoch"]
         assert apart["classes"][name]["by epoch"] == pytest.approx(expected, abs=1e-3)
+
+
+ON_DASK = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import distributed
+from joblib import parallel_config
+import leave_one_class_out as study
+
+def kill_one(pids, folder):
+    while not list(folder.glob("*apple*")) and not list(folder.glob("*beaver*")):
+        time.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    Path(folder, "killed").touch()
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    arguments = ["--preset", "tiny", "--folds", str(folder), "--n-jobs", "2"]
+    arguments += ["--output", str(folder / "figures.json"), "--plot", str(folder / "figures.png")]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        if not Path(folder, "killed").exists():
+            pids = list(client.run(os.getpid).values())
+            threading.Thread(target=kill_one, args=(pids, folder), daemon=True).start()
+        with parallel_config("dask"):
+            study.main(arguments)
+"""
+
+
+@pytest.mark.slow  # a whole study, small, on workers of which one dies
+def test_folds_survive_the_death_of_a_dask_worker(
+    run: tuple[Path, list[str]], figures: dict, tmp_path: Path
+) -> None:
+    """The call may end with the worker; what the same call computes then is the whole study."""
+    for file in (run[0] / "folds").glob("frozen-*"):
+        shutil.copy(file, tmp_path)
+    paths = [str(Path(__file__).parents[2] / "studies"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    script = tmp_path / "on_dask.py"
+    script.write_text(ON_DASK)
+    command = [sys.executable, str(script), str(tmp_path)]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (tmp_path / "killed").exists(), first.stderr[-2000:]
+    if first.returncode:
+        assert "KilledWorker" in first.stderr, first.stderr[-2000:]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = json.loads((tmp_path / "figures.json").read_text())
+    for name in EXCLUDED:
+        expected = figures["classes"][name]["by epoch"]
+        assert after["classes"][name]["by epoch"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_summary_tells_of_the_folds_that_are_finished(

@@ -9,6 +9,7 @@ import numpy as np
 
 from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
 from zeroshot._utils._fitted import Optional, Part, Plain
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
@@ -17,6 +18,7 @@ from zeroshot.estimators._confidence import Confidence
 from zeroshot.estimators._head_regression import HeadRegressionClassifier
 from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot.estimators._onnx_steps import add_scores
 from zeroshot.estimators._open_label_confidence import shipped_confidence
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import Remedy, UnknownLabelError, message_of
@@ -345,6 +347,18 @@ class OpenLabelClassifier(CompositeClassifier):
         spread = self.head.decision_function(X).std(axis=1, keepdims=True)
         spread[spread == 0] = 1
         return (logits / spread + scores / self._similarity_scale).astype(X.dtype, copy=False)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        scores = self.classifier_._add_class_scores(graph, X)
+        regression = getattr(self, "regression_", None)
+        if regression is None:
+            return scores
+        own = add_scores(graph, self.head, X)
+        deviations = graph("Sub", own, graph.mean(own))
+        variance = graph.mean(graph("Mul", deviations, deviations))
+        spread = graph.or_one(graph("Sqrt", variance))
+        logits = graph("Div", regression._add_class_scores(graph, X), spread)
+        return graph("Add", logits, graph("Div", scores, np.array(self._similarity_scale)))
 
 
 def _is_noun(name: Any) -> bool:

@@ -11,6 +11,7 @@ from zeroshot._linear import class_sums
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import Maybe, Number
 from zeroshot._utils._fitted import Array, Optional, Sizes
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._class_regression import as_list
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
 from zeroshot.estimators._within_class import whitened, within_class_whitening
@@ -218,3 +219,9 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return self._whitened(X) - self.mean_.astype(X.dtype, copy=False)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        whitening = getattr(self, "whitening_", None)
+        if whitening is not None and self.offset_ is not None:
+            X = graph.unit_rows(graph("MatMul", graph("Sub", X, self.offset_), whitening.T))
+        return graph("Sub", X, self.mean_)

@@ -12,14 +12,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._constraints import Checked, Number, OrAuto
 from zeroshot._utils._fitted import Array, Labels, Part, Plain, Sizes
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_labels, check_no_images, take_rows, warn_caller
-from zeroshot.estimators._base import best_columns, binary_scores
+from zeroshot.estimators._base import binary_scores
 from zeroshot.estimators._calibrated import class_scores, settled
 from zeroshot.estimators._composite import scores_of, view_over
 from zeroshot.estimators._held_out import LEAST_CLASSES, class_folds
+from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows, without_unreadable
 from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.estimators._wrapper import WrapperMixin, check_wrapped, no_zero_shot_classifier
@@ -404,6 +407,13 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
             The batch is too small.
         """
         return binary_scores(self._posterior(X)[0])
+
+    def _add_scores(self, graph: Graph, X: str) -> str:
+        raise cannot_export(
+            self,
+            "its answer for an image depends on the other images of the batch. Export its "
+            "estimator_.",
+        )
 
     @answers_for_readable_rows
     def predict(self, X: Any) -> np.ndarray:
