@@ -75,7 +75,7 @@ GRID: dict[str, tuple[float, ...]] = {
 }
 """What ``--choose`` tries for each constant, the others as they are."""
 
-N_FOLDS, N_DRAWS, N_LEARNT = 3, 1, 40
+N_FOLDS, N_DRAWS, N_LEARNT = 2, 2, 40
 """Folds of ``--choose``, batches of each kind, and images of each class to learn from."""
 
 
