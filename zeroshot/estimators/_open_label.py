@@ -61,8 +61,8 @@ class OpenLabelClassifier(CompositeClassifier):
     What one of path, glosses and words does not know is left to the others. With the logits
     :math:`\ell_c`, the similarities :math:`f_c`, and the standard deviation :math:`\sigma` of an
     image's logits over the head's own classes, a label scores
-    :math:`\ell_c(x) / \sigma(x) + f_c(x) / \tau`, with :math:`\tau = 2`. Kernels were chosen on other
-    data than is reported; penalties and :math:`\tau` make little difference there
+    :math:`\ell_c(x) / \sigma(x) + f_c(x) / \tau`, with :math:`\tau = 2`. Kernels were chosen on
+    other data than is reported; penalties and :math:`\tau` make little difference there
     (``docs/results.md``).
 
     Parameters
