@@ -55,7 +55,8 @@ def _large(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     n_groups = int(np.sqrt(n_columns * k))
     if n_columns < 4 * n_groups:
         bound = _kth_largest(scores, k)
-        return np.nonzero(scores >= bound[:, None])
+        rows, columns = np.nonzero(scores >= bound[:, None])
+        return rows, columns
     n_each, rest = divmod(n_columns, n_groups)
     whole = scores[:, : n_each * n_groups].reshape(-1, n_each, n_groups)
     maxima = whole.max(axis=1)

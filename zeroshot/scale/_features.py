@@ -308,7 +308,8 @@ class _Reader:
         self._column, self._width = features.column, features.shape[1]
         self._ends = np.cumsum(features.n_rows)
         self._start, self._block = 0, np.empty((0, self._width))
-        self._file, self._rest = -1, iter(())
+        self._file = -1
+        self._rest: Iterator[np.ndarray] = iter(())
 
     def block(self, row: int) -> tuple[int, np.ndarray]:
         """Return a block that holds this row, and the number of its first row."""
