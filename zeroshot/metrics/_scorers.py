@@ -254,7 +254,8 @@ def _hit_at_k(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macr
     for y_true, scores, labels in _score_blocks(name, estimator, X, y, final):
         check_k(k, scores, owner=owner, remedy=_OTHER_K)
         parts.append((y_true, label_ranks(y_true, scores, labels) < k))
-    return averaged(*_joined(parts), average)
+    y_true, is_hit = _joined(parts)
+    return averaged(y_true, is_hit, average)
 
 
 def _ausuc(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
