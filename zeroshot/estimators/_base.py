@@ -29,6 +29,7 @@ from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._fitted import FITTED_FEATURES, Labels, Optional, Part, Sizes
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import (
     check_label_list,
@@ -50,6 +51,7 @@ from zeroshot.estimators._held_out import (
     scored_blocks,
 )
 from zeroshot.estimators._input import InputMixin
+from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.estimators._unreadable_rows import accuracy, answers_for_readable_rows
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings._vocabulary import vocabulary_of
@@ -163,6 +165,27 @@ class CandidateClassifier(
     @abstractmethod
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each class, (n_samples, n_classes), of validated rows X."""
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        """Add what `_class_scores` computes to an ONNX graph, and return its name.
+
+        Raises
+        ------
+        TypeError
+            ONNX cannot hold the classifier.
+        """
+        raise cannot_export(
+            self,
+            "it does not say how its scores are computed there. Export another classifier, or "
+            "define _add_class_scores(graph, X).",
+        )
+
+    def _add_scores(self, graph: Graph, X: str) -> str:
+        """Add the scores, (n, n_classes), to an ONNX graph, and return their name."""
+        allowed = self._answerable()
+        scores = self._add_class_scores(graph, X)
+        least = np.array(np.finfo(np.float32).min)
+        return scores if allowed.all() else graph("Where", allowed, scores, least)
 
     @abstractmethod
     def _vocabulary_embedding(self) -> Any:

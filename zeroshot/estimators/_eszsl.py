@@ -24,6 +24,7 @@ from zeroshot._linear import (
 )
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number
 from zeroshot._utils._fitted import Array, Plain
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier, EmbeddingClassifier
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
@@ -250,6 +251,9 @@ class ESZSLClassifier(ClosedFormClassifier):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        return graph.affine(X, self.coef_, self.intercept_)
 
 
 class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
@@ -504,6 +508,9 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        return graph.affine(X, self.coef_, self.intercept_)
 
 
 def _reduce(parts: list[np.ndarray], solutions: list[RidgeSolution]) -> Iterator[list[np.ndarray]]:
