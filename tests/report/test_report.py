@@ -345,7 +345,8 @@ def test_the_page_has_every_figure_beside_its_controls(evaluation: tuple) -> Non
     page = flat(Page(read(folder)))
     for name, e in result.items():
         shown = name.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
-        interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f} "
+        wide = e.low is not None and f"{e.low:.3f}" != f"{e.high:.3f}"
+        interval = f"{e.low:.3f} to {e.high:.3f} " if wide else ""
         assert f"{shown} {e.value:.3f} {interval}{e.best_constant:.3f}" in page
     assert len(result.left_out) > 0
     for name, why in result.left_out.items():
