@@ -82,7 +82,7 @@ def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) 
     text = wheel.read(metadata).decode()
     assert "License-Expression: BSD-3-Clause" in text
     assert "Requires-Python: <3.14,>=3.11" in text
-    for extra in ("demo", "plots", "test", "all"):
+    for extra in ("demo", "onnx", "plots", "test", "all"):
         assert f"Provides-Extra: {extra}\n" in text
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
@@ -112,9 +112,30 @@ def test_one_version_everywhere() -> None:
     assert installed.version == zeroshot.__version__
 
 
+def test_the_citation_and_the_changelog_are_of_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    said = dict(re.findall(r"^([\w-]+): \"?([^\"\n]+)\"?$", citation, re.MULTILINE))
+    assert said["version"] == PROJECT["version"] and said["license"] == PROJECT["license"]
+    assert said["url"] == PROJECT["urls"]["Documentation"]
+    latest = re.search(r"^## \[(\d[\d.]*)\] - ([\d-]+)$", _page("CHANGELOG.md"), re.MULTILINE)
+    assert latest is not None and latest.groups() == (said["version"], said["date-released"])
+    assert _page("CHANGELOG.md").index("### What a user of 0.1 must change") > latest.start()
+
+
+def test_the_readme_is_short_and_keeps_its_two_commands() -> None:
+    text = _page("README.md")
+    assert len(re.sub(r"```.*?```", "", text, flags=re.DOTALL).split()) < 650
+    main_job, tests = 'pip install ".[demo]" && zeroshot demo', 'pip install -e ".[test]" && pytest'
+    assert f"```sh\n{main_job}\n{tests}\n```" in text
+
+
+def _page(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
 def test_the_test_extra_brings_the_demo_and_everything_here_skips_for_no_package() -> None:
     extras = PROJECT["optional-dependencies"]
-    for extra in ("demo", "docs", "heif", "text"):
+    for extra in ("demo", "docs", "heif", "onnx", "text"):
         assert f"scikit-zeroshot[{extra}]" in extras["test"]
     assert "scikit-zeroshot[plots]" in extras["demo"]
     named = {re.split(r"[\[<>=]", item)[0] for items in extras.values() for item in items}

@@ -41,6 +41,7 @@ from .label_embeddings import WordVectors as WordVectors
 from .label_embeddings import nearest_labels as nearest_labels
 from .label_embeddings import vocabulary_words as vocabulary_words
 from .networks import Training as Training
+from .persistence import export_onnx as export_onnx
 from .persistence import load as load
 from .persistence import save as save
 from .similarity import InferenceSimilarity as InferenceSimilarity

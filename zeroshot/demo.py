@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
+from zeroshot._photos import name_photos
 from zeroshot._utils._progress import progress_bar
 from zeroshot.backbones import TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
@@ -27,10 +27,7 @@ from zeroshot.estimators import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
-    OpenLabelClassifier,
-    RejectOption,
 )
-from zeroshot.exceptions import message_of
 from zeroshot.label_embeddings import WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
 from zeroshot.model_selection import (
@@ -96,9 +93,7 @@ def run_demo(
     start = time.perf_counter()
     backbone = TimmFeatures() if backbone is None else backbone
     with sample_photos() as samples:  # first, so that missing packages raise before the work
-        photos, unreadable = name_photos(
-            [*samples, *images], everyday_labels(), backbone=backbone, probabilities=True
-        )
+        photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
     for photo in photos:
         if photo["path"] in samples:
             photo["credit"] = _credits()[os.path.basename(photo["path"])]
@@ -267,106 +262,6 @@ def _relative_losses(
         loss(constant, "zero"),
         loss(predicted, "mean"),
     )
-
-
-def name_photos(
-    paths: Sequence[str],
-    labels: Sequence[str],
-    k: int = 5,
-    *,
-    sentences: bool = False,
-    device: str = "auto",
-    backbone: TimmFeatures | None = None,
-    accuracy: float | None = None,
-    probabilities: bool = False,
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Classify photos with an open list of labels, without any training.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Image files.
-    labels : sequence of str
-        Candidate labels.
-    k : int, default=5
-        Number of labels per image.
-    sentences : bool, default=False
-        As for `OpenLabelClassifier`.
-    device : str, default="auto"
-        Device of the network.
-    backbone : TimmFeatures, optional
-        Network, which is fitted here and uses its own device. None uses the default network.
-    accuracy : float, optional
-        Mark which photos to answer, so that this share of the answers is correct.
-    probabilities : bool, default=False
-        Whether to return the probabilities of the labels as well.
-
-    Returns
-    -------
-    photos : list of dict
-        Dicts with ``path``, ``labels`` (best first), ``scores``, and ``probabilities`` if they are
-        wanted. With `accuracy`, the scores are probabilities, and there is a ``status``, "answered"
-        or "review".
-    unreadable : list of dict
-        Dicts with ``path`` and ``error``, for each file that cannot be read.
-
-    Raises
-    ------
-    UnknownLabelError
-        Labels have neither a noun synset nor a word vector. The message names all of them.
-    MissingDependencyError
-        The word vectors, the sentence model, or the network's weights are not installed.
-    """
-    backbone = (TimmFeatures(device=device) if backbone is None else backbone).fit()
-    model = OpenLabelClassifier(
-        backbone.source_head_, candidates=labels, sentences=sentences, device=backbone.device
-    ).fit()
-    extracted = backbone.extract(list(paths))
-    unreadable = [{"path": paths[i], "error": message_of(e)} for i, e in extracted.errors.items()]
-    if not len(extracted.indices):
-        return [], unreadable
-    chosen = [paths[i] for i in extracted.indices]
-    photos = named(chosen, model, extracted.features, k, accuracy)
-    if probabilities:
-        columns = {label: place for place, label in enumerate(model.classes_.tolist())}
-        for photo, row in zip(photos, model.predict_proba(extracted.features), strict=True):
-            shares = [float(row[columns[label]]) for label in photo["labels"]]
-            photo["probabilities"] = [round(share, 6) for share in shares]
-    return photos, unreadable
-
-
-def named(
-    paths: Sequence[str], model: Any, X: Any, k: int, accuracy: float | None
-) -> list[dict[str, Any]]:
-    """Return the best labels of images, as `name_photos` does.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Paths of the images.
-    model : classifier
-        Fitted.
-    X : array-like of shape (n_images, n_features), or list of images
-        Input of the model.
-    k : int
-        Number of labels per image.
-    accuracy : float or None
-        As in `name_photos`.
-    """
-    if accuracy is None:
-        labels, scores = model.predict_top_k(X, k)
-        status: list[dict[str, str]] = [{} for _ in paths]
-    else:
-        reject = RejectOption(FrozenEstimator(model), accuracy=accuracy).fit()
-        scores = reject.predict_proba(X)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        labels, scores = reject.classes_[best], np.take_along_axis(scores, best, axis=1)
-        status = [{"status": "answered" if sure else "review"} for sure in reject.answers(X)]
-    rows = zip(paths, labels, scores, status, strict=True)
-    return [
-        {"path": path, "labels": best.tolist(), "scores": [round(float(s), 6) for s in row], **more}
-        for path, best, row, more in rows
-    ]
 
 
 def everyday_labels() -> list[str]:

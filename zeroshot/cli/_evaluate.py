@@ -160,7 +160,7 @@ def _add_notes(
         listed = ", ".join(map(repr, unknown))
         result.notes.append(f"Left out, because the model does not know them: {listed}.")
     for note in _worse_than_no_training(result):
-        say(f"warning: {note}")
+        say(note, level="warning")
         result.notes.append(note)
     if n_learnt:
         seen = set(model.seen_classes)
@@ -170,7 +170,7 @@ def _add_notes(
             "model was fitted on: the figures of these classes say what it remembers, not how it "
             "names new images. Judge on other images of them, or with --unseen."
         )
-        say(f"warning: {note}")
+        say(note, level="warning")
         result.notes.insert(0, note)
     if note := _won_by_one_kind(result, model):
         result.notes.append(note)

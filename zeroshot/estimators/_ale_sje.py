@@ -11,6 +11,7 @@ import numpy as np
 from zeroshot._linear import apply_map
 from zeroshot._utils._constraints import Number
 from zeroshot._utils._fitted import Array, History
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
@@ -73,6 +74,9 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
 
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        return graph.affine(X, self.coef_, self.intercept_)
 
 
 class ALEClassifier(RankingClassifier):

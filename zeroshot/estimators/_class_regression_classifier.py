@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf
 from zeroshot._utils._fitted import Array, NumberOrNan, Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._class_regression import (
@@ -26,6 +27,7 @@ from zeroshot.estimators._class_regression import (
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction, fitted_hubness
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
+from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -184,6 +186,21 @@ class ClassRegressionClassifier(CandidateClassifier):
             return scores + self.intercept_.astype(rows.dtype, copy=False)
         vectors = unit_rows(self.class_vectors_).astype(rows.dtype, copy=False)
         return self.hub_correction_.scores(rows, vectors, self.hub_terms_)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        """Add what `_project` computes to an ONNX graph, and return its name."""
+        raise cannot_export(
+            self,
+            "it does not say what its vectors are compared with there. Export another classifier, "
+            "or define _add_projection(graph, X).",
+        )
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        rows = self._add_projection(graph, X)
+        if self.hub_correction_ is None or self.hub_terms_ is None:
+            return graph.affine(rows, self.class_vectors_.T, self.intercept_)
+        vectors = unit_rows(self.class_vectors_)
+        return self.hub_correction_.add_scores(graph, rows, vectors, self.hub_terms_)
 
     @property
     def _n_features_out(self) -> int:

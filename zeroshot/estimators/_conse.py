@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import COUNT, Checked, Maybe
 from zeroshot._utils._fitted import Array, Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels, check_same_kind
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
+from zeroshot.estimators._onnx_steps import add_logits
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import LabelEmbedding
 
@@ -234,6 +236,15 @@ class ConSEClassifier(EmbeddingClassifier):
         total = weights.sum(axis=1, keepdims=True)
         vectors = (weights / np.where(total == 0, 1, total)) @ self.source_vectors_
         return vectors.astype(X.dtype, copy=False)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        probabilities = graph("Softmax", add_logits(graph, self.source_, X), axis=-1)
+        known = graph.columns(probabilities, self.source_columns_)
+        weights, places = graph.largest(known, min(self.n_top, len(self.source_columns_)))
+        total = graph("ReduceSum", weights, np.array([-1]), keepdims=1)
+        weights = graph("Unsqueeze", graph("Div", weights, graph.or_one(total)), np.array([1]))
+        guessed = graph("Gather", self.source_vectors_, places, axis=0)  # (n, n_top, n_dims)
+        return graph("Squeeze", graph("MatMul", weights, guessed), np.array([1]))
 
 
 def new_classifier(classifier: Any, seen: np.ndarray, *, owner: str) -> Any:

@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from zeroshot._linear import LinearSystem, apply_map
 from zeroshot._utils._constraints import COUNT, Maybe, Number, OneOf
 from zeroshot._utils._fitted import Layers, OfFeatures
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
@@ -308,6 +309,10 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         if self.network is not None:
             return run_network(self, X)
         return apply_map(X, self.coefs_, self.intercepts_)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        # The outputs of a network are the input of the graph.
+        return X if self.network is not None else graph.layers(X, self.coefs_, self.intercepts_)
 
 
 def _make_loss(name: str, margin: float, n_negatives: int | None) -> nn.Module:

@@ -10,8 +10,10 @@ from sklearn.utils import check_random_state
 
 from zeroshot._utils._constraints import SEED, OneOf
 from zeroshot._utils._fitted import Array
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._base import row_blocks, vector_scores
 from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
+from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.label_embeddings import LabelEmbedding
 
 
@@ -91,6 +93,9 @@ class DummyZeroShotClassifier(EmbeddingClassifier):
             drawn = check_random_state(self.random_state).choice(columns, size=len(X))
             vectors = self.class_vectors_[drawn]
         return vectors.astype(X.dtype, copy=False)
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        raise cannot_export(self, "it looks at no image. Export the classifier that it is beside.")
 
     def _score_blocks(self, X: np.ndarray) -> Iterator[np.ndarray]:
         vectors = self._project(X)  # once: what is drawn follows the position of a row

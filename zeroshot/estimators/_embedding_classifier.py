@@ -22,6 +22,7 @@ from zeroshot._linear import (
 )
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number, OneOf
 from zeroshot._utils._fitted import Array, Optional, Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._held_out import (
@@ -37,6 +38,7 @@ from zeroshot.estimators._label_space import (
     check_label_embedding,
     warn_of_degenerate_vectors,
 )
+from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import LabelWarning
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding, OneHotEmbedding
@@ -126,7 +128,10 @@ class EmbeddingClassifier(CandidateClassifier):
             All samples are of one class, and there are other candidates.
         """
         self._check_parameters()
-        X, y = self._validate_fit(X, y)
+        return self._fit_checked(*self._validate_fit(X, y))
+
+    def _fit_checked(self, X: Any, y: np.ndarray) -> Self:
+        """Do what ``fit`` does, given checked features, or what gives them for ``X[rows]``."""
         self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warn_caller(
@@ -254,6 +259,26 @@ class EmbeddingClassifier(CandidateClassifier):
         class_vectors = self.class_vectors_.astype(vectors.dtype, copy=False)
         return correction.scores(vectors, class_vectors, self.hub_terms_)
 
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        """Add what `_project` computes to an ONNX graph, and return its name.
+
+        Raises
+        ------
+        TypeError
+            ONNX cannot hold the map.
+        """
+        raise cannot_export(
+            self,
+            "it does not say how label vectors are predicted there. Export another classifier, or "
+            "define _add_projection(graph, X).",
+        )
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        vectors, correction = self._add_projection(graph, X), self._hub_correction
+        if correction is None or self.hub_terms_ is None:
+            return graph("MatMul", vectors, self.class_vectors_.T)
+        return correction.add_scores(graph, vectors, self.class_vectors_, self.hub_terms_)
+
     @property
     def _n_features_out(self) -> int:
         return self.class_vectors_.shape[1]
@@ -277,6 +302,9 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     def learns_from_sums(self) -> bool:
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self._is_closed_form() and self.hubness is None
+
+    def _learns_in_blocks(self) -> bool:
+        return self.learns_from_sums()
 
     def _take_sums(self, trial: Self, sums: RowSums) -> Self:
         trial.confidence_ = None  # of sums, no class can be left out

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._utils._arrays import class_balance
 from zeroshot._utils._constraints import Checked, Maybe
 from zeroshot._utils._fitted import Array, Part, Parts, Plain, Sizes
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_number
 from zeroshot.estimators._composite import (
@@ -24,6 +25,7 @@ from zeroshot.estimators._composite import (
     unfitted_copy,
     view_over,
 )
+from zeroshot.estimators._onnx_steps import add_scores_of
 
 _OWNER = "EnsembleZeroShotClassifier"
 _BATCH = 4096
@@ -318,6 +320,17 @@ class EnsembleZeroShotClassifier(CompositeClassifier, _BaseComposition):
         if allowed.any():
             total -= total[:, allowed].mean(axis=1, keepdims=True)
         return total.astype(X.dtype, copy=False)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        parts = [
+            graph("Mul", add_scores_of(graph, member, X, self.classes_), np.array(weight / spread))
+            for member, weight, spread in zip(
+                self.estimators_, self.weights_, self.spreads_, strict=True
+            )
+        ]
+        total = graph("Sum", *parts)
+        allowed = np.flatnonzero(self._allowed())
+        return graph("Sub", total, graph.mean(graph.columns(total, allowed)))
 
 
 def _is_dropped(member: Any) -> bool:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._linear import RowSums, blocks, cholesky, product, shifted_diagonal
 from zeroshot._utils._constraints import Checked, Maybe, Number, OrAuto
 from zeroshot._utils._fitted import Array, Optional, Part, Sizes, check_covers
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._saving import Saved
 from zeroshot._utils._validation import check_labels, warn_caller
@@ -32,6 +33,7 @@ from zeroshot.estimators._few_shot_regression import (
     held_out_rows,
     is_worth_it,
 )
+from zeroshot.estimators._onnx_steps import add_scores_of
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 
 _OWNER = "FewShotClassifier"
@@ -534,6 +536,41 @@ class FewShotClassifier(CompositeClassifier):
 
     def _mean_scores(self, X: np.ndarray) -> np.ndarray:
         return (X - self.center_.astype(X.dtype)) @ self.coef_.T.astype(X.dtype)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        scores, regression = self._add_scores_without_regression(graph, X), self._regression
+        if regression is None:
+            return scores
+        known = self._counts() > 0
+        rows = graph.affine(graph.unit_rows(X), regression.coef.T, regression.intercept)
+        added = graph("Mul", graph.columns(rows, self._seen_places()), regression.weight * known)
+        return graph("Add", graph("Mul", scores, 1 - regression.weight * known), added)
+
+    def _add_scores_without_regression(self, graph: Graph, X: str) -> str:
+        if self.prior_ is None:
+            return graph.columns(self._add_mean_scores(graph, X), self._seen_places())
+        labels = self._labels()
+        scores = add_scores_of(graph, self.prior_, X, labels)
+        columns = np.searchsorted(labels, self.classes_)
+        if self.blend_ is None:
+            return graph.columns(scores, columns)
+        seen = np.flatnonzero(np.isin(labels, self.seen_classes_))
+        scores = graph("Sub", scores, graph.mean(graph.columns(scores, seen)))
+        means = self._add_mean_scores(graph, X)
+        means = graph("Sub", means, graph.mean(means))
+        of_prior, of_means, thresholds = self.blend_.weights(self._counts())
+        prior = graph("Mul", graph.columns(scores, columns), of_prior / self.blend_.prior_spread)
+        known = np.where(self._counts() > 0, of_means / self.blend_.means_spread, 0)
+        added = graph("Mul", graph.columns(means, self._seen_places()), known)
+        return graph("Add", graph("Sub", prior, thresholds), added)
+
+    def _add_mean_scores(self, graph: Graph, X: str) -> str:
+        return graph("MatMul", graph("Sub", X, self.center_), self.coef_.T)
+
+    def _seen_places(self) -> np.ndarray:
+        """Return where each of ``classes_`` stands in ``seen_classes_``; 0 where it does not."""
+        known = np.isin(self.classes_, self.seen_classes_)
+        return np.where(known, np.searchsorted(self.seen_classes_, self.classes_), 0)
 
     @answers_for_readable_rows
     def predict_proba(self, X: Any) -> np.ndarray:

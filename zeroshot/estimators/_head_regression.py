@@ -9,6 +9,7 @@ import numpy as np
 
 from zeroshot._utils._constraints import Checked, Instance, Maybe
 from zeroshot._utils._fitted import Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._class_regression import as_list, scaled_to
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
@@ -213,6 +214,9 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
         return rows[:, :-1], rows[:, -1]
 
     def _project(self, X: np.ndarray) -> np.ndarray:
+        return X
+
+    def _add_projection(self, graph: Graph, X: str) -> str:
         return X
 
 

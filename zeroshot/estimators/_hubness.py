@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, gen_batches
 from zeroshot._utils._arrays import class_balance, unit_rows
 from zeroshot._utils._constraints import Maybe
 from zeroshot._utils._fitted import Array, Optional, Part, Sizes
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._saving import Saved
 
 METHODS = ("zscore", "csls")
@@ -50,6 +51,12 @@ class HubCorrection(Saved, ABC):
         self, vectors: np.ndarray, class_vectors: np.ndarray, terms: np.ndarray
     ) -> np.ndarray:
         """Return corrected scores, (n_samples, n_classes), of predicted vectors."""
+
+    @abstractmethod
+    def add_scores(
+        self, graph: Graph, vectors: str, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> str:
+        """Add what `scores` computes to an ONNX graph, and return its name."""
 
 
 class ColumnZScore(HubCorrection):
@@ -107,6 +114,14 @@ class ColumnZScore(HubCorrection):
         means, deviations = terms.astype(vectors.dtype, copy=False)
         return (vectors @ class_vectors.T - means) / deviations
 
+    def add_scores(
+        self, graph: Graph, vectors: str, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> str:
+        """Add what `scores` computes to an ONNX graph, and return its name."""
+        means, deviations = terms
+        centred = graph("Sub", graph("MatMul", vectors, class_vectors.T), means)
+        return graph("Div", centred, deviations)
+
 
 class CrossDomainScaling(HubCorrection):
     r"""Cross-domain similarity local scaling (CSLS).
@@ -148,6 +163,15 @@ class CrossDomainScaling(HubCorrection):
         cosines = unit_rows(vectors) @ class_vectors.T
         nearness = terms.astype(vectors.dtype, copy=False)
         return 2 * cosines - _mean_of_largest(cosines)[:, None] - nearness
+
+    def add_scores(
+        self, graph: Graph, vectors: str, class_vectors: np.ndarray, terms: np.ndarray
+    ) -> str:
+        """Add what `scores` computes to an ONNX graph, and return its name."""
+        cosines = graph("MatMul", graph.unit_rows(vectors), class_vectors.T)
+        nearest, _ = graph.largest(cosines, min(N_NEIGHBORS, len(class_vectors)))
+        doubled = graph("Mul", cosines, np.array(2.0))
+        return graph("Sub", graph("Sub", doubled, graph.mean(nearest)), terms)
 
 
 def fitted_hubness(width: str) -> dict[str, Any]:

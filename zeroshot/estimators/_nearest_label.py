@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from zeroshot._utils._arrays import unit_rows
 from zeroshot._utils._constraints import FLAG, Checked
 from zeroshot._utils._fitted import Array, Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels, warn_caller
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._label_space import (
@@ -225,6 +226,9 @@ class NearestLabelClassifier(CandidateClassifier):
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         return vector_scores(self._unit(X), self.class_vectors_)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        return graph("MatMul", graph.unit_rows(X), self.class_vectors_.T)
 
     @property
     def _n_features_out(self) -> int:

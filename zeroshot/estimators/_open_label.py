@@ -9,6 +9,7 @@ import numpy as np
 
 from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
 from zeroshot._utils._fitted import Optional, Part, Plain
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
@@ -17,6 +18,7 @@ from zeroshot.estimators._confidence import Confidence
 from zeroshot.estimators._head_regression import HeadRegressionClassifier
 from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
+from zeroshot.estimators._onnx_steps import add_scores
 from zeroshot.estimators._open_label_confidence import shipped_confidence
 from zeroshot.estimators._similarity import SimilarityClassifier
 from zeroshot.exceptions import Remedy, UnknownLabelError, message_of
@@ -37,7 +39,6 @@ _OWNER = "OpenLabelClassifier"
 # Chosen by studies/open_labels_choice.py.
 _WEIGHTS = (0.4, 0.4, 0.2)
 _ALPHA = 0.1
-_SIMILARITY_SCALE = 2.0
 
 
 def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
@@ -127,6 +128,8 @@ class OpenLabelClassifier(CompositeClassifier):
 
     label_embedding: LabelEmbedding | None
     regression_: HeadRegressionClassifier | None
+
+    _similarity_scale: ClassVar[float] = 2.0  # τ, chosen as the constants above
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
@@ -343,7 +346,19 @@ class OpenLabelClassifier(CompositeClassifier):
         logits = np.asarray(regression.transform(X))
         spread = self.head.decision_function(X).std(axis=1, keepdims=True)
         spread[spread == 0] = 1
-        return (logits / spread + scores / _SIMILARITY_SCALE).astype(X.dtype, copy=False)
+        return (logits / spread + scores / self._similarity_scale).astype(X.dtype, copy=False)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        scores = self.classifier_._add_class_scores(graph, X)
+        regression = getattr(self, "regression_", None)
+        if regression is None:
+            return scores
+        own = add_scores(graph, self.head, X)
+        deviations = graph("Sub", own, graph.mean(own))
+        variance = graph.mean(graph("Mul", deviations, deviations))
+        spread = graph.or_one(graph("Sqrt", variance))
+        logits = graph("Div", regression._add_class_scores(graph, X), spread)
+        return graph("Add", logits, graph("Div", scores, np.array(self._similarity_scale)))
 
 
 def _is_noun(name: Any) -> bool:

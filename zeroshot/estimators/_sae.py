@@ -11,6 +11,7 @@ from scipy.linalg import svd
 from zeroshot._linear import LinearSystem, apply_map, inverse_or_zero, product
 from zeroshot._utils._constraints import FLAG, Number, OneOf
 from zeroshot._utils._fitted import Array
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._embedding_classifier import ClosedFormClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 
@@ -182,11 +183,24 @@ class SAEClassifier(ClosedFormClassifier):
     def _project(self, X: np.ndarray) -> np.ndarray:
         return apply_map(X, [self.coef_], [self.intercept_])
 
+    def _add_projection(self, graph: Graph, X: str) -> str:
+        return graph.affine(X, self.coef_, self.intercept_)
+
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         scores = super()._class_scores(X)
         if self.direction == "encode":
             return scores
+        return scores * self._decoded_scales().astype(scores.dtype)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        scores = super()._add_class_scores(graph, X)
+        if self.direction == "encode":
+            return scores
+        return graph("Mul", scores, self._decoded_scales())
+
+    def _decoded_scales(self) -> np.ndarray:
+        """Return one over the length of each class's decoded vector, 0 where it has none."""
         # x'(W's) is (Wx)'s: of the cosine with the decoded vector W's only its length is missing.
         images = self.class_vectors_ @ (self.coef_.T @ self.coef_)
         lengths = np.sqrt(np.maximum(np.einsum("ij,ij->i", images, self.class_vectors_), 0))
-        return scores * inverse_or_zero(lengths, lengths).astype(scores.dtype)
+        return inverse_or_zero(lengths, lengths)

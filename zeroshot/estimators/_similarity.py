@@ -11,11 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._constraints import Checked, Maybe, Number, check_inner
 from zeroshot._utils._fitted import Array, Part
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import CandidateClassifier, vector_scores
 from zeroshot.estimators._conse import check_classifier, new_classifier, source_classes
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
+from zeroshot.estimators._onnx_steps import add_logits
 from zeroshot.estimators._source_similarity import Names, measure
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
@@ -262,6 +264,12 @@ class SimilarityClassifier(CandidateClassifier):
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
         return vector_scores(self._softened(X), self.class_vectors_)
+
+    def _add_class_scores(self, graph: Graph, X: str) -> str:
+        # Probabilities to a power, rescaled, are the softmax of the logits times that power.
+        power = np.array(1 / self.source_temperature)
+        logits = graph("Mul", add_logits(graph, self.source_, X), power)
+        return graph("MatMul", graph("Softmax", logits, axis=-1), self.class_vectors_.T)
 
     @property
     def _n_features_out(self) -> int:

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._utils._constraints import Checked, is_name
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._fitted import Labels
+from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._saving import SavedEstimator
 from zeroshot._utils._validation import check_labels
 from zeroshot.backbones import SourceHead
@@ -127,6 +128,10 @@ class NetworkClassifier(
         """
         check_is_fitted(self)
         return run_network(self, X, features=True)
+
+    def _add_scores(self, graph: Graph, X: str) -> str:
+        """Return the input of an ONNX graph, which is the outputs of the network."""
+        return X
 
     @property
     def source_head_(self) -> SourceHead:

@@ -1,4 +1,4 @@
-"""Saving and loading of models as folders of JSON and safetensors, never pickle."""
+"""Saving and loading of models as folders of JSON and safetensors, and as ONNX files."""
 
 import lazy_loader
 

@@ -1,2 +1,3 @@
 from ._model import load as load
 from ._model import save as save
+from ._onnx import export_onnx as export_onnx

@@ -36,7 +36,7 @@ from zeroshot.taxonomy._distances import (
     intrinsic_information,
     top_common,
 )
-from zeroshot.taxonomy._graph import noun_graph
+from zeroshot.taxonomy._graph import noun_graph, remembered
 from zeroshot.taxonomy._label_text import is_weak, name_words
 from zeroshot.taxonomy._lemmas import (
     find_lemma,
@@ -393,6 +393,7 @@ class Candidates:
     hint: str = ""
 
 
+@remembered
 def find_candidates(text: str) -> Candidates:
     """Return the possible senses of a class name; none if WordNet has no such noun."""
     read = read_label(text)
