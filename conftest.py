@@ -34,7 +34,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several work
 _LONG = ("tests/studies", "tests/docs", "tests/test_end_to_end.py", "tests/networks", "tests/cli")
 
 
+# The code of pages, notebooks and studies: .ci/run runs it in a step of its own.
+_PAGES = ("tests/docs", "tests/studies")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(_PAGES):
+            item.add_marker("page")
+
     def place(item: pytest.Item) -> int:
         return next(
             (i for i, start in enumerate(_LONG) if item.nodeid.startswith(start)), len(_LONG)

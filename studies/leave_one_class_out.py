@@ -2,6 +2,7 @@
 
     ZEROSHOT_DATA=FOLDER python studies/leave_one_class_out.py --preset small --n-jobs 4
     ZEROSHOT_DATA=FOLDER python studies/leave_one_class_out.py --preset development
+    python studies/leave_one_class_out.py --preset frozen --words
     python studies/leave_one_class_out.py --preset tiny
 
 SimpNet and three fully connected layers learn the GloVe vectors of CIFAR-100's classes by squared
@@ -9,7 +10,8 @@ error, one class excluded; after each epoch the excluded class's loss is taken o
 ``--preset full`` is the published study, 100 folds. ``--preset small`` is one for two cores: every
 eighth class, smaller images and network. ``--preset development`` compares variants of it on twelve
 other classes, excluded all at once. ``--preset frozen`` is the closed form alone, which the others
-end with. ``--preset tiny`` is a quick run on made-up images.
+end with; ``--words`` adds to it what kernel ridge regression to mean features makes of the words of
+a vocabulary (``loco_prototypes.py``). ``--preset tiny`` is a quick run on made-up images.
 
 Each finished fold is a small file in ``--folds``, and is never run twice; an unfinished one goes on
 from its last epoch. Folds go through joblib: ``--n-jobs``, or ``main`` inside ``parallel_config``.
@@ -29,7 +31,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from loco_figures import summarise, versions
 from loco_folds import Preset, fold_path, images_of, run_fold
-from loco_frozen import ALL, SHIPPED, frozen_features, kept_path
+from loco_frozen import ALL, SHIPPED, frozen_features, kept_path, prototype_features
 from loco_plots import draw, show, show_development
 
 from zeroshot._utils._files import cache_home
@@ -96,7 +98,13 @@ def run_all(preset: Preset, folder: Path, n_jobs: int | None, summary: bool) -> 
 
 
 def study(
-    preset: Preset, folder: Path, n_jobs: int | None, summary: bool, sources: Sequence[str]
+    preset: Preset,
+    folder: Path,
+    n_jobs: int | None,
+    *,
+    summary: bool,
+    sources: Sequence[str],
+    words: bool,
 ) -> dict[str, Any]:
     """Return the figures of the network from scratch, and of frozen features on all classes."""
     names = preset.names()
@@ -106,6 +114,9 @@ def study(
         for source in sources
         if not summary or kept_path(names, source, folder).is_file()
     }
+    if words:
+        for source in frozen:
+            frozen[source]["words"] = prototype_features(names, source, folder, n_jobs)
     return summarise(folds, names, len(preset.excluded()), frozen, preset.drawn)
 
 
@@ -132,6 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--all-features", action="store_true", help="frozen features of the whole archive too"
     )
+    parser.add_argument(
+        "--words", action="store_true", help="frozen features with prototypes of words too"
+    )
     parser.add_argument("--output", metavar="FILE", help="also write the figures there, as JSON")
     parser.add_argument("--plot", metavar="FILE", help="also draw the published figures there")
     options = parser.parse_args(arguments)
@@ -146,7 +160,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         results = about | {"variants": show_development(develop(preset, folder, options.n_jobs))}
     else:
         sources = (SHIPPED, ALL) if options.all_features else (SHIPPED,)
-        results = about | study(preset, folder, options.n_jobs, options.summary, sources)
+        results = about | study(
+            preset,
+            folder,
+            options.n_jobs,
+            summary=options.summary,
+            sources=sources,
+            words=options.words,
+        )
         show(results)
         if options.plot:
             draw(results, options.plot)

@@ -140,6 +140,7 @@ def summarise(
                 alpha: describe(losses, names) for alpha, losses in kept["one pass"].items()
             },
             "neighbours": _neighbours([kept["classes"][name] for name in names], names, names),
+            **({"with words": _with_words(kept["words"], names)} if "words" in kept else {}),
             "classes": {
                 name: {
                     "relative loss": fold["last"] / fold["zero"] - 1,
@@ -151,6 +152,13 @@ def summarise(
         for source, kept in frozen.items()
     }
     return results
+
+
+def _with_words(folds: dict[str, dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of ridge regression and prototypes of words together."""
+    losses = [folds[name] for name in names]
+    factors = np.median([loss["factors"] for loss in losses], axis=0)
+    return _of_losses(losses, names) | {"median factors": factors.tolist()}
 
 
 def _counts(values: Sequence[float]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The same study in closed form: ridge regression on features of a pretrained network."""
+"""The same study in closed form, on features of a pretrained network: ridge, and prototypes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import numpy as np
 from archive_features import archive_features
 from joblib import Parallel, delayed
 from loco_folds import archive_size
+from loco_prototypes import CONSTANTS, Sides, prototype_fold
 from numpy.typing import NDArray
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import Normalizer, normalize
 
 from zeroshot import EmbeddingRegressor, EmbeddingRegressorCV, WordVectors
 from zeroshot._utils._files import atomic_file
 from zeroshot.datasets import load_cifar100_features
 from zeroshot.metrics import SCORERS, embedding_mse
 from zeroshot.model_selection import ClassKFold, LeaveOneClassOut, cross_validate_classes
+from zeroshot.taxonomy import class_synsets
 
 ALPHAS = (3.0, 10.0, 30.0, 100.0, 300.0)
 SHIPPED, ALL = "features that ship", "all features of the archive"
@@ -74,8 +76,12 @@ def one_pass(names: Sequence[str], source: str) -> dict[str, list[float]]:
 
 def kept_path(names: Sequence[str], source: str, folder: Path) -> Path:
     """Return the file of the results: its name tells the classes, features and penalties."""
-    known = [list(names), source, ALPHAS, archive_size() if source == ALL else 0]
-    return folder / f"frozen-{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]}.json"
+    return _path("frozen", [list(names), source, ALPHAS], source, folder)
+
+
+def _path(kind: str, known: list[Any], source: str, folder: Path) -> Path:
+    known = [*known, archive_size() if source == ALL else 0]
+    return folder / f"{kind}-{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]}.json"
 
 
 def frozen_features(
@@ -102,7 +108,38 @@ def frozen_features(
             "classes": dict(zip(names, folds, strict=True)),
             "one pass": one_pass(names, source),
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as file:
-            file.write((json.dumps(results, indent=1) + "\n").encode())
+        _keep(results, path)
+    return json.loads(path.read_text())
+
+
+def _keep(results: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        file.write((json.dumps(results, indent=1) + "\n").encode())
+
+
+def prototype_features(
+    names: Sequence[str], source: str, folder: Path, n_jobs: int | None
+) -> dict[str, Any]:
+    """Return the losses by class with prototypes of words added, kept as `frozen_features` does.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Classes, each excluded in turn.
+    source : str
+        `SHIPPED` or `ALL`.
+    folder : Path
+        Where results are kept.
+    n_jobs : int or None
+        Folds at a time.
+    """
+    path = _path("prototypes", [list(names), source, CONSTANTS], source, folder)
+    if not path.is_file():
+        X, y = _chosen(names, source)
+        sides = Sides.of(names, class_synsets("cifar100"))
+        folds = Parallel(n_jobs=n_jobs)(
+            delayed(prototype_fold)(name, normalize(X), y, sides) for name in names
+        )
+        _keep(dict(zip(names, folds, strict=True)), path)
     return json.loads(path.read_text())

@@ -42,6 +42,12 @@ def show(results: dict[str, Any]) -> None:
         print(f"  penalties chosen: {chosen}")
         for alpha, row in figures["one pass, one penalty"].items():
             _row(f"  {alpha} in every fold, from one pass", row, n)
+        if "with words" in figures:
+            with_words = figures["with words"]
+            _row("relative loss, ridge and prototypes of words", with_words["relative loss"], n)
+            _row("  skill over the control", with_words["skill over the control"], n)
+            shown = "{:.2f} and {:.2f}".format(*with_words["median factors"])
+            print(f"  factors of ridge and of words, medians: {shown}")
     if folds["finished"]:
         _show_course(results)
     for source, figures in results["frozen"].items():

@@ -214,21 +214,35 @@ def models(names: np.ndarray) -> dict[str, Any]:
     for title, parts, softer in mixtures:
         made[title] = similarity_model(parts, softer)
     glosses = GlossEmbedding(on_missing="raise")
-    for title, kernels, weights in (
-        ("weights: path, glosses", [path, glosses], [1, 1]),
-        ("weights: path, glosses, words", [path, glosses, vectors], [2, 2, 1]),
+    for title, kernels, weights, alpha in (
+        ("weights: path, glosses", [path, glosses], [1, 1], 0.1),
+        ("weights: path, glosses, words", [path, glosses, vectors], [2, 2, 1], 0.1),
+        ("the same, penalty 0.03", [path, glosses, vectors], [2, 2, 1], 0.03),
+        ("the same, penalty 0.3", [path, glosses, vectors], [2, 2, 1], 0.3),
     ):
-        made[title] = weights_model(kernels, weights)
-    made["weights and similarity (predict)"] = lambda head, names: OpenLabelClassifier(
-        head, candidates=names, on_unknown="drop"
-    ).fit()
+        made[title] = weights_model(kernels, weights, alpha)
+    for scale in (1.0, 2.0, 4.0):
+        made[f"weights + similarity / {scale:g}"] = predict_model(scale)
+    if find_spec("sentence_transformers") is not None:
+        made["predict --sentences"] = predict_model(OpenLabelClassifier._similarity_scale, table)
     return made
 
 
-def weights_model(kernels: list[Any], weights: list[float]) -> Any:
+def predict_model(scale: float, label_embedding: Any = None) -> Any:
+    """Return the function for the model of ``zeroshot predict`` with another scale."""
+
+    class Scaled(OpenLabelClassifier):
+        _similarity_scale = scale
+
+    return lambda head, names: Scaled(
+        head, candidates=names, label_embedding=label_embedding, on_unknown="drop"
+    ).fit()
+
+
+def weights_model(kernels: list[Any], weights: list[float], alpha: float) -> Any:
     """Return the function for predicted weights."""
     return lambda head, names: HeadRegressionClassifier(
-        head, kernels, weights=weights, alpha=0.1, candidates=names
+        head, kernels, weights=weights, alpha=alpha, candidates=names
     ).fit()
 
 

@@ -13,9 +13,10 @@ and of each of 101 to 105. A batch has so many images of each unseen class, draw
 the most frequent class down to 3 or to 1 of the rarest, on a geometric scale; or 20 images of each
 of ten classes, and none of the ten other candidates.
 
-The inductive classifiers are `EnsembleZeroShotClassifier` of what ``described_classes.py`` joins.
-Intervals are over classes, and differences paired. Finished splits are kept in the cache: the same
-command resumes from them.
+The inductive scores are the sums of ``described_classes.py``, without the head and with it, which
+that study keeps; the batch goes through the function that the classifier calls. Intervals are over
+classes, and differences paired. Finished splits are kept in the cache: the same command resumes
+from them.
 """
 
 from __future__ import annotations
@@ -28,28 +29,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from archive_features import archive_features
-from described_classes import Parts, estimate
+from archive_features import archive_features, first_of_each_class
+from described_classes import (
+    NO_HEAD,
+    WITH_HEAD,
+    Cifar,
+    Parts,
+    Scores,
+    class_splits,
+    estimate,
+    joined,
+    wanted_parts,
+)
 from kept_parts import kept
 from open_labels_choice import without
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import normalize
 
-from zeroshot import (
-    EnsembleZeroShotClassifier,
-    ESZSLClassifier,
-    HeadRegressionClassifier,
-    PrototypeRegressionClassifier,
-    TimmFeatures,
-    TransductiveClassifier,
-)
-from zeroshot._utils._files import cache_home
+from zeroshot import TimmFeatures
 from zeroshot.estimators import _transductive
+from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.exceptions import LabelWarning
-from zeroshot.model_selection import ClassKFold, ClassShuffleSplit
+from zeroshot.model_selection import ClassKFold
 from zeroshot.taxonomy import class_synsets
 
+MODELS = {"no head": NO_HEAD, "head": WITH_HEAD}
 SEEDS = (0, 101, 102, 103, 104, 105)
 IMAGES = (50, 20, 10, 5, 2)
 TITLES = {
@@ -61,16 +64,17 @@ TITLES = {
 """The batches."""
 
 GRID: dict[str, tuple[float, ...]] = {
-    "SHRINKAGE": (0.3, 0.6, 0.85, 0.95, 1.0),
-    "SHARPNESS": (10.0, 20.0, 30.0, 50.0, 100.0),
-    "PULL": (0.0, 1.0, 2.0, 4.0),
-    "TEMPERATURE": (0.25, 0.5, 1.0),
-    "WEIGHT": (0.05, 0.1, 0.2, 0.5, 1.0),
+    "SHARE": (0.0, 0.5, 1.0, 2.0),
+    "WEIGHT": (0.2, 0.5, 1.0, 2.0),
+    "SHARPNESS": (30.0, 60.0, 100.0),
+    "PULL": (2.0, 5.0),
+    "TEMPERATURE": (0.35, 0.5),
+    "SHRINKAGE": (0.85, 1.0),
 }
 """What ``--choose`` tries for each constant, the others as they are."""
 
-FIRST_WEIGHT = 0.2
-"""The weight of the other rows of ``--choose``; their table led to that of today."""
+N_FOLDS, N_DRAWS, N_LEARNT = 4, 2, 40
+"""Folds of ``--choose``, batches of each kind, and images of each class to learn from."""
 
 
 def batch_sizes(title: str, n_classes: int) -> np.ndarray:
@@ -92,70 +96,57 @@ def drawn_batches(y: np.ndarray, title: str, seed: int, n_draws: int) -> Iterato
         yield _transductive.drawn(codes, sizes, rng)
 
 
-def inductive_models(
-    parts: Parts, X: np.ndarray, y: np.ndarray, unseen: np.ndarray, *, head: bool
-) -> dict[str, Any]:
-    """Return the inductive classifiers, fitted: without the head, and with it."""
-    kernels, weights = [parts.path, parts.gloss, parts.words], [2, 2, 1]
-    shared: dict[str, Any] = {"candidates": unseen}
-    members = {
-        "eszsl": make_pipeline(Normalizer(), ESZSLClassifier(parts.all, gamma=2, **shared)),
-        "glosses": make_pipeline(Normalizer(), ESZSLClassifier(parts.glosses, gamma=2, **shared)),
-        "prototypes": make_pipeline(
-            Normalizer(),
-            PrototypeRegressionClassifier(kernels, weights=weights, alpha=0.1, **shared),
-        ),
-    }
-    known = [(name, FrozenEstimator(model.fit(X, y))) for name, model in members.items()]
-    unseen_only = {**shared, "scenario": "unseen"}
-    models = {"no head": EnsembleZeroShotClassifier(known, **unseen_only)}
-    if head:
-        rows = HeadRegressionClassifier(
-            parts.head, kernels, weights=weights, alpha=0.1, overrides=parts.synsets, **shared
-        )
-        both = [known[0], known[2], ("head", FrozenEstimator(rows.fit()))]
-        models["head"] = EnsembleZeroShotClassifier(both, weights=[1, 1, 2], **unseen_only)
-    return {title: model.fit(X, y) for title, model in models.items()}
-
-
 def choose() -> dict[str, Any]:
     """Print what each constant does on Tiny ImageNet, and return the gains."""
     bunch = archive_features("tiny_imagenet", "train")
     synsets, others = class_synsets("tiny_imagenet"), set(class_synsets("cifar100").values())
     kept = np.array([synsets[name] not in others for name in bunch.target])
     X, y = bunch.data[kept], bunch.target[kept]
+    to_fit = np.isin(np.arange(len(y)), first_of_each_class(y, N_LEARNT))
     head = TimmFeatures(image_size=128).fit().source_head_
     parts = Parts("tiny_imagenet", np.unique(y), without(head, list(synsets.values())))
-    gains: dict[str, dict[str, list[float]]] = {}
-    for number, (seen, test) in enumerate(ClassKFold(9, shuffle=True, random_state=0).split(X, y)):
-        unseen = np.unique(y[test])
-        model = inductive_models(parts, X[seen], y[seen], unseen, head=False)["no head"]
-        scores = model.decision_function(X[test])
-        true = np.searchsorted(unseen, y[test])
-        spaces: dict[float, np.ndarray] = {}
+    gains: dict[tuple[str, str], dict[str, list[float]]] = {}
+    folds = ClassKFold(9, shuffle=True, random_state=0).split(X, y)
+    for number, (seen, test) in zip(range(N_FOLDS), folds, strict=False):
+        learnt = seen[to_fit[seen]]
+        scores = parts.scores(X[learnt], y[learnt], np.unique(y[test]), X[test], _members())
+        true = np.unique(y[test], return_inverse=True)[1]
+        batches = {title: list(drawn_batches(y[test], title, number, N_DRAWS)) for title in TITLES}
         for name, values in GRID.items():
             for value in values:
-                with constant("WEIGHT", FIRST_WEIGHT), constant(name, value):
-                    shrinkage = _transductive.SHRINKAGE
-                    if shrinkage not in spaces:
-                        made = _transductive.within_class_whitening(X[seen], y[seen])
-                        spaces[shrinkage] = _transductive.whitened(X[test], *made)
-                    for title in TITLES:
-                        for rows in drawn_batches(y[test], title, number, 3):
-                            batch = _transductive.Batch(
-                                spaces[shrinkage][rows], scores[rows], true[rows]
+                with constant(name, value):
+                    rows = _white(X[learnt], y[learnt], X[test])
+                    for model, members in MODELS.items():
+                        found = gains.setdefault((model, f"{name.lower()} = {value:g}"), {})
+                        for title, drawn in batches.items():
+                            found.setdefault(title, []).extend(
+                                _gain(rows, joined(scores, members), true, batch) for batch in drawn
                             )
-                            found = _transductive.gain(batch, _transductive.WEIGHT)
-                            row = gains.setdefault(f"{name.lower()} = {value:g}", {})
-                            row.setdefault(title, []).append(found)
     means = {
-        row: {title: round(float(np.mean(found)), 4) for title, found in by_title.items()}
-        for row, by_title in gains.items()
+        f"{model}, {row}": {title: round(float(np.mean(v)), 4) for title, v in found.items()}
+        for (model, row), found in sorted(gains.items())
     }
     print("Tiny ImageNet, accuracy gained by the batch" + " " * 4 + "  ".join(TITLES))
     for row, figures in means.items():
-        print(f"{row:<24}" + "".join(f"{value:+9.3f}" for value in figures.values()))
+        print(f"{row:<32}" + "".join(f"{value:+9.3f}" for value in figures.values()))
     return means
+
+
+def _members() -> set[str]:
+    return {member for members in MODELS.values() for member in members}
+
+
+def _white(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows whitened by what images X of classes y say, as `TransductiveClassifier` does."""
+    unit = normalize(X)
+    made = within_class_whitening(unit, y, _transductive.SHRINKAGE)
+    return whitened(normalize(rows), *made)
+
+
+def _gain(rows: np.ndarray, scores: np.ndarray, true: np.ndarray, batch: np.ndarray) -> float:
+    scores = scores[batch].astype(np.float32)
+    made = _transductive.Batch(rows[batch], scores, true[batch])
+    return _transductive.gain(made, _transductive.WEIGHT)
 
 
 class constant:  # noqa: N801
@@ -172,37 +163,26 @@ class constant:  # noqa: N801
         setattr(_transductive, self.name, self.before)
 
 
-def cifar100(n_splits: int = 5) -> dict[str, Any]:
+def cifar100() -> dict[str, Any]:
     """Return the figures of 20 unseen classes of CIFAR-100, by seeds, model and batch."""
-    sets = [archive_features("cifar100", subset) for subset in ("train", "test")]
-    X, y = (np.concatenate([part[name] for part in sets]) for name in ("data", "target"))
-    to_fit = np.arange(len(y)) < len(sets[0].target)
-    parts = Parts("cifar100", np.unique(y), TimmFeatures(image_size=128).fit().source_head_)
-    folder = cache_home() / "studies"
-    folder.mkdir(parents=True, exist_ok=True)
+    data = Cifar()
+    _, wanted = wanted_parts(data.parts)
     constants = {name.lower(): getattr(_transductive, name) for name in GRID}
     found: dict[str, list[Counts]] = {}
-    for seed, number in [
-        *((SEEDS[0], number) for number in range(5)),
-        *((seed, number) for number in range(n_splits) for seed in SEEDS[1:]),
-    ]:
-        splits = ClassShuffleSplit(n_splits=5, test_size=20, random_state=seed)
-        seen, test = list(splits.split(X, y))[number]
+    for seed, number, seen, test in class_splits(data.y):
         group = "random_state=0" if seed == 0 else "random_state=101 to 105"
         counts = kept(
-            folder,
+            data.folder,
             f"transductive {seed} {number}",
-            [seed, number, constants, TITLES],
-            lambda seen=seen, test=test, seed=10 * seed + number: counted(
-                parts, X, y, seen[to_fit[seen]], test, seed
-            ),
+            [seed, number, constants, TITLES, MODELS],
+            lambda split=(seed, number, seen, test): counted(data, wanted, split),
         )
         found.setdefault(group, []).append(counts)
         print(f"seed {seed}, split {number}", flush=True)
     return {
         group: {
             title: {size: figures([part[title][size] for part in members]) for size in TITLES}
-            for title in ("no head", "head")
+            for title in MODELS
         }
         for group, members in found.items()
     }
@@ -213,24 +193,31 @@ Counts = dict[str, dict[str, dict[str, list[int]]]]
 
 
 def counted(
-    parts: Parts, X: np.ndarray, y: np.ndarray, learnt: np.ndarray, test: np.ndarray, seed: int
+    data: Cifar, wanted: set[str], split: tuple[int, int, np.ndarray, np.ndarray]
 ) -> Counts:
     """Return the counts of one class split."""
+    seed, number, seen, test = split
+    scores: Scores = data.scores(seed, number, seen, test, wanted)
+    learnt, y = seen[data.to_fit[seen]], data.y[test]
+    names, true = np.unique(y, return_inverse=True)
+    rows = _white(data.X[learnt], data.y[learnt], data.X[test])
     found: Counts = {}
-    models = inductive_models(parts, X[learnt], y[learnt], np.unique(y[test]), head=True)
-    for title, model in models.items():
-        # Frozen, and no class is left to choose by: the constants of Tiny ImageNet.
-        transductive = TransductiveClassifier(FrozenEstimator(model)).fit(X[learnt], y[learnt])
-        inductive = model.predict(X[test]) == y[test]
+    for title, members in MODELS.items():
+        given = joined(scores, members).astype(np.float32)
+        inductive = given.argmax(axis=1) == true
         for size in TITLES:
             by_class = found.setdefault(title, {}).setdefault(size, {})
-            for rows in drawn_batches(y[test], size, seed, 4 if size in ("2", "5") else 1):
-                right = transductive.predict(X[test][rows]) == y[test][rows]
-                for name in np.unique(y[test][rows]):
-                    of = y[test][rows] == name
-                    more = [of.sum(), right[of].sum(), inductive[rows][of].sum()]
-                    before = by_class.get(str(name), [0, 0, 0])
-                    by_class[str(name)] = [int(a + b) for a, b in zip(before, more, strict=True)]
+            n_draws = 4 if size in ("2", "5") else 1
+            for batch in drawn_batches(y, size, 10 * seed + number, n_draws):
+                now = _transductive.transduce(rows[batch], given[batch], _transductive.WEIGHT)
+                right = now.argmax(axis=1) == true[batch]
+                for code in np.unique(true[batch]):
+                    of = true[batch] == code
+                    more = [of.sum(), right[of].sum(), inductive[batch][of].sum()]
+                    before = by_class.get(str(names[code]), [0, 0, 0])
+                    by_class[str(names[code])] = [
+                        int(a + b) for a, b in zip(before, more, strict=True)
+                    ]
     return found
 
 
@@ -264,18 +251,15 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Choose, or run what was chosen; print and return the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--choose", action="store_true", help="vary the constants on Tiny ImageNet")
-    parser.add_argument(
-        "--splits", type=int, default=5, help="class splits of each of 101 to 105 (default: 5)"
-    )
     parser.add_argument("--json", metavar="FILE", help="also write the results there")
     options = parser.parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelWarning)  # some words have no vector
-        results = choose() if options.choose else cifar100(options.splits)
+        results = choose() if options.choose else cifar100()
     if not options.choose:
         show(results)
     if options.json:
-        how = "--choose " if options.choose else f"--splits {options.splits} "
+        how = "--choose " if options.choose else ""
         command = f"ZEROSHOT_DATA=FOLDER python studies/transductive.py {how}--json {options.json}"
         record = {"command": command, **results}
         Path(options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

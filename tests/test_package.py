@@ -199,6 +199,7 @@ LAYERS = [
     {"persistence"},
     {"scale"},
     {"report"},
+    {"_photos"},
     {"demo"},
     {"cli", "__main__"},
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -49,9 +50,29 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: zipfile.Zi
     assert {"zeroshot/datasets/data/class_names.json", "zeroshot/cli/_main.py"} <= names
 
 
-def test_no_image_model_or_pickle_is_shipped(wheel: zipfile.ZipFile) -> None:
+def test_no_model_or_pickle_is_shipped_and_of_images_the_demos_alone(
+    wheel: zipfile.ZipFile,
+) -> None:
     suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
-    assert suffixes <= {".css", ".html", ".py", ".pyi", ".typed", ".npz", ".json", ".txt"}
+    assert suffixes <= {
+        ".css",
+        ".html",
+        ".js",
+        ".py",
+        ".pyi",
+        ".typed",
+        ".npz",
+        ".json",
+        ".txt",
+        ".jpg",
+    }
+    photos = [info for info in wheel.infolist() if info.filename.endswith(".jpg")]
+    assert len(photos) == 6 and sum(info.file_size for info in photos) <= 400e3
+    folder = "zeroshot/datasets/data/photos/"
+    credits = json.loads(wheel.read(f"{folder}credits.json"))
+    for info in photos:  # each is free, and says so
+        licence = credits[info.filename.removeprefix(folder)]
+        assert re.search(r"\b(CC0|CC BY 2\.0|public domain)\b", licence), info.filename
 
 
 def test_the_wheel_says_how_to_run_it_and_what_it_needs(wheel: zipfile.ZipFile) -> None:

@@ -188,6 +188,7 @@ REFUSED = {
     "_constraints.check_seed": ["0", -1, np.nan, True],
     "_ensemble._check_estimators": [3, DeViSEClassifier(), [(1, DeViSEClassifier())]],
     "_ensemble._check_weights": [0.5, "1"],
+    "_features._check_cache": [1.5, [], b"cache"],
     "_features._check_workers": [-1, 2.5, True],
     "_finetune._check_network": ["resnet_typo", 3, SimpNet],
     "_finetune._check_weights": [3, "weights.txt"],

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
+from zeroshot._photos import name_photos
 from zeroshot._utils._progress import progress_bar
 from zeroshot.backbones import TimmFeatures
 from zeroshot.datasets import label_texts, load_cifar100_features
@@ -23,10 +27,7 @@ from zeroshot.estimators import (
     DeViSEClassifier,
     DummyZeroShotClassifier,
     EmbeddingRegressor,
-    OpenLabelClassifier,
-    RejectOption,
 )
-from zeroshot.exceptions import message_of
 from zeroshot.label_embeddings import WordVectors
 from zeroshot.metrics import SCORERS, class_relative_losses
 from zeroshot.model_selection import (
@@ -39,7 +40,11 @@ from zeroshot.model_selection import (
 N_SPLITS, N_UNSEEN = 5, 20
 DEVISE_GRID = {"map__alpha": [3.0, 10.0, 30.0], "map__gamma": [1.0, 1.5, 2.0, 3.0]}
 RIDGE_GRID = {"map__alpha": [3.0, 10.0, 30.0, 100.0]}
-SAMPLE_PHOTOS = ("china.jpg", "flower.jpg")
+PHOTOS = {
+    "zeroshot.datasets": ("data", "photos"),
+    "sklearn.datasets": ("images",),
+}
+"""Folders with the demo's photos, by package. ``credits.json`` in the first one names them all."""
 
 
 def run_demo(
@@ -54,7 +59,7 @@ def run_demo(
     Parameters
     ----------
     images : sequence of str
-        Paths of photos to classify, in addition to scikit-learn's two.
+        Paths of photos to classify, in addition to the eight that ship with the package.
     n_jobs : int, optional
         Number of processes. -1 uses one per processor.
     progress : bool, default=True
@@ -89,6 +94,9 @@ def run_demo(
     backbone = TimmFeatures() if backbone is None else backbone
     with sample_photos() as samples:  # first, so that missing packages raise before the work
         photos, unreadable = name_photos([*samples, *images], everyday_labels(), backbone=backbone)
+    for photo in photos:
+        if photo["path"] in samples:
+            photo["credit"] = _credits()[os.path.basename(photo["path"])]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = unseen_classes(parallel, progress=progress)
     results |= excluded_classes(parallel, progress=progress)
@@ -256,96 +264,6 @@ def _relative_losses(
     )
 
 
-def name_photos(
-    paths: Sequence[str],
-    labels: Sequence[str],
-    k: int = 5,
-    *,
-    sentences: bool = False,
-    device: str = "auto",
-    backbone: TimmFeatures | None = None,
-    accuracy: float | None = None,
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Classify photos with an open list of labels, without any training.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Image files.
-    labels : sequence of str
-        Candidate labels.
-    k : int, default=5
-        Number of labels per image.
-    sentences : bool, default=False
-        As for `OpenLabelClassifier`.
-    device : str, default="auto"
-        Device of the network.
-    backbone : TimmFeatures, optional
-        Network, which is fitted here and uses its own device. None uses the default network.
-    accuracy : float, optional
-        Mark which photos to answer, so that this share of the answers is correct.
-
-    Returns
-    -------
-    photos : list of dict
-        Dicts with ``path``, ``labels`` (best first) and ``scores``. With `accuracy`, the scores are
-        probabilities, and there is a ``status``, "answered" or "review".
-    unreadable : list of dict
-        Dicts with ``path`` and ``error``, for each file that cannot be read.
-
-    Raises
-    ------
-    UnknownLabelError
-        Labels have neither a noun synset nor a word vector. The message names all of them.
-    MissingDependencyError
-        The word vectors, the sentence model, or the network's weights are not installed.
-    """
-    backbone = (TimmFeatures(device=device) if backbone is None else backbone).fit()
-    model = OpenLabelClassifier(
-        backbone.source_head_, candidates=labels, sentences=sentences, device=backbone.device
-    ).fit()
-    extracted = backbone.extract(list(paths))
-    unreadable = [{"path": paths[i], "error": message_of(e)} for i, e in extracted.errors.items()]
-    if not len(extracted.indices):
-        return [], unreadable
-    chosen = [paths[i] for i in extracted.indices]
-    return named(chosen, model, extracted.features, k, accuracy), unreadable
-
-
-def named(
-    paths: Sequence[str], model: Any, X: Any, k: int, accuracy: float | None
-) -> list[dict[str, Any]]:
-    """Return the best labels of images, as `name_photos` does.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Paths of the images.
-    model : classifier
-        Fitted.
-    X : array-like of shape (n_images, n_features), or list of images
-        Input of the model.
-    k : int
-        Number of labels per image.
-    accuracy : float or None
-        As in `name_photos`.
-    """
-    if accuracy is None:
-        labels, scores = model.predict_top_k(X, k)
-        status: list[dict[str, str]] = [{} for _ in paths]
-    else:
-        reject = RejectOption(FrozenEstimator(model), accuracy=accuracy).fit()
-        scores = reject.predict_proba(X)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        labels, scores = reject.classes_[best], np.take_along_axis(scores, best, axis=1)
-        status = [{"status": "answered" if sure else "review"} for sure in reject.answers(X)]
-    rows = zip(paths, labels, scores, status, strict=True)
-    return [
-        {"path": path, "labels": best.tolist(), "scores": [round(float(s), 6) for s in row], **more}
-        for path, best, row, more in rows
-    ]
-
-
 def everyday_labels() -> list[str]:
     """Return about two hundred names of everyday things, the demo's open list of labels.
 
@@ -361,10 +279,25 @@ def everyday_labels() -> list[str]:
 
 @contextmanager
 def sample_photos() -> Iterator[list[str]]:
-    """Yield the paths of the two photos that are part of scikit-learn."""
-    folder = files("sklearn.datasets.images")
+    """Yield the paths of the eight photos of the demo, in alphabetical order.
+
+    Six are part of this package, two of scikit-learn. All are free to use and to redistribute.
+    """
     with ExitStack() as stack:
-        yield [str(stack.enter_context(as_file(folder / name))) for name in SAMPLE_PHOTOS]
+        yield [str(stack.enter_context(as_file(_photo_file(name)))) for name in _credits()]
+
+
+def _photo_file(name: str) -> Traversable:
+    """Return a photo of the demo, from the package that has it."""
+    places = [files(package).joinpath(*parts, name) for package, parts in PHOTOS.items()]
+    return next(place for place in places if place.is_file())
+
+
+@cache
+def _credits() -> dict[str, str]:
+    """Return who made each photo of the demo, and under which licence."""
+    package, parts = next(iter(PHOTOS.items()))
+    return json.loads(files(package).joinpath(*parts, "credits.json").read_text("utf-8"))
 
 
 def _watched(rows: Iterable, total: int, text: str, progress: bool) -> Iterator:

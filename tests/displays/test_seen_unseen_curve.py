@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from zeroshot.displays import SeenUnseenCurveDisplay
+from zeroshot.estimators._calibrated import best_calibration
 from zeroshot.metrics import SCORERS, ausuc_score, seen_unseen_curve
 
 LABELS = np.array(["ant", "bee", "cat", "dog", "elk", "fox"])
@@ -180,3 +182,15 @@ def test_the_scorer_says_that_nothing_seen_is_on_offer():
 
     with pytest.raises(ValueError, match="scenario='generalized'"):
         SCORERS["ausuc"](Model(), SCORES, Y)
+
+
+def test_the_display_names_the_calibration_that_would_be_chosen():
+    """Not the break point before it, where the label is tied."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    y, scores = problem(3)
+    curve = seen_unseen_curve(y, scores, labels=LABELS, seen_classes=SEEN)
+    display = SeenUnseenCurveDisplay(*curve).plot()
+    shown = " ".join(text.get_text() for text in display.ax_.get_legend().get_texts())
+    assert f"at calibration {best_calibration([curve]):.3g}" in shown
+    assert f"at calibration {curve[2][display.best]:.3g}" not in shown
+    pyplot.close(display.figure_)

@@ -12,14 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import MagicMock
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.pipeline import make_pipeline
 
-from zeroshot import displays
+from zeroshot import TimmFeatures, displays, save
 from zeroshot.cli import main
 from zeroshot.datasets import fetch_cifar100
 
@@ -125,7 +128,7 @@ def test_commands_of_the_command_line_page_run(data_home, photo_folder, capsys, 
     printed = {line: run_shell_line(line, capsys, monkeypatch) for line in lines}
     commands = {re.search(r"zeroshot (\w+)", line)[1] for line in lines}
     learnt = {"fit", "evaluate", "predict", "embed"}
-    assert commands == {*learnt, "plan", "similar", "labels", "models", "datasets"}
+    assert commands == {*learnt, "plan", "similar", "labels", "models", "datasets", "doctor"}
     assert all(text for line, text in printed.items() if "--output" not in line)
     for output in ("features.npz", "answers.parquet", "vectors.parquet"):
         assert Path(output).is_file() and Path(f"{output}.provenance.json").is_file()
@@ -148,13 +151,32 @@ def test_python_of_the_readme_runs(data_home, few_images, photo_folder):
     assert answer[0] in [*CLASSES, "okapi", "fire engine"]
 
 
+def answers_in_spark(block, contents, monkeypatch):
+    """Run a recipe with stand-ins for Spark, and return what its function makes of a batch."""
+    functions = ModuleType("pyspark.sql.functions")
+    functions.pandas_udf = lambda schema: lambda function: MagicMock(function=function)
+    for module in (ModuleType("pyspark"), ModuleType("pyspark.sql"), functions):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    scope = {"spark": MagicMock()}
+    exec(compile(block, "scale.md", "exec"), scope)
+    (frame,) = scope["best_labels"].function(iter([pd.Series(contents)]))
+    assert list(frame) == ["labels", "scores", "error"], "in the order of the schema"
+    return frame
+
+
 @pytest.mark.data
 def test_the_page_of_scale_runs(data_home, photo_folder, capsys, monkeypatch):
     page = (ROOT / "docs/scale.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    first, spark, blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     scope = {}
-    exec(compile(block, "scale.md", "exec"), scope)
+    exec(compile(first, "scale.md", "exec"), scope)
     assert scope["model"].seen_classes_.tolist() == CLASSES
+    exec(compile(blocks, "scale.md", "exec"), scope)
+    assert scope["result"].settings["n_samples"] == scope["done"].n_images == len(scope["features"])
+    save(make_pipeline(TimmFeatures().fit(), scope["model"]), "my-model")
+    frame = answers_in_spark(spark, [Path("new.jpg").read_bytes(), b"broken"], monkeypatch)
+    assert set(frame["labels"][0]) == {"okapi", "lion"} and np.isfinite(frame["scores"][0]).all()
+    assert [bool(error) for error in frame["error"]] == [False, True]
     (embed,) = [line for line in shell_lines("docs/scale.md") if "zeroshot embed" in line]
     run_shell_line(embed, capsys, monkeypatch)  # the same call: it finds nothing missing
 
@@ -424,7 +446,7 @@ def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch
     monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
     figures = example.main(["--preset", "tiny"])
     printed = capsys.readouterr().out
-    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 9
+    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 13
     columns = {"20 hidden", "20, 12 hidden"}
     for model in figures.values():
         assert {name.rpartition(", ")[0] for name in model} == columns

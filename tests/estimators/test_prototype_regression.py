@@ -41,6 +41,55 @@ def test_the_formula():
     np.testing.assert_allclose(fitted.decision_function(X), (X - mean) @ rows.T)
 
 
+def test_whitening_is_that_of_a_linear_discriminant():
+    rng = np.random.default_rng(5)
+    skewed = rng.normal(size=(8, 8))  # directions that say nothing of the class vary most
+    rows, scaled = X_ALL[~SEEN] @ skewed, X @ skewed
+    fitted = model(shrinkage=0.4, scenario="unseen").fit(scaled, Y)
+    means = np.stack([scaled[label == Y].mean(axis=0) for label in LABELS[:15]])
+    within = scaled - means[CODES[SEEN]]
+    covariance = within.T @ within
+    covariance = 0.6 * covariance * 8 / np.trace(covariance) + 0.4 * np.eye(8)
+    np.testing.assert_allclose(
+        fitted.whitening_ @ covariance @ fitted.whitening_.T, np.eye(8), atol=1e-9
+    )
+    white = (scaled - means.mean(axis=0)) @ fitted.whitening_.T
+    white /= np.linalg.norm(white, axis=1, keepdims=True)
+    of_white = model(scenario="unseen").fit(white, Y)
+    new = (rows - means.mean(axis=0)) @ fitted.whitening_.T
+    new /= np.linalg.norm(new, axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        fitted.decision_function(rows), of_white.decision_function(new), atol=1e-9
+    )
+
+
+def test_whitening_helps_where_images_of_a_class_differ_in_one_direction():
+    rng = np.random.default_rng(6)
+    noise = np.outer(rng.normal(scale=20, size=len(X_ALL)), np.eye(8)[0])
+    plain, white = (
+        model(shrinkage=shrinkage, scenario="unseen")
+        .fit((X_ALL + noise)[SEEN], Y)
+        .score((X_ALL + noise)[~SEEN], Y_ALL[~SEEN])
+        for shrinkage in (None, 0.1)
+    )
+    assert white > plain + 0.1
+
+
+@pytest.mark.parametrize("shrinkage", [0, -0.5, 1.5, "auto"])
+def test_a_shrinkage_that_is_none_is_refused(shrinkage):
+    with pytest.raises((TypeError, ValueError), match="shrinkage"):
+        model(shrinkage=shrinkage).fit(X, Y)
+
+
+def test_a_whitened_model_is_saved_whole(tmp_path):
+    fitted = model(shrinkage=0.5).fit(X, Y)
+    save(fitted, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.decision_function(X), fitted.decision_function(X))
+    del fitted.whitening_, fitted.offset_  # as in a model of an earlier version
+    assert not np.allclose(fitted.decision_function(X), loaded.decision_function(X))
+
+
 def test_unseen_classes_are_told_apart():
     fitted = model(scenario="unseen").fit(X, Y)
     accuracy = fitted.score(X_ALL[~SEEN], Y_ALL[~SEEN])

@@ -24,7 +24,6 @@ from zeroshot import (
     load,
     save,
 )
-from zeroshot.estimators import _transductive
 from zeroshot.estimators._transductive import (
     LEAST_IMAGES,
     WEIGHT,
@@ -32,8 +31,8 @@ from zeroshot.estimators._transductive import (
     drawn,
     least_helpful,
     transduce,
-    within_class_whitening,
 )
+from zeroshot.estimators._within_class import within_class_whitening
 from zeroshot.exceptions import LabelWarning, UnreadableImageWarning
 
 RNG = np.random.default_rng(0)
@@ -93,17 +92,17 @@ def test_the_formula_written_out():
         )
         means[1] = fixed[1]
         d = np.array([[np.sum((x - m) ** 2) for m in means] for x in rows])
-        r = np.exp(0.2 * z / 0.5 - 30 * d / ((r * d).sum() / 15))
+        shares = 0.5 * np.log([3 + r[:, c].sum() for c in range(3)])
+        r = np.exp(0.2 * z / 0.5 - 30 * d / ((r * d).sum() / 15) + shares)
         r /= r.sum(axis=1)[:, None]
     np.testing.assert_allclose(
         np.exp(transduce(rows, scores, 0.2, fixed)), r, rtol=1e-8, atol=1e-12
     )
 
 
-def test_whitened_rows_vary_alike_in_all_directions(monkeypatch):
-    monkeypatch.setattr(_transductive, "SHRINKAGE", 0.0)
+def test_whitened_rows_vary_alike_in_all_directions():
     scaled = X * np.geomspace(0.1, 10, N_FEATURES)
-    mean, whitening = within_class_whitening(scaled, Y)
+    mean, whitening = within_class_whitening(scaled, Y, 0.0)
     means = np.stack([scaled[name == Y].mean(axis=0) for name in NAMES])
     np.testing.assert_allclose(mean, means.mean(axis=0))
     within = (scaled - means[np.searchsorted(NAMES, Y)]) @ whitening.T
@@ -113,7 +112,7 @@ def test_whitened_rows_vary_alike_in_all_directions(monkeypatch):
 
 
 def test_images_without_spread_within_classes_are_not_whitened():
-    mean, whitening = within_class_whitening(CENTERS, NAMES)
+    mean, whitening = within_class_whitening(CENTERS, NAMES, 0.85)
     np.testing.assert_array_equal(whitening, np.eye(N_FEATURES))
     np.testing.assert_allclose(mean, CENTERS.mean(axis=0))
 

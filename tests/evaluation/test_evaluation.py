@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -390,6 +391,9 @@ def test_rounding_errors_are_not_shown():
             values = [value for value in asdict(estimate).values() if value is not None]
             assert len(values) == 5
             assert all(value == round(value, 12) for value in values)
+        # All classes have the same value, which is no certainty: no interval is shown.
+        assert not re.search(r"(\d\.\d{3}) to \1", str(result))
+        assert "No interval, as all classes have the same value: mean_class_accuracy" in str(result)
 
 
 # What does not apply ---------------------------------------------------------------------------
@@ -524,7 +528,8 @@ def test_it_prints_as_a_table():
     assert list(rows) == list(result)
     for name, cells in rows.items():
         e = result[name]
-        wanted = [e.value, e.low, "to", e.high, e.best_constant, e.random_label]
+        interval = [e.low, "to", e.high] if f"{e.low:.3f}" != f"{e.high:.3f}" else []
+        wanted = [e.value, *interval, e.best_constant, e.random_label]
         assert cells == [w if w == "to" else f"{w:.3f}" for w in wanted]
     assert max(map(len, lines)) <= 100
     assert repr(result).startswith("ZeroShotEvaluation(DeViSEClassifier: ")

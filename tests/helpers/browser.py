@@ -23,13 +23,37 @@ OPTIONS = [
 ]  # fmt: skip
 
 # The page stands in frames of the two widths: a window cannot be as narrow as a phone. It may run
-# no script itself, so that the frames' owner looks into them.
+# only a script of its own, so that the frames' owner looks into them, and presses its buttons.
 PROBE = """<!doctype html><title>probe</title>{frames}<pre id="found"></pre><script>
 addEventListener("load", () => {{
   const found = {{}};
   for (const frame of document.querySelectorAll("iframe")) {{
     const page = frame.contentDocument, root = page.documentElement;
-    const all = [...page.body.querySelectorAll("*")];
+    const all = [...page.body.querySelectorAll("*")].filter(e => !e.closest("svg, [hidden]"));
+    const cards = () => [...page.querySelectorAll(".card")].filter(e => e.offsetWidth > 0)
+      .map(e => [e.dataset.kind, e.dataset.group]);
+    const shown = {{all: cards()}}, filter = page.querySelector(".filter");
+    let focused = [];
+    if (filter) {{
+      const [, right, wrong] = filter.querySelectorAll("button");
+      const group = filter.querySelector("select");
+      wrong.click();
+      shown.wrong = cards();
+      shown.pressed = [...filter.querySelectorAll("[aria-pressed=true]")].map(e => e.value);
+      right.click();
+      group.value = "1";
+      group.dispatchEvent(new Event("change"));
+      shown.right_of_1 = cards();
+      shown.said = filter.querySelector("output").textContent;
+      filter.querySelector("button").click();
+      group.value = "all";
+      group.dispatchEvent(new Event("change"));
+      for (const each of filter.querySelectorAll("button, select")) {{
+        each.focus({{focusVisible: true}});
+        const style = frame.contentWindow.getComputedStyle(each);
+        focused.push([page.activeElement === each, style.outlineWidth]);
+      }}
+    }}
     found[frame.id] = {{
       width: root.clientWidth, scroll_width: root.scrollWidth,
       beyond: all.filter(e => !e.parentElement.closest(".wide")
@@ -37,7 +61,9 @@ addEventListener("load", () => {{
       moved: all.filter(e => e.matches(".wide") && e.scrollWidth > e.clientWidth + 1).length,
       images: [...page.images].map(i => [i.alt, i.naturalWidth, i.currentSrc.slice(0, 11),
         Math.round(i.getBoundingClientRect().width)]),
-      scripts_ran: frame.contentWindow.ran === true,
+      scripts_ran: frame.contentWindow.ran === true, shown, focused,
+      charts: [...page.querySelectorAll("svg[role=img]")].map(e => [e.getAttribute("aria-label"),
+        Math.round(e.getBoundingClientRect().width), e.querySelectorAll("text").length]),
       text: page.body.innerText,
     }};
   }}

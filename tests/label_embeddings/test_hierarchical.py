@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from zeroshot import ConSEClassifier, HashEmbedding, HierarchicalEmbedding, WordVectors
+from zeroshot import (
+    ConSEClassifier,
+    GlossEmbedding,
+    HashEmbedding,
+    HierarchicalEmbedding,
+    WordVectors,
+)
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
 from zeroshot.persistence._label_embeddings import restore_embedding
@@ -97,6 +103,21 @@ def test_an_infinite_decay_would_leave_the_base() -> None:
     np.testing.assert_allclose(
         HierarchicalEmbedding(base, decay=100.0).embed(["lion"]), base.embed(["lion"]), atol=1e-6
     )
+
+
+def test_ancestors_go_by_their_synset_where_the_base_knows_synsets() -> None:
+    base, lion = GlossEmbedding(), synset("n02129165")
+    embedding = HierarchicalEmbedding(base, decay=0.5, synsets={"simba": lion.wnid})
+    above = [(np.exp(-0.5 * lion.distance(node)), node.wnid) for node in lion.ancestors]
+    assert len(above) > 10
+    own = base.embed(["simba"]) if base.covers(["simba"])[0] else np.zeros((1, 64))
+    weights = np.array([float(own.any()), *(weight for weight, _ in above)])
+    vectors = np.vstack([own, base.embed([wnid for _, wnid in above])])
+    np.testing.assert_allclose(
+        embedding.embed(["simba"])[0], weights @ vectors / weights.sum(), rtol=1e-4, atol=1e-6
+    )
+    by_name = HierarchicalEmbedding(WordVectors(), decay=0.5)
+    assert by_name.fingerprint() != embedding.fingerprint()
 
 
 def test_it_is_saved_with_its_base() -> None:

@@ -25,12 +25,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from zeroshot import AttributeTable, ESZSLClassifier
 from zeroshot.model_selection import (
     ClassKFold,
     ClassShuffleSplit,
     GeneralizedClassKFold,
     LeaveOneClassOut,
     PredefinedClassSplit,
+    predict_top_k,
     unwrap,
     with_candidates,
 )
@@ -422,3 +424,18 @@ def test_a_view_of_a_frozen_model_is_frozen():
     view = with_candidates(model, ["ant", "bee"])
     assert type(view) is FrozenEstimator and clone(view) is view
     assert view.classes_.tolist() == ["ant", "bee"]
+
+
+def test_the_best_labels_of_a_whole_pipeline():
+    X, y = np.eye(3), np.array(["ant", "bee", "cat"])
+    embedding = AttributeTable(np.eye(3), labels=y)
+    model = make_pipeline(StandardScaler(), ESZSLClassifier(embedding, candidates=y)).fit(X, y)
+    search = GridSearchCV(model, {"eszslclassifier__alpha_labels": [1.0]}, cv=[([0, 1], [2])])
+    for whole in (model, FrozenEstimator(model), search.fit(X, y)):
+        labels, scores = predict_top_k(whole, X, k=2)
+        final = unwrap(whole)
+        expected = final.predict_top_k(model[:-1].transform(X), 2)
+        np.testing.assert_array_equal(labels, expected[0])
+        assert (np.diff(scores, axis=1) <= 0).all()
+    with pytest.raises(TypeError, match="predict_top_k: Ridge has no best labels"):
+        predict_top_k(Ridge().fit(X, X), X)

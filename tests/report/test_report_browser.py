@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import WIDTHS, look_at
@@ -28,30 +31,52 @@ def pages(tmp_path_factory) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def look(pages: dict[str, str], tmp_path_factory) -> Callable[[str], dict[str, Any]]:
+    """Return a function that opens a page in a browser, once."""
+    return cache(lambda name: look_at(pages[name], tmp_path_factory.mktemp("browser")))
+
+
 @pytest.mark.parametrize("name", ["evaluation", "demo", "nasty evaluation", "nasty demo"])
 def test_a_page_loads_fits_and_shows_its_pictures(
-    name: str, pages: dict[str, str], tmp_path: Path
+    name: str, pages: dict[str, str], look: Callable[[str], dict[str, Any]]
 ) -> None:
-    found = look_at(pages[name], tmp_path)
+    found = look(name)
     assert found["console"] == []  # no error, and nothing that the page's own policy refused
     for kind, width in WIDTHS.items():
         seen = found[kind]
         assert seen["width"] == width
         assert seen["scroll_width"] <= width and seen["beyond"] == []
         assert not seen["scripts_ran"]
-        assert len(seen["images"]) == pages[name].count("<img ") > 3
+        assert len(seen["images"]) == pages[name].count("<img ") > 4 * ("nasty" not in name)
+        assert len(seen["charts"]) == pages[name].count('<svg class="plot') > 3
+        assert all(alt.strip() and size > 150 and texts for alt, size, texts in seen["charts"])
         for alt, pixels, source, shown in seen["images"]:
             assert alt.strip()
             assert pixels > 0 and shown > 0
             assert source == "data:image/"
-    # The narrow charts are others than the wide ones.
-    assert found["phone"]["images"] != found["desktop"]["images"]
     if "nasty" not in name:
         assert found["phone"]["moved"] == found["desktop"]["moved"] == 0  # no table scrolls
 
 
-def test_names_are_seen_as_they_stand(pages: dict[str, str], tmp_path: Path) -> None:
-    found = look_at(pages["nasty evaluation"], tmp_path)
+def test_images_are_filtered_by_class_and_by_what_was_right(
+    look: Callable[[str], dict[str, Any]],
+) -> None:
+    found = look("evaluation")
+    for kind in WIDTHS:
+        shown = found[kind]["shown"]
+        assert len(shown["all"]) == 24
+        assert shown["wrong"] == [card for card in shown["all"] if card[0] == "wrong"] != []
+        assert shown["pressed"] == ["wrong"]
+        wanted = [card for card in shown["all"] if card == ["right", "1"]]
+        assert shown["right_of_1"] == wanted != []
+        assert shown["said"] == f"{len(wanted)} images"
+        # Reached by keyboard, and it can be seen where one is.
+        assert found[kind]["focused"] == [[True, "3px"]] * 4
+
+
+def test_names_are_seen_as_they_stand(look: Callable[[str], dict[str, Any]]) -> None:
+    found = look("nasty evaluation")
     for kind in WIDTHS:
         assert "<script>window.ran=true</script>" in found[kind]["text"]
         assert r"a\u202eb\x00\x1b[31m\nc" in found[kind]["text"]
@@ -72,16 +97,13 @@ def test_the_probe_sees_what_is_wrong_and_the_policy_stops_it(
     assert phone["images"][0][:2] == ["far", 0]
 
 
-def test_the_readmes_picture_is_taken_from_a_page(
-    pages: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_readmes_picture_is_taken_from_a_page(pages: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("there is no headless browser: apt-get install chromium")
     tool = load_tool("build_demo_picture")
-    assert tool.TARGET.is_file()
-    monkeypatch.setattr(tool, "TARGET", tmp_path / "demo.png")
-    (tmp_path / "index.html").write_text(pages["demo"], encoding="utf-8")
-    tool.main([str(tmp_path / "index.html")])
-    with Image.open(tmp_path / "demo.png") as picture:
-        assert f"{picture.width},{picture.height}" == tool.SIZE
+    assert tool.TOP.is_file() and tool.TOP.stat().st_size <= 150e3
+    target = tmp_path / "demo.jpg"
+    tool.take(pages["demo"], tool.HEIGHT, target)
+    with Image.open(target) as picture:
+        assert picture.size == (tool.WIDTH, tool.HEIGHT)
         assert len(picture.convert("L").getcolors()) > 100  # not a blank page

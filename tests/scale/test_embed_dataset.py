@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import logging
 import pickle
+import tarfile
 import threading
 from pathlib import Path
 
@@ -27,6 +31,7 @@ from zeroshot.scale import (
     open_source,
     predict_dataset,
 )
+from zeroshot.scale._output import OutputDataset
 
 N = 11
 BACKBONE = TimmFeatures(
@@ -199,6 +204,47 @@ def test_a_partition_of_broken_images_is_finished_and_reported(tmp_path):
     assert again.n_resumed == 2
 
 
+def test_a_cut_shard_is_named_and_the_others_finish(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(content, "png")
+    for number in range(2):
+        with tarfile.open(tmp_path / f"{number}.tar", "w") as archive:
+            for name in ("a.png", "b.png"):
+                about = tarfile.TarInfo(name)
+                about.size = len(content.getvalue())
+                archive.addfile(about, io.BytesIO(content.getvalue()))
+    (tmp_path / "1.tar").write_bytes((tmp_path / "1.tar").read_bytes()[:700])
+    shards = [str(tmp_path / f"{number}.tar") for number in range(2)]
+    with pytest.raises(PartitionError, match=r"1 of 2 partitions failed.*1.tar cannot be read to"):
+        embed_dataset(shards, tmp_path / "out", BACKBONE)
+    assert rows_of(tmp_path / "out")["key"].tolist() == ["0.tar/a", "0.tar/b"]
+
+
+def test_a_full_disk_ends_the_call_and_the_same_call_resumes(photos, tmp_path, monkeypatch):
+    embed_dataset(photos, tmp_path / "whole", BACKBONE, partition_size=4)
+    write = OutputDataset.write
+
+    def full(self, name, content):
+        if name == "part-000001.parquet":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, name, content)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(OutputDataset, "write", full)
+        embed_dataset(photos, tmp_path / "out", BACKBONE, partition_size=4)
+    done = embed_dataset(photos, tmp_path / "out", BACKBONE, partition_size=4)
+    assert done.n_resumed == 1 and content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_the_log_tells_what_is_left(photos, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(_embed, "LOG_SECONDS", 0)
+    with caplog.at_level(logging.INFO, "zeroshot.scale"):
+        embed_dataset(photos, tmp_path / "out", BACKBONE, partition_size=6)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(",")[0] for line in lines] == ["1 of 2 partitions", "2 of 2 partitions"]
+    assert "rows per second, 0.00 hours left" in lines[-1]
+
+
 def test_object_stores_need_no_rename(photos, tmp_path):
     import fsspec
 
@@ -257,3 +303,4 @@ def test_callables_for_engines_that_stream(model, photos, tmp_path):
     labels, _ = model[-1].predict_top_k(model[1:-1].transform(features), k=2)
     assert named["labels"][good].tolist() == labels.tolist()
     assert named["labels"][bad].tolist() == [["", ""]]
+    assert pyarrow.array(named["labels"]).type == pyarrow.list_(pyarrow.string())

@@ -16,7 +16,7 @@ from PIL import Image
 
 from zeroshot import ESZSLClassifier, HashEmbedding, TimmFeatures
 from zeroshot.exceptions import PartitionError
-from zeroshot.scale import _engine, embed_dataset, fit_dataset
+from zeroshot.scale import _engine, _partition, embed_dataset, fit_dataset
 
 BACKBONE = TimmFeatures(
     "test_efficientnet", weights=None, image_size=32, random_state=0, device="cpu"
@@ -63,7 +63,7 @@ def cluster():
             {**_engine._CONFIG, "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": "1"}
         ),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL",
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL",
             memory_limit=0, resources={"chip": 1},
         ) as running,
     ):  # fmt: skip
@@ -88,6 +88,10 @@ def die(result):
 
 def answer(result):
     return result
+
+
+def worker(_):
+    return _engine.worker_number()
 
 
 def call(function, arguments, cluster, **options):
@@ -124,8 +128,37 @@ def test_a_partition_that_kills_every_worker_is_named_and_the_others_finish(clus
     assert call(answer, {number: (number,) for number in range(5)}, cluster)[4][1] == 4
 
 
+def test_workers_take_the_gpus_of_a_machine_in_turns(cluster, monkeypatch):
+    found = call(worker, {number: (number,) for number in range(8)}, cluster)
+    assert {number for _, number, _ in found} <= {0, 1} and _engine.worker_number() is None
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert _partition.own_device("auto") == "auto", "this process is no worker"
+    monkeypatch.setattr(_partition, "worker_number", lambda: 3)
+    assert [_partition.own_device(name) for name in ("auto", "cuda", "cpu", "cuda:0")] == [
+        "cuda:1", "cuda:1", "cpu", "cuda:0",
+    ]  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert _partition.own_device("auto") == "auto", "CUDA_VISIBLE_DEVICES shows one"
+
+
+def test_a_scheduler_that_vanishes(monkeypatch):
+    class Cancelled:
+        key, status = "one", "cancelled"
+
+    class Client:
+        def submit(self, *args, **kwargs):
+            return Cancelled()
+
+    import distributed
+
+    monkeypatch.setattr(distributed, "as_completed", list)
+    with pytest.raises(ConnectionError, match="the scheduler vanished. The same call resumes"):
+        list(_engine._futures(Client(), answer, {0: (0,)}, None, "test", 5))
+
+
 def test_few_futures_are_known_at_a_time(cluster, monkeypatch):
     monkeypatch.setattr(_engine, "IN_FLIGHT", 2)
+    monkeypatch.setattr(_engine, "IN_FLIGHT_PER_WORKER", 1)
     found = call(answer, {number: (10 * number,) for number in range(7)}, cluster)
     assert found == [(number, 10 * number, None) for number in range(7)]
 

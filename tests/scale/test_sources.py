@@ -17,6 +17,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from zeroshot._utils._images import read_image
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
 from zeroshot.scale import Source, open_source
 
@@ -217,6 +218,28 @@ def test_data_sets_with_rows():
     one, two = open_source(table).partitions(2)
     assert len(pickle.dumps(two)) < len(pickle.dumps(one)), "a partition holds its own rows"
     assert isinstance(open_source(table), Source)
+
+
+def test_data_sets_of_hugging_face(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    columns = {
+        "image": [{"bytes": png(n), "path": None} for n in range(5)],
+        "label": [0, 1] * 2 + [0],
+    }
+    table = datasets.Dataset.from_dict(columns, features=features)
+    source = open_source(table)
+    assert source.describe()["n"] == 5
+    found = items(source, 2)
+    assert [item.key for item in found] == list("01234")
+    assert [item.columns["label"] for item in found] == [0, 1, 0, 1, 0]
+    assert [np.asarray(read_image(item.image))[0, 0, 0] for item in found] == [0, 1, 2, 3, 4]
+    shuffled = open_source(table.select([4, 0]))
+    assert shuffled.describe() != source.describe()
+    raw = open_source(table.cast_column("image", datasets.Image(decode=False)))
+    assert np.asarray(read_image(items(raw)[3].image))[0, 0, 0] == 3
 
 
 @pytest.mark.parametrize(

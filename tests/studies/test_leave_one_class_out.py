@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,15 +14,16 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import multivariate_normal, spearmanr
 
 from zeroshot import EmbeddingRegressor, Training, WordVectors
 from zeroshot.datasets import class_names, load_cifar100_features
 from zeroshot.metrics import relative_loss
+from zeroshot.taxonomy import class_synsets
 
 MODULES = (
     *("leave_one_class_out", "loco_folds", "loco_figures", "loco_frozen", "loco_plots"),
-    "archive_features",
+    *("loco_prototypes", "archive_features"),
 )
 EXCLUDED = ["apple", "beaver", "bicycle"]
 
@@ -197,6 +199,60 @@ def test_folds_go_to_processes_of_their_own(
         assert apart["classes"][name]["by epoch"] == pytest.approx(expected, abs=1e-3)
 
 
+ON_DASK = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import distributed
+from joblib import parallel_config
+import leave_one_class_out as study
+
+def kill_one(pids, folder):
+    while not list(folder.glob("*apple*")) and not list(folder.glob("*beaver*")):
+        time.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    Path(folder, "killed").touch()
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    arguments = ["--preset", "tiny", "--folds", str(folder), "--n-jobs", "2"]
+    arguments += ["--output", str(folder / "figures.json"), "--plot", str(folder / "figures.png")]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        if not Path(folder, "killed").exists():
+            pids = list(client.run(os.getpid).values())
+            threading.Thread(target=kill_one, args=(pids, folder), daemon=True).start()
+        with parallel_config("dask"):
+            study.main(arguments)
+"""
+
+
+@pytest.mark.slow  # a whole study, small, on workers of which one dies
+def test_folds_survive_the_death_of_a_dask_worker(
+    run: tuple[Path, list[str]], figures: dict, tmp_path: Path
+) -> None:
+    """The call may end with the worker; what the same call computes then is the whole study."""
+    for file in (run[0] / "folds").glob("frozen-*"):
+        shutil.copy(file, tmp_path)
+    paths = [str(Path(__file__).parents[2] / "studies"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    script = tmp_path / "on_dask.py"
+    script.write_text(ON_DASK)
+    command = [sys.executable, str(script), str(tmp_path)]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (tmp_path / "killed").exists(), first.stderr[-2000:]
+    if first.returncode:
+        assert "KilledWorker" in first.stderr, first.stderr[-2000:]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = json.loads((tmp_path / "figures.json").read_text())
+    for name in EXCLUDED:
+        expected = figures["classes"][name]["by epoch"]
+        assert after["classes"][name]["by epoch"] == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_summary_tells_of_the_folds_that_are_finished(
     study: ModuleType, folds: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,3 +351,110 @@ def test_development_compares_variants_on_classes_that_are_not_reported(
         assert row["skill by epoch"][-1] == pytest.approx(row["skill"])
         assert row["drawn"]["skill"] <= min(row["skill"], 0) + 1e-9
     assert study.PRESETS["full"].excluded() == class_names("cifar100")
+
+
+# Prototypes of words ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prototypes(study: ModuleType) -> Iterator[ModuleType]:
+    """The module, with a small vocabulary."""
+    module = sys.modules["loco_prototypes"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "N_FREQUENT", 1500)
+        module.vocabulary.cache_clear()
+        yield module
+    module.vocabulary.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def few() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Ten shipped images of each of twelve classes, and the classes' synsets."""
+    X, y = load_cifar100_features(subset="test", return_X_y=True)
+    synsets = {name: class_synsets("cifar100")[name] for name in class_names("cifar100")[:12]}
+    rows = np.isin(y, list(synsets))
+    return X[rows] / np.linalg.norm(X[rows], axis=1, keepdims=True), y[rows], synsets
+
+
+def test_words_are_nouns_for_physical_things(prototypes: ModuleType) -> None:
+    words, wnids = prototypes.vocabulary()
+    assert len(words) == len(wnids) > 200
+    assert {"water", "house", "car"} <= set(words) and not {"peace", "the", "idea"} & set(words)
+
+
+def test_the_excluded_class_is_no_more_than_a_word(
+    prototypes: ModuleType, few: tuple[np.ndarray, np.ndarray, dict[str, str]]
+) -> None:
+    X, y, synsets = few
+    others = {name: wnid for name, wnid in synsets.items() if name != "beaver"}
+    seen = y != "beaver"
+    known, unknown = (
+        prototypes.Guesses.of(X[seen], y[seen], X[~seen], prototypes.Sides.of(list(which), which))
+        for which in (synsets, others)
+    )
+    np.testing.assert_allclose(known.both(), unknown.both())
+    mean = WordVectors().embed(list(others)).mean(axis=0)
+    np.testing.assert_allclose(known.mean, mean, rtol=1e-5)
+    ridge = EmbeddingRegressor(WordVectors(), alpha=30).fit(X[seen], y[seen]).predict(X[~seen])
+    np.testing.assert_allclose(known.both()[0], ridge - mean, atol=1e-5)
+    sharp, flat = known.both(temperature=1e-6, nearness=0)[1], known.both(1e9, 0)[1]
+    np.testing.assert_allclose(sharp, known.words[known.scores.argmax(axis=1)], atol=1e-9)
+    np.testing.assert_allclose(flat, np.tile(known.words.mean(axis=0), (10, 1)), atol=1e-6)
+
+
+def test_the_density_is_that_of_a_normal_distribution(prototypes: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    seen, vectors = rng.normal(size=(9, 3)), rng.normal(size=(5, 3))
+    covariance = np.cov(seen.T)
+    shrunk = (covariance + np.trace(covariance) / 3 * np.eye(3)) / 2
+    expected = multivariate_normal(seen.mean(axis=0), shrunk).logpdf(vectors)
+    ours = prototypes.log_density(vectors, seen)
+    np.testing.assert_allclose(ours - ours[0], expected - expected[0])
+
+
+def test_factors_are_least_squares_over_all_folds(prototypes: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    found = [rng.normal(size=(2, n, 3)) for n in (4, 6)]
+    wanted = [0.5 * a - 0.2 * b for a, b in found]
+    np.testing.assert_allclose(prototypes.fitted_factors(found, wanted), [0.5, -0.2])
+
+
+def test_a_fold_with_words_adds_both_predictions(
+    prototypes: ModuleType, few: tuple[np.ndarray, np.ndarray, dict[str, str]]
+) -> None:
+    X, y, synsets = few
+    sides = prototypes.Sides.of(list(synsets), synsets)
+    fold = prototypes.prototype_fold("bear", X, y, sides)
+    seen = y != "bear"
+    guesses = prototypes.Guesses.of(X[seen], y[seen], X[~seen], sides)
+    a, b = fold["factors"]
+    vectors = guesses.mean + a * guesses.both()[0] + b * guesses.both()[1]
+    (vector,) = WordVectors().embed(["bear"])
+    assert fold["last"] == pytest.approx(((vectors - vector) ** 2).mean(), rel=1e-5)
+    assert fold["mean"] == pytest.approx(((guesses.mean - vector) ** 2).mean(), rel=1e-5)
+    assert fold["zero"] == pytest.approx((vector**2).mean(), rel=1e-5)
+
+
+def test_figures_with_words_stand_beside_those_of_ridge(
+    study: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from loco_figures import summarise
+    from loco_plots import show
+
+    names = class_names("cifar100")[:7]
+    classes = {
+        name: {"alpha": 30.0, "zero": 1.0, "mean": 0.8 + 0.003 * i, "last": 0.7 + 0.01 * i}
+        for i, name in enumerate(names, start=-3)
+    }
+    words = {
+        name: {**fold, "last": fold["last"] - 0.1, "factors": [0.4, 0.5]}
+        for name, fold in classes.items()
+    }
+    kept = {"classes": classes, "one pass": {}, "words": words}
+    results = summarise({}, names, 0, {"features that ship": kept}, 1.0)
+    with_words = results["frozen"]["features that ship"]["with words"]
+    assert with_words["relative loss"]["median"] == pytest.approx(-0.4)
+    assert with_words["skill over the control"]["median"] == pytest.approx(-0.25)
+    assert with_words["median factors"] == [0.4, 0.5]
+    show(results)
+    assert "prototypes of words" in capsys.readouterr().out

@@ -25,7 +25,7 @@ from zeroshot import (
     vocabulary_words,
 )
 from zeroshot.estimators import _base, _label_space
-from zeroshot.estimators._base import best_columns, member_mask
+from zeroshot.estimators._base import member_mask
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 
 SEEN = ["apple", "bear", "cloud", "road"]
@@ -233,16 +233,7 @@ def test_many_labels_at_the_mean_are_counted():
     assert "'w11'] and 15 more lie at the mean" in at_mean and "w12" not in at_mean
 
 
-# The two helpers --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("k", [1, 3, 40])
-def test_best_columns_are_those_of_a_stable_sort(k, dtype):
-    scores = np.random.default_rng(5).integers(6, size=(50, 40)).astype(dtype)
-    scores[:, 5] = np.finfo(dtype).min
-    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(best_columns(scores, k), expected)
+# The helper -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("labels", [["b", "zzz", "a"], [], ["c"], ["", "d"]])

@@ -10,7 +10,7 @@ from zeroshot._linear._blas import (
 from zeroshot._linear._folds import FoldSystem, LinearFolds
 from zeroshot._linear._learner import ChoosesPenalties, LearnsFromSums
 from zeroshot._linear._map import apply_map
-from zeroshot._linear._sums import RowSums, blocks
+from zeroshot._linear._sums import BLOCK_ELEMENTS, RowSums, blocks
 from zeroshot._linear._systems import (
     LinearSystem,
     RidgeSolution,
@@ -21,6 +21,7 @@ from zeroshot._linear._systems import (
 )
 
 __all__ = [
+    "BLOCK_ELEMENTS",
     "ChoosesPenalties",
     "FoldSystem",
     "LearnsFromSums",

@@ -18,17 +18,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg.blas import dgemm, dsyrk, dtrmm
 from scipy.linalg.lapack import dpotrs, dtrtri
-from sklearn.preprocessing import StandardScaler
 
 from zeroshot._linear._blas import cholesky, class_sums, shifted_diagonal
 from zeroshot._linear._equations import NormalEquations
 from zeroshot._linear._sums import LEAST_MARGIN, RowSums, as_slice, left_out_rows
 from zeroshot._linear._systems import LinearSystem, RidgeSolution
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
 
 _CACHE_LINE = 8  # float64 numbers
 

@@ -369,9 +369,7 @@ def training_sums(
         left_out_of[left_out] |= 1 << fold
     whole: Any = None
     without: list[RowSums | None] = [None] * len(folds)
-    for kind in np.unique(left_out_of):
-        rows = np.flatnonzero(left_out_of == kind)
-        sums = RowSums.of(X, codes, classes=classes, rows=rows, origin=origin)
+    for kind, sums in _sums_by_kind(X, codes, classes, left_out_of, len(folds) + 1, origin):
         if whole is not None and whole.target_origin is not None:
             sums = sums._about_targets(whole.target_origin)
         whole = _added(whole, sums)
@@ -381,6 +379,40 @@ def training_sums(
     for left_out_sums in without:
         yield whole if left_out_sums is None else whole.less(left_out_sums)
     yield whole
+
+
+def _sums_by_kind(
+    X: Any,
+    y: np.ndarray,
+    classes: np.ndarray | None,
+    kinds: np.ndarray,
+    most: int,
+    origin: np.ndarray,
+) -> Iterator[tuple[int, RowSums]]:
+    """Yield each kind with the sums over its rows.
+
+    Rows that lie on disk are read once for all kinds, if these are at most so many; then all sums
+    are in memory. Others are read kind by kind.
+    """
+    distinct = np.unique(kinds)
+    if isinstance(X, np.ndarray) or len(distinct) > most:
+        for kind in distinct:
+            rows = np.flatnonzero(kinds == kind)
+            yield int(kind), RowSums.of(X, y, classes=classes, rows=rows, origin=origin)
+        return
+    found: dict[int, RowSums] = {}
+    size = max(1, len(distinct) * BLOCK_ELEMENTS // len(origin))
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        block = X[part]
+        for kind in np.unique(kinds[part]):
+            rows = np.flatnonzero(kinds[part] == kind)
+            given = (block, y[part], rows)
+            if kind in found:
+                found[kind] = found[kind]._changed(*given, sign=1)
+            else:
+                found[kind] = RowSums.of(*given[:2], classes=classes, rows=rows, origin=origin)
+    yield from sorted(found.items())
 
 
 def _added(sums: RowSums | None, more: RowSums) -> RowSums:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from scipy.io import loadmat, whosmat
 
 from zeroshot.exceptions import IntegrityError
 
@@ -70,6 +69,8 @@ def read_mat(
         The file is truncated or altered, of version 7.3 (which is HDF5), lacks a variable, or has
         one twice, of another kind, too large, or with numbers that are not finite.
     """
+    from scipy.io import loadmat, whosmat
+
     try:
         header = file.read(HEADER_BYTES)
         _check_version(header)

@@ -84,6 +84,13 @@ class SavedEstimator(Saved):
         params, attributes = estimator_config(self, fitted_names(type(self)), self._not_saved)
         return Config(params | dict.fromkeys(self._of_the_run), attributes)
 
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return the estimator that `to_config` described, without parameters of another run."""
+        return super().from_config(
+            Config(config.params | dict.fromkeys(cls._of_the_run), config.attributes)
+        )
+
 
 def parameter_names(cls: type) -> tuple[str, ...]:
     """Return the names of the constructor's parameters."""

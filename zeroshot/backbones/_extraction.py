@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -34,8 +34,13 @@ def compute_rows(
     limits: Limits,
     progress: bool | str,
     owner: str,
+    positions: Sequence[int] | None = None,
+    keep: Callable[[list[int], np.ndarray], None] | None = None,
 ) -> tuple[np.ndarray, Errors]:
     """Return one row per image, and an error for each image that cannot be read.
+
+    `positions` are those of the images in the user's list, if they are a part of it. `keep` is
+    called with places in `images` and their rows, batch after batch.
 
     Returns
     -------
@@ -59,6 +64,7 @@ def compute_rows(
         batch_size=min(batch_size, network.max_batch or batch_size),
         num_workers=num_workers,
         limits=limits,
+        positions=positions,
     )
     bar = progress_bar(
         progress=progress,
@@ -69,9 +75,11 @@ def compute_rows(
     # Closed here, because a stored error would otherwise keep the reading threads alive.
     with bar, closing(batches):
         refusing = owner if stop_on_error else None
-        for positions, values in _computed(network, batches, errors, logits, refusing):
-            rows[positions] = to_numpy(values)
-            bar.update(len(positions))
+        for places, values in _computed(network, batches, errors, logits, refusing):
+            rows[places] = to_numpy(values)
+            if keep is not None:
+                keep(places, rows[places])
+            bar.update(len(places))
     return rows, errors
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import PIL
+import timm
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -33,9 +37,17 @@ from zeroshot._utils._saving import SavedEstimator
 from zeroshot.backbones._extraction import Errors, compute_rows, warn_unreadable
 from zeroshot.backbones._network import Network
 from zeroshot.backbones._read_ahead import n_threads
+from zeroshot.backbones._row_cache import RowCache, compute_unknown_rows
 from zeroshot.exceptions import IntegrityError, ModelFormatError
 
 _opening = threading.Lock()  # threads that share an unpickled object open its network once
+
+
+def _check_cache(cache: Any, *, owner: str, name: str) -> None:
+    if not isinstance(cache, (bool, str, os.PathLike)):
+        raise ValueError(
+            f"{owner}: {name} must be True, the path of a folder, or None, got {cache!r}."
+        )
 
 
 def _check_workers(num_workers: Any, *, owner: str, name: str) -> None:
@@ -67,8 +79,10 @@ class ImageFeatures(
         "max_bytes": COUNT,
         "max_seconds": Number(above=0),
         "progress": PROGRESS,
+        "cache": Maybe(Checked(_check_cache)),
         "random_state": SEED,
     }
+    _of_the_run = ("cache",)
     _fitted: ClassVar[Mapping[str, Any]] = {
         "n_features_out_": Size("n_out"),
         "_n_features_out": Size("n_out"),
@@ -84,6 +98,7 @@ class ImageFeatures(
     max_bytes: int
     max_seconds: float
     progress: bool | str
+    cache: bool | str | os.PathLike | None
     random_state: Any
 
     @abstractmethod
@@ -233,9 +248,9 @@ class ImageFeatures(
     def _compute(
         self, images: Any, *, logits: bool, stop_on_error: bool
     ) -> tuple[np.ndarray, Errors]:
-        return compute_rows(
+        compute = partial(
+            compute_rows,
             self._opened(),
-            images,
             logits=logits,
             stop_on_error=stop_on_error,
             batch_size=self.batch_size,
@@ -244,6 +259,25 @@ class ImageFeatures(
             progress=self.progress,
             owner=type(self).__name__,
         )
+        if self.cache is None or self.cache is False or isinstance(images, np.ndarray):
+            return compute(images)
+        return compute_unknown_rows(
+            compute, images, RowCache(self.cache, self._rows_depend_on(logits))
+        )
+
+    def _rows_depend_on(self, logits: bool) -> dict[str, Any]:
+        """Return what a row depends on besides its image."""
+        network = self._opened()
+        return {
+            "weights": self.weights_hash_,
+            "image_size": network.size,
+            "dtype": network.dtype,
+            "logits": logits,
+            "layer": getattr(self, "layer", None),
+            "pool_size": getattr(self, "pool_size", 1),
+            "limits": (self.max_pixels, self.max_bytes),
+            "versions": (timm.__version__, PIL.__version__),
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -321,7 +321,7 @@ def build_network(
         if key is not None:
             remember(key, checked)
     else:
-        fused = _fold(module) if checked.fusible else module
+        fused = _fold(module) if checked.fusible else module  # the head stays as it is
     named = checked.linear and pretrained and layer is None
     if source_labels is not None and not named:
         raise ValueError(
@@ -438,7 +438,7 @@ def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
         A layer whose output must not change either. Folding changes the output of a convolution if
         the normalisation after it is folded into it.
     """
-    fused = _fold(module)
+    fused = _fold(copy.deepcopy(module))
     passes = [(net.forward_features for net in (module, fused))]
     if layer is not None:
         passes.append(InnerLayer(net, layer, 1, owner="fuse_batch_norm") for net in (module, fused))
@@ -448,9 +448,8 @@ def fuse_batch_norm(module: Any, size: int, layer: str | None = None) -> Any:
 
 
 def _fold(module: Any) -> Any:
-    """Return a copy with every normalisation folded into the convolution named before it."""
-    fused = copy.deepcopy(module)
-    for parent in list(fused.modules()):
+    """Fold every normalisation into the convolution named before it, in place."""
+    for parent in list(module.modules()):
         children = list(parent.named_children())
         for (conv_name, conv), (norm_name, norm) in pairwise(children):
             if (
@@ -461,7 +460,7 @@ def _fold(module: Any) -> Any:
                 setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
                 # timm's normalisation layers also hold the activation that follows
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
-    return fused
+    return module
 
 
 def _agree(first: torch.Tensor, second: torch.Tensor) -> bool:

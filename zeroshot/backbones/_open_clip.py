@@ -68,6 +68,11 @@ class OpenCLIPFeatures(ImageFeatures):
     progress : bool or "auto", default="auto"
         Whether to show a progress bar on stderr. ``"auto"`` shows it only if the work takes more
         than three seconds.
+    cache : True, path or None, default=None
+        Keep the features of image files on disk, by the content of the file and all that they
+        depend on, and compute only those of new images: ``cross_val_score`` on paths then reads
+        each image once. A folder, or True for the package's cache. Images in memory are computed
+        anew, except contents of files as bytes. Not saved with a model.
     random_state : int, RandomState instance or None, default=None
         Seed of the initialisation with ``weights=None``. Nothing else is random.
 
@@ -118,6 +123,7 @@ class OpenCLIPFeatures(ImageFeatures):
         max_bytes: int = Limits.max_bytes,
         max_seconds: float = Limits.max_seconds,
         progress: bool | str = "auto",
+        cache: bool | str | os.PathLike | None = None,
         random_state: Any = None,
     ) -> None:
         self.model_name = model_name
@@ -131,6 +137,7 @@ class OpenCLIPFeatures(ImageFeatures):
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
         self.progress = progress
+        self.cache = cache
         self.random_state = random_state
 
     def _open(self) -> Network:

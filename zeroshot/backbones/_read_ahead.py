@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -95,25 +96,28 @@ def read_batches(
     batch_size: int,
     num_workers: int,
     limits: Limits,
+    positions: Sequence[int] | None = None,
 ) -> Generator[list[Prepared]]:
     """Yield all prepared images in order, `batch_size` at a time.
 
-    At most one batch and two images per thread are held ahead of the caller.
+    At most one batch and two images per thread are held ahead of the caller. `positions` are those
+    of the images in the user's list, if they are a part of it.
     """
     if isinstance(images, np.ndarray) and min(images.shape[1:3]) < size:
         for start in range(0, len(images), batch_size):
             yield list(center_square(images[start : start + batch_size]))
         return
+    todo = zip(itertools.count() if positions is None else positions, images, strict=False)
     if num_workers == 0:
-        ready = (prepare(item, i, size, transform, limits) for i, item in enumerate(images))
+        ready = (prepare(item, i, size, transform, limits) for i, item in todo)
         while batch := list(islice(ready, batch_size)):
             yield batch
         return
-    yield from _read_ahead(images, size, transform, batch_size, num_workers, limits)
+    yield from _read_ahead(todo, size, transform, batch_size, num_workers, limits)
 
 
 def _read_ahead(
-    images: Sequence[Any] | np.ndarray,
+    todo: Iterator[tuple[int, Any]],
     size: int,
     transform: Transform,
     batch_size: int,
@@ -123,7 +127,6 @@ def _read_ahead(
     waiting: deque[Future[Prepared]] = deque()
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="zeroshot-read")
     try:
-        todo = enumerate(images)
         while True:
             room = batch_size + 2 * num_workers - len(waiting)
             for position, item in islice(todo, room):

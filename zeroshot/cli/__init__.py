@@ -49,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
-        from zeroshot.cli._terminal import fail
+        from zeroshot.cli._terminal import JSON_ERRORS, fail, messages_as_json
 
-        return fail("interrupted", code=INTERRUPTED)
+        with messages_as_json(JSON_ERRORS in (sys.argv if argv is None else argv)):
+            return fail("interrupted", code=INTERRUPTED, kind="KeyboardInterrupt")
 
 
 def _open_closed_streams() -> None:

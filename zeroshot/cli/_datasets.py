@@ -56,25 +56,29 @@ def _download(name: str) -> None:
     say(f"{name} is in {path}")
 
 
-def _rows() -> list[tuple]:
+def places() -> list[tuple[str, Path, str]]:
+    """Return the name of each data set, the path of its file, and how to get it."""
     from importlib.resources import files
 
     from zeroshot.datasets import _awa1, _xlsa17
     from zeroshot.datasets._fetch import resolve_data_home
 
     home = resolve_data_home()
-    places = [
+    found = [
         (name, home / archive.filename, f"zeroshot datasets --download {name}, or {archive.url}")
         for name, archive in _archives().items()
     ]
-    places.append(("xlsa17 (AWA1, AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
-    places.append(
+    found.append(("xlsa17 (AWA1, AWA2, CUB, SUN, APY)", home / _xlsa17.FILENAME, _xlsa17.URL))
+    found.append(
         ("awa1", home / _awa1.PREPARED, f"prepared features, or {_awa1.FOLDER} from {_awa1.URL}")
     )
     bundled = Path(str(files("zeroshot.datasets") / "data" / "cifar100_features.npz"))
-    places.append(("cifar100 features", bundled, "ships with the package"))
+    return [*found, ("cifar100 features", bundled, "ships with the package")]
+
+
+def _rows() -> list[tuple]:
     rows = []
-    for name, path, how in places:
+    for name, path, how in places():
         here = path.is_file()
         rows.append((name, here, path.stat().st_size if here else None, str(path), how))
     return rows

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from zeroshot._utils._files import atomic_folder
-from zeroshot._utils._optional import import_optional
 from zeroshot.cli._images import in_options_each, report_unreadable
 from zeroshot.cli._options import (
     PATH,
@@ -54,7 +53,6 @@ EXAMPLES = """examples:
 def demo(args: SimpleNamespace) -> int:
     """Run the demo, print its metrics, write its report."""
     folder = _report_folder(args.output, force=args.force)
-    import_optional("matplotlib.figure", owner="zeroshot demo", extra="demo")
     images, other_files = read_images(args.images) if args.images else ([], {})
     options = network_options(args)
     say("this takes a minute or two on two cores")

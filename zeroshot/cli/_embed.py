@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from zeroshot._utils._optional import import_optional
+from zeroshot.cli._backbones import open_backbone
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
     build_embedding,
     check_runs_on_device,
     with_label_embedding,
 )
-from zeroshot.cli._fit import open_backbone
 from zeroshot.cli._images import extract, report_unreadable
 from zeroshot.cli._on_unknown import of_known, unknown_column, with_on_unknown
 from zeroshot.cli._options import (

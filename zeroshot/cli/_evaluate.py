@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from zeroshot._utils._files import atomic_folder
-from zeroshot._utils._optional import import_optional
 from zeroshot._utils._provenance import RECORD
 from zeroshot.cli._images import DATASETS, LabelledImages, digests, load_classes, report_unreadable
 from zeroshot.cli._no_training import WORSE
@@ -36,7 +35,7 @@ from zeroshot.cli._output import (
 )
 from zeroshot.cli._saved_model import SavedModel, is_model
 from zeroshot.cli._terminal import UsageError, check_known, say, spelled_as_known
-from zeroshot.exceptions import MissingDependencyError, in_options
+from zeroshot.exceptions import in_options
 
 HELP = """Judge a saved model on images of known classes: every figure beside what the network names
 without any training, the best answer that is the same for all images, and random labels, with
@@ -68,7 +67,10 @@ JUDGED_BY = ("seen_accuracy", "unseen_accuracy")
 def evaluate(args: SimpleNamespace) -> int:
     """Evaluate a model, print the metrics, and write them and a page with ``--output``."""
     folder = None if args.output is None else Path(args.output)
-    charts = folder is not None and _checked_output(folder, force=args.force)
+    if folder is not None:
+        from zeroshot.report._evaluation import FILES
+
+        check_folder(folder, force=args.force, own=FILES, what="evaluation")
     _check_arguments(args)
     excluded = [] if args.exclude is None else read_labels(args.exclude, option="--exclude")
     model = SavedModel(args.model, args)
@@ -81,7 +83,8 @@ def evaluate(args: SimpleNamespace) -> int:
     judged = data.where(read.rows)
     without, why = model.no_training(names)
     result = _judged(classifier, without, read.features, judged, args)
-    _add_notes(result, judged, model, why, unknown)
+    n_learnt = _n_learnt(judged, model)
+    _add_notes(result, judged, model, why, unknown, n_learnt)
     answers = _answers(result, unknown)
     try:
         if folder is not None:
@@ -98,7 +101,7 @@ def evaluate(args: SimpleNamespace) -> int:
                 **model.made_of,
             )
             task = (classifier, read.features, judged)
-            _write(result, task, record, answers, folder, args, charts=charts)
+            _write(result, task, record, answers, folder, args, n_learnt=n_learnt)
             say(f"The report is in {folder}: open {folder / PAGE}")
     finally:  # a full disk must not take the figures with it
         if args.format != "parquet":
@@ -143,7 +146,12 @@ def _chosen(
 
 
 def _add_notes(
-    result: Any, judged: LabelledImages, model: SavedModel, why: str, unknown: list[str]
+    result: Any,
+    judged: LabelledImages,
+    model: SavedModel,
+    why: str,
+    unknown: list[str],
+    n_learnt: int,
 ) -> None:
     """Add what a reader of the result must know, and print what is a warning."""
     if why:
@@ -152,26 +160,20 @@ def _add_notes(
         listed = ", ".join(map(repr, unknown))
         result.notes.append(f"Left out, because the model does not know them: {listed}.")
     for note in _worse_than_no_training(result):
-        say(f"warning: {note}")
+        say(note, level="warning")
         result.notes.append(note)
-    if note := _learnt_from(judged, model):
-        say(f"warning: {note}")
+    if n_learnt:
+        seen = set(model.seen_classes)
+        n_seen = sum(label in seen for label in judged.labels.tolist())
+        note = (
+            f"{n_learnt:,} of the {n_seen:,} images of seen classes are those that the "
+            "model was fitted on: the figures of these classes say what it remembers, not how it "
+            "names new images. Judge on other images of them, or with --unseen."
+        )
+        say(note, level="warning")
         result.notes.insert(0, note)
     if note := _won_by_one_kind(result, model):
         result.notes.append(note)
-
-
-def _checked_output(folder: Path, *, force: bool) -> bool:
-    """Raise if the report cannot be written. Return whether charts can be drawn."""
-    from zeroshot.report._evaluation import FILES, NO_CHARTS
-
-    check_folder(folder, force=force, own=FILES, what="evaluation")
-    try:
-        import_optional("matplotlib.figure", owner="evaluate --output", extra="plots")
-    except MissingDependencyError:
-        say(f"The report will be without charts. {NO_CHARTS}")
-        return False
-    return True
 
 
 def _without(excluded: list[str], data: LabelledImages, source: str) -> LabelledImages:
@@ -246,20 +248,13 @@ def _synsets(source: str) -> dict[str, str] | None:
     return class_synsets(source) if source in DATASETS else None
 
 
-def _learnt_from(judged: LabelledImages, model: SavedModel) -> str:
-    """Return a warning if the model was fitted on some of the images."""
+def _n_learnt(judged: LabelledImages, model: SavedModel) -> int:
+    """Return how many of the images the model was fitted on."""
     import numpy as np
 
     seen = judged.where(np.isin(judged.labels, model.seen_classes))
     learnt = model.learnt_images
-    n_learnt = sum(digest in learnt for digest in digests(seen.images)) if learnt else 0
-    if not n_learnt:
-        return ""
-    return (
-        f"{n_learnt:,} of the {len(seen.labels):,} images of seen classes are those that the "
-        "model was fitted on: the figures of these classes say what it remembers, not how it "
-        "names new images. Judge on other images of them, or with --unseen."
-    )
+    return sum(digest in learnt for digest in digests(seen.images)) if learnt else 0
 
 
 def _won_by_one_kind(result: Any, model: SavedModel) -> str:
@@ -303,7 +298,7 @@ def _write(
     folder: Path,
     args: SimpleNamespace,
     *,
-    charts: bool,
+    n_learnt: int,
 ) -> None:
     from zeroshot.report import write_evaluation_report
 
@@ -312,7 +307,7 @@ def _write(
     with atomic_folder(folder, overwrite=args.force) as new:
         write_evaluation_report(
             result, new, classifier, features, judged.labels, images=judged.images, synsets=synsets,
-            about=record, charts=charts, random_state=args.seed, overwrite=True,
+            about=record, n_trained_on=n_learnt, random_state=args.seed, overwrite=True,
         )  # fmt: skip
         if args.format == "parquet":
             with (new / "figures.parquet").open("wb") as file:

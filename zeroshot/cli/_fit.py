@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from zeroshot._utils._files import atomic_folder
 from zeroshot._utils._provenance import RECORD, as_json, relative_paths
 from zeroshot._utils._strict_json import parse_json
 from zeroshot._utils._text_tables import aligned, printable
+from zeroshot.cli._backbones import open_backbone
 from zeroshot.cli._choices import (
     DEFAULT_EMBEDDING,
     DEFAULT_ESTIMATOR,
@@ -57,7 +57,6 @@ from zeroshot.cli._options import (
     SOURCE_HELP,
     command,
     device_options,
-    network_options,
     read_labels,
     with_format,
     with_labels,
@@ -160,7 +159,7 @@ def fit(args: SimpleNamespace) -> int:
     sha256 = _save([backbone, *steps], folder, record, force=args.force)
     for comparison in comparisons:
         if warning := verdict(comparison, estimator):
-            say(f"warning: {warning}")
+            say(warning, level="warning")
     say(f"The model is in {folder}. Name images with: zeroshot predict --model {folder} IMAGE")
     say(f"Its SHA-256 is {sha256}. Give it to whoever gets the model from you.")
     print_answers(summary.answers(), args.format, raw=args.raw)
@@ -257,21 +256,6 @@ def _compared(estimator: str, needs: Needs, features: Any, labels: Any) -> list[
     )
 
 
-def open_backbone(args: SimpleNamespace) -> Any:
-    """Return the network that the options name, opened."""
-    from zeroshot.backbones import TimmFeatures
-
-    weights = args.weights if args.weights in ("auto", "none") else os.path.abspath(args.weights)
-    named = {} if args.backbone is None else {"model_name": args.backbone}
-    return TimmFeatures(
-        **named,
-        weights=None if weights == "none" else weights,
-        image_size=args.image_size,
-        random_state=args.seed,
-        **network_options(args),
-    ).fit()
-
-
 def _known(
     args: SimpleNamespace, embedding: Any, data: LabelledImages
 ) -> tuple[LabelledImages, list[str]]:
@@ -336,7 +320,7 @@ def _with_images_left(before: LabelledImages, kept: LabelledImages, source: str)
     lost = sorted(set(before.class_names) - set(kept.class_names))
     _check_two(kept, f"{source} holds", "counting images that can be read")
     if lost:
-        say(f"warning: no image of {', '.join(map(repr, lost))} could be read: not learnt")
+        say(f"no image of {', '.join(map(repr, lost))} could be read: not learnt", level="warning")
     return kept
 
 
@@ -357,7 +341,7 @@ def _label_texts(path: str | None, classes: list[str]) -> Mapping[str, Any] | No
     for name in names:
         if name not in classes:
             near = did_you_mean(name, classes)
-            say(f"warning: --label-texts: no class is called {name!r}.{near}")
+            say(f"--label-texts: no class is called {name!r}.{near}", level="warning")
     return {name: text for name, text in zip(names, texts.values(), strict=True) if name in classes}
 
 

@@ -105,7 +105,7 @@ def _load_folder(source: str) -> LabelledImages:
     data = load_image_folder(source, skip_empty=True)
     if data.empty_classes:
         names = ", ".join(map(repr, data.empty_classes))
-        say(f"warning: class folders without an image are left out: {names}")
+        say(f"class folders without an image are left out: {names}", level="warning")
     endings = report_endings(data.other_files, len(data.paths))
     return LabelledImages(data.paths, data.target, data.empty_classes, endings)
 
@@ -179,7 +179,12 @@ def in_options_each(unreadable: Sequence[Mapping[str, str]]) -> list[dict[str, s
 def report_unreadable(unreadable: Sequence[Mapping[str, str]], n_images: int) -> int:
     """Print the images that could not be read. Return the exit code."""
     for entry in unreadable:
-        say(entry["error"])
-    if unreadable:
-        say(f"{len(unreadable)} of {n_images} images could not be read.")
-    return 1 if unreadable else 0
+        say(entry["error"], level="error")
+    return count_unreadable(len(unreadable), n_images)
+
+
+def count_unreadable(n_unreadable: int, n_images: int) -> int:
+    """Print how many images could not be read. Return the exit code."""
+    if n_unreadable:
+        say(f"{n_unreadable} of {n_images} images could not be read.", level="error")
+    return 1 if n_unreadable else 0

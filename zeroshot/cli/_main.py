@@ -25,6 +25,7 @@ COMMANDS = {
     "labels": "show how class names are read",
     "models": "list networks, and whose weights are here",
     "datasets": "list data sets, and how to get them",
+    "doctor": "check the installation, and say what is missing",
 }
 """Name to what the command does; the module and the command in it have the same name."""
 
@@ -63,6 +64,14 @@ commands = click.version_option(zeroshot.__version__, message="zeroshot %(versio
 
 def run(argv: list[str]) -> int:
     """Run a command line; return its exit code."""
+    from zeroshot.cli._terminal import JSON_ERRORS, messages_as_json
+
+    with messages_as_json(JSON_ERRORS in argv):
+        return _run_to_the_end(argv)
+
+
+def _run_to_the_end(argv: list[str]) -> int:
+    """Run a command line, and write all of its output or say why not."""
     code = 0
     try:
         code = _run(argv)
@@ -79,7 +88,8 @@ def run(argv: list[str]) -> int:
             return code
         from zeroshot.cli._terminal import fail
 
-        return fail(f"standard output cannot be written: {error.strerror}", code=1)
+        told = f"standard output cannot be written: {error.strerror}"
+        return fail(told, code=1, kind="OSError")
 
 
 def _run(argv: list[str]) -> int:
@@ -101,7 +111,7 @@ def _run(argv: list[str]) -> int:
         from zeroshot.cli._terminal import fail
 
         where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
-        return fail(error.format_message() + where, code=error.exit_code)
+        return fail(error.format_message() + where, code=error.exit_code, kind="UsageError")
 
 
 def _discard_stdout() -> None:

@@ -67,7 +67,8 @@ def of_known(
             raise
         made = of_known(make, known, DROP)
         if on_unknown == WARN:
-            say(f"warning: {in_options(error.replace(remedy=f'They are left out. {hint}'))}")
+            left_out = error.replace(remedy=f"They are left out. {hint}")
+            say(in_options(left_out), level="warning")
         unknown = [label for label in labels if label not in made.labels]
         return Known(made.made, made.labels, unknown)
 

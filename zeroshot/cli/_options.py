@@ -20,7 +20,7 @@ from click.shell_completion import CompletionItem
 
 from zeroshot.cli._label_files import decoded, labels_in
 from zeroshot.cli._output import FORMATS, SUFFIXES
-from zeroshot.cli._terminal import UsageError, fail, warnings_shown_once
+from zeroshot.cli._terminal import JSON_ERRORS, UsageError, fail, warnings_shown_once
 from zeroshot.exceptions import ZeroShotError, in_options
 
 Decorator = Callable[[Any], Any]
@@ -57,7 +57,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         debug = click.Option(["--debug"], is_flag=True, help="show the traceback of an error")
-        self.params.append(debug)
+        as_json = click.Option(
+            [JSON_ERRORS], is_flag=True, help="errors and warnings as JSON, one object per line"
+        )
+        self.params += [debug, as_json]
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the command and return its exit code."""
@@ -76,7 +79,8 @@ class Command(click.Command):
             if isinstance(error, (ZeroShotError, OSError, ValueError)):
                 return fail(error, code=1)
             name = type(error).__name__
-            return fail(f"{name}: {in_options(error)} (--debug shows where it happened)", code=1)
+            told = f"{name}: {in_options(error)} (--debug shows where it happened)"
+            return fail(told, code=1, kind=name)
 
     def _check_rest(self, ctx: click.Context) -> None:
         """Raise if there are more arguments than the command takes."""
@@ -144,6 +148,10 @@ _READING = (
     click.option(
         "--max-seconds", type=click.FloatRange(0, float("inf"), min_open=True, max_open=True),
         metavar="S", show_default="20", help="for decoding one AVIF, HEIC or JPEG 2000 image",
+    ),
+    click.option(
+        "--cache", is_flag=True,
+        help="keep features by the content of the image, and compute only those of new images",
     ),
     click.option(
         "--progress/--no-progress", default=None, show_default="on work of some seconds",
@@ -251,7 +259,8 @@ def device_options(args: SimpleNamespace) -> dict[str, Any]:
 def network_options(args: SimpleNamespace) -> dict[str, Any]:
     """Return the options of a network for images as its parameters."""
     progress = "auto" if args.progress is None else args.progress
-    return {**device_options(args), **reading_options(args), "progress": progress}
+    cache = args.cache or None
+    return {**device_options(args), **reading_options(args), "progress": progress, "cache": cache}
 
 
 def reading_options(args: SimpleNamespace) -> dict[str, Any]:
@@ -280,21 +289,34 @@ def read_images(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     UsageError
         Standard input names no path.
     """
-    from zeroshot.cli._images import report_endings
-    from zeroshot.datasets import list_images
-    from zeroshot.datasets._folders import list_other_files
-
     places = []
     for argument in arguments:
         places += [os.fsdecode(line) for line in _stdin()] if argument == STDIN else [argument]
     if not places:
         raise UsageError("standard input names no image. Write one path a line.")
+    return images_at(places, alone=len(places) == 1)
+
+
+def images_at(places: Sequence[str], *, alone: bool = False) -> tuple[list[str], dict[str, int]]:
+    """Return the images at some paths, as `read_images` does.
+
+    Parameters
+    ----------
+    places : sequence of str
+        Files and folders.
+    alone : bool, default=False
+        Raise for a path that is nothing to read: there are no other answers.
+    """
+    from zeroshot.cli._images import report_endings
+    from zeroshot.datasets import list_images
+    from zeroshot.datasets._folders import list_other_files
+
     paths, others = [], []
     for place in places:
         try:
             found, others_here = list_images(place), list_other_files(place)
         except (OSError, ValueError):
-            if len(places) == 1:
+            if alone:
                 raise
             found, others_here = [place], []  # is named among what cannot be read
         paths += found

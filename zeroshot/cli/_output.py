@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shlex
 import sys
@@ -69,6 +70,13 @@ class Output:
         With ``format``, ``raw``, ``output`` and ``force``.
     formats : sequence of str
         What the command can write; the first where nothing says which.
+    is_endless : bool, default=False
+        Whether answers come without end. JSON then has an object per line.
+
+    Attributes
+    ----------
+    is_streamed : bool
+        Whether answers are printed part by part, by `print_part`.
 
     Raises
     ------
@@ -77,7 +85,13 @@ class Output:
         there already.
     """
 
-    def __init__(self, args: SimpleNamespace, formats: Sequence[str] = FORMATS) -> None:
+    def __init__(
+        self,
+        args: SimpleNamespace,
+        formats: Sequence[str] = FORMATS,
+        *,
+        is_endless: bool = False,
+    ) -> None:
         self.path = None if args.output is None else Path(args.output)
         if self.path is not None:
             check_file(self.path, force=args.force)
@@ -85,6 +99,14 @@ class Output:
         self._raw = args.raw
         if self.path is None and self.format not in TEXT_FORMATS:
             raise UsageError(f"--format {self.format} needs --output FILE.")
+        self.is_streamed = self.path is None and (self.format != "json" or is_endless)
+        self._has_head = False
+
+    def print_part(self, answers: Answers) -> None:
+        """Print answers that follow those printed before."""
+        form = "json lines" if self.format == "json" else self.format
+        print_answers(answers, form, raw=self._raw, head=not self._has_head)
+        self._has_head = True
 
     def write(self, answers: Answers, record: dict[str, Any]) -> None:
         """Write the answers to standard output, or to a file with its record."""
@@ -112,22 +134,29 @@ def _format_of(path: Path | None, formats: Sequence[str]) -> str:
     return form
 
 
-def print_answers(answers: Answers, form: str, *, raw: bool) -> None:
+def print_answers(answers: Answers, form: str, *, raw: bool, head: bool = True) -> None:
     """Write answers to standard output in a text format, in characters that it can encode."""
-    text = as_text(answers, form, raw=raw, encoding=sys.stdout.encoding or "utf-8")
+    encoding = sys.stdout.encoding or "utf-8"
+    text = as_text(answers, form, raw=raw, encoding=encoding, head=head)
     if sys.stdout.isatty():  # a file or a program gets CSV and JSON as they are
         text = _printable_lines(text)
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def as_text(answers: Answers, form: str, *, raw: bool, encoding: str = "utf-8") -> str:
-    """Return answers in a text format, a table in characters that the encoding has."""
+def as_text(
+    answers: Answers, form: str, *, raw: bool, encoding: str = "utf-8", head: bool = True
+) -> str:
+    """Return answers in a text format, a table in characters that the encoding has.
+
+    Without `head`, CSV has no names of columns: it follows a part that has them.
+    """
     if form == "csv":
         cell = (lambda value: value) if raw or answers.is_input else _for_spreadsheets
         lines = _Lines()
         writer = csv.writer(lines)
-        writer.writerow(answers.columns)
+        if head:
+            writer.writerow(answers.columns)
         writer.writerows([cell(value) for value in row] for row in answers.rows)
         return "".join(lines)
     if form == "json":
@@ -135,6 +164,8 @@ def as_text(answers: Answers, form: str, *, raw: bool, encoding: str = "utf-8") 
         if objects is None:
             objects = [dict(zip(answers.columns, row, strict=True)) for row in answers.rows]
         return as_json(objects)
+    if form == "json lines":
+        return "".join(f"{json.dumps(one)}\n" for one in answers.objects)
     if answers.text is not None:
         return _printable_lines(f"{answers.text}\n")
     if answers.lines is not None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import click
 
-from zeroshot.cli._fit import open_backbone
+from zeroshot.cli._backbones import open_backbone
 from zeroshot.cli._options import PATH, command, with_format, with_network, with_output, with_seed
 from zeroshot.cli._output import Answers, Output, provenance
 

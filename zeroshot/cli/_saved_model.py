@@ -83,7 +83,7 @@ class SavedModel:
                 "Save a pipeline that begins with TimmFeatures."
             )
         why = f"is for models with a backbone, which {self.folder} has not"
-        refuse(["--batch-size", "--progress"], why)
+        refuse(["--batch-size", "--cache", "--progress"], why)
         if "training" in first.get_params(deep=False):
             first.set_params(training__device=args.device)
         else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,16 +16,51 @@ from click import UsageError as UsageError
 from zeroshot._utils._text_tables import printable
 from zeroshot.exceptions import in_options
 
+JSON_ERRORS = "--json-errors"
 
-def say(message: str) -> None:
-    """Print one line on standard error. A closed standard error loses the line only."""
+_as_json: ContextVar[bool] = ContextVar("messages as JSON", default=False)
+
+
+@contextmanager
+def messages_as_json(wanted: bool) -> Iterator[None]:
+    """Print messages as JSON objects inside the block, one per line, if `wanted`."""
+    token = _as_json.set(wanted)
+    try:
+        yield
+    finally:
+        _as_json.reset(token)
+
+
+def say(message: str, *, level: str = "info", **more: Any) -> None:
+    """Print one line on standard error. A closed standard error loses the line only.
+
+    Parameters
+    ----------
+    message : str
+        The message.
+    level : {"info", "warning", "error"}
+        How grave it is: a key of the JSON object, and in text a word before the message of a
+        warning.
+    **more : object
+        Further keys of the JSON object.
+    """
+    line = " ".join(message.split())
+    if _as_json.get():
+        line = json.dumps({"level": level, "message": line, **more})
+    else:
+        line = f"zeroshot: {'warning: ' * (level == 'warning')}{printable(line)}"
     with suppress(BrokenPipeError):
-        print(f"zeroshot: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
 
 
-def fail(error: str | BaseException, *, code: int) -> int:
-    """Print an error in one line, with its remedy in terms of options. Return the exit code."""
-    say(in_options(error))
+def fail(error: str | BaseException, *, code: int, kind: str | None = None) -> int:
+    """Print an error in one line, with its remedy in terms of options. Return the exit code.
+
+    As JSON it has the exit code and the `kind` of error, which is the name of its class.
+    """
+    if kind is None and isinstance(error, BaseException):
+        kind = type(error).__name__
+    say(in_options(error), level="error", type=kind, code=code)
     return code
 
 
@@ -32,12 +69,48 @@ def warnings_shown_once() -> Callable[..., None]:
     shown = set()
 
     def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-        line = f"warning: {in_options(message)}"
+        line = in_options(message)
         if line not in shown:
             shown.add(line)
-            say(line)
+            say(line, level="warning")
 
     return show
+
+
+def percent(share: float) -> str:
+    """Return a share in percent. What is not quite none or all is not called so.
+
+    Examples
+    --------
+    >>> from zeroshot.cli._terminal import percent
+    >>> [percent(share) for share in (0, 0.003, 0.426, 0.997, 1)]
+    ['0%', '<1%', '43%', '>99%', '100%']
+    """
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def share_bar(share: float) -> str:
+    """Return a bar of ten cells of which this share is filled.
+
+    Examples
+    --------
+    >>> from zeroshot.cli._terminal import share_bar
+    >>> share_bar(0.43)
+    '████░░░░░░'
+    """
+    filled = round(10 * share)
+    return "█" * filled + "░" * (10 - filled)
+
+
+def draws_bars() -> bool:
+    """Return whether standard output is a terminal that can show `share_bar`."""
+    try:
+        "█░".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return sys.stdout.isatty()
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

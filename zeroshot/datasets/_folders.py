@@ -204,7 +204,7 @@ def list_images(path: str | os.PathLike) -> list[str]:
         )
     if not os.path.isdir(path):
         return [os.fspath(path)]
-    images = _images_below(Path(path))
+    images = images_below(Path(path))
     if not images:
         raise ValueError(
             in_python("list_images: ")
@@ -300,7 +300,7 @@ def _class_folders(folder: Path) -> tuple[list[str], list[str], list[str]]:
     return classes, strays, [name for name in files if not _is_image(name)]
 
 
-def _images_below(folder: Path) -> list[str]:
+def images_below(folder: Path) -> list[str]:
     """Return the paths of the images at any depth below `folder`, sorted."""
     return [path for path in _files_below(folder) if _is_image(path)]
 

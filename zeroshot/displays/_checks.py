@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._pipelines import final_and_input, unwrap
-from zeroshot._utils._validation import check_number
+from zeroshot._utils._validation import check_number, take_rows
 from zeroshot.metrics._checks import check_finite
+
+MAX_ROWS = 4096
+"""Rows whose scores are in memory at a time."""
 
 
 def check_series(values: Any, *, owner: str, name: str, length: int | None = None) -> np.ndarray:
@@ -168,7 +173,8 @@ def share_of(shown: int, total: int, noun: str) -> str:
 def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarray, np.ndarray]:
     """Return the final estimator inside `model`, and the k best labels of X with their scores.
 
-    For an ordinary classifier, the scores are its probabilities, or else its decision function.
+    X is read some thousand rows at a time, so that it may lie on disk. For an ordinary classifier,
+    the scores are its probabilities, or else its decision function.
 
     Raises
     ------
@@ -177,6 +183,14 @@ def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarr
     ValueError
         `k` is not a positive integer, or exceeds the number of classes.
     """
+    n_rows = _num_samples(X)
+    if n_rows > MAX_ROWS:
+        parts = [
+            top_labels(model, take_rows(X, rows), k, owner=owner)
+            for rows in gen_batches(n_rows, MAX_ROWS)
+        ]
+        labels, scores = (np.concatenate([part[place] for part in parts]) for place in (1, 2))
+        return parts[0][0], labels, scores
     final, features = final_and_input(model, X)
     check_is_fitted(final)
     if hasattr(final, "predict_top_k"):
@@ -196,5 +210,5 @@ def top_labels(model: Any, X: Any, k: int, *, owner: str) -> tuple[Any, np.ndarr
             f"{owner}: k is {k}, and {type(final).__name__} has {plural(scores.shape[1], 'class')}."
             " Pass a smaller k."
         )
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = best_columns(scores, k)
     return final, final.classes_[best], np.take_along_axis(scores, best, axis=1)

@@ -30,7 +30,7 @@ from zeroshot.displays._drawing import (
 )
 from zeroshot.metrics._checks import check_pair
 from zeroshot.taxonomy._graph import noun_graph
-from zeroshot.taxonomy._resolve import senses_of
+from zeroshot.taxonomy._resolve import nodes_in_context, senses_of
 from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 OWNER = "ClassConfusionDisplay"
@@ -177,10 +177,8 @@ class ClassConfusionDisplay:
             All classes; those in `y_true` and `y_pred` if None.
         synsets : mapping of label to str or Synset, optional
             Wnids or nltk names, such as ``class_synsets("cifar100")``. Other labels are looked up
-            as nouns; those that are not nouns come last. If a label has several senses, the most
-            frequent one is taken. It may be the wrong one: that of "whale" is a very large person.
-            To choose by the other labels, use ``found = zeroshot.taxonomy.resolve(labels,
-            context="labels")``, and ``synsets=dict(zip(labels, found.wnids))``.
+            as nouns; those that are not nouns come last. If a label has several senses, the one
+            nearest to the other labels is taken: a "tiger" among animals is no person.
         order : {"taxonomy", "sorted", "given"}, default="taxonomy"
             Order of the classes; "given" is that of `labels`.
         max_rows : int, default=200
@@ -380,7 +378,7 @@ def taxonomy_order(
     Parameters
     ----------
     labels : ndarray of shape (n_classes,)
-        Class names. Without `synsets`, their most frequent noun senses are used.
+        Class names. Of several noun senses, the one nearest to the other labels is used.
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names.
     max_blocks : int
@@ -403,8 +401,9 @@ def taxonomy_order(
     items = [known.get(label, label) for label in labels.tolist()]
     texts = [place for place, item in enumerate(items) if not isinstance(item, int)]
     senses = senses_of([items[place] for place in texts], owner=owner, name="labels", missing=True)
-    nodes = {place: found[0] for place, found in zip(texts, senses, strict=True) if found}
-    paths = {place: _path(node) for place, node in nodes.items()}
+    known_senses = {place: nodes for place, nodes in zip(texts, senses, strict=True) if nodes}
+    nearest = nodes_in_context(list(known_senses.values()))
+    paths = {place: _path(node) for place, node in zip(known_senses, nearest, strict=True)}
     inside = sorted(paths, key=lambda place: paths[place])
     outside = [place for place in range(len(items)) if place not in paths]
     blocks = _cut([paths[place] for place in inside], max_blocks) if inside else []

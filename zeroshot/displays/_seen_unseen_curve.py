@@ -269,6 +269,8 @@ class SeenUnseenCurveDisplay:
         if not drawn:
             self.ax_.fill_between(self.unseen, self.seen, color=style["color"], alpha=0.08, lw=0)
         handles, labels = [line], [f"{literal(self.name)}: AUSUC {self.ausuc:.3f}"]
+        ends = self.calibration[self.best : self.best + 2]  # the best lies between two break points
+        lowered = ends[np.isfinite(ends)].mean() if np.isfinite(ends).any() else ends[0]
         for place, sign, size, what in (
             (self.best, "*", 13, "best harmonic mean"),
             (self.unbiased, "s", 6, "as it is, harmonic mean"),
@@ -276,7 +278,7 @@ class SeenUnseenCurveDisplay:
             point = self.unseen[place], self.seen[place]
             look = point_style(drawn)
             handles += self.ax_.plot(*point, marker=sign, markersize=size, **look)
-            at = f" at calibration {self.calibration[place]:.3g}" if place == self.best else ""
+            at = f" at calibration {lowered:.3g}" if place == self.best else ""
             labels.append(f"{what} {self.harmonic_means[place]:.3f}{at}")
         if self.chance is not None and not drawn:
             handles += self.ax_.plot([0, self.chance[1]], [self.chance[0], 0], ":", color=GREY)

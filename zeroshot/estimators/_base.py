@@ -25,6 +25,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from zeroshot._linear import product
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._constraints import Checked, Maybe, Number, OneOf, OrAuto
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._fitted import FITTED_FEATURES, Labels, Optional, Part, Sizes
@@ -524,13 +525,13 @@ class CandidateClassifier(
         confidence = self._known_confidence()
         allowed = self.classes_[self._answerable()]
         view = self._over(np.union1d(allowed, self._background()))
-        scores = view._class_scores(view._validate(X))
-        check_scores_finite(scores, owner=type(self).__name__)
-        return confidence.doubt(
-            scores,
-            np.isin(view.classes_, self.seen_classes_),
-            np.isin(view.classes_, allowed),
-        )
+        is_seen = np.isin(view.classes_, self.seen_classes_)
+        is_candidate = np.isin(view.classes_, allowed)
+        parts = []
+        for scores in view._score_blocks(view._validate(X)):
+            check_scores_finite(scores, owner=type(self).__name__)
+            parts.append(confidence.doubt(scores, is_seen, is_candidate))
+        return Doubt(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _background(self) -> np.ndarray:
         """Return the labels whose scores the candidates' are weighed against in doubt."""
@@ -794,27 +795,6 @@ def vector_scores(vectors: np.ndarray, class_vectors: np.ndarray) -> np.ndarray:
 def binary_scores(scores: np.ndarray) -> np.ndarray:
     """Return scores as ``decision_function`` does: of two classes, the second less the first."""
     return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-
-def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns of each row's `k` largest scores, best first; the first column wins a tie.
-
-    The result is that of a stable sort of each row, which is slow where there are many columns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from zeroshot.estimators._base import best_columns
-    >>> best_columns(np.array([[0.1, 0.7, 0.2, 0.7], [3.0, 1.0, 1.0, 1.0]]), 2)
-    array([[1, 3],
-           [0, 1]])
-    """
-    place = scores.shape[1] - k
-    least = np.partition(scores, place, axis=1)[:, place]
-    rows, columns = np.nonzero(scores >= least[:, None])
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    counts = np.bincount(rows, minlength=len(scores))
-    return columns[order[(np.cumsum(counts) - counts)[:, None] + np.arange(k)]]
 
 
 def member_mask(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:

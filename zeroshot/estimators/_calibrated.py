@@ -19,13 +19,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._linear import ChoosesPenalties
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._constraints import Checked, Maybe, Number
 from zeroshot._utils._fitted import Part, Sizes
 from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import best_of, final_and_input, is_search, unwrap
 from zeroshot._utils._renamed import renamed
 from zeroshot._utils._validation import check_labels, check_number, take_rows
-from zeroshot.estimators._base import best_columns, binary_scores, row_blocks, without_folds
+from zeroshot.estimators._base import binary_scores, row_blocks, without_folds
 from zeroshot.estimators._onnx_steps import add_scores
 from zeroshot.estimators._penalty_search import check_cv_parameter, make_folds
 from zeroshot.estimators._unreadable_rows import (

@@ -137,12 +137,9 @@ class ClassKernel(Saved):
             # The source classes' labels are nothing that the user can mend.
             warnings.simplefilter("ignore", LabelWarning)
             if isinstance(measure, LabelEmbedding):
-                try:
-                    places, raw = np.arange(len(names)), measure.embed(names).astype(np.float64)
-                except UnknownLabelError:
-                    places = np.flatnonzero(measure.covers(names))
-                    raw = measure.embed(names[places]).astype(np.float64)
+                places = np.flatnonzero(measure.covers(names))
                 if len(places):
+                    raw = measure.embed(names[places]).astype(np.float64)
                     offset = raw.mean(axis=0)
                     vectors = centered_unit_rows(raw, offset)
                 kernel = np.empty((0, 0)) if vectors is None else rbf_kernel(vectors, gamma=gamma)

@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from zeroshot._utils._constraints import check_inner
 from zeroshot._utils._pipelines import is_search, unwrap
 from zeroshot._utils._validation import check_labels, check_same_kind
+from zeroshot._utils._whole_models import with_candidates
 from zeroshot.estimators._base import CandidateClassifier, without_folds
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.exceptions import UnknownLabelError
-from zeroshot.model_selection import with_candidates
 
 
 class CompositeClassifier(CandidateClassifier):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from sklearn.linear_model import LogisticRegression
 
 from zeroshot._utils._constraints import COUNT, Number
 from zeroshot._utils._fitted import Array
@@ -336,6 +335,8 @@ def _describe(block: Block, betas: np.ndarray, unseen_only: bool) -> tuple[np.nd
 
 def _evidence_weights(features: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weights of a logistic regression between samples with and without their class."""
+    from sklearn.linear_model import LogisticRegression  # a quarter of a second
+
     usable = np.isfinite(others).all(axis=1)
     both = np.concatenate([features[usable], others[usable]])
     if not len(both):

@@ -128,7 +128,10 @@ class EmbeddingClassifier(CandidateClassifier):
             All samples are of one class, and there are other candidates.
         """
         self._check_parameters()
-        X, y = self._validate_fit(X, y)
+        return self._fit_checked(*self._validate_fit(X, y))
+
+    def _fit_checked(self, X: Any, y: np.ndarray) -> Self:
+        """Do what ``fit`` does, given checked features, or what gives them for ``X[rows]``."""
         self._learn(X, y)
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warn_caller(
@@ -299,6 +302,9 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     def learns_from_sums(self) -> bool:
         """Tell whether ``fit_from_sums`` does what ``fit`` does, for the parameters as they are."""
         return self._is_closed_form() and self.hubness is None
+
+    def _learns_in_blocks(self) -> bool:
+        return self.learns_from_sums()
 
     def _take_sums(self, trial: Self, sums: RowSums) -> Self:
         trial.confidence_ = None  # of sums, no class can be left out

@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.linalg import svd
 from sklearn.base import clone
+from sklearn.utils import gen_batches
 
 from zeroshot._linear import (
+    BLOCK_ELEMENTS,
     ChoosesPenalties,
     LinearSystem,
     RidgeSolution,
@@ -38,7 +40,6 @@ from zeroshot.estimators._penalty_search import (
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
 from zeroshot.label_embeddings import AttributeTable, LabelEmbedding
 from zeroshot.metrics import SCORERS
-from zeroshot.metrics._classification import class_mean
 
 
 @dataclass(frozen=True)
@@ -398,6 +399,10 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         self.hubness = hubness
         self.temperature = temperature
 
+    def _learns_in_blocks(self) -> bool:
+        by_class = self.scoring in ("mean_class_accuracy", SCORERS["mean_class_accuracy"])
+        return by_class and self.hubness is None
+
     def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
         _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
@@ -413,16 +418,17 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         center = self.center_features
         systems = fold_systems(X, y, folds, center=center, penalty=min(gammas))
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
+        in_blocks = self._learns_in_blocks()
         scores = []
         for number, (train, test) in enumerate(folds):
             model, factors = self._fold_model(number, table, y[train], y[test])
             solutions = next(systems).path(factors.codes(center=center), gammas, center=center)
-            parts = [X[test]] if self.hubness is None else [X[test], X[train]]
-            reduced = _reduce(parts, solutions)
             maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
-            if scorer == SCORERS["mean_class_accuracy"] and self.hubness is None:
-                scores.append(_class_accuracies(model, reduced, maps, y[test]))
+            if in_blocks:
+                scores.append(_class_accuracies(model, X, test, solutions, maps, y[test]))
             else:
+                parts = [X[test]] if self.hubness is None else [X[test], X[train]]
+                reduced = _reduce(parts, solutions)
                 scores.append(_scores(scorer, model, reduced, maps, y[test], y[train], owner))
         self.cv_results_ = search_results(
             [{"alpha_features": g, "alpha_labels": lam} for g in gammas for lam in lambdas],
@@ -480,7 +486,7 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         if self.temperature in (None, "auto") or always:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LabelWarning)  # given by the fit itself
-                self.confidence_ = self.settled().fit(X, y).confidence_
+                self.confidence_ = self.settled()._fit_checked(X, y).confidence_
         if self.confidence_ is None:
             super()._learn_confidence(X, y, always=always)
 
@@ -540,16 +546,25 @@ def _scores(
 
 def _class_accuracies(
     model: ESZSLClassifier,
-    reduced: Iterable[list[np.ndarray]],
+    X: Any,
+    test: np.ndarray,
+    solutions: list[RidgeSolution],
     maps: list[np.ndarray],
     y: np.ndarray,
 ) -> list[float]:
-    """Return what `_scores` does for the mean class accuracy, on positions instead of labels."""
+    """Return what `_scores` does for the mean class accuracy, on positions instead of labels.
+
+    The test rows of X are read a block at a time.
+    """
     allowed = model._allowed()
     ends = [product(each, model.class_vectors_[allowed].T) for each in maps]
     codes = np.searchsorted(model.classes_[allowed], y)
-    scores = []
-    for (rows,) in reduced:
-        answers = (product(rows, end).argmax(axis=1) for end in ends)
-        scores += [class_mean(codes, answer == codes) for answer in answers]
-    return scores
+    counts = np.bincount(codes)
+    right = np.zeros((len(solutions), len(maps), len(counts)))
+    for part in gen_batches(len(test), max(1, BLOCK_ELEMENTS // X.shape[1])):
+        for gamma, (rows,) in enumerate(_reduce([X[test[part]]], solutions)):
+            for position, end in enumerate(ends):
+                is_right = product(rows, end).argmax(axis=1) == codes[part]
+                right[gamma, position] += np.bincount(codes[part][is_right], minlength=len(counts))
+    shares = right[..., counts > 0] / counts[counts > 0]
+    return shares.mean(axis=-1).ravel().tolist()

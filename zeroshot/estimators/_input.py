@@ -12,6 +12,7 @@ from zeroshot._utils._constraints import ParametersMixin
 from zeroshot._utils._images import check_images
 from zeroshot._utils._validation import check_labels, check_missing_labels, check_no_images
 from zeroshot.estimators._unreadable_rows import without_unreadable
+from zeroshot.model_selection._rows import Rows
 
 _DTYPES = [np.float64, np.float32]
 
@@ -33,11 +34,21 @@ class InputMixin(ParametersMixin):
         if self.network is None:
             check_no_images(X, owner=type(self).__name__)
             X, y = without_unreadable(X, y, owner=type(self).__name__)
+            if self._learns_in_blocks() and _is_half_on_disk(X):
+                shape = np.broadcast_to(
+                    np.float64(0), X.shape
+                )  # in place of rows that are read later
+                _, y = validate_data(self, shape, y, dtype=_DTYPES, **params)
+                return Rows(X, [], owner=type(self).__name__), y
             return validate_data(self, X, y, dtype=_DTYPES, **params)
         y = validate_data(self, "no_validation", y, **params)
         X = check_images(X, owner=type(self).__name__)
         check_consistent_length(X, y)
         return X, y
+
+    def _learns_in_blocks(self) -> bool:
+        """Tell whether ``fit``, with the parameters as they are, reads X a block at a time."""
+        return False
 
     def _validate(self, X: Any, dtype: Any = _DTYPES) -> Any:
         """Return features, checked against those of ``fit``, or images as they are."""
@@ -53,3 +64,9 @@ class InputMixin(ParametersMixin):
         tags.input_tags.string = images
         tags.transformer_tags.preserves_dtype = [] if images else ["float64", "float32"]
         return tags
+
+
+def _is_half_on_disk(X: Any) -> bool:
+    """Tell whether X is a memory map that a conversion from half precision would copy."""
+    half = isinstance(X, np.memmap) and X.dtype == np.float16 and X.ndim == 2
+    return half and len(X) >= X.shape[1] > 0

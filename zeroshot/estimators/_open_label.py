@@ -39,7 +39,6 @@ _OWNER = "OpenLabelClassifier"
 # Chosen by studies/open_labels_choice.py.
 _WEIGHTS = (0.4, 0.4, 0.2)
 _ALPHA = 0.1
-_SIMILARITY_SCALE = 2.0
 
 
 def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
@@ -129,6 +128,8 @@ class OpenLabelClassifier(CompositeClassifier):
 
     label_embedding: LabelEmbedding | None
     regression_: HeadRegressionClassifier | None
+
+    _similarity_scale: ClassVar[float] = 2.0  # τ, chosen as the constants above
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
@@ -345,7 +346,7 @@ class OpenLabelClassifier(CompositeClassifier):
         logits = np.asarray(regression.transform(X))
         spread = self.head.decision_function(X).std(axis=1, keepdims=True)
         spread[spread == 0] = 1
-        return (logits / spread + scores / _SIMILARITY_SCALE).astype(X.dtype, copy=False)
+        return (logits / spread + scores / self._similarity_scale).astype(X.dtype, copy=False)
 
     def _add_class_scores(self, graph: Graph, X: str) -> str:
         scores = self.classifier_._add_class_scores(graph, X)
@@ -357,7 +358,7 @@ class OpenLabelClassifier(CompositeClassifier):
         variance = graph.mean(graph("Mul", deviations, deviations))
         spread = graph.or_one(graph("Sqrt", variance))
         logits = graph("Div", regression._add_class_scores(graph, X), spread)
-        return graph("Add", logits, graph("Div", scores, np.array(_SIMILARITY_SCALE)))
+        return graph("Add", logits, graph("Div", scores, np.array(self._similarity_scale)))
 
 
 def _is_noun(name: Any) -> bool:

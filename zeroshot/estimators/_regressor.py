@@ -16,15 +16,17 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import r2_score
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._linear import (
+    BLOCK_ELEMENTS,
     ChoosesPenalties,
     LearnsFromSums,
     LinearSystem,
+    RidgeSolution,
     RowSums,
     SystemOfRows,
     apply_map,
@@ -489,6 +491,9 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         self.seen_classes_, targets = np.unique(y, return_inverse=True)
         return self.label_vectors(self.seen_classes_), targets
 
+    def _learns_in_blocks(self) -> bool:
+        return self._is_ridge()
+
     def _is_ridge(self) -> bool:
         """Tell whether the map is ridge regression in closed form."""
         return self.network is None and self.loss == "mse" and is_linear(self.hidden)
@@ -655,8 +660,15 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
             y fits neither form, X is not finite, lengths differ, or a fold is empty.
         """
         self._check_parameters()
+        return self._fit_checked(*self._validate_fit(X, y))
+
+    def _learns_in_blocks(self) -> bool:
+        return True
+
+    def _fit_checked(self, X: Any, y: np.ndarray) -> Self:
+        """Do what ``fit`` does, given checked features, or what gives them for ``X[rows]``."""
         owner, alphas = type(self).__name__, list(map(float, self.alphas))
-        X, y = self._validate_fit(X, y)
+        self._y_ndim = y.ndim if y.dtype.kind == "f" else 2
         labels = None
         if y.dtype.kind != "f":
             labels = np.unique(y)
@@ -670,9 +682,7 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
             targets = None if labels is None else vectors[np.isin(labels, system.classes)]
             solutions = system.path(targets, alphas)
             model = self._scored_model(system, len(solutions[0].target_mean))
-            rows = np.subtract(X[test], solutions[0].mean, dtype=np.float64, order="C")
-            for position, solution in enumerate(solutions):
-                predicted = product(rows, solution.coef) + solution.target_mean
+            for position, predicted in enumerate(_predictions(X, test, solutions)):
                 scores[position, number] = score_of(scorer, model, predicted, y[test], owner=owner)
         self.cv_results_ = search_results(
             [{"alpha": alpha} for alpha in alphas], scores, owner=owner
@@ -701,3 +711,14 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
             With ``alpha_`` for its alpha.
         """
         return EmbeddingRegressor(self.label_embedding, alpha=self.alpha_)
+
+
+def _predictions(X: Any, test: np.ndarray, solutions: list[RidgeSolution]) -> list[np.ndarray]:
+    """Return what each solution predicts for the test rows, which are read a block at a time."""
+    n_outputs = len(solutions[0].target_mean)
+    predicted = [np.empty((len(test), n_outputs)) for _ in solutions]
+    for part in gen_batches(len(test), max(1, BLOCK_ELEMENTS // X.shape[1])):
+        rows = np.subtract(X[test[part]], solutions[0].mean, dtype=np.float64, order="C")
+        for vectors, solution in zip(predicted, solutions, strict=True):
+            vectors[part] = product(rows, solution.coef) + solution.target_mean
+    return predicted

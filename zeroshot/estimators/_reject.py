@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from zeroshot._utils._constraints import Checked, Maybe, Number
 from zeroshot._utils._fitted import NumberOrNan, Part, Sizes
 from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import final_and_input, unwrap
-from zeroshot._utils._validation import check_labels, warn_caller
-from zeroshot.estimators._base import check_share
+from zeroshot._utils._validation import check_labels, take_rows, warn_caller
+from zeroshot._utils._whole_models import with_candidates
+from zeroshot.estimators._base import check_share, row_blocks
 from zeroshot.estimators._confidence import right_probability
 from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows
 from zeroshot.estimators._wrapper import WrapperMixin, check_wrapped
-from zeroshot.model_selection import with_candidates
 
 _OWNER = "RejectOption"
 
@@ -268,7 +268,11 @@ class RejectOption(WrapperMixin, BaseEstimator):
         """
         check_is_fitted(self)
         final, inner = final_and_input(self.classifier_, X)  # once: images go through a network
-        labels = self.classes_[final.predict_proba(inner).argmax(axis=1)]
+        columns = [
+            final.predict_proba(take_rows(inner, rows)).argmax(axis=1)
+            for rows in row_blocks(_num_samples(inner), len(self.classes_))
+        ]
+        labels = self.classes_[np.concatenate(columns)]
         answered = self._is_answered(_right_probability(final, inner, float(self.none_share)))
         if not answered.any():
             warn_caller(

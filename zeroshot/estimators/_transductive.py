@@ -7,25 +7,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from zeroshot._linear import RowSums, cholesky, product, shifted_diagonal
-from zeroshot._utils._arrays import unit_rows
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._constraints import Checked, Number, OrAuto
 from zeroshot._utils._fitted import Array, Labels, Part, Plain, Sizes
 from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import check_labels, check_no_images, take_rows, warn_caller
-from zeroshot.estimators._base import best_columns, binary_scores
+from zeroshot.estimators._base import binary_scores
 from zeroshot.estimators._calibrated import class_scores, settled
 from zeroshot.estimators._composite import scores_of, view_over
 from zeroshot.estimators._held_out import LEAST_CLASSES, class_folds
 from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.estimators._unreadable_rows import answers_for_readable_rows, without_unreadable
+from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.estimators._wrapper import WrapperMixin, check_wrapped, no_zero_shot_classifier
 from zeroshot.exceptions import LabelWarning, UnreadableImageWarning
 from zeroshot.metrics._classification import check_k
@@ -41,6 +40,10 @@ SHARPNESS = 30.0
 """β: half the number of dimensions, were the features normally distributed."""
 PULL = 2.0
 """κ: as how many images the mean of the batch counts in each class's mean."""
+SHARE = 0.5
+"""ω: how much the logarithm of a class's share of the batch counts; 0 is equal shares for all."""
+FLOOR = 3.0
+"""κ': how many images more each class is taken to have when its share is estimated."""
 N_ITERATIONS = 12
 WEIGHT = 0.5
 LEAST_IMAGES = 2.0
@@ -143,13 +146,16 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
         \mu_c = \frac{\sum_i r_{ic} x_i + \kappa \bar x}{\sum_i r_{ic} + \kappa}, \quad
         v = \frac{1}{n} \sum_{ic} r_{ic} \lVert x_i - \mu_c \rVert^2, \quad
         r_{ic} \propto \exp\Bigl(\lambda \frac{z_{ic}}{\tau}
-        - \beta \frac{\lVert x_i - \mu_c \rVert^2}{v}\Bigr)
+        - \beta \frac{\lVert x_i - \mu_c \rVert^2}{v}
+        + \omega \log\Bigl(\kappa' + \sum_j r_{jc}\Bigr)\Bigr)
 
-    are repeated twelve times, with :math:`\lambda` the `weight`. No class has to have a share of
-    the batch: one that has no image there ends up with few. The mean of a candidate that had images
-    in ``fit`` stays what it was there. Scores are the logarithms of these :math:`r_{ic}`;
-    ``predict_set`` and ``predict_any_proba`` stay inductive, because what they promise was learnt
-    without a batch. The constants come from Tiny ImageNet (``studies/transductive.py --choose``).
+    are repeated twelve times, with :math:`\lambda` the `weight`. The last term has half the
+    logarithm of a class's share of the batch: classes that have few images there, or none, win less
+    often. With the whole logarithm, frequent classes would take over more than they have. The mean
+    of a candidate that had images in ``fit`` stays what it was there. Scores are the logarithms of
+    these :math:`r_{ic}`; ``predict_set`` and ``predict_any_proba`` stay inductive: what they
+    promise was learnt without a batch. The constants come from Tiny ImageNet
+    (``studies/transductive.py --choose``).
 
     References
     ----------
@@ -252,7 +258,7 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
             raise no_zero_shot_classifier(self.estimator, owner=_OWNER)
         labels = check_labels(column_or_1d(y), owner=_OWNER, name="y")
         features = self._features(X)
-        self.mean_, self.whitening_ = within_class_whitening(features, labels)
+        self.mean_, self.whitening_ = within_class_whitening(features, labels, SHRINKAGE)
         self.trained_classes_, codes = np.unique(labels, return_inverse=True)
         rows = whitened(features, self.mean_, self.whitening_)
         counts = np.bincount(codes)
@@ -302,7 +308,7 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
     ) -> Iterator[tuple[float, Batch]]:
         """Yield batches of held-out classes, with their images per class; 0 for skewed ones."""
         for model, labels, train, test in self._held_out_models(X, y):
-            mean, whitening = within_class_whitening(features[train], y[train])
+            mean, whitening = within_class_whitening(features[train], y[train], SHRINKAGE)
             view = view_over(model, labels, owner=_OWNER, name="estimator")
             scores = scores_of(view, take_rows(X, test), labels)
             rows = whitened(features[test], mean, whitening)
@@ -492,52 +498,6 @@ class TransductiveClassifier(WrapperMixin, BaseEstimator):
         return self.classes_[columns], np.take_along_axis(scores, columns, axis=1)
 
 
-def within_class_whitening(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the class means, and what makes the within-class covariance the identity.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Features.
-    y : ndarray of shape (n_samples,)
-        Labels.
-
-    Returns
-    -------
-    mean : ndarray of shape (n_features,)
-        Each class counts once.
-    whitening : ndarray of shape (n_features, n_features)
-        Lower triangular: (x - mean) @ whitening.T is whitened. The identity where no class has two
-        different images.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from zeroshot.estimators._transductive import within_class_whitening
-    >>> X = np.array([[0.0, 1.0], [2.0, 1.0], [5.0, 1.0], [7.0, 3.0]])
-    >>> mean, whitening = within_class_whitening(X, np.array(["a", "a", "b", "b"]))
-    >>> mean.tolist(), bool(whitening[0, 0] < whitening[1, 1])  # the first varies more
-    ([3.5, 1.5], True)
-    """
-    sums = RowSums.of(X, y)
-    means = sums.cross / sums.target_total[:, None]
-    scatter = sums.gram + np.tril(sums.gram, -1).T
-    scatter -= product(means.T * sums.target_total, means)
-    n_features = X.shape[1]
-    scale = np.trace(scatter) / n_features
-    mean = (sums.origin + means.mean(axis=0)).astype(X.dtype)
-    if scale <= 1e-12 * sums.magnitude.max(initial=0) or scale == 0:
-        return mean, np.eye(n_features, dtype=X.dtype)
-    shrunk = shifted_diagonal((1 - SHRINKAGE) / scale * scatter, SHRINKAGE)
-    factor, _ = cholesky(shrunk, shrunk.diagonal().copy())
-    return mean, solve_triangular(factor, np.eye(n_features), lower=True).astype(X.dtype)
-
-
-def whitened(X: np.ndarray, mean: np.ndarray, whitening: np.ndarray) -> np.ndarray:
-    """Return centred and whitened rows of unit length, (n_samples, n_features)."""
-    return unit_rows((X - mean.astype(X.dtype)) @ whitening.T.astype(X.dtype))
-
-
 def transduce(
     rows: np.ndarray, scores: np.ndarray, weight: float, fixed: np.ndarray | None = None
 ) -> np.ndarray:
@@ -565,7 +525,8 @@ def transduce(
             means = np.where(np.isnan(fixed), means, fixed).astype(rows.dtype)
         distances = lengths[:, None] - 2 * rows @ means.T + np.square(means).sum(axis=1)
         spread = max(float((r * distances).sum()) / len(rows), 1e-12)
-        log_probability = log_softmax(weight * z - SHARPNESS / spread * distances, axis=1)
+        shares = SHARE * np.log(r.sum(axis=0) + FLOOR)
+        log_probability = log_softmax(weight * z - SHARPNESS / spread * distances + shares, axis=1)
     return log_probability
 
 

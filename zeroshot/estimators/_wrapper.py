@@ -19,8 +19,8 @@ from zeroshot._utils._constraints import ParametersMixin, check_inner
 from zeroshot._utils._doc_links import DocLinkMixin
 from zeroshot._utils._pipelines import final_and_input, unwrap
 from zeroshot._utils._saving import SavedEstimator
+from zeroshot._utils._whole_models import with_candidates
 from zeroshot.estimators._unreadable_rows import AnsweredAccuracyMixin, answers_for_readable_rows
-from zeroshot.model_selection import with_candidates
 
 
 def check_wrapped(estimator: Any, *, owner: str, name: str = "estimator") -> None:

@@ -16,6 +16,7 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._pipelines import unwrap
 from zeroshot._utils._validation import (
     check_labels,
@@ -339,7 +340,7 @@ def _count(
     for rows, columns in blocks:
         asking.add(rows, columns)
         scores, codes = columns[:, task.offered], task.codes[rows]
-        top = np.argsort(-scores, axis=1, kind="stable")[:, :k_max]
+        top = best_columns(scores, k_max)
         for name, figure in ranked.items():
             sums[name] += np.bincount(
                 codes, weights=figure.worth(codes, top), minlength=len(task.classes)

@@ -195,11 +195,20 @@ def figure_rows(result: ZeroShotEvaluation) -> list[list[str]]:
     more = ["no training"] if compared else []
     rows = [["", "value", level, *more, "best constant", "random label"]]
     for name, e in result.estimates.items():
-        interval = "" if e.low is None else f"{e.low:z.3f} to {e.high:z.3f}"
+        interval = f"{e.low:z.3f} to {e.high:z.3f}" if has_width(e) else ""
         untrained = ["" if e.no_training is None else number(e.no_training)] if compared else []
         controls = map(number, (e.best_constant, e.random_label))
         rows.append([name, number(e.value), interval, *untrained, *controls])
     return rows
+
+
+def has_width(estimate: Estimate) -> bool:
+    """Return whether an interval says anything: it has two ends, which differ in three decimals.
+
+    Where all classes have the same value, the bootstrap knows no other.
+    """
+    low, high = estimate.low, estimate.high
+    return low is not None and high is not None and f"{low:.3f}" != f"{high:.3f}"
 
 
 def remarks(result: ZeroShotEvaluation) -> list[str]:
@@ -210,6 +219,9 @@ def remarks(result: ZeroShotEvaluation) -> list[str]:
     lines = [f"Each {counted} counts once. {controls}"]
     lines += [_CONFIDENCE] if "class_brier_score" in result else []
     lines += result.notes
+    alike = [name for name, e in result.estimates.items() if e.low is not None and not has_width(e)]
+    if alike:
+        lines.append(f"No interval, as all classes have the same value: {', '.join(alike)}.")
     reasons = dict.fromkeys(result.left_out.values())
     for why in reasons:
         names = (name for name, reason in result.left_out.items() if reason == why)

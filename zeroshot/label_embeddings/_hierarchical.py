@@ -48,7 +48,8 @@ class HierarchicalEmbedding(LabelEmbedding):
     Parameters
     ----------
     base : LabelEmbedding
-        Gives the vectors: of a label by its own text, of an ancestor by its synonyms in WordNet.
+        Gives the vectors: of a label by its own text; of an ancestor by its synonyms in WordNet, or
+        by its synset if the base looks at synsets, as `GlossEmbedding` does.
     decay : float, default=1.0
         The decay :math:`\beta` of the weights; the larger, the less ancestors count.
     synsets : mapping of label to str, optional
@@ -126,7 +127,8 @@ class HierarchicalEmbedding(LabelEmbedding):
     def fingerprint(self) -> str:
         """Return the SHA-256 of what determines the vectors."""
         options = [overrides_to_json(self._synsets), overrides_to_json(self._overrides)]
-        return content_hash(_OWNER, 1, self._base.fingerprint(), self._decay, *options)
+        version = 2 if self._base._by_synset else 1  # ancestors by their synsets since version 2
+        return content_hash(_OWNER, version, self._base.fingerprint(), self._decay, *options)
 
     def reference(self) -> dict[str, Any] | None:
         """Return a JSON-able description, or None where the base has none."""
@@ -208,13 +210,19 @@ class HierarchicalEmbedding(LabelEmbedding):
         return senses[0] if senses else None
 
     def _covered_nodes(self, nodes: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(self._base.covers([_synonyms(node) for node in nodes.tolist()]))
+        return np.flatnonzero(self._base.covers(self._called(nodes)))
+
+    def _called(self, nodes: np.ndarray) -> list[str]:
+        """Return what the base knows synsets by: wnids, or synonyms if it reads words."""
+        if self._base._by_synset:
+            return [Synset(node).wnid for node in nodes.tolist()]
+        return [_synonyms(node) for node in nodes.tolist()]
 
     def _embed_nodes(self, nodes: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             # Words of WordNet's own names that have no vector are nothing the user can mend.
             warnings.simplefilter("ignore", LabelWarning)
-            vectors = self._base.embed([_synonyms(node) for node in nodes.tolist()])
+            vectors = self._base.embed(self._called(nodes))
         return vectors.astype(np.float64)
 
     def _raise_unknown(self, unknown: list[Label], n_labels: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zeroshot._utils._files import cache_home
 from zeroshot._utils._optional import import_optional
 from zeroshot._utils._validation import check_number
 from zeroshot.exceptions import IntegrityError, MissingDependencyError
@@ -140,9 +142,10 @@ def store_by_name(name: str) -> WordStore:
     package = PIP_PACKAGES.get(name)
     spec = find_spec(package.module) if package else None
     if package and spec:
-        return _store_of_package(package, spec)
-    base = os.path.expanduser(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data"))
-    path = Path(base, name, f"{name}.gz")
+        files = _files_of_package(package, spec)
+        stamps = tuple(((s := file.stat()).st_size, s.st_mtime_ns) for file in files)
+        return _store_of_package(files, stamps, cache_home())
+    path = _gensim_file(name)
     if path.is_file():
         store = _store_of_file(path)
         _check_length(store, N_WORDS.get(name), path)
@@ -159,6 +162,22 @@ def store_by_name(name: str) -> WordStore:
         f"word2vec, GloVe or fastText file. {DEFAULT_NAME!r} comes with: "
         f"pip install 'scikit-zeroshot[demo]'."
     )
+
+
+def _gensim_file(name: str) -> Path:
+    """Return where gensim's downloader keeps vectors of this name."""
+    base = os.path.expanduser(os.environ.get("GENSIM_DATA_DIR", "~/gensim-data"))
+    return Path(base, name, f"{name}.gz")
+
+
+def place_of(name: str) -> Path | None:
+    """Return where the vectors of this name are: a package's folder, a file, or None."""
+    package = PIP_PACKAGES.get(name)
+    spec = find_spec(package.module) if package else None
+    if spec is not None and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    path = _gensim_file(name)
+    return path if path.is_file() else None
 
 
 def store_at_path(path: Path, encoding: Encoding = UTF8) -> WordStore:
@@ -188,7 +207,8 @@ def _store_of_file(path: Path, encoding: Encoding = UTF8) -> WordStore:
     return cached_store([path], lambda: read_file(path, encoding), options=options)
 
 
-def _store_of_package(package: PipPackage, spec: ModuleSpec) -> WordStore:
+def _files_of_package(package: PipPackage, spec: ModuleSpec) -> tuple[Path, Path]:
+    """Return the files of a package's vectors and words."""
     folder = Path(next(iter(spec.submodule_search_locations or []))) / "data"
     vectors, index = folder / package.vectors, folder / package.words
     missing = [str(file) for file in (vectors, index) if not file.is_file()]
@@ -197,6 +217,13 @@ def _store_of_package(package: PipPackage, spec: ModuleSpec) -> WordStore:
             f"WordVectors: the package {package.module!r} lacks {', '.join(missing)}. Install it "
             f"again with: pip install --force-reinstall {package.module.replace('_', '-')}"
         )
+    return vectors, index
+
+
+@lru_cache(maxsize=1)
+def _store_of_package(files: tuple[Path, Path], stamps: tuple, home: Path | None) -> WordStore:
+    """Open a package's vectors, once a process: its labels are looked up once then, too."""
+    vectors, index = files
     return cached_store(
         [vectors, index], lambda: read_package(vectors, index), vectors_file=vectors
     )

@@ -92,6 +92,8 @@ class WordStore:
         self.identity = identity
         self.n_rows = len(vocabulary) if n_rows is None else n_rows
         self.notes = tuple(notes)
+        self.remembered: dict[Any, Any] = {}
+        """What labels were found to be, for all that share these vectors."""
 
     @property
     def vectors(self) -> np.ndarray:

@@ -142,7 +142,6 @@ class WordVectors(LabelEmbedding):
         check_option(encoding_errors, ("strict", "replace"), owner=owner, name="encoding_errors")
         self._encoding = Encoding(_checked_encoding(encoding), encoding_errors)
         self._store, self._source = open_source(source, n_words, self._encoding)
-        self._remembered: dict[Label, tuple[list[FoundWords], np.ndarray]] = {}
 
     @property
     def n_dims(self) -> int:
@@ -233,12 +232,13 @@ class WordVectors(LabelEmbedding):
 
     def _look_up(self, label: Label) -> tuple[list[FoundWords], np.ndarray]:
         """Find a label's words and mean vector, remembered: folds ask for the same labels again."""
-        known = self._remembered.get(label)
+        remembered, key = self._store.remembered, (label, self._options["multiword"])
+        known = remembered.get(key)
         if known is None:
-            if len(self._remembered) >= _REMEMBERED_LABELS:
-                self._remembered.clear()
+            if len(remembered) >= _REMEMBERED_LABELS:
+                remembered.clear()
             found = self._find(label)
-            known = self._remembered[label] = found, self._mean(found)
+            known = remembered[key] = found, self._mean(found)
         return known
 
     def _means(self, found: Sequence[list[FoundWords]]) -> np.ndarray:
@@ -250,7 +250,9 @@ class WordVectors(LabelEmbedding):
         return vectors
 
     def _covers(self, labels: list[Label]) -> np.ndarray:
-        return np.array([any(s.rows for s in self._find(label)) for label in labels], dtype=bool)
+        few = len(labels) <= _REMEMBERED_LABELS
+        found = [self._look_up(label)[0] if few else self._find(label) for label in labels]
+        return np.array([any(s.rows for s in synonyms) for synonyms in found], dtype=bool)
 
     def _find(self, label: Label) -> list[FoundWords]:
         if isinstance(label, Texts):
@@ -388,7 +390,7 @@ def _restore(
     restored = WordVectors.__new__(WordVectors)
     LabelEmbedding.__init__(restored, overrides=overrides)
     restored._options, restored._store, restored._source = options, store, source
-    restored._encoding, restored._remembered = encoding, {}
+    restored._encoding = encoding
     return restored
 
 

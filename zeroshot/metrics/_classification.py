@@ -115,23 +115,9 @@ def hit_at_k_score(
     0.5
     """
     owner = "hit_at_k_score"
-    return hit_at_k(y_true, y_score, k, labels, average, owner=owner)
-
-
-def hit_at_k(
-    y_true: Any,
-    y_score: Any,
-    k: Any,
-    labels: Any,
-    average: str,
-    *,
-    owner: str,
-    remedy: str = SMALLER_K,
-) -> float:
-    """Return what `hit_at_k_score` does; `owner` is who asks, `remedy` what it may do of `k`."""
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
-    check_k(k, scores, owner=owner, remedy=remedy)
+    check_k(k, scores, owner=owner)
     return averaged(y_true, label_ranks(y_true, scores, labels) < k, average)
 
 
@@ -221,14 +207,6 @@ def label_ranks(y_true: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> n
     tied_before = (scores == own) & (np.arange(len(labels)) < columns[:, None])
     ranks = np.sum((scores > own) | tied_before, axis=1)
     return np.where(labels[columns] == y_true, ranks, len(labels))
-
-
-def top_k_labels(scores: np.ndarray, k: int, labels: np.ndarray) -> np.ndarray:
-    """Return the `k` best-scored labels of each row, best first; the first column wins a tie.
-
-    Shapes: `scores` (n_samples, n_labels), `labels` (n_labels,), result (n_samples, k).
-    """
-    return labels[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
 
 
 def harmonic_mean_score(y_true: Any, y_pred: Any, *, seen_classes: Any) -> float:

@@ -112,6 +112,13 @@ def expected_calibration_error(
     owner = "expected_calibration_error"
     check_number(n_bins, owner=owner, name="n_bins", at_least=1, integer=True)
     y_true, told = checked_told(y_true, y_proba, labels, average, owner=owner)
+    return calibration_error_of(y_true, told, average, n_bins)
+
+
+def calibration_error_of(
+    y_true: np.ndarray, told: Told, average: str, n_bins: int = N_BINS
+) -> float:
+    """Return what `expected_calibration_error` does, of checked labels."""
     weights = sample_weights(y_true, average)
     confidence, accuracy, mass = reliability(told.best, told.right, weights, n_bins)
     return float(mass @ np.abs(confidence - accuracy))
@@ -290,6 +297,11 @@ def risk_coverage_auc(y_true: Any, y_proba: Any, *, labels: Any, average: str = 
     0.25
     """
     y_true, told = checked_told(y_true, y_proba, labels, average, owner="risk_coverage_auc")
+    return risk_area_of(y_true, told, average)
+
+
+def risk_area_of(y_true: np.ndarray, told: Told, average: str) -> float:
+    """Return what `risk_coverage_auc` does, of checked labels."""
     coverage, risk, _ = risk_coverage(told.best, told.right, sample_weights(y_true, average))
     return area_under_risk(coverage, risk)
 

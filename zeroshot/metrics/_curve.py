@@ -113,14 +113,7 @@ def ausuc_score(
     >>> ausuc_score(labels, y_score, labels=labels, seen_classes=["cat", "dog"])
     0.5
     """
-    return area_under_curve(y_true, y_score, labels, seen_classes, average, owner="ausuc_score")
-
-
-def area_under_curve(
-    y_true: Any, y_score: Any, labels: Any, seen_classes: Any, average: str, *, owner: str
-) -> float:
-    """Return what `ausuc_score` does; `owner` is who asks, for the messages."""
-    points, shares = _checked(y_true, y_score, labels, seen_classes, average, owner=owner)
+    points, shares = _checked(y_true, y_score, labels, seen_classes, average, owner="ausuc_score")
     seen, unseen, _ = points.curve(shares)
     return area(seen, unseen)
 
@@ -222,8 +215,20 @@ def _checked(
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
     seen_classes = check_seen_classes(seen_classes, y_true, labels, owner=owner, name="labels")
-    is_seen = np.isin(y_true, seen_classes)
+    shares = checked_shares(y_true, np.isin(y_true, seen_classes), average, owner=owner)
+    return BreakPoints.of(y_true, scores, labels, seen_classes, owner=owner), shares
+
+
+def checked_shares(
+    y_true: np.ndarray, is_seen: np.ndarray, average: str, *, owner: str
+) -> np.ndarray:
+    """Return what `part_shares` does.
+
+    Raises
+    ------
+    ValueError
+        No sample is of a seen class, or none is of an unseen one.
+    """
     check_part(is_seen, part="seen", owner=owner)
     check_part(~is_seen, part="unseen", owner=owner)
-    points = BreakPoints.of(y_true, scores, labels, seen_classes, owner=owner)
-    return points, part_shares(y_true, is_seen, average)
+    return part_shares(y_true, is_seen, average)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._validation import check_option
 from zeroshot.metrics._classification import (
     AVERAGES,
-    SMALLER_K,
     averaged,
     check_k,
     check_scored,
@@ -84,31 +84,13 @@ def hierarchical_precision_score(
     1.0
     """
     owner = "hierarchical_precision_score"
-    return hierarchical_precision(y_true, y_score, k, labels, synsets, average, owner=owner)
-
-
-def hierarchical_precision(
-    y_true: Any,
-    y_score: Any,
-    k: Any,
-    labels: Any,
-    synsets: Mapping[Any, str | Synset] | None,
-    average: str,
-    *,
-    owner: str,
-    remedies: tuple[str, str] = (SMALLER_K, PASS_SYNSETS),
-) -> float:
-    """Return what `hierarchical_precision_score` does; `owner` is who asks, for the messages.
-
-    `remedies` say what to do where `k` is too large, and where synsets are not known.
-    """
     check_option(average, AVERAGES, owner=owner, name="average")
     y_true, scores, labels = check_scored(y_true, y_score, labels, owner=owner)
-    check_k(k, scores, owner=owner, remedy=remedies[0])
+    check_k(k, scores, owner=owner)
     offered = np.flatnonzero(on_offer(scores))
     classes, codes = np.unique(y_true, return_inverse=True)
-    correct, _ = correct_sets(classes, labels[offered], k, synsets, owner=owner, remedy=remedies[1])
-    top = np.argsort(-scores[:, offered], axis=1, kind="stable")[:, :k]
+    correct, _ = correct_sets(classes, labels[offered], k, synsets, owner=owner)
+    top = best_columns(scores[:, offered], k)
     return averaged(y_true, correct[codes[:, None], top].mean(axis=1), average)
 
 

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from zeroshot._utils._arrays import best_columns
 from zeroshot._utils._pipelines import final_and_input, raw_label_vectors, unwrap
-from zeroshot._utils._validation import check_labels, check_same_kind
+from zeroshot._utils._validation import check_labels, check_option, check_same_kind, take_rows
 from zeroshot.metrics._checks import check_pair
 from zeroshot.metrics._classification import (
+    AVERAGES,
+    averaged,
     check_k,
-    check_scores,
+    check_scored,
+    check_seen_classes,
     class_mean,
     harmonic_mean,
-    hit_at_k,
+    label_ranks,
+    on_offer,
     part_accuracy,
-    top_k_labels,
 )
 from zeroshot.metrics._confidence import (
+    Told,
     any_of_these_auc,
-    class_brier_score,
-    class_log_loss,
-    expected_calibration_error,
-    risk_coverage_auc,
-    set_coverage_score,
-    set_size_score,
+    calibration_error_of,
+    checked_told,
+    risk_area_of,
 )
-from zeroshot.metrics._curve import area_under_curve
+from zeroshot.metrics._curve import BreakPoints, area, checked_shares
 from zeroshot.metrics._embedding import (
     check_vector_pair,
     losses_by_class,
     semantic_similarity,
 )
-from zeroshot.metrics._hierarchy import hierarchical_precision
+from zeroshot.metrics._hierarchy import correct_sets
+
+MAX_ROWS, MAX_SCORES = 4096, 2**22
+"""Rows, and scores, that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +177,15 @@ def _predicted(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     final = _require(estimator, ("classes_", "seen_classes_"), name, remedy=_CLASSIFIER)
     owner = f"SCORERS[{name!r}]"
-    y_true, y_pred = check_pair(y, estimator.predict(X), owner=owner)
+    y_true, y_pred = check_pair(y, _labels(estimator, X, y, final), owner=owner)
     seen = check_labels(final.seen_classes_, owner=owner, name="seen_classes_")
     check_same_kind(y_true, seen, owner=owner, names=("y", "seen_classes_"))
     return y_true, y_pred, seen
+
+
+def _labels(estimator: Any, X: Any, y: Any, final: Any) -> np.ndarray:
+    """Return the predicted labels."""
+    return np.concatenate([estimator.predict(rows) for rows, _ in _row_blocks(X, y, final)])
 
 
 def _seen_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
@@ -200,8 +211,8 @@ def _harmonic_mean(name: str, estimator: Any, X: Any, y: Any) -> float:
 
 
 def _mean_class_accuracy(name: str, estimator: Any, X: Any, y: Any) -> float:
-    _require(estimator, ("classes_",), name, remedy=_CLASSIFIER)
-    y_true, y_pred = check_pair(y, estimator.predict(X), owner=f"SCORERS[{name!r}]")
+    final = _require(estimator, ("classes_",), name, remedy=_CLASSIFIER)
+    y_true, y_pred = check_pair(y, _labels(estimator, X, y, final), owner=f"SCORERS[{name!r}]")
     return class_mean(y_true, y_true == y_pred)
 
 
@@ -212,30 +223,58 @@ def _k_of(name: str) -> int:
     return int(name.rpartition("_at_")[2])
 
 
+def _row_blocks(X: Any, y: Any, final: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield rows of X and y, so few that their scores of all classes need little memory.
+
+    All metrics here need some numbers per row, or the k best labels, and not all scores at once.
+    """
+    n_rows = int(np.clip(MAX_SCORES // max(1, len(final.classes_)), 1, MAX_ROWS))
+    if not hasattr(X, "__len__") or _num_samples(X) <= n_rows or len(y) != _num_samples(X):
+        yield X, y
+        return
+    y = np.asarray(y)
+    for rows in gen_batches(len(y), n_rows):
+        yield take_rows(X, rows), y[rows]
+
+
+def _score_blocks(
+    name: str, estimator: Any, X: Any, y: Any, final: Any
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield true labels, scores and the labels of their columns, checked, some rows at a time."""
+    for rows, labels in _row_blocks(X, y, final):
+        scores = estimator.decision_function(rows)
+        yield check_scored(labels, scores, final.classes_, owner=f"SCORERS[{name!r}]")
+
+
 def _hit_at_k(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
     final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
-    return hit_at_k(
-        y,
-        estimator.decision_function(X),
-        _k_of(name),
-        final.classes_,
-        average,
-        owner=f"SCORERS[{name!r}]",
-        remedy=_OTHER_K,
-    )
+    owner, k = f"SCORERS[{name!r}]", _k_of(name)
+    check_option(average, AVERAGES, owner=owner, name="average")
+    parts = []
+    for y_true, scores, labels in _score_blocks(name, estimator, X, y, final):
+        check_k(k, scores, owner=owner, remedy=_OTHER_K)
+        parts.append((y_true, label_ranks(y_true, scores, labels) < k))
+    y_true, is_hit = _joined(parts)
+    return averaged(y_true, is_hit, average)
 
 
 def _ausuc(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
     attributes = ("classes_", "seen_classes_", "decision_function")
     final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
-    return area_under_curve(
-        y,
-        estimator.decision_function(X),
-        final.classes_,
-        final.seen_classes_,
-        average,
-        owner=f"SCORERS[{name!r}]",
-    )
+    owner = f"SCORERS[{name!r}]"
+    check_option(average, AVERAGES, owner=owner, name="average")
+    parts, points = [], []
+    for y_true, scores, labels in _score_blocks(name, estimator, X, y, final):
+        seen = check_seen_classes(final.seen_classes_, y_true, labels, owner=owner, name="labels")
+        points.append(BreakPoints.of(y_true, scores, labels, seen, owner=owner))
+        parts.append((y_true,))
+    (y_true,), joined = _joined(parts), BreakPoints.joined(points)
+    return area(*joined.curve(checked_shares(y_true, joined.is_seen, average, owner=owner))[:2])
+
+
+def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> Any:
+    """Return the arrays of several blocks of rows, put together."""
+    return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
 
 
 def _hierarchical_precision_at_k(
@@ -248,17 +287,28 @@ def _hierarchical_precision_at_k(
     average: str = "macro",
 ) -> float:
     final = _require(estimator, ("classes_", "decision_function"), name, remedy=_CLASSIFIER)
-    owner = f"SCORERS[{name!r}]"
-    return hierarchical_precision(
-        y,
-        estimator.decision_function(X),
-        _k_of(name),
-        final.classes_,
-        synsets,
-        average,
-        owner=owner,
-        remedies=(_OTHER_K, f"Take {owner}.with_options(synsets=...) with the wnid of each."),
-    )
+    owner, k = f"SCORERS[{name!r}]", _k_of(name)
+    check_option(average, AVERAGES, owner=owner, name="average")
+    y_true, top, offered = _best_columns(name, estimator, X, y, final)
+    classes, codes = np.unique(y_true, return_inverse=True)
+    remedy = f"Take {owner}.with_options(synsets=...) with the wnid of each."
+    correct, _ = correct_sets(classes, offered, k, synsets, owner=owner, remedy=remedy)
+    return averaged(y_true, correct[codes[:, None], top].mean(axis=1), average)
+
+
+def _best_columns(
+    name: str, estimator: Any, X: Any, y: Any, final: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return true labels, the places of the k best candidates, (n_samples, k), and candidates."""
+    parts, k = [], _k_of(name)
+    for y_true, scores, labels in _score_blocks(name, estimator, X, y, final):
+        check_k(k, scores, owner=f"SCORERS[{name!r}]", remedy=_OTHER_K)
+        columns = np.flatnonzero(on_offer(scores))
+        candidates = labels[columns]  # the same in every block
+        top = best_columns(scores[:, columns], k)
+        parts.append((y_true, top))
+    y_true, top = _joined(parts)
+    return y_true, top, candidates
 
 
 def _semantic_similarity_at_k(
@@ -274,13 +324,11 @@ def _semantic_similarity_at_k(
     if label_embedding is None:
         attributes += ("label_vectors",)
     final = _require(estimator, attributes, name, remedy=_CLASSIFIER)
-    owner = f"SCORERS[{name!r}]"
-    classes = check_labels(final.classes_, owner=owner, name="classes_")
-    scores = check_scores(estimator.decision_function(X), len(classes), owner=owner)
-    top = top_k_labels(scores, check_k(_k_of(name), scores, owner=owner, remedy=_OTHER_K), classes)
+    y_true, top, offered = _best_columns(name, estimator, X, y, final)
     if label_embedding is None:
         label_embedding = final.label_vectors
-    return semantic_similarity(y, top, label_embedding, average, owner=owner)
+    owner = f"SCORERS[{name!r}]"
+    return semantic_similarity(y_true, offered[top], label_embedding, average, owner=owner)
 
 
 def _vectors(name: str, estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
@@ -317,11 +365,11 @@ _PROBABILITIES = "Score a classifier with predict_proba, such as DeViSEClassifie
 _SETS = "Score a zero-shot classifier with predict_set, such as DeViSEClassifier."
 
 
-_METRICS: dict[str, Callable[..., float]] = {
-    "neg_expected_calibration_error": expected_calibration_error,
-    "neg_class_brier_score": class_brier_score,
-    "neg_class_log_loss": class_log_loss,
-    "neg_risk_coverage_auc": risk_coverage_auc,
+_METRICS: dict[str, Callable[[np.ndarray, Told, str], float]] = {
+    "neg_expected_calibration_error": calibration_error_of,
+    "neg_class_brier_score": lambda y, told, average: averaged(y, told.squares, average),
+    "neg_class_log_loss": lambda y, told, average: averaged(y, told.log_losses, average),
+    "neg_risk_coverage_auc": risk_area_of,
 }
 
 
@@ -329,31 +377,52 @@ def _neg_of_probabilities(
     name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro"
 ) -> float:
     final = _require(estimator, ("classes_", "predict_proba"), name, remedy=_PROBABILITIES)
-    probabilities = estimator.predict_proba(X)
-    return -_METRICS[name](y, probabilities, labels=final.classes_, average=average)
+    owner, parts = name.removeprefix("neg_"), []
+    for rows, labels in _row_blocks(X, y, final):
+        probabilities = estimator.predict_proba(rows)
+        y_true, told = checked_told(labels, probabilities, final.classes_, average, owner=owner)
+        parts.append((y_true, *told))
+    y_true, *values = _joined(parts)
+    return -_METRICS[name](y_true, Told(*values), average)
 
 
 def _any_of_these(name: str, estimator: Any, X: Any, y: Any, *, average: str = "macro") -> float:
-    _require(estimator, ("classes_", "predict_any_proba"), name, remedy=_SETS)
-    final, X = final_and_input(estimator, X)
-    return any_of_these_auc(y, final.predict_any_proba(X), labels=final.classes_, average=average)
+    final = _require(estimator, ("classes_", "predict_any_proba"), name, remedy=_SETS)
+    known = [
+        final.predict_any_proba(final_and_input(estimator, rows)[1])
+        for rows, _ in _row_blocks(X, y, final)
+    ]
+    return any_of_these_auc(y, np.concatenate(known), labels=final.classes_, average=average)
 
 
 def _set_coverage(
     name: str, estimator: Any, X: Any, y: Any, *, coverage: float = 0.9, average: str = "macro"
 ) -> float:
-    _require(estimator, ("classes_", "predict_set"), name, remedy=_SETS)
-    final, X = final_and_input(estimator, X)
-    sets = final.predict_set(X, coverage)
-    return set_coverage_score(y, sets, labels=final.classes_, average=average)
+    y_true, is_in, _ = _of_sets(name, estimator, X, y, coverage, average)
+    return averaged(y_true, is_in, average)
 
 
 def _neg_set_size(
     name: str, estimator: Any, X: Any, y: Any, *, coverage: float = 0.9, average: str = "macro"
 ) -> float:
-    _require(estimator, ("classes_", "predict_set"), name, remedy=_SETS)
-    final, X = final_and_input(estimator, X)
-    return -set_size_score(y, final.predict_set(X, coverage), average=average)
+    y_true, _, sizes = _of_sets(name, estimator, X, y, coverage, average)
+    return -averaged(y_true, sizes, average)
+
+
+def _of_sets(
+    name: str, estimator: Any, X: Any, y: Any, coverage: float, average: str
+) -> tuple[np.ndarray, ...]:
+    """Return true labels, whether the set of labels of each sample holds it, and its size."""
+    final = _require(estimator, ("classes_", "predict_set"), name, remedy=_SETS)
+    owner, parts = f"SCORERS[{name!r}]", []
+    check_option(average, AVERAGES, owner=owner, name="average")
+    for rows, labels in _row_blocks(X, y, final):
+        sets = final.predict_set(final_and_input(estimator, rows)[1], coverage)
+        y_true, held, columns = check_scored(
+            labels, sets.astype(np.float64), final.classes_, owner=owner
+        )
+        parts.append((y_true, Told.of(y_true, held, columns).true > 0, held.sum(axis=1)))
+    return _joined(parts)
 
 
 def needs_probabilities(scoring: Any) -> bool:

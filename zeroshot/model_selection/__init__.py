@@ -6,6 +6,7 @@ labels from `groups` if they are given, else from `y`.
 
 from zeroshot._linear import LearnsFromSums, LinearSystem, RidgeSolution
 from zeroshot._utils._pipelines import unwrap
+from zeroshot._utils._whole_models import predict_top_k, with_candidates
 from zeroshot.model_selection._cross_validate import cross_validate_classes
 from zeroshot.model_selection._split import (
     ClassKFold,
@@ -14,7 +15,6 @@ from zeroshot.model_selection._split import (
     LeaveOneClassOut,
     PredefinedClassSplit,
 )
-from zeroshot.model_selection._with_candidates import with_candidates
 
 __all__ = [
     "ClassKFold",
@@ -26,6 +26,7 @@ __all__ = [
     "PredefinedClassSplit",
     "RidgeSolution",
     "cross_validate_classes",
+    "predict_top_k",
     "unwrap",
     "with_candidates",
 ]

@@ -21,15 +21,22 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray or DataFrame of shape (n_samples, n_features)
-        Read a block at a time, so that a memory map stays on disk.
+    X : ndarray, DataFrame or FeaturesDataset of shape (n_samples, n_features)
+        Read a block at a time, so that a memory map stays on disk. Numbers of half precision become
+        float64, as in scikit-learn's checks.
     steps : list of transformers
         Fitted; each makes a row out of that row alone, and writes into no input.
+    owner : str
+        Name of the caller, for the messages.
     """
 
-    def __init__(self, X: Any, steps: list[Any]) -> None:
+    ndim = 2
+
+    def __init__(self, X: Any, steps: list[Any], *, owner: str = OWNER) -> None:
+        self._owner = owner
         self._X = X
         self._steps = steps
+        self.shape = X.shape
 
     def __len__(self) -> int:
         return len(self._X)
@@ -47,9 +54,10 @@ class Rows:
         if not finite.all():
             first = np.arange(len(self._X))[rows][finite.argmin()]
             raise ValueError(
-                f"{OWNER}: X holds NaN or infinity in {np.sum(~finite)} of the rows read, the "
-                f"first being row {first}. Leave out images that could not be read."
+                f"{self._owner}: X holds NaN or infinity in {np.sum(~finite)} of the rows read, "
+                f"the first being row {first}. Leave out images that could not be read."
             )
         for step in self._steps:
             block = step.transform(block)
-        return np.asarray(block)
+        block = np.asarray(block)
+        return block.astype(np.float64) if block.dtype == np.float16 else block

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from zeroshot._utils._provenance import RECORD
-from zeroshot.displays import (
-    EmbeddingMapDisplay,
-    PredictionGridDisplay,
-    RelativeLossDisplay,
-    SimilarityBarDisplay,
+from zeroshot.report._charts import (
+    PREDICTED_AND_LABELS,
+    Bar,
+    bars,
+    confusion,
+    losses,
+    map_of,
 )
-from zeroshot.report import _charts as charts_of
-from zeroshot.report._charts import GRID_IMAGES, grid
-from zeroshot.report._classes import ABOUT_SCORES, Answers, worst_and_best
+from zeroshot.report._classes import Answers, mistakes, worst_and_best
 from zeroshot.report._folder import (
     PAGE,
     check_target,
@@ -28,8 +28,8 @@ from zeroshot.report._folder import (
     what_was_run,
     write_folder,
 )
-from zeroshot.report._page import demo_terms, page, paragraph, section, table
-from zeroshot.report._pictures import WIDE, chart
+from zeroshot.report._gallery import named_photos
+from zeroshot.report._page import PARTS, charts, demo_terms, page, paragraph, section, table, tiles
 from zeroshot.taxonomy import class_synsets
 
 FIGURES = "results.json"
@@ -37,7 +37,7 @@ OLD_PICTURE = "demo.png"  # of old reports, whose pictures were not in the page
 TABLE = "figures.parquet"  # if the command line requests it
 FILES = {PAGE, FIGURES, RECORD, OLD_PICTURE, TABLE}
 N_EXTREME = 5  # classes at either end
-K = 3  # labels per photo in the picture
+MAX_PHOTOS = 30  # on the page
 
 Row = tuple[str, str, str, str]
 
@@ -80,12 +80,12 @@ def table_rows(results: Mapping[str, Any]) -> list[Row]:
          share("chance_accuracy_generalized"), "chance"),
         ("  harmonic mean of the two", share("harmonic_mean"),
          share("chance_accuracy_generalized"), "chance"),
-        ("excluded class: relative loss, median", median("relative_loss_median"),
+        ("class left out: change of error, median", median("relative_loss_median"),
          median("mean_predictor_relative_loss_median"), "mean of the other labels"),
-        ("  classes better than zero", count("relative_loss_improved"),
+        ("  classes with a smaller error", count("relative_loss_improved"),
          count("mean_predictor_relative_loss_improved"), "mean of the other labels"),
-        ("  over that control, median", median("relative_loss_over_mean_predictor_median"),
-         "+0.0%", "the control itself"),
+        ("  error beside that mean's, median", median("relative_loss_over_mean_predictor_median"),
+         "+0.0%", "mean of the other labels"),
     ]  # fmt: skip
 
 
@@ -139,8 +139,6 @@ def write_demo_report(
     ------
     FileExistsError
         `folder` exists, and `overwrite` is False or the folder is not a report.
-    MissingDependencyError
-        matplotlib is not installed.
 
     Examples
     --------
@@ -163,12 +161,17 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     skipped = results["unreadable_photos"]
     head = ("CIFAR-100, bundled features", "ours", "control", "which control")
     rows = [[cell.strip() for cell in row] for row in table_rows(results)]
+    answers, classes = _of_one_split(results["shown_split"])
     return page(
         "Classes never seen in training",
         paragraph(_finding(results), kind="lead"),
-        what_was_run(record, {"Time": f"{results['seconds']:.0f} seconds"}),
+        _photos(results["photos"]),
+        tiles(_figures_in_short(results)),
+        mistakes(answers),
+        worst_and_best(classes, answers, source=FIGURES),
         section(
             "Figures",
+            charts(_bars(results)),
             table(
                 "Every metric beside controls that look at no image; means over the class splits",
                 head, rows, numbers=(1, 2), ours=1,
@@ -176,10 +179,12 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
             paragraph("Every value with its full precision is in results.json.", kind="soft"),
             demo_terms(),
         ),
-        section("Photos, named from an open list of labels", *_photos(results["photos"])),
-        section("Pictures", *_bars(results), _losses(results["relative_losses"])),
-        *one_split(results["shown_split"], source=FIGURES),
-        section("Each class left out in turn", *_extremes(results["relative_losses"])),
+        _one_split(results["shown_split"], answers),
+        section(
+            "Each class left out in turn",
+            charts(_losses(results["relative_losses"]), _extremes(results["relative_losses"])),
+        ),
+        what_was_run(record, {"Time": f"{results['seconds']:.0f} seconds"}),
         unreadable_images(skipped, len(results["photos"]) + len(skipped)),
         how_made(record),
     )  # fmt: skip
@@ -188,103 +193,86 @@ def _page(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
 def _finding(results: Mapping[str, Any]) -> str:
     return (
         f"A model that learnt 80 classes names {results['unseen_accuracy']:.1%} of the images of "
-        f"20 others right, and has the right label among its first five for "
-        f"{results['unseen_hit_at_5']:.1%}; the best constant answer has "
-        f"{results['constant_accuracy']:.1%} and {results['constant_hit_at_5']:.1%}."
+        f"20 others right, of which it has seen no image. The best answer that is the same for all "
+        f"images gets {results['constant_accuracy']:.1%}."
     )
 
 
-def _photos(photos: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not photos:
-        return []
-    shown = photos[-GRID_IMAGES:]  # the user's own photos come last
-    display = PredictionGridDisplay(
-        [photo["path"] for photo in shown],
-        {"labels, best first": [photo["labels"][:K] for photo in shown]},
-        {"labels, best first": [photo["scores"][:K] for photo in shown]},
-        n_images=len(photos),
-    )
-    names = ", ".join(os.path.basename(photo["path"]) for photo in shown)
-    caption = (
-        "Photos and their best labels with their scores; nothing was trained for these labels."
-    )
-    rows = [(Path(photo["path"]).name, _answer(photo)) for photo in photos]
+def _figures_in_short(results: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    def share(name: str) -> str:
+        return f"{results[name]:.1%}"
+
     return [
-        grid(
-            display,
-            alt=f"Photos with their best labels: {names}",
-            caption=f"{caption} {ABOUT_SCORES}",
-        ),
-        table("The same in words, with five labels each", ("Photo", "Labels and scores"), rows),
-    ]
+        (share("unseen_accuracy"), "of images of 20 unseen classes named right",
+         f"best constant answer: {share('constant_accuracy')}"),
+        (share("unseen_hit_at_5"), "have the right name among the first five",
+         f"best constant answer: {share('constant_hit_at_5')}"),
+        (share("unseen_accuracy_generalized"), "named right if all 100 classes are offered",
+         f"chance: {share('chance_accuracy_generalized')}"),
+        (share("seen_accuracy_generalized"), "of new images of the 80 learnt classes then",
+         f"chance: {share('chance_accuracy_generalized')}"),
+    ]  # fmt: skip
 
 
-def _bars(results: Mapping[str, Any]) -> list[str]:
-    drawn = []
-    for metric, ours, control, chance in (
-        ("top-1", "unseen_accuracy", "constant_accuracy", "chance_accuracy"),
-        ("hit@5", "unseen_hit_at_5", "constant_hit_at_5", "chance_hit_at_5"),
-    ):
-        values = {
-            "bare class names": results[f"plain_names_{ours}"],
-            "spelled-out names": results[ours],
-        }
-        controls = {"chance": results[chance], "best constant": results[control]}
-        display = SimilarityBarDisplay(values, controls, metric=f"{metric}, 20 unseen classes")
-        said = ", ".join(f"{name} {value:.2f}" for name, value in (values | controls).items())
-        drawn.append(
-            chart(
-                display.plot,
-                lambda width: 2.3 if width == WIDE else 2.6,
-                alt=f"Bars of {metric}: {said}",
-                caption=f"Images of 20 classes never seen in training: {metric}, mean of the class "
-                "splits. A class is known by its bare name, or by its name spelled out.",
-            )
-        )
-    return drawn
-
-
-def _losses(losses: Mapping[str, Mapping[str, float]]) -> str:
-    display = RelativeLossDisplay(
-        [loss["model"] for loss in losses.values()],
-        [loss["mean_predictor"] for loss in losses.values()],
-        name="ridge on features",
-        control_name="mean of the other labels",
+def _photos(photos: Sequence[Mapping[str, Any]]) -> str:
+    if not photos:
+        return ""
+    shown = photos[-MAX_PHOTOS:]  # the user's own photos come last
+    credits = dict.fromkeys(photo["credit"] for photo in shown if "credit" in photo)
+    left_out = f", {len(shown)} of {len(photos)} photos" * (len(shown) < len(photos))
+    intro = (
+        f"Named from a list of about two hundred everyday words{left_out}, the surest first. "
+        "Nothing was trained for these words. Percentages are the model's probabilities, fitted on "
+        "other photos."
     )
+    source = f" Photos: {'. '.join(credits)}." if credits else ""
+    return named_photos(shown, intro + source)
 
-    def make(ax: Any) -> RelativeLossDisplay:
-        return _tighten(display.plot(ax))
 
-    return chart(
-        make,
-        lambda width: 0.5 * width if width == WIDE else 1.15 * width,
-        alt="Histogram of the relative losses of excluded classes, with the control's outline",
-        caption="Error on each class when it is left out of training, relative to predicting zero. "
-        "The control predicts the mean vector of the other labels, and looks at no image.",
-        legend_columns=3,
-        trim=_tighten,
+def _bars(results: Mapping[str, Any]) -> str:
+    groups = {}
+    for title, ours, control, chance in (
+        ("First label right, 20 unseen classes",
+         "unseen_accuracy", "constant_accuracy", "chance_accuracy"),
+        ("Right label among the first five",
+         "unseen_hit_at_5", "constant_hit_at_5", "chance_hit_at_5"),
+    ):  # fmt: skip
+        groups[title] = [
+            Bar("spelled-out names", results[ours], ours=True),
+            Bar("bare names", results[f"plain_names_{ours}"], ours=True),
+            Bar("best constant", results[control]),
+            Bar("chance", results[chance]),
+        ]
+    return bars(
+        groups,
+        caption="Images of 20 classes never seen in training, mean of the class splits. A class is "
+        "known by its name spelled out, or by its bare name. Below: what looks at no image.",
     )
 
 
-def _tighten(display: RelativeLossDisplay) -> RelativeLossDisplay:
-    """Remove the space for a legend, which is below the axes here."""
-    display.ax_.set_ylim(top=display.ax_.get_ylim()[1] / 1.5)
-    return display
+def _losses(changes: Mapping[str, Mapping[str, float]]) -> str:
+    return losses(
+        [change["model"] for change in changes.values()],
+        [change["mean_predictor"] for change in changes.values()],
+        caption="Each class is left out of training once, and its word vector is predicted from "
+        "its images. The control predicts the mean vector of the other labels, and looks at no "
+        "image. Left of 0 is better than predicting nothing.",
+    )
 
 
-def _extremes(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _extremes(losses: Mapping[str, Mapping[str, float]]) -> str:
     """Return tables of the excluded classes with the largest and smallest errors."""
     order = sorted(losses, key=lambda label: losses[label]["model"])
     n = min(N_EXTREME, len(order) // 2)
-    parts: list[str] = []
+    parts = []
     for what, labels in (("largest", order[::-1][:n]), ("smallest", order[:n])):
         rows = [
             (label, *(f"{losses[label][kind]:+.1%}" for kind in ("model", "mean_predictor")))
             for label in labels
         ]
-        caption = f"Excluded classes with the {what} relative loss"
-        parts.append(table(caption, ("class", "ours", "control"), rows, numbers=(1, 2), ours=1))
-    return parts
+        caption = f"Classes left out with the {what} error"
+        parts.append(table(caption, ("class", "ours", "mean label"), rows, numbers=(1, 2), ours=1))
+    return PARTS.column(*parts)
 
 
 def _answer(photo: Mapping[str, Any]) -> str:
@@ -292,41 +280,32 @@ def _answer(photo: Mapping[str, Any]) -> str:
     return ", ".join(f"{label} ({score:z.2f})" for label, score in pairs)
 
 
-def one_split(shown: Mapping[str, Any], *, source: str) -> list[str]:
-    """Return the sections of a page on one class split.
-
-    Parameters
-    ----------
-    shown : mapping
-        ``shown_split`` of what `zeroshot.demo.run_demo` returns.
-    source : str
-        Name of the file with the full content.
-    """
+def _of_one_split(shown: Mapping[str, Any]) -> tuple[Answers, dict[str, list]]:
+    """Return the answers of the first class split's model, and the accuracy of each class."""
     labels = np.array(shown["answers"])[:, np.newaxis]
-    # Features are part of the package, images are not.
-    answers = Answers(np.array(shown["y"]), labels, scores=np.zeros(labels.shape), images=None)
-    right = labels[:, 0] == answers.y
+    answers = Answers(np.array(shown["y"]), labels, images=None)  # features ship, images do not
     names, place = np.unique(answers.y, return_inverse=True)
-    classes = {
+    right = np.bincount(place, labels[:, 0] == answers.y)
+    return answers, {
         "label": names.tolist(),
         "seen": [False] * len(names),
-        "accuracy": (np.bincount(place, right) / np.bincount(place)).tolist(),
+        "accuracy": (right / np.bincount(place)).tolist(),
     }
+
+
+def _one_split(shown: Mapping[str, Any], answers: Answers) -> str:
+    right = answers.labels[:, 0] == answers.y
     said = (
-        f"The model of the first class split, on {len(right):,} test images of its {len(names)} "
-        f"unseen classes: {right.mean():.1%} are named right. The values above are means over "
-        "all splits, and over more images of each class."
+        f"The model of the first class split, on {len(right):,} test images of its "
+        f"{len(np.unique(answers.y))} unseen classes: {right.mean():.1%} are named right. The "
+        "figures above are means over all splits, and over more images of each class."
     )
-    display = EmbeddingMapDisplay(
-        shown["points"], shown["y"], shown["label_points"], shown["label_names"],
-        seen_classes=shown["seen_classes"], placed=True,
-    )  # fmt: skip
-    return [
-        section(
-            "One split, image by image",
-            paragraph(said),
-            charts_of.confusion(answers, class_synsets("cifar100")),
-            charts_of.map_of(display.plot, charts_of.PREDICTED_AND_LABELS),
+    return section(
+        "One split, image by image",
+        paragraph(said),
+        confusion(answers, class_synsets("cifar100")),
+        map_of(
+            shown["points"], shown["y"], shown["label_points"], shown["label_names"],
+            shown["seen_classes"], what=PREDICTED_AND_LABELS, placed=True,
         ),
-        worst_and_best(classes, answers, source=source),
-    ]
+    )  # fmt: skip

@@ -5,7 +5,10 @@ The templates escape all external text (labels, file names, messages).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -50,21 +53,17 @@ OF_THE_DEMO = {
     "words, ambiguous names are spelled out.",
     "all 100 offered": "The model may answer with the 80 classes of its training as well.",
     "harmonic mean": HARMONIC_MEAN,
-    "relative loss": "The squared error of the word vector that is predicted for a class left out "
-    "of training, relative to that of predicting zero: -39% is an error smaller by 39%.",
-    "classes better than zero": "Those left out whose error is smaller than that of predicting "
-    "zero.",
-    "over that control": "The same error relative to the control's instead: below zero, the model "
-    "is better than the control.",
+    "change of error": "The squared error of the word vector that is predicted for a class left "
+    "out of training, beside that of predicting nothing: -39% is an error smaller by 39%.",
+    "classes with a smaller error": "Those left out whose error is smaller than that of predicting "
+    "nothing.",
+    "error beside that mean's": "The same error beside that of the mean of the other labels: below "
+    "zero, the model knows more about a new class than that mean does.",
     "best constant answer": "The best answer that is the same for every image.",
     "chance": "A label drawn at random.",
     "mean of the other labels": "The mean of the 99 other labels' word vectors is predicted for "
     "every image.",
 }
-
-
-# With this policy, a browser loads nothing and runs no script, for any content of the page.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def _plain(value: Any) -> Any:
@@ -80,14 +79,30 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _source(name: str) -> str:
+    """Return the text of a file beside the templates."""
+    return files("zeroshot.report").joinpath("templates", name).read_text("utf-8").strip()
+
+
 PARTS: Any = _TEMPLATES.get_template("parts.html").module
 """What `parts.html` defines: functions from values to `Markup`."""
 
-section, paragraph, bullets, definitions = (
+SCRIPT = Markup(_source("script.js"))
+# With this policy, a browser loads nothing and runs no other script, for any content of the page.
+_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
+_POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'"
+)
+
+section, paragraph, bullets, definitions, tiles, charts = (
     PARTS.section,
     PARTS.paragraph,
     PARTS.bullets,
     PARTS.definitions,
+    PARTS.tiles,
+    PARTS.charts,
 )
 
 
@@ -101,7 +116,7 @@ def page(title: str, *parts: str) -> str:
     *parts : Markup
         Content below the heading.
     """
-    return str(PARTS.page(title, _POLICY, *parts))
+    return str(PARTS.page(title, _POLICY, SCRIPT, *parts))
 
 
 def table(

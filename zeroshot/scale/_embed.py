@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
 
 from zeroshot._utils._device import resolve_device, resolve_precision
 from zeroshot._utils._files import atomic_folder, cache_home, sha256_of
@@ -22,12 +24,15 @@ from zeroshot._utils._validation import check_number, check_option
 from zeroshot.exceptions import PartitionError
 from zeroshot.persistence._format import CONFIG
 from zeroshot.scale._engine import run
+from zeroshot.scale._features import FeaturesDataset, FeatureSource
 from zeroshot.scale._output import BESIDE, MODEL, OutputDataset
-from zeroshot.scale._partition import Task, run_partition, split
+from zeroshot.scale._partition import Task, run_partition, split, takes_images
 from zeroshot.scale._sources import EXTRA, Source, open_source
 
 PARTITION_SIZE = 2_000
 CHUNK = 256
+LOG_SECONDS = 60
+logger = logging.getLogger("zeroshot.scale")
 
 
 def embed_dataset(
@@ -84,7 +89,7 @@ def embed_dataset(
         Go on with an output that the same call began. False raises if there is one.
     progress : bool or "auto", default="auto"
         Whether to show a progress bar. "auto" shows it once the work takes longer than a few
-        seconds.
+        seconds. The logger ``zeroshot.scale`` tells once a minute what is left.
 
     Returns
     -------
@@ -160,14 +165,21 @@ def predict_dataset(
     resume: bool = True,
     progress: bool | str = "auto",
 ) -> Bunch:
-    """Write the best labels of a source of images as a parquet data set.
+    """Write the best labels of images, or of features, as a parquet data set.
+
+    Nothing is as large as rows x candidates: some thousand rows are scored at a time, and `k`
+    labels of each are kept.
 
     Parameters
     ----------
-    model : Pipeline
-        Fitted: a backbone, then a zero-shot classifier.
-    source, output, image, key, columns, partition_size, on_error
-        As in `embed_dataset`.
+    model : classifier or Pipeline
+        Fitted. For images a backbone, then a zero-shot classifier; for features what comes behind
+        the backbone.
+    source : str, path, list, data set or FeaturesDataset
+        Images, as `open_source` takes them. For a model without a backbone, features: what
+        `embed_dataset` wrote, or `FeaturesDataset` takes.
+    output, image, key, columns, partition_size, on_error
+        As in `embed_dataset`. A row of features cannot be read if it holds NaN or infinity.
     k : int, default=5
         Labels per image, best first, with their scores.
     workers, scheduler, resources, resume, progress
@@ -182,7 +194,8 @@ def predict_dataset(
     Raises
     ------
     TypeError
-        `model` does not begin with a backbone, or its last step is not a zero-shot classifier.
+        The last step of `model` is not a zero-shot classifier, or `model` takes images and `source`
+        holds features.
     FileNotFoundError, FileExistsError, BlockingIOError, ValueError, PartitionError
         As `embed_dataset`.
 
@@ -217,11 +230,36 @@ def predict_dataset(
             f"{owner}: model ends with a {type(final).__name__}, which is not a zero-shot "
             "classifier. Pass make_pipeline(TimmFeatures(), classifier), fitted."
         )
+    check_is_fitted(final)
+    if k > len(final.classes_):
+        raise ValueError(
+            f"{owner}: k is {k}, and the model has {len(final.classes_)} candidates. Pass a "
+            "smaller k, or a model with more candidates."
+        )
+    if isinstance(source, FeaturesDataset) or not takes_images(model):
+        source = _features(model, source, columns, owner=owner)
     return _write(
         source, output, model, owner=owner, image=image, key=key, columns=columns, dtype="float64",
         k=k, partition_size=partition_size, on_error=on_error, workers=workers,
         scheduler=scheduler, resources=resources, resume=resume, progress=progress,
     )  # fmt: skip
+
+
+def _features(model: Any, source: Any, columns: Sequence[str], *, owner: str) -> FeatureSource:
+    """Return features as a source, for a model that takes them."""
+    if takes_images(model):
+        raise TypeError(
+            f"{owner}: model begins with a {type(model[0]).__name__}, which takes images, and "
+            "source holds features. Pass the steps behind it, model[1:]."
+        )
+    features = source if isinstance(source, FeaturesDataset) else FeaturesDataset(source)
+    missing = [name for name in columns if name not in features.columns]
+    if missing and not isinstance(columns, str):
+        names = ", ".join(map(repr, features.columns))
+        raise ValueError(
+            f"{owner}: the features have no column {missing[0]!r}. Their columns are {names}."
+        )
+    return FeatureSource(features)
 
 
 def _write(
@@ -237,7 +275,8 @@ def _write(
         check_number(workers, owner=owner, name="workers", at_least=1, integer=True)
     if isinstance(columns, str):
         raise TypeError(f"{owner}: columns must be a list of names. Pass [{columns!r}].")
-    split(model)
+    if not isinstance(source, FeatureSource):
+        split(model)  # raises unless it takes images
     import_optional("pyarrow.parquet", owner=owner, extra=EXTRA)
     opened: Source = open_source(source, image=image, key=key)
     folder = OutputDataset(output, owner=owner)
@@ -262,11 +301,13 @@ def _write(
             run_partition, missing, workers=workers, scheduler=scheduler, resources=resources,
             owner=owner,
         )  # fmt: skip
+        log = _Log(len(partitions), n_resumed, start)
         with bar:
             for number, about, error in answers:
                 if error is None:
                     done[number] = about
                     bar.update()
+                    log.tell(about["n"])
                 else:
                     failed[partitions[number].name] = f"{type(error).__name__}: {error}"
     if failed:
@@ -281,13 +322,48 @@ def _write(
     )
 
 
+class _Log:
+    """A line of rate and time left, for logs, where there is no progress bar to be seen.
+
+    Parameters
+    ----------
+    total, done : int
+        Numbers of partitions: all, and those that are complete.
+    start : float
+        When this call began.
+    """
+
+    def __init__(self, total: int, done: int, start: float) -> None:
+        self._total, self._done, self._left = total, 0, total - done
+        self._start = self._last = start
+        self._n_rows = 0
+
+    def tell(self, n_rows: int) -> None:
+        """Count one more partition, and write a line if the last one was long ago."""
+        self._done += 1
+        self._n_rows += n_rows
+        now = time.perf_counter()
+        if now - self._last < LOG_SECONDS and self._done < self._left:
+            return
+        self._last, seconds = now, max(now - self._start, 1e-9)
+        left = seconds / self._done * (self._left - self._done)
+        logger.info(
+            "%s of %s partitions, %.0f rows per second, %.2f hours left",
+            f"{self._total - self._left + self._done:,}", f"{self._total:,}",
+            self._n_rows / seconds, left / 3600,
+        )  # fmt: skip
+
+
 def _task(
     folder: OutputDataset, model: Any, source: Source, *, owner: str, columns: tuple[str, ...],
     dtype: str, k: int, partition_size: int, raises: bool, resume: bool,
 ) -> Task:  # fmt: skip
     """Save the model beside the output, compare with the manifest, and return what to compute."""
-    from zeroshot.persistence import save
-
+    if isinstance(source, FeatureSource):
+        return _task_of_features(
+            folder, model, source, owner=owner, columns=columns, k=k,
+            partition_size=partition_size, raises=raises, resume=resume,
+        )  # fmt: skip
     first, rest = split(model)
     if not hasattr(first, "weights_hash_"):  # random weights must be the same on every worker
         first = clone(first).fit()
@@ -296,25 +372,57 @@ def _task(
     precision = str(resolve_precision(first.precision, device, owner=owner))
     precision = precision.removeprefix("torch.")
     with tempfile.TemporaryDirectory() as work:
-        saved = Path(work) / MODEL
-        sha256 = save(model, saved)
-        facts = {
-            "kind": "predictions" if k else "features",
-            "model": _about_model(first, rest, Path(work) / "rest"),
-            "parameters": {
+        about = _about_model(first, rest, Path(work) / "rest")
+        place = _begun(
+            folder, model, source, Path(work) / MODEL, about=about, resume=resume,
+            parameters={
                 "dtype": dtype, "k": k, "columns": list(columns), "precision": precision,
                 "on_error": "raise" if raises else "skip", "partition_size": partition_size,
             },
-            "source": source.describe(),
-        }  # fmt: skip
-        folder.begin(facts, resume=resume)
-        place = _shared(saved, sha256, folder)
+        )  # fmt: skip
     return Task(
         owner=owner,
         model=place,
         sha256=sha256_of(Path(place) / CONFIG), output=folder.path, columns=columns, dtype=dtype,
         k=k, chunk=CHUNK, device=str(first.device), precision=precision, raises=raises,
     )  # fmt: skip
+
+
+def _task_of_features(
+    folder: OutputDataset, model: Any, source: Source, *, owner: str, columns: tuple[str, ...],
+    k: int, partition_size: int, raises: bool, resume: bool,
+) -> Task:  # fmt: skip
+    """Do what `_task` does, for a model without a network."""
+    with tempfile.TemporaryDirectory() as work:
+        place = _begun(
+            folder, model, source, Path(work) / MODEL, about=None, resume=resume,
+            parameters={
+                "k": k, "columns": list(columns), "on_error": "raise" if raises else "skip",
+                "partition_size": partition_size,
+            },
+        )  # fmt: skip
+    return Task(
+        owner=owner, model=place, sha256=sha256_of(Path(place) / CONFIG), output=folder.path,
+        columns=columns, dtype="float64", k=k, chunk=CHUNK, device="", precision="", raises=raises,
+    )  # fmt: skip
+
+
+def _begun(
+    folder: OutputDataset, model: Any, source: Source, saved: Path, *,
+    about: Mapping[str, str] | None, parameters: Mapping[str, Any], resume: bool,
+) -> str:  # fmt: skip
+    """Save the model, write or compare the manifest, and return where workers find the model."""
+    from zeroshot.persistence import save
+
+    sha256 = save(model, saved)
+    facts = {
+        "kind": "predictions" if parameters["k"] else "features",
+        "model": {"steps": sha256} if about is None else about,
+        "parameters": parameters,
+        "source": source.describe(),
+    }
+    folder.begin(facts, resume=resume)
+    return _shared(saved, sha256, folder)
 
 
 _RUNNING = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -11,18 +12,21 @@ from zeroshot._utils._optional import import_optional
 from zeroshot._version import __version__
 from zeroshot.scale._sources import EXTRA
 
-IN_FLIGHT = 10_000
-"""Futures that the scheduler knows at a time."""
+IN_FLIGHT, IN_FLIGHT_PER_WORKER = 1_000, 10
+"""Futures that the scheduler knows at a time: each holds the paths of its partition."""
 RETRIES = 3
 """How often a partition is tried again after its worker died."""
 TIMEOUT = "15s"
 
 # Dask's own values cost all that two workers gain: its nannies make glibc return memory after every
-# batch, and its profiler interrupts each worker a hundred times a second.
+# batch, its profiler interrupts each worker a hundred times a second, and every process wakes up
+# fifty times a second to see whether it is awake: a tenth of a core for two workers that wait.
 _CONFIG = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": RETRIES,
 }
 
@@ -71,8 +75,9 @@ def run(
         return
     with ExitStack() as stack:
         client = _client(stack, workers, scheduler, owner)
-        _check_workers(client, owner)
-        yield from _futures(client, function, arguments, resources, owner)
+        n_workers = _check_workers(client, owner)
+        n_in_flight = max(IN_FLIGHT, IN_FLIGHT_PER_WORKER * n_workers)
+        yield from _futures(client, function, arguments, resources, owner, n_in_flight)
 
 
 def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) -> Iterator[Answer]:
@@ -85,15 +90,43 @@ def _here(function: Callable[..., Any], arguments: Mapping[int, Sequence[Any]]) 
             yield number, result, None
 
 
-def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
-    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
-    dask = import_optional("dask", owner=owner, extra=EXTRA)
-    threads = max(1, (os.cpu_count() or 1) // (workers or 1))
+def worker_number() -> int | None:
+    """Return the number of the worker that this process is, in a cluster on this machine.
+
+    None outside of a worker, and in clusters that number their workers otherwise.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        name = distributed.get_worker().name
+    except ValueError:
+        return None
+    return name if isinstance(name, int) else None
+
+
+def cluster_config(n_workers: int, threads: int | None = None) -> dict[str, Any]:
+    """Return the settings of a cluster on this machine, as ``dask.config.set`` takes them.
+
+    Parameters
+    ----------
+    n_workers : int
+        Processes, each with one task at a time.
+    threads : int, optional
+        Of BLAS and torch in each process; the cores are divided if None.
+    """
+    threads = threads or max(1, (os.cpu_count() or 1) // n_workers)
     environment = {
         f"distributed.nanny.pre-spawn-environ.{name}": str(threads)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
-    stack.enter_context(dask.config.set({**_CONFIG, **environment}))
+    return {**_CONFIG, **environment}
+
+
+def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner: str) -> Any:
+    distributed = import_optional("distributed", owner=owner, extra=EXTRA)
+    dask = import_optional("dask", owner=owner, extra=EXTRA)
+    stack.enter_context(dask.config.set(cluster_config(workers or 1)))
     if scheduler is not None:
         try:
             return stack.enter_context(distributed.Client(scheduler, timeout=TIMEOUT))
@@ -106,7 +139,7 @@ def _client(stack: ExitStack, workers: int | None, scheduler: str | None, owner:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs="ERROR",
         memory_limit=0,
     )
@@ -120,8 +153,8 @@ def _version() -> str:
     return __version__
 
 
-def _check_workers(client: Any, owner: str) -> None:
-    """Raise unless every worker has this version of the package."""
+def _check_workers(client: Any, owner: str) -> int:
+    """Return the number of workers; raise unless each has this version of the package."""
     client.wait_for_workers(1, timeout=60)
     versions = client.run(_version, on_error="return")
     for worker, version in versions.items():
@@ -135,6 +168,7 @@ def _check_workers(client: Any, owner: str) -> None:
                 f"{owner}: the worker {worker} has scikit-zeroshot {version}, and here is "
                 f"{__version__}. Install one version everywhere."
             )
+    return len(versions)
 
 
 def _futures(
@@ -143,8 +177,9 @@ def _futures(
     arguments: Mapping[int, Sequence[Any]],
     resources: Mapping[str, float] | None,
     owner: str,
+    n_in_flight: int,
 ) -> Iterator[Answer]:
-    """Submit the partitions, at most `IN_FLIGHT` at a time, and yield them as they end."""
+    """Submit the partitions, some at a time, and yield them as they end."""
     distributed = import_optional("distributed", owner=owner, extra=EXTRA)
     waiting = iter(arguments.items())
     numbers: dict[str, int] = {}
@@ -157,7 +192,7 @@ def _futures(
         numbers[future.key] = number
         return future
 
-    first = [submit() for _ in range(min(IN_FLIGHT, len(arguments)))]
+    first = [submit() for _ in range(min(n_in_flight, len(arguments)))]
     ended = distributed.as_completed(first)
     for future in ended:
         number = numbers.pop(future.key)

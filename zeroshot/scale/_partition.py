@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
 
 from zeroshot._utils._pipelines import final_and_input
+from zeroshot.scale._engine import worker_number
+from zeroshot.scale._features import BLOCK_ROWS as FEATURE_CHUNK
+from zeroshot.scale._features import FeatureRows
 from zeroshot.scale._output import OutputDataset
 from zeroshot.scale._sources import Item, Partition, check_keys
 
@@ -58,37 +63,91 @@ class Task:
 
 
 def run_partition(task: Task, partition: Partition, number: int) -> dict[str, Any]:
-    """Compute and write one partition; return its numbers of images and errors, and seconds."""
+    """Compute and write one partition; return its numbers of rows and errors, and seconds."""
     import pyarrow
 
-    start = time.perf_counter()
-    model = opened(task.model, task.sha256, task.device, task.precision)
+    start, cpu_start = time.perf_counter(), time.process_time()
+    model = opened(task.model, task.sha256, own_device(task.device), task.precision)
+    features = isinstance(partition, FeatureRows)
+    answers: Callable[..., Iterator[Answers]] = _of_features if features else _of_images
     parts, errors, keys = [], [], []
-    for chunk in _chunks(partition.read(), task.chunk):
-        keys += [item.key for item in chunk]
-        good, values, failed = computed(model, chunk, task.k)
+    for given, part, failed in answers(task, model, partition):
+        keys += given
         errors += failed
         if task.raises and failed:
             key, reason = failed[0]
             raise ValueError(f"{task.owner}: {key} cannot be read: {reason}")
-        if good:
-            parts.append(_table(task, good, values))
+        if part is not None:
+            parts.append(part)
     check_keys(keys, owner=f"{task.owner}: {partition.name}")
-    width = model.width if not task.k else 0
-    table = pyarrow.concat_tables(parts) if parts else _table(task, [], empty(width, task.k))
+    if not parts:
+        width = model.width if not task.k else 0
+        nothing: dict[str, list] = {name: [] for name in task.columns}
+        parts = [_table(task, [], nothing, empty(width, task.k))]
+    table = pyarrow.concat_tables(parts)
     about = {
         "n": len(keys),
         "n_errors": len(errors),
         "seconds": round(time.perf_counter() - start, 3),
+        "cpu_seconds": round(time.process_time() - cpu_start, 3),
     }
     output = OutputDataset(task.output, owner=task.owner)
     output.write_part(number, table, errors, about)
     return about
 
 
+def own_device(device: str) -> str:
+    """Return the device of this process: workers of one machine take its GPUs in turns.
+
+    A worker that sees one GPU, by ``CUDA_VISIBLE_DEVICES``, takes that.
+    """
+    number = worker_number()
+    if device not in ("auto", "cuda") or number is None or torch.cuda.device_count() < 2:
+        return device
+    return f"cuda:{number % torch.cuda.device_count()}"
+
+
+Answers = tuple[list[str], Any, list[tuple[str, str]]]
+
+
+def _of_images(task: Task, model: Opened, partition: Partition) -> Iterator[Answers]:
+    """Yield keys, a table of what could be read, and errors, of some images at a time."""
+    for chunk in _chunks(partition.read(), task.chunk):
+        good, values, failed = computed(model, chunk, task.k)
+        columns = {name: [item.columns.get(name) for item in good] for name in task.columns}
+        keys = [item.key for item in good]
+        table = _table(task, keys, columns, values) if good else None
+        yield [item.key for item in chunk], table, failed
+
+
+def _of_features(task: Task, model: Opened, partition: FeatureRows) -> Iterator[Answers]:
+    """Do what `_of_images` does for rows of features."""
+    for keys, X, columns in partition.blocks(task.columns, FEATURE_CHUNK):
+        finite = np.isfinite(X).all(axis=1)
+        bad = np.flatnonzero(~finite)
+        failed = [(keys[row], "the features hold NaN or infinity") for row in bad]
+        table = None
+        if finite.any():
+            kept = keys
+            if failed:
+                X, kept = X[finite], [key for key, good in zip(keys, finite, strict=True) if good]
+                columns = {
+                    name: [value for value, good in zip(values, finite, strict=True) if good]
+                    for name, values in columns.items()
+                }
+            table = _table(task, kept, columns, top_k(model.rest, X, task.k))
+        yield keys, table, failed
+
+
+def top_k(model: Any, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best labels of rows of features, and their scores, each (n_rows, k)."""
+    final, rows = final_and_input(model, X)
+    return final.predict_top_k(rows, k=k)
+
+
 @dataclass(frozen=True)
 class Opened:
-    """A model that is ready: what extracts features, and what follows it."""
+    """A model that is ready: what extracts features, if anything does, and what follows it."""
 
     backbone: Any
     rest: Any
@@ -111,7 +170,10 @@ def opened(folder: str, sha256: str, device: str, precision: str) -> Opened:
     """
     from zeroshot.persistence import load
 
-    first, rest = split(load(folder, sha256=sha256))
+    model = load(folder, sha256=sha256)
+    if not takes_images(model):
+        return Opened(None, model)
+    first, rest = split(model)
     return Opened(first.set_params(device=device, precision=precision, progress=False), rest)
 
 
@@ -123,17 +185,20 @@ def split(model: Any) -> tuple[Any, Any]:
     TypeError
         It does not begin with a backbone.
     """
-    from sklearn.pipeline import Pipeline
-
-    from zeroshot.backbones._features import ImageFeatures
-
     first = model[0] if isinstance(model, Pipeline) else model
-    if not isinstance(first, ImageFeatures):
+    if not takes_images(model):
         raise TypeError(
             f"The model begins with a {type(first).__name__}, which does not take images. Pass "
             "TimmFeatures(), or a pipeline that begins with it."
         )
     return first, model[1:] if isinstance(model, Pipeline) and len(model) > 1 else None
+
+
+def takes_images(model: Any) -> bool:
+    """Tell whether a model, or the first step of a pipeline, is a backbone."""
+    from zeroshot.backbones._features import ImageFeatures
+
+    return isinstance(model[0] if isinstance(model, Pipeline) else model, ImageFeatures)
 
 
 def computed(
@@ -151,10 +216,8 @@ def computed(
         return [], None, errors
     features = found.features
     if k:
-        final, rows = final_and_input(model.rest, features)
-        values: Any = final.predict_top_k(rows, k=k)
-    else:
-        values = features if model.rest is None else model.rest.transform(features)
+        return good, top_k(model.rest, features, k), errors
+    values = features if model.rest is None else model.rest.transform(features)
     return good, values, errors
 
 
@@ -170,13 +233,13 @@ def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _table(task: Task, items: list[Item], values: Any) -> Any:
+def _table(task: Task, keys: list[str], others: Mapping[str, list[Any]], values: Any) -> Any:
     """Return rows as an Arrow table: the key, other columns, then features or labels."""
     import pyarrow
 
-    columns: dict[str, Any] = {"key": pyarrow.array([item.key for item in items], pyarrow.string())}
+    columns: dict[str, Any] = {"key": pyarrow.array(keys, pyarrow.string())}
     for name in task.columns:
-        columns[name] = _column([item.columns.get(name) for item in items])
+        columns[name] = _column(others[name])
     if task.k:
         labels, scores = values
         columns["labels"] = _lists(labels.ravel(), task.k, str(labels.dtype.kind))
@@ -200,5 +263,5 @@ def _lists(values: np.ndarray, size: int, kind: str) -> Any:
     import pyarrow
 
     kinds = {"f": pyarrow.float64(), "i": pyarrow.int64(), "u": pyarrow.int64()}
-    inner = pyarrow.array(values.tolist(), kinds.get(kind, pyarrow.string()))
+    inner = pyarrow.array(values, kinds.get(kind, pyarrow.string()))
     return pyarrow.FixedSizeListArray.from_arrays(inner, size)

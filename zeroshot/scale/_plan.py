@@ -56,6 +56,8 @@ def plan_dataset(
     Bunch
         - hours : float, of all workers together at work
         - seconds_per_image : float, of one worker
+        - cpu_seconds_per_image : float, the same in CPU time, which other programs on this machine
+          change less
         - bytes_in, bytes_out : int, of all images as they are read, and of the features
         - memory_per_worker : int, in bytes
         - n_partitions : int
@@ -93,9 +95,10 @@ def plan_dataset(
     items = list(_sample(open_source(source, image=image)))
     computed(model, items[:WARM], 0)  # the first images pay for what is loaded once
     with _threads(max(1, (os.cpu_count() or 1) // workers)):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         good, values, errors = computed(model, items, 0)
         seconds = (time.perf_counter() - start) / len(items)
+        cpu_seconds = (time.process_time() - cpu_start) / len(items)
     if not good:
         raise ValueError(f"{OWNER}: no image of the sample can be read. The first: {errors[0][1]}")
     width = values.shape[1] * np.dtype(dtype).itemsize
@@ -103,6 +106,7 @@ def plan_dataset(
     return Bunch(
         hours=seconds * n_images / workers / 3600,
         seconds_per_image=seconds,
+        cpu_seconds_per_image=cpu_seconds,
         bytes_in=int(np.mean([_size(item.image) for item in items]) * n_images),
         bytes_out=rows * n_images,
         memory_per_worker=_anonymous() + ROW_COPIES * partition_size * width,

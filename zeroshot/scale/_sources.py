@@ -33,7 +33,7 @@ class Item:
     key : str
         Name of the image, unique in its source.
     image : path, bytes or None
-        What `zeroshot.read_image` takes; None if it could not be fetched.
+        What a backbone takes for an image; None if it could not be fetched.
     columns : mapping of str to object
         Other values of the image, such as its label.
     error : str
@@ -174,21 +174,21 @@ def open_source(source: Any, *, image: str = "image", key: str | None = None) ->
 
 def _of_path(path: str, image: str, key: str | None) -> Source:
     if any(mark in path for mark in "*?["):
-        found = _glob(path)
+        found = matching_files(path)
         if not found:
             raise FileNotFoundError(f"{OWNER}: no file matches {path}. Check the pattern.")
         return _of_paths(found, None, image, key)
     if path.endswith(".txt"):
         lines = _read(path).decode("utf-8-sig").splitlines()
         return _of_paths([line for line in lines if line.strip()], None, image, key)
-    if not _is_folder(path):
-        if not _is_remote(path) and not os.path.exists(path):
+    if not is_folder(path):
+        if not is_remote(path) and not os.path.exists(path):
             raise FileNotFoundError(f"{OWNER}: there is no file or folder {path}. Check the path.")
         return _of_paths([path], None, image, key)
-    if _is_remote(path):
+    if is_remote(path):
         system, inside = _file_system(path)
         path = system.unstrip_protocol(inside)  # as the files below it are called
-    files = _glob(f"{path.rstrip('/')}/**/*")
+    files = matching_files(f"{path.rstrip('/')}/**/*")
     for kind in ((".parquet",), _TARS):
         chosen = [file for file in files if file.endswith(kind) and not _is_hidden(file, path)]
         if chosen:
@@ -242,7 +242,7 @@ class ImageFiles(Source):
 
     def describe(self) -> dict[str, Any]:
         """Return the number of the images, and a hash of their keys."""
-        return {"kind": "files", "n": len(self._keys), "keys": _digest(self._keys)}
+        return {"kind": "files", "n": len(self._keys), "keys": digest_of(self._keys)}
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class Paths(Partition):
         """Yield local paths as they are, and the content of URLs."""
         for path, key in zip(self.paths, self.keys, strict=True):
             columns = {"label": key.split("/")[0]} if self.labelled and "/" in key else {}
-            if not _is_remote(path):
+            if not is_remote(path):
                 yield Item(key, path, columns)
                 continue
             try:
@@ -291,7 +291,7 @@ class ParquetFiles(Source):
         self._n_rows, self._sizes = [], []
         keys: list[str] = []
         for path in paths:
-            with _opened(path) as file:
+            with opened_file(path) as file:
                 try:
                     table = parquet.ParquetFile(file)
                 except Exception as error:  # pyarrow raises ValueErrors and OSErrors of its own
@@ -327,7 +327,7 @@ class ParquetFiles(Source):
             [Path(path).name, rows, size]
             for path, rows, size in zip(self._paths, self._n_rows, self._sizes, strict=True)
         ]
-        return {"kind": "parquet", "n": sum(self._n_rows), "files": _digest(files)}
+        return {"kind": "parquet", "n": sum(self._n_rows), "files": digest_of(files)}
 
 
 @dataclass(frozen=True)
@@ -365,7 +365,7 @@ class ParquetRows(Partition):
     def batches(self, batch_size: int, columns: list[str] | None = None) -> Iterator[Any]:
         """Yield record batches of these rows."""
         parquet = import_optional("pyarrow.parquet", owner=OWNER, extra=EXTRA)
-        with _opened(self.path) as file:
+        with opened_file(self.path) as file:
             table = parquet.ParquetFile(file)
             before, groups, skipped = 0, [], 0
             for group in range(table.num_row_groups):
@@ -407,7 +407,7 @@ class TarShards(Source):
     def describe(self) -> dict[str, Any]:
         """Return the shards, with their sizes."""
         files = [[PurePosixPath(path).name, _size(path)] for path in self._paths]
-        return {"kind": "tar", "n": len(files), "files": _digest(files)}
+        return {"kind": "tar", "n": len(files), "files": digest_of(files)}
 
 
 @dataclass(frozen=True)
@@ -442,7 +442,7 @@ class TarShard(Partition):
     def _groups(self) -> Iterator[tuple[str, dict[str, bytes]]]:
         stem, members = "", dict[str, bytes]()
         try:
-            with _opened(self.path) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+            with opened_file(self.path) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
                 for member in archive:
                     if not member.isfile() or member.issparse():
                         continue
@@ -577,7 +577,8 @@ def check_keys(keys: Sequence[str], *, owner: str) -> None:
 # Paths and URLs
 
 
-def _is_remote(path: str) -> bool:
+def is_remote(path: str) -> bool:
+    """Tell whether a path is a URL."""
     return "://" in path
 
 
@@ -595,15 +596,16 @@ def _file_system(path: str) -> tuple[Any, str]:
         raise MissingDependencyError(f"{OWNER}: {path} needs another package: {error}") from error
 
 
-def _opened(path: str) -> Any:
-    if not _is_remote(path):
+def opened_file(path: str) -> Any:
+    """Return a file or URL, opened for reading."""
+    if not is_remote(path):
         return open(path, "rb")
     system, inside = _file_system(path)
     return system.open(inside, "rb")
 
 
 def _read(path: str) -> bytes:
-    with _opened(path) as file:
+    with opened_file(path) as file:
         return file.read(MAX_MEMBER_BYTES)
 
 
@@ -615,22 +617,23 @@ def _fetch(url: str) -> bytes:
 
 
 def _size(path: str) -> int | None:
-    if not _is_remote(path):
+    if not is_remote(path):
         return os.path.getsize(path)
     system, inside = _file_system(path)
     return system.size(inside)
 
 
-def _is_folder(path: str) -> bool:
-    if not _is_remote(path):
+def is_folder(path: str) -> bool:
+    """Tell whether there is such a folder."""
+    if not is_remote(path):
         return os.path.isdir(path)
     system, inside = _file_system(path)
     return system.isdir(inside)
 
 
-def _glob(pattern: str) -> list[str]:
+def matching_files(pattern: str) -> list[str]:
     """Return the files that match, sorted."""
-    if not _is_remote(pattern):
+    if not is_remote(pattern):
         return sorted(file for file in glob.glob(pattern, recursive=True) if os.path.isfile(file))
     system, inside = _file_system(pattern)
     found = sorted(
@@ -655,5 +658,6 @@ def _is_hidden(path: str, folder: str) -> bool:
     return any(part.startswith((".", "_")) for part in _relative(path, folder).split("/"))
 
 
-def _digest(values: Any) -> str:
+def digest_of(values: Any) -> str:
+    """Return the SHA-256 of values that JSON knows."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()

@@ -105,6 +105,8 @@ class Embed:
 class Predict(Embed):
     """Labels of a batch of images; picklable, and opened once per process.
 
+    A batch gets the columns ``labels``, a list of strings per row, and ``scores``, (n_rows, k).
+
     Parameters
     ----------
     model : path
@@ -133,8 +135,8 @@ class Predict(Embed):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = zeroshot.save(model, f"{folder}/model")
     ...     rows = Predict(f"{folder}/model", k=2)({"image": images})
-    >>> rows["labels"].shape, rows["scores"].shape
-    ((4, 2), (4, 2))
+    >>> sorted(rows["labels"][0]), rows["scores"].shape
+    (['cat', 'dog'], (4, 2))
     """
 
     def __init__(self, model: str | os.PathLike, *, k: int = 1, **options: Any) -> None:
@@ -148,4 +150,7 @@ class Predict(Embed):
         scores = np.full((n_rows, self._k), np.nan)
         if len(rows):
             labels[rows], scores[rows] = values
-        return {"labels": labels.astype(str), "scores": scores}
+        # A list per row: Arrow, which carries columns between engines, has no matrix of strings.
+        lists = np.empty(n_rows, dtype=object)
+        lists[:] = [[str(label) for label in row] for row in labels]
+        return {"labels": lists, "scores": scores}

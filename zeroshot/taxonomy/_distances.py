@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -103,11 +102,13 @@ def top_common(first: np.ndarray, second: np.ndarray, order: np.ndarray) -> np.n
         A column for each pair; -1 if there is no common ancestor.
     """
     best = np.full((len(first), len(second)), -1, dtype=np.intp)
-
-    def write(rows: np.ndarray, columns: np.ndarray, column: int) -> None:
-        best[np.ix_(rows, columns)] = column
-
-    _each_common(first, second, order, write)
+    above_second = (second < FAR).T
+    for row, near in enumerate(first):
+        preferred = order[near[order] < FAR][::-1]
+        if preferred.size:
+            common = above_second[preferred]
+            top = common.argmax(axis=0)
+            best[row] = np.where(common.any(axis=0), preferred[top], -1)
     return best
 
 
@@ -127,31 +128,14 @@ def shortest_paths(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         `FAR` or more if the synsets have no common ancestor.
     """
     lengths = np.full((len(first), len(second)), FAR, dtype=np.int16)
-
-    def write(rows: np.ndarray, columns: np.ndarray, column: int) -> None:
-        block = np.ix_(rows, columns)
-        via = first[rows, column, None] + second[columns, column]
-        lengths[block] = np.minimum(lengths[block], via)
-
-    _each_common(first, second, np.arange(first.shape[1]), write)
+    to_second = np.ascontiguousarray(second.T)
+    # Row by row: a synset has some ten ancestors, and the graph has thousands.
+    for row, near in enumerate(first):
+        above = np.flatnonzero(near < FAR)
+        if above.size:
+            via = to_second[above] + near[above, None]
+            np.minimum(via.min(axis=0), FAR, out=lengths[row])
     return lengths
-
-
-def _each_common(
-    first: np.ndarray,
-    second: np.ndarray,
-    order: np.ndarray,
-    write: Callable[[np.ndarray, np.ndarray, int], None],
-) -> None:
-    """Call `write` with the rows of `first` and `second` that are below each column."""
-    # Loop over ancestors: each pair is visited once per shared ancestor, about five times on
-    # average, instead of once per ancestor in the graph.
-    below_first, below_second = (first < FAR).T, (second < FAR).T
-    for column in order.tolist():
-        rows = np.flatnonzero(below_first[column])
-        columns = np.flatnonzero(below_second[column])
-        if rows.size and columns.size:
-            write(rows, columns, column)
 
 
 def hops(nodes: np.ndarray, targets: np.ndarray, enough: np.ndarray) -> np.ndarray:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from importlib.resources import files
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
+
+Found = TypeVar("Found")
+
+_REMEMBERED_TEXTS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +179,23 @@ def wordnet_graph() -> NounGraph:
     """Return the graph of WordNet 3.0, read at the first call (about a tenth of a second)."""
     with files("zeroshot.taxonomy").joinpath("data/noun_graph.npz").open("rb") as file:
         return graph_of(dict(np.load(file, allow_pickle=False)))
+
+
+def remembered(look_up: Callable[[str], Found]) -> Callable[[str], Found]:
+    """Remember what a text is in each graph: the labels of a model are looked up many times."""
+    by_graph: WeakKeyDictionary[NounGraph, dict[str, Found]] = WeakKeyDictionary()
+
+    @wraps(look_up)
+    def remembering(text: str) -> Found:
+        known = by_graph.setdefault(noun_graph(), {})
+        found = known.get(text)
+        if found is None:
+            if len(known) >= _REMEMBERED_TEXTS:
+                known.clear()
+            found = known[text] = look_up(text)
+        return found
+
+    return remembering
 
 
 def graph_of(stored: Mapping[str, np.ndarray], title: str = "WordNet 3.0") -> NounGraph:

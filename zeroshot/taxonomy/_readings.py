@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zeroshot.taxonomy._graph import noun_graph, spelled
+from zeroshot.taxonomy._graph import noun_graph, remembered, spelled
 from zeroshot.taxonomy._label_text import (
     as_written,
     is_weak,
@@ -59,6 +59,7 @@ class LabelText:
         return all(map(is_weak, self.text.split()))
 
 
+@remembered
 def read_label(label: str) -> LabelText:
     """Return the meaning of a label.
 

@@ -36,7 +36,7 @@ from zeroshot.taxonomy._distances import (
     intrinsic_information,
     top_common,
 )
-from zeroshot.taxonomy._graph import noun_graph
+from zeroshot.taxonomy._graph import noun_graph, remembered
 from zeroshot.taxonomy._label_text import is_weak, name_words
 from zeroshot.taxonomy._lemmas import (
     find_lemma,
@@ -52,6 +52,9 @@ from zeroshot.taxonomy._synset import Synset
 # wrong for 161 of 1,300 names, this rule for 75, and with the three nearest names for 85.
 N_NEAREST = 10
 """How many of the nearest names are averaged: one may be near by chance, all are too many."""
+
+MAX_CONTEXT = 1000
+"""Labels that are compared with at once: the memory is the number of pairs of senses."""
 
 RARER = 0.9
 """What a sense counts against the one that is listed before it."""
@@ -260,6 +263,38 @@ def senses_of(items: Any, *, owner: str, name: str, missing: bool = False) -> li
     return [known[text] for text in texts]
 
 
+def nodes_in_context(senses: Sequence[list[int]]) -> list[int]:
+    """Return the sense of each label that is nearest to those of the others.
+
+    Of thousands of labels, a thousand evenly spaced ones are compared with.
+
+    Parameters
+    ----------
+    senses : sequence of list of int
+        Nodes of the senses of each label, at least one, the most frequent first.
+
+    Examples
+    --------
+    >>> from zeroshot.taxonomy._graph import noun_graph
+    >>> from zeroshot.taxonomy._resolve import nodes_in_context, senses_of
+    >>> senses = senses_of(["tiger", "badger", "lion"], owner="demo", name="labels")
+    >>> [noun_graph().name(node) for node in nodes_in_context(senses)]
+    ['tiger.n.02', 'badger.n.02', 'lion.n.01']
+    """
+    rows = [row for row, nodes in enumerate(senses) if len(nodes) > 1]
+    chosen = [nodes[0] for nodes in senses]
+    if rows and len(senses) > 1:
+        step = -(-len(senses) // MAX_CONTEXT)
+        context = list(senses[::step])
+        for start in range(0, len(rows), MAX_CONTEXT):
+            some = rows[start : start + MAX_CONTEXT]
+            own = np.array([-1 if row % step else row // step for row in some], dtype=np.intp)
+            picked = nearest_senses([senses[row] for row in some], context, own)
+            for row, node in zip(some, picked.tolist(), strict=True):
+                chosen[row] = node
+    return chosen
+
+
 def has_synset(text: str) -> bool:
     """Return whether a class name, wnid or nltk name has a noun synset."""
     return bool(find_candidates(text).nodes)
@@ -358,6 +393,7 @@ class Candidates:
     hint: str = ""
 
 
+@remembered
 def find_candidates(text: str) -> Candidates:
     """Return the possible senses of a class name; none if WordNet has no such noun."""
     read = read_label(text)

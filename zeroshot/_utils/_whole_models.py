@@ -1,14 +1,15 @@
-"""Views of fitted models over other candidates."""
+"""Other candidates and best labels of whole models: pipelines, searches, or classifiers alone."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from zeroshot._utils._pipelines import best_of, is_search
+from zeroshot._utils._pipelines import best_of, final_and_input, is_search
 
 
 def with_candidates(model: Any, labels: Any) -> Any:
@@ -70,3 +71,54 @@ def with_candidates(model: Any, labels: Any) -> Any:
             "ends in one."
         )
     return model.with_candidates(labels)
+
+
+def predict_top_k(model: Any, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k best labels of each sample, and their scores, best first.
+
+    A ``Pipeline`` forwards only scikit-learn's own methods. This calls `predict_top_k` of its final
+    step on transformed samples.
+
+    Parameters
+    ----------
+    model : estimator, Pipeline, search object or FrozenEstimator
+        Fitted, with a zero-shot classifier as its final step.
+    X : array-like or list of length n_samples
+        Input of `model`.
+    k : int, default=5
+        Number of labels, at most that of the candidates.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples, k)
+        Best first.
+    scores : ndarray of shape (n_samples, k)
+        Their scores.
+
+    Raises
+    ------
+    TypeError
+        The final step has no ``predict_top_k``.
+    ValueError
+        `k` is not an integer from 1 to the number of candidates.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Normalizer
+    >>> from zeroshot import AttributeTable, NearestLabelClassifier
+    >>> from zeroshot.model_selection import predict_top_k
+    >>> table = AttributeTable([[1, 0], [0, 1], [1, 1]], labels=["horse", "stripes", "zebra"])
+    >>> nearest = NearestLabelClassifier(table, candidates=["horse", "stripes", "zebra"])
+    >>> model = make_pipeline(Normalizer(), nearest).fit([[1, 0]], ["horse"])
+    >>> labels, scores = predict_top_k(model, [[3.0, 2.0]], k=2)
+    >>> labels.tolist(), scores.round(2).tolist()
+    ([['zebra', 'horse']], [[0.98, 0.83]])
+    """
+    final, rows = final_and_input(model, X)
+    if not hasattr(final, "predict_top_k"):
+        raise TypeError(
+            f"predict_top_k: {type(final).__name__} has no best labels. Pass a fitted zero-shot "
+            "classifier such as DeViSEClassifier, or a Pipeline or search that ends in one."
+        )
+    return final.predict_top_k(rows, k)
