@@ -254,6 +254,15 @@ def test_the_demo_begins_with_its_photos_and_names_their_source(tmp_path: Path) 
     assert text.index("raccoon.jpg") < text.index("of images of 20 unseen classes named right")
 
 
+def test_photos_without_probabilities_have_names_alone(tmp_path: Path) -> None:
+    """As of another network than the default one."""
+    found = demo_results(save_images(tmp_path / "photos", 2))
+    for photo in found["photos"]:
+        del photo["probabilities"]
+    page = flat(Page(read(write_demo_report(found, tmp_path / "report"))))
+    assert "swimming pool refrigerator cat 0.png" in page and "Percentages" not in page
+
+
 def test_the_demos_worst_and_best_unseen_classes_are_those_of_its_first_split(
     tmp_path: Path,
 ) -> None:
@@ -345,7 +354,8 @@ def test_the_page_has_every_figure_beside_its_controls(evaluation: tuple) -> Non
     page = flat(Page(read(folder)))
     for name, e in result.items():
         shown = name.replace("_at_", "@").replace("_", " ").replace("ausuc", "AUSUC")
-        interval = "" if e.low is None else f"{e.low:.3f} to {e.high:.3f} "
+        wide = e.low is not None and f"{e.low:.3f}" != f"{e.high:.3f}"
+        interval = f"{e.low:.3f} to {e.high:.3f} " if wide else ""
         assert f"{shown} {e.value:.3f} {interval}{e.best_constant:.3f}" in page
     assert len(result.left_out) > 0
     for name, why in result.left_out.items():
@@ -416,6 +426,8 @@ def test_images_say_what_was_right_and_how_sure_the_model_was(evaluation: tuple)
         shown = "✓ " if best[row] == y[row] else "✗ "
         assert f"{shown}{best[row]} {sure:.0%}" in text.replace(">99%", "100%")
         assert Path(paths[row]).name in text
+    fitted = "fitted to classes that were left out"
+    assert (fitted in text) == (model.confidence_ is not None)
     n_right = int((best == y).sum())
     assert f"All {len(y)} Right {n_right} Wrong {len(y) - n_right}" in text
     assert text.index("✗") < text.index("Every metric beside its controls") < text.index("Versions")
@@ -435,7 +447,11 @@ def test_a_model_without_probabilities_has_no_percentages(tmp_path: Path) -> Non
     options = {"images": images, "charts": False}
     folder = write_evaluation_report(result, tmp_path / "r", ranks, X[seen], y[seen], **options)
     page = Page(read(folder))
-    assert "This model has no probabilities" in page.text and len(page.cards) == seen.sum()
+    assert (
+        "Percentages" not in page.text
+        and "This model has no probabilities" in page.text
+        and len(page.cards) == seen.sum()
+    )
     assert not re.search(r'class="sure"[^<]*<i', read(folder).split('class="tiles"')[0])
     assert "All these classes were seen in training" in page.text
 

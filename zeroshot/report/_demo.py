@@ -222,9 +222,10 @@ def _photos(photos: Sequence[Mapping[str, Any]]) -> str:
     left_out = f", {len(shown)} of {len(photos)} photos" * (len(shown) < len(photos))
     intro = (
         f"Named from a list of about two hundred everyday words{left_out}, the surest first. "
-        "Nothing was trained for these words. Percentages are the model's probabilities, fitted on "
-        "other photos."
+        "Nothing was trained for these words."
     )
+    if all("probabilities" in photo for photo in shown):
+        intro += " Percentages are the model's probabilities, fitted on other photos."
     source = f" Photos: {'. '.join(credits)}." if credits else ""
     return named_photos(shown, intro + source)
 

@@ -151,7 +151,7 @@ def write_evaluation_report(
     final, labels, _ = top_labels(estimator, X, k, owner=OWNER)
     answers = Answers(y, labels, _images(X) if images is None else images)
     seen, seed = final.seen_classes_, random_state
-    sure = None
+    sure, calibrated = None, getattr(final, "confidence_", None) is not None
     if hasattr(final, "predict_proba"):
 
         def sure(rows: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ def write_evaluation_report(
     shown = page(
         "How well images are named",
         *_finding(result, n_trained_on),
-        gallery(answers, seen, sure, seed=seed),
+        gallery(answers, seen, sure, calibrated=calibrated, seed=seed),
         tiles(_figures_in_short(result)),
         mistakes(answers),
         worst_and_best(result.classes, answers, source=FIGURES),

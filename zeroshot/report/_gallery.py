@@ -20,6 +20,7 @@ def gallery(
     seen: Any,
     probabilities: Callable[[np.ndarray], np.ndarray] | None,
     *,
+    calibrated: bool,
     seed: int,
 ) -> str:
     """Return images drawn at random, as many of each class, or nothing without images.
@@ -33,6 +34,8 @@ def gallery(
     probabilities : callable or None
         Takes positions of samples, and returns the probability of each of their labels in
         `answers`, (n_rows, k). None if the model has none.
+    calibrated : bool
+        Whether the probabilities were fitted to classes that were left out.
     seed : int
         Seed of the choice.
     """
@@ -71,10 +74,14 @@ def gallery(
         f"there are: the first label is right for {numbers['right']} of them, and for {share:.0%} "
         "of all images. "
     )
-    how = "Percentages are the model's probabilities." if sure is not None else NO_PERCENTAGES
+    how = NO_PERCENTAGES
+    if sure is not None:
+        how = "Percentages are the model's probabilities, "
+        how += "fitted to classes that were left out." if calibrated else NOT_FITTED
     return PARTS.gallery(intro + how, cards, groups, numbers)
 
 
+NOT_FITTED = "which were not fitted to anything: the figures say whether they can be trusted."
 NO_PERCENTAGES = "This model has no probabilities, only an order of the labels, best first."
 
 
@@ -131,23 +138,24 @@ def named_photos(photos: Sequence[Mapping[str, Any]], intro: str) -> str:
     Parameters
     ----------
     photos : sequence of dict
-        ``path``, ``labels`` and ``probabilities``, best first.
+        ``path``, ``labels`` and perhaps ``probabilities``, best first.
     intro : str
         What they are.
     """
-    by_sureness = sorted(photos, key=lambda photo: -photo["probabilities"][0])
+    by_sureness = sorted(photos, key=lambda photo: -photo.get("probabilities", [0])[0])
     places, copies = _without_twins(range(len(photos)), [photo["path"] for photo in by_sureness])
     cards = []
     for place, copy in zip(places, copies, strict=True):
         photo = by_sureness[place]
-        percents = [percent(p) for p in photo["probabilities"]]
+        shares = photo.get("probabilities", [])
+        percents = [percent(p) for p in shares] or [None] * len(photo["labels"])
         file = os.path.basename(photo["path"])
         cards.append(
             PARTS.card(
                 copy,
                 f"Photo {file}, named {photo['labels'][0]}",
                 photo["labels"][0],
-                (percents[0], _width(photo["probabilities"][0])),
+                (percents[0], _width(shares[0])) if shares else None,
                 others=list(zip(photo["labels"], percents, strict=True))[1:3],
                 file=file,
             )
