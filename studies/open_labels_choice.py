@@ -1,6 +1,7 @@
 """The data on which the model of ``zeroshot predict`` was chosen, and what was chosen from.
 
     ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py
+    ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py --only weights
     ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py --preset tiny
 
 No photo and no label list here is reported elsewhere. Classes are taken out of the ImageNet head,
@@ -20,6 +21,7 @@ Each figure is the mean over the sets. Features of the two archives are computed
 from __future__ import annotations
 
 import argparse
+import copy
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,7 +150,9 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
     """Print the figures of every model on every kind of data, and return them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=list(PRESETS), default="full")
-    preset = parser.parse_args(argv).preset
+    parser.add_argument("--only", metavar="TEXT", default="", help="models with this in their name")
+    options = parser.parse_args(argv)
+    preset = options.preset
     backbone = TimmFeatures(precision="float32").fit()
     head = backbone.source_head_
     sets, _ = imagenet_tasks(head, backbone, PRESETS[preset])
@@ -160,6 +164,8 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
         np.concatenate([head.labels, *(task.candidates for part in sets.values() for task in part)])
     )
     for title, make in models(names).items():
+        if options.only not in title:
+            continue
         results[title] = {}
         for name, tasks in sets.items():
             with warnings.catch_warnings():
@@ -217,26 +223,38 @@ def models(names: np.ndarray) -> dict[str, Any]:
     for title, kernels, weights, alpha in (
         ("weights: path, glosses", [path, glosses], [1, 1], 0.1),
         ("weights: path, glosses, words", [path, glosses, vectors], [2, 2, 1], 0.1),
-        ("the same, penalty 0.03", [path, glosses, vectors], [2, 2, 1], 0.03),
-        ("the same, penalty 0.3", [path, glosses, vectors], [2, 2, 1], 0.3),
+        ("weights: the same, penalty 0.03", [path, glosses, vectors], [2, 2, 1], 0.03),
+        ("weights: the same, penalty 0.3", [path, glosses, vectors], [2, 2, 1], 0.3),
     ):
         made[title] = weights_model(kernels, weights, alpha)
     for scale in (1.0, 2.0, 4.0):
         made[f"weights + similarity / {scale:g}"] = predict_model(scale)
     if find_spec("sentence_transformers") is not None:
-        made["predict --sentences"] = predict_model(OpenLabelClassifier._similarity_scale, table)
+        made["weights + similarity / 2, sentences"] = predict_model(2.0, table)
     return made
 
 
 def predict_model(scale: float, label_embedding: Any = None) -> Any:
-    """Return the function for the model of ``zeroshot predict`` with another scale."""
+    """Return the function for the model of ``zeroshot predict`` with another scale.
 
-    class Scaled(OpenLabelClassifier):
-        _similarity_scale = scale
+    Models of different scales share what is fitted.
+    """
 
-    return lambda head, names: Scaled(
-        head, candidates=names, label_embedding=label_embedding, on_unknown="drop"
-    ).fit()
+    def make(head: SourceHead, names: np.ndarray) -> OpenLabelClassifier:
+        key = (id(head), names.tobytes(), id(label_embedding))
+        if key not in _FITTED:
+            model = OpenLabelClassifier(
+                head, candidates=names, label_embedding=label_embedding, on_unknown="drop"
+            )
+            _FITTED[key] = model.fit()
+        scaled = copy.copy(_FITTED[key])
+        scaled._similarity_scale = scale
+        return scaled
+
+    return make
+
+
+_FITTED: dict[Any, OpenLabelClassifier] = {}
 
 
 def weights_model(kernels: list[Any], weights: list[float], alpha: float) -> Any:

@@ -100,9 +100,11 @@ def simulate(n_images: int, size: int, cluster: Cluster, costs: Costs, seed: int
     """Return hours until the last partition is complete, and what was lost on the way."""
     rng = np.random.default_rng(seed)
     n_partitions = -(-n_images // size)
-    factor = np.where(rng.random(cluster.n_workers) < cluster.slow_share, cluster.slowness, 1.0)
-    death = rng.exponential(cluster.life_h * 3600, cluster.n_workers)
-    spread = np.array(costs.spread)
+    slow = rng.random(cluster.n_workers) < cluster.slow_share
+    factor = np.where(slow, cluster.slowness, 1.0).tolist()
+    death = rng.exponential(cluster.life_h * 3600, cluster.n_workers).tolist()
+    spread = rng.choice(np.array(costs.spread), n_partitions).tolist()
+    n_begun = 0
     free = [(costs.start_s * factor[worker], worker) for worker in range(cluster.n_workers)]
     heapq.heapify(free)
     waiting, caller_free, lost_s, n_deaths, end = n_partitions, 0.0, 0.0, 0, 0.0
@@ -115,7 +117,8 @@ def simulate(n_images: int, size: int, cluster: Cluster, costs: Costs, seed: int
         begin = max(now, caller_free)
         caller_free = begin + costs.caller_s
         n = size if n_images % size == 0 or waiting > 1 else n_images % size
-        work = n * costs.image_s * rng.choice(spread) + costs.partition_s
+        work = n * costs.image_s * spread[n_begun % n_partitions] + costs.partition_s
+        n_begun += 1
         done = caller_free + work * factor[worker]
         waiting -= 1
         if death[worker] < done:
@@ -129,7 +132,7 @@ def simulate(n_images: int, size: int, cluster: Cluster, costs: Costs, seed: int
             continue
         end = max(end, done)
         heapq.heappush(free, (done, worker))
-    ideal = n_images * costs.image_s / (1 / factor).sum()
+    ideal = n_images * costs.image_s / sum(1 / each for each in factor)
     return {
         "images": n_images, "size": size, "partitions": n_partitions, "hours": end / 3600,
         "overhead": end / ideal - 1, "deaths": n_deaths, "lost_worker_hours": lost_s / 3600,

@@ -49,6 +49,7 @@ from zeroshot import TimmFeatures
 from zeroshot.estimators import _transductive
 from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.exceptions import LabelWarning
+from zeroshot.label_embeddings._gloss import has_text_model
 from zeroshot.model_selection import ClassKFold
 from zeroshot.taxonomy import class_synsets
 
@@ -65,15 +66,16 @@ TITLES = {
 
 GRID: dict[str, tuple[float, ...]] = {
     "SHARE": (0.0, 0.5, 1.0, 2.0),
-    "WEIGHT": (0.2, 0.5, 1.0, 2.0),
-    "SHARPNESS": (30.0, 60.0, 100.0),
+    "FLOOR": (1.0, 3.0),
+    "WEIGHT": (0.2, 0.5, 1.0),
+    "SHARPNESS": (30.0, 60.0),
     "PULL": (2.0, 5.0),
     "TEMPERATURE": (0.35, 0.5),
     "SHRINKAGE": (0.85, 1.0),
 }
 """What ``--choose`` tries for each constant, the others as they are."""
 
-N_FOLDS, N_DRAWS, N_LEARNT = 4, 2, 40
+N_FOLDS, N_DRAWS, N_LEARNT = 2, 2, 40
 """Folds of ``--choose``, batches of each kind, and images of each class to learn from."""
 
 
@@ -112,10 +114,14 @@ def choose() -> dict[str, Any]:
         scores = parts.scores(X[learnt], y[learnt], np.unique(y[test]), X[test], _members())
         true = np.unique(y[test], return_inverse=True)[1]
         batches = {title: list(drawn_batches(y[test], title, number, N_DRAWS)) for title in TITLES}
+        spaces: dict[float, np.ndarray] = {}
         for name, values in GRID.items():
             for value in values:
                 with constant(name, value):
-                    rows = _white(X[learnt], y[learnt], X[test])
+                    if _transductive.SHRINKAGE not in spaces:
+                        white = _white(X[learnt], y[learnt], X[test])
+                        spaces[_transductive.SHRINKAGE] = white
+                    rows = spaces[_transductive.SHRINKAGE]
                     for model, members in MODELS.items():
                         found = gains.setdefault((model, f"{name.lower()} = {value:g}"), {})
                         for title, drawn in batches.items():
@@ -166,7 +172,7 @@ class constant:  # noqa: N801
 def cifar100() -> dict[str, Any]:
     """Return the figures of 20 unseen classes of CIFAR-100, by seeds, model and batch."""
     data = Cifar()
-    _, wanted = wanted_parts(data.parts)
+    _, wanted = wanted_parts(has_text_model())
     constants = {name.lower(): getattr(_transductive, name) for name in GRID}
     found: dict[str, list[Counts]] = {}
     for seed, number, seen, test in class_splits(data.y):

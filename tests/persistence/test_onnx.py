@@ -131,6 +131,7 @@ MODELS = {
     "head regression": HeadRegressionClassifier(HEAD, [WORDS], **ALL),
     "head regression, csls": HeadRegressionClassifier(HEAD, [WORDS], hubness="csls", **ALL),
     "prototypes": PrototypeRegressionClassifier([WORDS], **ALL),
+    "prototypes, whitened": PrototypeRegressionClassifier([WORDS], shrinkage=0.5, **ALL),
     "nearest label": NearestLabelClassifier(HashEmbedding(N_FEATURES), **ALL),
     "similarity": similarity(**ALL),
     "similarity, learnt": SimilarityClassifier(None, WordVectorSimilarity(WORDS), **ALL),

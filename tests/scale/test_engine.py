@@ -141,6 +141,17 @@ def test_workers_take_the_gpus_of_a_machine_in_turns(cluster, monkeypatch):
     assert _partition.own_device("auto") == "auto", "CUDA_VISIBLE_DEVICES shows one"
 
 
+def test_a_worker_that_dies_while_it_is_asked_is_passed_over():
+    class Client:
+        def wait_for_workers(self, *args, **kwargs):
+            pass
+
+        def run(self, *args, **kwargs):
+            return {"tcp://one": OSError("closed"), "tcp://two": _engine.__version__}
+
+    assert _engine._check_workers(Client(), "test") == 2
+
+
 def test_a_scheduler_that_vanishes(monkeypatch):
     class Cancelled:
         key, status = "one", "cancelled"

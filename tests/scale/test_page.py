@@ -17,8 +17,6 @@ COLUMNS = {
     "largest difference": ("difference", "{:.0e}"),
     "worker 1, MB": ("worker_0_MB", "{:,.0f}"),
     "worker 2, MB": ("worker_1_MB", "{:,.0f}"),
-    "equal outputs": ("equal_outputs", "{:.0f}"),
-    "most partitions computed again": ("most_partitions_computed_twice", "{:.0f}"),
 }
 
 
@@ -34,7 +32,7 @@ def tables():
 
 def test_measured_tables_are_those_of_the_files():
     found = {}
-    for name in ("embed", "fit", "predict", "memory", "kills"):
+    for name in ("embed", "fit", "predict", "memory"):
         record = json.loads((DOCS / f"results/scale_{name}.json").read_text())
         found |= record["found"]
         assert record["command"] in (DOCS / "scale.md").read_text()

@@ -10,7 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from zeroshot import SourceHead
+from zeroshot import ESZSLClassifier, PrototypeRegressionClassifier, SourceHead
+from zeroshot.datasets import load_cifar100_features
 from zeroshot.taxonomy import class_synsets
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -79,6 +80,36 @@ def test_the_recorded_figures_stand_on_the_page() -> None:
         value for value in values(recorded) if f"{value:.3f}" in part[: part.index("\n## ", 5)]
     ]
     assert len(found) >= 12
+
+
+def test_without_the_text_model_its_row_is_left_out(study: ModuleType) -> None:
+    compared, wanted = study.wanted_parts(False)
+    assert "no head" in compared and "no head, with text" not in compared
+    assert not [part for part in wanted if "text" in part] and "prototypes, whitened" in wanted
+    compared, wanted = study.wanted_parts(True)
+    assert "no head, with text" in compared and "prototypes, text" in wanted
+
+
+def test_parts_score_as_the_classifiers_do(study: ModuleType) -> None:
+    X, y = load_cifar100_features(subset="test", return_X_y=True)
+    names = np.unique(y)[:14]
+    rows, unseen = np.isin(y, names), names[:4]
+    X, y = X[rows], y[rows]
+    head = SourceHead(np.eye(2, X.shape[1]), np.zeros(2), ["tabby", "trout"])
+    parts = study.Parts("cifar100", names, head)
+    seen = ~np.isin(y, unseen)
+    wanted = ("ESZSL, kinds", "prototypes, whitened")
+    found = parts.scores(X[seen], y[seen], unseen, X[~seen], wanted)
+    assert set(found) == set(wanted)
+    unit, new = (part / np.linalg.norm(part, axis=1)[:, None] for part in (X[seen], X[~seen]))
+    eszsl = ESZSLClassifier(parts.kinds, gamma=2, candidates=unseen).fit(unit, y[seen])
+    np.testing.assert_allclose(found["ESZSL, kinds"], eszsl.decision_function(new), rtol=1e-4)
+    kernels = [parts.path, parts.gloss, parts.kinds, parts.words]
+    prototypes = PrototypeRegressionClassifier(
+        kernels, weights=[2, 1, 1, 1], alpha=0.1, shrinkage=study.SHRINKAGE, candidates=unseen
+    )
+    expected = prototypes.fit(unit, y[seen]).decision_function(new)
+    np.testing.assert_allclose(found["prototypes, whitened"], expected, atol=1e-5)
 
 
 def test_a_task_hides_classes_from_the_head(study: ModuleType) -> None:

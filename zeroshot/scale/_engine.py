@@ -158,6 +158,8 @@ def _check_workers(client: Any, owner: str) -> int:
     client.wait_for_workers(1, timeout=60)
     versions = client.run(_version, on_error="return")
     for worker, version in versions.items():
+        if isinstance(version, OSError):
+            continue  # it died while it was asked: another one will stand in for it
         if isinstance(version, Exception):
             raise RuntimeError(
                 f"{owner}: the worker {worker} cannot import this package ({version}). Install "
