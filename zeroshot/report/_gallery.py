@@ -148,7 +148,8 @@ def named_photos(photos: Sequence[Mapping[str, Any]], intro: str) -> str:
     for place, copy in zip(places, copies, strict=True):
         photo = by_sureness[place]
         shares = photo.get("probabilities", [])
-        percents = [percent(p) for p in shares] or [None] * len(photo["labels"])
+        percents: list[str | None] = [percent(p) for p in shares]
+        percents = percents or [None] * len(photo["labels"])
         file = os.path.basename(photo["path"])
         cards.append(
             PARTS.card(
