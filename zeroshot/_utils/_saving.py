@@ -86,10 +86,21 @@ class SavedEstimator(Saved):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Return the estimator that `to_config` described, without parameters of another run."""
-        return super().from_config(
-            Config(config.params | dict.fromkeys(cls._of_the_run), config.attributes)
-        )
+        """Return the estimator that `to_config` described.
+
+        Raises
+        ------
+        ModelFormatError
+            It has a parameter of a run, such as a folder to write to.
+        """
+        for name in cls._of_the_run:
+            if config.params.get(name) is not None:
+                raise ModelFormatError(
+                    f"A saved {cls.__name__} has {name!r}, which belongs to a run and is never "
+                    f"saved. {SOURCE}",
+                    f"{cls.__name__}.{name}",
+                )
+        return super().from_config(config)
 
 
 def parameter_names(cls: type) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,7 +59,7 @@ def _install(extra: str) -> str:
 def _packages() -> Iterator[Row]:
     """Yield the versions of Python and of all required and optional packages."""
     yield "package", "python", "ok", platform.python_version(), ""
-    yield "package", DISTRIBUTION, "ok", f"{zeroshot.__version__} in {zeroshot.__path__[0]}", ""
+    yield "package", DISTRIBUTION, "ok", f"{zeroshot.__version__} in {files('zeroshot')}", ""
     try:
         found = requires(DISTRIBUTION) or []
     except PackageNotFoundError:  # a checkout on the path

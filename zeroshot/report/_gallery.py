@@ -148,7 +148,7 @@ def named_photos(photos: Sequence[Mapping[str, Any]], intro: str) -> str:
     for place, copy in zip(places, copies, strict=True):
         photo = by_sureness[place]
         shares = photo.get("probabilities", [])
-        percents: list[str | None] = [percent(p) for p in shares]
+        percents: Sequence[str | None] = [percent(p) for p in shares]
         percents = percents or [None] * len(photo["labels"])
         file = os.path.basename(photo["path"])
         cards.append(
