@@ -34,15 +34,27 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several work
 _LONG = ("tests/studies", "tests/docs", "tests/test_end_to_end.py", "tests/networks", "tests/cli")
 
 
-# The code of pages, notebooks and studies: .ci/run runs it in a step of its own.
-_PAGES = ("tests/docs", "tests/studies")
+# Whole programs: code of pages, notebooks and studies, and tests that start processes, train
+# networks or run commands from images to report. They are a step of their own.
+_SYSTEM = (
+    "tests/docs",
+    "tests/studies",
+    "tests/test_demo.py",
+    "tests/test_end_to_end.py",
+    "tests/_utils/test_threads.py",
+    "tests/cli/test_cli_fit.py",
+    "tests/cli/test_cli_lists.py",
+    "tests/hostile/test_kills.py",
+    "tests/networks/test_image_training.py",
+    "tests/scale/test_engine.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.nodeid.startswith(_PAGES):
-            item.add_marker("page")
+        if item.nodeid.startswith(_SYSTEM):
+            item.add_marker("system")
 
     def place(item: pytest.Item) -> int:
         return next(

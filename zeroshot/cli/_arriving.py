@@ -14,18 +14,29 @@ from zeroshot.cli._terminal import UsageError
 
 MOST_AT_ONCE = 64
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_TO_END = 0.1  # within this time a closed or empty input has ended
+NO_LINE = "standard input names no image. Write one path a line."
 
 
 def lines_of_stdin() -> Iterator[list[str]]:
-    """Yield the lines of standard input as they come: all that are there, at most `MOST_AT_ONCE`.
+    """Return the lines of standard input as they come: all that are there, at most `MOST_AT_ONCE`.
 
     Raises
     ------
     UsageError
-        There is no line.
+        There is no line. An empty input that ends at once is refused before the first line is asked
+        for.
     """
     arrived: queue.Queue[str | Exception | None] = queue.Queue()
-    threading.Thread(target=_read_lines, args=(arrived,), daemon=True).start()
+    reader = threading.Thread(target=_read_lines, args=(arrived,), daemon=True)
+    reader.start()
+    reader.join(SECONDS_TO_END)
+    if not reader.is_alive() and arrived.queue[0] is None:
+        raise UsageError(NO_LINE)
+    return _lines_of(arrived)
+
+
+def _lines_of(arrived: queue.Queue[str | Exception | None]) -> Iterator[list[str]]:
     is_empty, is_over = True, False
     while not is_over:
         lines, is_over = _lines_there(arrived)
@@ -33,7 +44,7 @@ def lines_of_stdin() -> Iterator[list[str]]:
             yield lines
             is_empty = False
     if is_empty:
-        raise UsageError("standard input names no image. Write one path a line.")
+        raise UsageError(NO_LINE)
 
 
 def _read_lines(arrived: queue.Queue[str | Exception | None]) -> None:
