@@ -271,7 +271,7 @@ def everyday_labels() -> list[str]:
     --------
     >>> from zeroshot.demo import everyday_labels
     >>> everyday_labels()[:3]
-    ['airplane', 'apple', 'backpack']
+    ['airplane', 'apple', 'astronaut']
     """
     source = files("zeroshot.datasets").joinpath("data/everyday_labels.txt")
     return source.read_text("utf-8").split("\n")[:-1]

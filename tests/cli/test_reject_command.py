@@ -14,8 +14,8 @@ from PIL import Image
 from sklearn.frozen import FrozenEstimator
 
 from zeroshot import DeViSEClassifier, OpenLabelClassifier, RejectOption, SourceHead
+from zeroshot._photos import named
 from zeroshot.cli import main
-from zeroshot.demo import named
 from zeroshot.estimators._open_label_confidence import shipped_confidence
 
 TABLE, X, Y = samples(n_rows=40, noise=1.0)
@@ -42,11 +42,18 @@ def test_images_that_are_sure_enough_are_answered_and_the_others_are_for_review(
     assert (best == Y[~SEEN])[answered].mean() > (best == Y[~SEEN]).mean()
 
 
-def test_without_it_nothing_changes():
-    photos = named(["a.jpg"], model(), X[:1], 2, None)
-    labels, scores = model().predict_top_k(X[:1], 2)
+def test_without_it_there_are_scores_and_probabilities_and_no_status():
+    final = model()
+    photos = named(["a.jpg"], final, X[:1], 2, None)
+    labels, scores = final.predict_top_k(X[:1], 2)
+    shares = dict(zip(final.classes_, final.predict_proba(X[:1])[0].round(6), strict=True))
     assert photos == [
-        {"path": "a.jpg", "labels": labels[0].tolist(), "scores": scores[0].round(6).tolist()}
+        {
+            "path": "a.jpg",
+            "labels": labels[0].tolist(),
+            "scores": scores[0].round(6).tolist(),
+            "probabilities": [shares[label] for label in labels[0]],
+        }
     ]
 
 

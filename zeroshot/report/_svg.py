@@ -112,7 +112,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [-0.8, -0.6, -0.4, -0.2, 0.0, 0.2])
     """
     span = high - low
-    power = 10.0 ** np.floor(np.log10(span / most))
+    power = float(10.0 ** np.floor(np.log10(span / most)))
     step = next(power * each for each in (1, 2, 5, 10) if span / (power * each) <= most)
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
     return [round(place * step, 10) for place in range(first, last + 1)]
