@@ -121,18 +121,9 @@ def _keep(results: dict[str, Any], path: Path) -> None:
 def prototype_features(
     names: Sequence[str], source: str, folder: Path, n_jobs: int | None
 ) -> dict[str, Any]:
-    """Return the losses by class with prototypes of words added, kept as `frozen_features` does.
+    """Return the losses by class with prototypes of words added.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Classes, each excluded in turn.
-    source : str
-        `SHIPPED` or `ALL`.
-    folder : Path
-        Where results are kept.
-    n_jobs : int or None
-        Folds at a time.
+    Parameters and files are those of `frozen_features`.
     """
     path = _path("prototypes", [list(names), source, CONSTANTS], source, folder)
     if not path.is_file():
