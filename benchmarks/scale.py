@@ -132,7 +132,12 @@ def cluster(
         ) as running,
         distributed.Client(running) as client,
     ):  # fmt: skip
-        yield running.scheduler_address, lambda: list(client.run(os.getpid).values())
+
+        def pids() -> list[int]:
+            answers = client.run(os.getpid, on_error="return").values()
+            return [each for each in answers if isinstance(each, int)]  # one may die meanwhile
+
+        yield running.scheduler_address, pids
 
 
 def on_workers(work: Callable[[], Any], pids: list[int]) -> dict[str, float]:

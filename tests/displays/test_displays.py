@@ -156,39 +156,43 @@ def map_of(names, n=60):
     return EmbeddingMapDisplay(points, labels, label_points, names, **options)
 
 
-def with_names(names):
-    """Return every display with these names wherever a name may stand, not drawn yet."""
-    rng = np.random.default_rng(0)
-    return {
-        "confusion": confusion_of(names),
-        "map": map_of(names),
-        "few-shot": FewShotCurveDisplay(
-            {n: {0: 0.9 / (i + 1), 1: rng.random(3) / (i + 1)} for i, n in enumerate(names)}
-        ),
-        "loss": LossCurveDisplay({name: rng.random((3, 8)) for name in names}, quantity=names[0]),
-        "neighbor": NeighborCurveDisplay(
-            [1, 10, 100], {n: {m: rng.random(3) for m in names[:3]} for n in names}
-        ),
-        "grid": grid_of(names),
-        "relative": RelativeLossDisplay(
-            rng.random(50) - 0.7, rng.random(50) - 0.6, name=names[0], control_name=names[1]
-        ),
-        "curve": SeenUnseenCurveDisplay(*curve(), name=names[0], chance=(0.1, 0.1)),
-        "reliability": ReliabilityDisplay([0.1, 0.5], [0.2, 0.4], [0.5, 0.5], name=names[0]),
-        "risk": RiskCoverageDisplay([0.5, 1.0], [0.1, 0.4], name=names[0]),
-        "bar": SimilarityBarDisplay(
-            {name: rng.random() for name in names}, {"constant": 0.3}, metric=names[0]
-        ),
-    }
+def random(*shape):
+    return np.random.default_rng(0).random(shape)
 
 
-KINDS = list(with_names(["a", "b"]))
+# Every display with these names wherever a name may stand, not drawn yet.
+WITH_NAMES = {
+    "confusion": confusion_of,
+    "map": map_of,
+    "few-shot": lambda names: FewShotCurveDisplay(
+        {n: {0: 0.9 / (i + 1), 1: random(3) / (i + 1)} for i, n in enumerate(names)}
+    ),
+    "loss": lambda names: LossCurveDisplay({n: random(3, 8) for n in names}, quantity=names[0]),
+    "neighbor": lambda names: NeighborCurveDisplay(
+        [1, 10, 100], {n: {m: random(3) for m in names[:3]} for n in names}
+    ),
+    "grid": grid_of,
+    "relative": lambda names: RelativeLossDisplay(
+        random(50) - 0.7, random(50) - 0.6, name=names[0], control_name=names[1]
+    ),
+    "curve": lambda names: SeenUnseenCurveDisplay(*curve(), name=names[0], chance=(0.1, 0.1)),
+    "reliability": lambda names: ReliabilityDisplay(
+        [0.1, 0.5], [0.2, 0.4], [0.5, 0.5], name=names[0]
+    ),
+    "risk": lambda names: RiskCoverageDisplay([0.5, 1.0], [0.1, 0.4], name=names[0]),
+    "bar": lambda names: SimilarityBarDisplay(
+        dict(zip(names, random(len(names)), strict=True)), {"constant": 0.3}, metric=names[0]
+    ),
+}
+
+
+KINDS = list(WITH_NAMES)
 ONE_NAME = ("curve", "relative", "reliability", "risk")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_display_draws_any_text_as_it_stands(kind):
-    display = with_names(ODD)[kind]
+    display = WITH_NAMES[kind](ODD)
     assert display.plot() is display
     shown = "\n".join(assert_readable(display.figure_))
     assert display.ax_.figure is display.figure_
@@ -201,7 +205,7 @@ def test_every_display_draws_any_text_as_it_stands(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_display_draws_on_given_axes_and_leaves_the_others_alone(kind):
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
-    display = with_names(["first", "second", "third"])[kind]
+    display = WITH_NAMES[kind](["first", "second", "third"])
     display.plot(right)
     assert display.figure_ is figure and len(plt.get_fignums()) == 1
     assert not left.has_data() and left.axison
@@ -272,7 +276,7 @@ def test_thousands_of_names_are_thinned_out_and_the_figure_says_so(kind):
         assert display.confusion.shape == (200, 200)
         said = "200 rows of up to 15 neighbours each"
     else:
-        display = with_names(THOUSANDS)[kind].plot()
+        display = WITH_NAMES[kind](THOUSANDS).plot()
         said = {
             "map": "of 3,000 names fit",
             "few-shot": "the 7 best of 3,000 methods",
@@ -295,7 +299,7 @@ def test_a_histogram_and_a_curve_of_thousands_of_classes():
 @pytest.mark.parametrize("kind", KINDS)
 def test_small_figures_stay_readable(kind):
     figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    display = with_names([f"name {i}" for i in range(6)])[kind].plot(ax)
+    display = WITH_NAMES[kind]([f"name {i}" for i in range(6)]).plot(ax)
     if kind in ("loss", "few-shot", "curve", "relative", "neighbor"):
         last = display.axes_[-1] if kind == "neighbor" else ax
         last.get_legend().remove()  # may cover lines, as legends within axes do
@@ -304,7 +308,7 @@ def test_small_figures_stay_readable(kind):
 
 @pytest.mark.parametrize("kind", ["confusion", "bar"])
 def test_ticks_are_thinned_out_anew_when_a_figure_is_resized(kind):
-    display = with_names([f"name {i}" for i in range(15)])[kind].plot()
+    display = WITH_NAMES[kind]([f"name {i}" for i in range(15)]).plot()
     before = assert_readable(display.figure_)
     display.figure_.set_size_inches(5, 2.2)
     display.figure_.canvas.draw()
@@ -774,7 +778,7 @@ def test_displays_draw_in_a_part_of_a_figure(kind):
     figure = plt.figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subfigures(1, 2)
     left.suptitle("left")
-    display = with_names(["first", "second", "third"])[kind].plot(right.subplots())
+    display = WITH_NAMES[kind](["first", "second", "third"]).plot(right.subplots())
     assert display.figure_ is right
     figure.canvas.draw()
     (box,) = (ax.get_window_extent() for ax in [display.ax_])
@@ -921,7 +925,7 @@ def test_bad_input_is_named_with_its_owner_and_a_remedy(case):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_matplotlib_the_extra_is_named(kind, monkeypatch):
-    display = with_names(["a", "b", "c"])[kind]
+    display = WITH_NAMES[kind](["a", "b", "c"])
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'scikit-zeroshot\[plots\]'"):
         display.plot()

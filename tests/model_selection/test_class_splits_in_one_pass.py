@@ -112,8 +112,9 @@ def assert_equal_results(model, X=X, y=Y, cv=None, scoring=None, *, atol=1e-9, *
     assert got.keys() == expected.keys()
     for name in expected.keys() - {"fit_time", "score_time", "estimator", "indices"}:
         np.testing.assert_allclose(got[name], expected[name], atol=atol)
+    assert repr(got["estimator"][0]) == repr(expected["estimator"][0])
     for one, other in zip(got["estimator"], expected["estimator"], strict=True):
-        assert type(one) is type(other) and repr(one) == repr(other)
+        assert type(one) is type(other)
         for mine, theirs in zip(map_of(one), map_of(other), strict=True):
             assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
             scale = max(1e-6, np.abs(theirs).max())  # some intercepts are zero but for rounding
@@ -138,7 +139,7 @@ def test_more_features_than_rows(name, cv):
 
 @pytest.mark.parametrize("name", ["regressor", "devise", "eszsl", "eszsl, as published", "sae"])
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
-@pytest.mark.parametrize("cv", [LeaveOneClassOut(), GeneralizedClassKFold(3)], ids=["pure", "rows"])
+@pytest.mark.parametrize("cv", [ClassKFold(3), GeneralizedClassKFold(3)], ids=["pure", "rows"])
 def test_every_pipeline(name, before, cv):
     assert_equal_results(make_pipeline(*before, MODELS[name]), cv=cv)
 

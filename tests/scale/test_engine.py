@@ -86,6 +86,15 @@ def die(result):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def leave(result):
+    """Close this worker, and wait until it is closed."""
+    import distributed
+
+    worker = distributed.get_worker()
+    worker.loop.add_callback(worker.close)
+    time.sleep(1)
+
+
 def answer(result):
     return result
 
@@ -165,6 +174,21 @@ def test_a_scheduler_that_vanishes(monkeypatch):
     monkeypatch.setattr(distributed, "as_completed", list)
     with pytest.raises(ConnectionError, match="the scheduler vanished. The same call resumes"):
         list(_engine._futures(Client(), answer, {0: (0,)}, None, "test", 5))
+
+
+def test_workers_that_vanish_for_good():
+    import dask
+    import distributed
+
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "0.3s"}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://",
+            host="127.0.0.1", dashboard_address=":0", silence_logs="CRITICAL",
+        ) as running,
+        pytest.raises(ConnectionError, match="test: all workers vanished, .* call resumes"),
+    ):  # fmt: skip
+        call(leave, {0: (0,), 1: (1,)}, running)
 
 
 def test_few_futures_are_known_at_a_time(cluster, monkeypatch):

@@ -69,10 +69,7 @@ class LossCurveDisplay:
     def __init__(self, losses: Mapping[str, Any], *, quantity: str = "loss") -> None:
         losses = check_mapping(losses, owner=OWNER, name="losses", holds="(n_folds, n_epochs)")
         self.losses = {name: _checked(values, name) for name, values in losses.items()}
-        self.quartiles = {
-            name: np.nanpercentile(values, [25, 50, 75], axis=0)
-            for name, values in self.losses.items()
-        }
+        self.quartiles = {name: _quartiles(values) for name, values in self.losses.items()}
         self.quantity = quantity
 
     @classmethod
@@ -182,6 +179,12 @@ class LossCurveDisplay:
         add_note(self.ax_, f"Median and quartiles over the folds{more}")
         bare(self.ax_)
         return self
+
+
+def _quartiles(values: np.ndarray) -> np.ndarray:
+    # nanpercentile takes column by column, which is several times slower.
+    percentile = np.nanpercentile if np.isnan(values).any() else np.percentile
+    return percentile(values, [25, 50, 75], axis=0)
 
 
 def _is_list(value: Any) -> bool:

@@ -28,6 +28,9 @@ _CONFIG = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": RETRIES,
+    # A nanny whose worker is killed while it starts gives up. Without any worker, tasks wait for
+    # ever by default.
+    "distributed.scheduler.no-workers-timeout": "120s",
 }
 
 Answer = tuple[int, Any, Exception | None]
@@ -62,7 +65,7 @@ def run(
     Raises
     ------
     ConnectionError
-        The scheduler cannot be reached, or vanished.
+        The scheduler cannot be reached, or vanished, or all workers did.
     RuntimeError
         A worker lacks this package, or has another version of it.
     MissingDependencyError
@@ -203,6 +206,11 @@ def _futures(
                 f"{owner}: the scheduler vanished. The same call resumes with what is missing."
             )
         error = future.exception()
+        if isinstance(error, distributed.scheduler.NoWorkerError):
+            raise ConnectionError(
+                f"{owner}: all workers vanished, and none came back. The same call resumes with "
+                "what is missing."
+            ) from error
         if len(numbers) < len(arguments) and (more := next(_one(submit), None)) is not None:
             ended.add(more)
         yield number, None if error else future.result(), error
