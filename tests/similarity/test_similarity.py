@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nltk_wordnet import open_nltk_wordnet
 from sklearn.base import clone
 
 from zeroshot import SimilarityInitializer, TimmFeatures
@@ -32,30 +32,16 @@ from zeroshot.taxonomy import Synset, class_synsets, synset, synsets
 from zeroshot.taxonomy._distances import ancestor_pairs
 from zeroshot.taxonomy._graph import noun_graph
 
-ROOT = Path(__file__).parents[2]
-WORDNET = Path("/usr/share/wordnet")
 MEASURES = ("wup_nltk", "path", "lch", "res", "jcn", "lin")
-
-
-@cache
-def open_oracle() -> Any:
-    spec = importlib.util.spec_from_file_location("wordnet", ROOT / "benchmarks" / "wordnet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    wordnet = module.open_nltk(WORDNET)
-    # What nltk would find by reading all nouns, for half a minute: the slow test lets it.
-    wordnet._max_depth["n", False] = int(noun_graph().max_depths.max())
-    return wordnet
 
 
 @pytest.fixture
 def oracle() -> Any:
     """Return nltk's reader on Debian's files."""
-    if not (WORDNET / "data.noun").is_file():
-        pytest.skip(f"{WORDNET} holds no WordNet: apt-get install wordnet-base")
-    return open_oracle()
+    wordnet = open_nltk_wordnet()
+    # What nltk would find by reading all nouns, for half a minute: the slow test lets it.
+    wordnet._max_depth["n", False] = int(noun_graph().max_depths.max())
+    return wordnet
 
 
 def nltk_synset(oracle: Any, wnid: str) -> Any:

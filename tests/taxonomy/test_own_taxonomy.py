@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nltk_wordnet import open_nltk_wordnet
 from sklearn.base import clone
 
 import zeroshot
@@ -19,7 +19,6 @@ from zeroshot.exceptions import IntegrityError, UnknownLabelError
 from zeroshot.taxonomy import Taxonomy, relation, synset
 from zeroshot.taxonomy._graph import wordnet_graph
 
-WORDNET = Path("/usr/share/wordnet")
 HYPERNYMS = {
     "okapi": "mammal",
     "bear": ["mammal", "predator"],
@@ -32,13 +31,7 @@ ANIMALS = Taxonomy.from_hypernyms(HYPERNYMS, lemmas={"okapi": ["forest giraffe"]
 
 @pytest.fixture(scope="module")
 def oracle() -> Any:
-    if not (WORDNET / "data.noun").exists():
-        pytest.skip("no WordNet files: apt-get install wordnet-base")
-    path = Path(__file__).parents[2] / "benchmarks" / "wordnet.py"
-    spec = importlib.util.spec_from_file_location("wordnet_benchmark", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.open_nltk(WORDNET)
+    return open_nltk_wordnet()
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import pickle
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from nltk_wordnet import WORDNET, open_nltk_wordnet
 
 from zeroshot.datasets import class_names
 from zeroshot.datasets._class_names import _table
@@ -32,7 +32,6 @@ from zeroshot.taxonomy._distances import ancestor_pairs, information_gains, intr
 from zeroshot.taxonomy._graph import noun_graph
 
 ROOT = Path(__file__).parents[2]
-WORDNET = Path("/usr/share/wordnet")
 
 
 def load_script(path: str) -> ModuleType:
@@ -44,17 +43,10 @@ def load_script(path: str) -> ModuleType:
     return module
 
 
-@cache
-def open_oracle() -> Any:
-    return load_script("benchmarks/wordnet.py").open_nltk(WORDNET)
-
-
 @pytest.fixture
 def oracle() -> Any:
     """Return nltk's reader on Debian's files."""
-    if not (WORDNET / "data.noun").is_file():
-        pytest.skip(f"{WORDNET} holds no WordNet: apt-get install wordnet-base")
-    return open_oracle()
+    return open_nltk_wordnet()
 
 
 def as_oracle(oracle: Any, item: Synset) -> Any:
