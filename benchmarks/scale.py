@@ -130,12 +130,12 @@ def cluster(
             n_workers=n_workers, threads_per_worker=1, dashboard_address=":0",
             silence_logs="CRITICAL", memory_limit=0,
         ) as running,
-        distributed.Client(running) as client,
     ):  # fmt: skip
 
         def pids() -> list[int]:
-            answers = client.run(os.getpid, on_error="return").values()
-            return [each for each in answers if isinstance(each, int)]  # one may die meanwhile
+            processes = [nanny.process for nanny in running.workers.values()]
+            started = distributed.core.Status.running  # before that, nobody replaces a killed one
+            return [each.pid for each in processes if each.status == started]
 
         yield running.scheduler_address, pids
 

@@ -28,9 +28,10 @@ _CONFIG = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": RETRIES,
-    # A nanny whose worker is killed while it starts gives up. Without any worker, tasks wait for
-    # ever by default.
-    "distributed.scheduler.no-workers-timeout": "120s",
+    # A killed worker starts again, which takes longer than Dask's 15 seconds where the machine is
+    # busy: it would be given up. Without any worker, tasks would wait for ever.
+    "distributed.deploy.lost-worker-timeout": "600s",
+    "distributed.scheduler.no-workers-timeout": "600s",
 }
 
 Answer = tuple[int, Any, Exception | None]
