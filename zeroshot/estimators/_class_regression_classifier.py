@@ -130,11 +130,13 @@ class ClassRegressionClassifier(CandidateClassifier):
             "list of candidates."
         )
 
-    def _fit_hubness(self, X: np.ndarray, y: np.ndarray | None) -> None:
+    def _fit_hubness(
+        self, X: np.ndarray, y: np.ndarray | None, weights: np.ndarray | None = None
+    ) -> None:
         """Learn the correction against hubs, if there is one, from rows."""
         self.hub_correction_ = self.hub_terms_ = None
         if self.hubness is not None:
-            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project)
+            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project, weights)
 
     def _prepare_candidates(self) -> None:
         self.class_vectors_, self.intercept_ = self._vectors(self.classes_)
