@@ -322,3 +322,32 @@ def test_losses_are_scalars_and_take_a_zero_prediction(make):
     loss = make()(predicted, targets, vectors)
     loss.backward()
     assert loss.shape == () and loss.isfinite() and predicted.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        MSELoss(),
+        CosineLoss(),
+        HingeRankLoss(),
+        HingeRankLoss(n_negatives=2, generator=torch.Generator()),
+        CosineMarginLoss(generator=torch.Generator()),
+        WeightedRankLoss(),
+        StructuredHingeLoss(),
+    ],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_weights_multiply_the_loss_of_each_sample(loss):
+    predicted = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    vectors = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    targets, weights = torch.tensor([0, 1, 2, 3, 0]), torch.tensor([2.0, 0.0, 1.0, 0.5, 1.5])
+
+    def value(rows=slice(None), **given):
+        if getattr(loss, "generator", None) is not None:
+            loss.generator.manual_seed(5)
+        return loss(predicted[rows], targets[rows], vectors, **given)
+
+    # One row's own loss: with the weight 5 for it, and none for the others.
+    each = torch.stack([value(weights=5 * torch.eye(5)[row]) for row in range(5)])
+    torch.testing.assert_close(value(), each.mean())
+    torch.testing.assert_close(value(weights=weights), (weights * each).mean())

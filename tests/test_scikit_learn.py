@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.model_selection import (
     GridSearchCV,
@@ -327,3 +328,84 @@ def test_one_hot_embeddings_are_an_ordinary_classifier():
     model = DeViSEClassifier(OneHotEmbedding(NAMES), loss="mse")
     assert cross_val_score(model, X, Y, cv=3, error_score="raise").mean() > 0.6
     assert isinstance(make_pipeline(model), Pipeline)
+
+
+# Weights of samples ----------------------------------------------------------------------------
+
+WEIGHTS = np.random.default_rng(4).integers(0, 3, size=len(X))
+REPEATED = np.repeat(np.arange(len(X)), WEIGHTS)
+
+
+def generalized():
+    return devise(scenario="generalized", temperature=0.1)
+
+
+def test_weights_go_through_a_pipeline_by_name():
+    """The way without routing, and a step's own parameter."""
+    model = make_pipeline(Normalizer(), generalized())
+    model.fit(X, Y, deviseclassifier__sample_weight=WEIGHTS)
+    expected = make_pipeline(Normalizer(), generalized()).fit(X[REPEATED], Y[REPEATED])
+    np.testing.assert_allclose(model.decision_function(X), expected.decision_function(X), atol=1e-9)
+    with pytest.raises(ValueError, match="Pipeline.fit does not accept the sample_weight"):
+        model.fit(X, Y, sample_weight=WEIGHTS)
+
+
+def test_weights_are_routed_to_the_steps_that_ask_for_them():
+    with config_context(enable_metadata_routing=True):
+        final = generalized().set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        model = make_pipeline(scaler, final).fit(X, Y, sample_weight=WEIGHTS)
+        expected = make_pipeline(StandardScaler(), generalized()).fit(X[REPEATED], Y[REPEATED])
+        np.testing.assert_allclose(
+            model.decision_function(X), expected.decision_function(X), atol=1e-9
+        )
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            make_pipeline(Normalizer(), generalized()).fit(X, Y, sample_weight=WEIGHTS)
+        unasked = generalized().set_fit_request(sample_weight=False)
+        plain = make_pipeline(scaler, unasked).fit(X, Y, sample_weight=WEIGHTS)
+        assert not np.allclose(plain.decision_function(X), expected.decision_function(X))
+
+
+@pytest.mark.parametrize("cv", [ClassKFold(5), GeneralizedClassKFold(3)])
+def test_weights_reach_each_fold_of_cross_validate(cv):
+    scenario = "unseen" if isinstance(cv, ClassKFold) else "generalized"
+    folds = list(cv.split(X, Y))
+    with config_context(enable_metadata_routing=True):
+        model = devise(scenario=scenario, temperature=0.1).set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        results = cross_validate(
+            model,
+            X,
+            Y,
+            cv=folds,
+            params={"sample_weight": WEIGHTS},
+            return_estimator=True,
+            error_score="raise",
+        )
+    for fold, (train, test) in enumerate(folds):
+        rows = np.repeat(train, WEIGHTS[train])
+        expected = devise(scenario=scenario, temperature=0.1).fit(X[rows], Y[rows])
+        np.testing.assert_allclose(
+            results["estimator"][fold].decision_function(X),
+            expected.decision_function(X),
+            atol=1e-9,
+        )
+        assert results["test_score"][fold] == pytest.approx(
+            expected.score(X[test], Y[test], sample_weight=WEIGHTS[test])
+        )
+
+
+def test_weights_reach_a_grid_search():
+    with config_context(enable_metadata_routing=True):
+        model = devise(temperature=0.1).set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"alpha": [0.1, 10.0]}, cv=ClassKFold(5), error_score="raise")
+        search.fit(X, Y, sample_weight=WEIGHTS)
+    by_hand = GridSearchCV(
+        devise(temperature=0.1), {"alpha": [0.1, 10.0]}, cv=ClassKFold(5), error_score="raise"
+    ).fit(X[REPEATED], Y[REPEATED])
+    for name in ("mean_test_score", "split0_test_score"):
+        np.testing.assert_allclose(search.cv_results_[name], by_hand.cv_results_[name])
+    np.testing.assert_allclose(
+        search.best_estimator_.coefs_[0], by_hand.best_estimator_.coefs_[0], atol=1e-9
+    )

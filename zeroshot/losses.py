@@ -33,9 +33,17 @@ class MSELoss(nn.Module):
     0.5
     """
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
-        return F.mse_loss(predicted, class_vectors[targets])
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
+        if weights is None:
+            return F.mse_loss(predicted, class_vectors[targets])
+        return _mean((predicted - class_vectors[targets]).square().mean(dim=1), weights)
 
 
 class CosineLoss(nn.Module):
@@ -49,9 +57,15 @@ class CosineLoss(nn.Module):
     0.0
     """
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
-        return (1 - F.cosine_similarity(predicted, class_vectors[targets])).mean()
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
+        return _mean(1 - F.cosine_similarity(predicted, class_vectors[targets]), weights)
 
 
 class CosineMarginLoss(nn.Module):
@@ -93,13 +107,20 @@ class CosineMarginLoss(nn.Module):
         self.margin = margin
         self.generator = generator
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
         attract = 1 - F.cosine_similarity(predicted, class_vectors[targets])
         if len(class_vectors) == 1:
-            return attract.mean()
+            return _mean(attract, weights)
         wrong = class_vectors[_draw_wrong(targets, len(class_vectors), 1, self.generator)[:, 0]]
-        return (attract + F.relu(F.cosine_similarity(predicted, wrong) - self.margin)).mean()
+        repel = F.relu(F.cosine_similarity(predicted, wrong) - self.margin)
+        return _mean(attract + repel, weights)
 
 
 class HingeRankLoss(nn.Module):
@@ -157,8 +178,14 @@ class HingeRankLoss(nn.Module):
         self.n_negatives = n_negatives
         self.generator = generator
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
         n_wrong = len(class_vectors) - 1
         if self.n_negatives is not None and self.n_negatives < n_wrong:
             drawn = _draw_wrong(targets, n_wrong + 1, self.n_negatives, self.generator)
@@ -167,12 +194,12 @@ class HingeRankLoss(nn.Module):
             true = (predicted * class_vectors[targets]).sum(dim=1, keepdim=True)
             scores = torch.einsum("nd,nkd->nk", predicted, class_vectors[drawn])
             violation = F.relu(self.margin - true + scores)
-            return violation.mean(dim=1).mean() * n_wrong
+            return _mean(violation.mean(dim=1), weights) * n_wrong
         scores = predicted @ class_vectors.T
         true = scores.gather(1, targets[:, None])
         violation = F.relu(self.margin - true + scores)
         # The true class violates its own margin by exactly `margin`: subtract this constant.
-        return violation.sum(dim=1).mean() - self.margin
+        return _mean(violation.sum(dim=1) - self.margin, weights)
 
 
 class WeightedRankLoss(nn.Module):
@@ -215,13 +242,19 @@ class WeightedRankLoss(nn.Module):
         check_number(margin, owner="WeightedRankLoss", name="margin")
         self.margin = margin
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
         violation = _violations(predicted, targets, class_vectors, self.margin)
         rank = (violation > 0).sum(dim=1)
         steps = 1 / torch.arange(1, len(class_vectors) + 1).to(violation)
         beta = F.pad(steps.cumsum(0), (1, 0))
-        return (beta[rank] / rank.clamp(min=1) * violation.sum(dim=1)).mean()
+        return _mean(beta[rank] / rank.clamp(min=1) * violation.sum(dim=1), weights)
 
 
 class StructuredHingeLoss(nn.Module):
@@ -259,9 +292,20 @@ class StructuredHingeLoss(nn.Module):
         check_number(margin, owner="StructuredHingeLoss", name="margin")
         self.margin = margin
 
-    def forward(self, predicted: Tensor, targets: Tensor, class_vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
-        return _violations(predicted, targets, class_vectors, self.margin).amax(dim=1).mean()
+    def forward(
+        self,
+        predicted: Tensor,
+        targets: Tensor,
+        class_vectors: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss, a scalar: the mean over samples, each times its weight."""
+        violation = _violations(predicted, targets, class_vectors, self.margin)
+        return _mean(violation.amax(dim=1), weights)
+
+
+def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    return (losses if weights is None else losses * weights).mean()
 
 
 def _violations(predicted: Tensor, targets: Tensor, class_vectors: Tensor, margin: float) -> Tensor:

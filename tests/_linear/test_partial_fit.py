@@ -108,6 +108,45 @@ def test_parts_in_any_cut_are_the_whole(model, y, cuts):
 
 
 @every_case
+def test_weights_add_up_in_parts_and_in_merges(model, y):
+    weights = np.random.default_rng(3).integers(0, 4, size=len(X))
+    rows = np.repeat(np.arange(len(X)), weights)
+    expected = clone(model).fit(X[rows], y[rows])
+    first, rest = np.arange(20), np.arange(20, len(X))
+    parts = clone(model).partial_fit(X[first], y[first], sample_weight=weights[first])
+    assert_same_model(parts.partial_fit(X[rest], y[rest], None, weights[rest]), expected)
+    one, two = (
+        clone(model).partial_fit(X[part], y[part], sample_weight=weights[part])
+        for part in (first, rest)
+    )
+    assert_same_model(one.merge(two), expected)
+    plain = clone(model).partial_fit(X[rest], y[rest])  # rows without weights have weight 1
+    both = np.append(np.repeat(first, weights[first]), rest)
+    mixed = clone(model).partial_fit(X[first], y[first], sample_weight=weights[first]).merge(plain)
+    assert_same_model(mixed, clone(model).fit(X[both], y[both]))
+
+
+def test_weights_that_are_no_whole_numbers_scale_the_penalty():
+    half = ESZSLClassifier(TABLE, alpha_features=5).partial_fit(
+        X, Y, sample_weight=np.full(48, 0.5)
+    )
+    whole = ESZSLClassifier(TABLE, alpha_features=10).fit(X, Y)
+    assert_same_model(half, whole)
+
+
+def test_sums_of_folds_with_weights_leave_no_rounding_error_for_a_class():
+    weights = np.random.default_rng(4).random(len(X)) + 0.1
+    sums = RowSums.of(X, CODES, classes=np.arange(6), weights=weights)
+    for held_out in range(6):
+        train = np.flatnonzero(CODES != held_out)
+        rest = sums.training(X, CODES, train, weights)
+        direct = RowSums.of(X, CODES, classes=np.arange(6), rows=train, weights=weights)
+        assert rest.target_total[held_out] == 0 and not rest.cross[held_out].any()
+        assert_allclose(rest.target_total, direct.target_total, atol=1e-12)
+        assert SystemOfSums(rest).classes.tolist() == np.delete(np.arange(6), held_out).tolist()
+
+
+@every_case
 def test_one_class_after_the_other(model, y):
     order = np.argsort(CODES, kind="stable")
     cuts = np.cumsum(np.bincount(CODES))[:-1]

@@ -101,7 +101,7 @@ def test_the_tutorial_prints_what_it_says(photo_folder):
 def test_the_recipes_print_what_they_say(photo_folder):
     page = (ROOT / "docs/recipes.md").read_text()
     _, pairs = run_page(page, "recipes.md")
-    assert len(pairs) == 11
+    assert len(pairs) == 13
     for printed, expected in pairs:
         assert_same(printed, expected)
 

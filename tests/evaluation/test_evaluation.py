@@ -86,13 +86,15 @@ def evaluate(model=MODEL, x=TEST_X, y=TEST_Y, **changes):
 @pytest.mark.parametrize("average", ["macro", "micro"])
 def test_every_figure_is_the_metrics(average):
     result = evaluate(average=average, hierarchical_precision_at=(2, 5), synsets=SYNSETS)
+    by_context = evaluate(average=average, hierarchical_precision_at=(2, 5))
     known = {"labels": NAMES, "average": average}
     for k in (1, 2, 5, 10):
         expected = hit_at_k_score(TEST_Y, SCORES, k=k, **known)
         assert result[f"hit_at_{k}"].value == pytest.approx(expected)
     for k in (2, 5):
-        expected = hierarchical_precision_score(TEST_Y, SCORES, k=k, **known)
-        assert result[f"hierarchical_precision_at_{k}"].value == pytest.approx(expected)
+        for given, synsets in ((result, SYNSETS), (by_context, None)):
+            expected = hierarchical_precision_score(TEST_Y, SCORES, k=k, synsets=synsets, **known)
+            assert given[f"hierarchical_precision_at_{k}"].value == pytest.approx(expected)
     area = ausuc_score(TEST_Y, SCORES, seen_classes=SEEN, **known)
     assert result["ausuc"].value == pytest.approx(area)
     for got, expected in zip(

@@ -17,6 +17,7 @@ import pytest
 from gensim.models import FastText, KeyedVectors
 from gensim.models.fasttext import save_facebook_model
 
+from zeroshot import DeViSEClassifier
 from zeroshot.exceptions import (
     IntegrityError,
     LabelWarning,
@@ -834,6 +835,50 @@ def test_pickles_hold_the_place_not_the_vectors(glove):
     assert len(data) < 2000
     other = pickle.loads(data)
     np.testing.assert_array_equal(other.embed(["okapi"]), glove.embed(["okapi"]))
+
+
+def test_the_state_is_json_and_names_a_folder_and_its_checksum(glove):
+    """skops writes what ``__getstate__`` returns, and calls ``__setstate__`` with it."""
+    vectors = WordVectors(glove.reference()["source"], overrides={"okapi": "dog", 3: "cat"})
+    state = vectors.__getstate__()
+    assert len(json.dumps(state)) < 2000 and len(state["identity"]) == 64
+    other = WordVectors.__new__(WordVectors)
+    other.__setstate__(json.loads(json.dumps(state)))
+    for label, word in (("okapi", "dog"), (3, "cat")):
+        np.testing.assert_array_equal(other.embed([label]), vectors.embed([word]))
+    assert other.fingerprint() == vectors.fingerprint() and other.overrides == vectors.overrides
+    with pytest.raises(IntegrityError, match="have changed since this object was pickled"):
+        other.__setstate__({**state, "identity": "0" * 64})
+
+
+def test_vectors_in_memory_travel_with_the_object():
+    vectors = WordVectors(keyed_vectors(), multiword="last")
+    other = pickle.loads(pickle.dumps(vectors))
+    assert other.fingerprint() == vectors.fingerprint() and list(other.vocabulary) == list(WORDS)
+    np.testing.assert_array_equal(other.embed(["lawn_mower"]), vectors.embed(["lawn_mower"]))
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_model_in_skops_and_in_a_pickle_holds_no_matrix_that_lies_on_disk(tmp_path, in_memory):
+    skops = pytest.importorskip("skops.io")
+    words = [f"word{number}" for number in range(3000)]
+    keyed = keyed_vectors(words, np.random.default_rng(0).normal(size=(3000, 40)))
+    path = tmp_path / "vectors.bin"
+    keyed.save_word2vec_format(str(path), binary=True)
+    vectors = WordVectors(keyed if in_memory else path)
+    X = np.random.default_rng(1).normal(size=(12, 3))
+    model = DeViSEClassifier(vectors, loss="mse").fit(X, np.repeat(words[:3], 4))
+    content = skops.dumps(model)
+    trusted = skops.get_untrusted_types(data=content)
+    for size, again in (
+        (len(content), skops.loads(content, trusted=trusted)),
+        (len(pickle.dumps(model)), pickle.loads(pickle.dumps(model))),
+    ):
+        assert (size > 480_000) == in_memory and (size < 60_000) == (not in_memory)
+        view = again.with_candidates(words[5:9])
+        np.testing.assert_array_equal(
+            view.decision_function(X), model.with_candidates(words[5:9]).decision_function(X)
+        )
 
 
 def test_a_worker_maps_the_same_file(glove):

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from zeroshot.displays._class_confusion import taxonomy_order
 from zeroshot.exceptions import UnknownLabelError
 from zeroshot.metrics import SCORERS, hierarchical_precision_score, hit_at_k_score
 from zeroshot.metrics import _hierarchy as hierarchy
@@ -114,6 +115,22 @@ def test_a_set_ends_with_what_can_be_reached(monkeypatch):
     monkeypatch.setattr(hierarchy, "hops", lambda *args: far.copy())
     correct, _ = hierarchy.correct_sets(NAMES[[0, 9]], NAMES[:4], 3, SYNSETS, owner="test")
     assert correct.tolist() == [[True, True, False, False], [False] * 4]
+
+
+def test_a_name_has_the_sense_nearest_to_the_other_labels_as_in_the_confusion_matrix():
+    """The first sense of "tiger" and of "badger" is a person, as near to a nurse as to a poet."""
+    labels = ["badger", "nurse", "poet", "tiger", "weasel", "wolf"]
+    correct, guessed = hierarchy.correct_sets(
+        np.array(["tiger"]), np.array(labels), 4, None, owner="test"
+    )
+    assert np.array(labels)[correct[0]].tolist() == ["badger", "tiger", "weasel", "wolf"]
+    assert "tiger" in guessed and "weasel" in guessed
+    scores = [[0.9, 0.2, 0.1, 0.8, 0.7, 0.6]]
+    assert hierarchical_precision_score(["tiger"], scores, k=4, labels=labels) == 1
+    order = taxonomy_order(np.array(labels), None, max_blocks=9, owner="test").order
+    in_order = np.array(labels)[order].tolist()
+    assert abs(in_order.index("tiger") - in_order.index("wolf")) < 4
+    assert {"nurse", "poet"} in (set(in_order[:2]), set(in_order[-2:]))
 
 
 def test_labels_of_one_synset_are_no_hop_apart():

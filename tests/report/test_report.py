@@ -123,6 +123,7 @@ def evaluated(names: list[str], per_class: int = 4, n_seen: int | None = None) -
 
 ABOUT = {
     "command": "zeroshot evaluate my-model photos",
+    "unknown_labels": [],
     "date": "2026-01-02T03:04:05+00:00",
     "model": "my-model",
     "source": "photos",
@@ -342,6 +343,7 @@ def test_the_page_says_what_was_run_and_by_what(evaluation: tuple) -> None:
     page = flat(Page(read(folder)))
     assert "Command zeroshot evaluate my-model photos" in page
     assert "Model my-model Data photos Date 2026-01-02T03:04:05+00:00" in page
+    assert "Unknown labels none" in page  # an empty list
     assert "seed 7" in page and f"net {'0123456789abcdef' * 4}" in page
     record = json.loads((folder / "provenance.json").read_text("ascii"))
     assert record | ABOUT == record
@@ -694,6 +696,16 @@ def blend(over: str, under: str, opacity: float) -> str:
         for i in (1, 3, 5)
     )
     return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def test_on_paper_nothing_is_torn_apart() -> None:
+    style = (Path(_charts.__file__).parent / "templates" / "style.css").read_text("utf-8")
+    paper = style[style.rindex("@media print") :]
+    kept = re.search(r"([^{}]*)\{ break-inside: avoid; \}", paper)
+    assert kept is not None
+    whole = {selector.strip() for selector in kept[1].split(",")}
+    assert {"p", "figure", "table", ".mistakes", ".card", ".tiles li"} <= whole
+    assert re.search(r"h2, h3, [^{}]*\{ break-after: avoid; \}", paper)
 
 
 @pytest.mark.parametrize("medium", ["light", "dark", "print"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import blas, lapack
-from scipy.sparse import issparse
+from scipy.sparse import dia_array, issparse
 
 from zeroshot._linear._blas import cholesky, inverse_or_zero, product, psd_eigh, shifted_diagonal
 from zeroshot._linear._sums import RowSums
@@ -41,7 +41,13 @@ class NormalEquations:
 
     @classmethod
     def of_rows(
-        cls, X: np.ndarray, targets: Any, *, center: bool, products: np.ndarray | None = None
+        cls,
+        X: np.ndarray,
+        targets: Any,
+        *,
+        center: bool,
+        products: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> NormalEquations:
         """Return the equations of few rows X, one for each row.
 
@@ -55,14 +61,24 @@ class NormalEquations:
             Whether to subtract the mean of the features.
         products : ndarray of shape (n_samples, n_samples), optional
             Inner products of the rows about any origin, where they are known and `center` is true.
+        weights : ndarray of shape (n_samples,), optional
+            Of the rows, not negative; 1 each if None.
         """
-        mean = X.mean(axis=0, dtype=np.float64) if center else np.zeros(X.shape[1])
+        mean = np.zeros(X.shape[1])
+        if center:
+            mean = _mean(X, weights)
         rows = np.subtract(X, mean, dtype=np.float64, order="C")
+        if weights is not None:  # w (t - x'b)^2 is the error of the row and target times the root
+            roots = np.sqrt(weights)
+            rows *= roots[:, None]
+            targets = dia_array((roots[None], [0]), shape=(len(roots),) * 2) @ targets
         if products is None:
             gram = blas.dsyrk(1.0, rows.T, trans=1, lower=1)
         else:  # centre the known products, without touching the rows again
-            means = products.mean(axis=0)
-            gram = np.asfortranarray(products - means - means[:, None] + means.mean())
+            means = _mean(products, weights)
+            gram = np.asfortranarray(products - means - means[:, None] + _mean(means, weights))
+            if weights is not None:
+                gram *= np.outer(roots, roots)
         return cls(gram, targets, mean, rows)
 
     @classmethod
@@ -106,6 +122,13 @@ class NormalEquations:
 
     def _back(self, solution: np.ndarray) -> np.ndarray:
         return solution if self.rows is None else product(self.rows.T, solution)
+
+
+def _mean(rows: np.ndarray, weights: np.ndarray | None) -> Any:
+    """Return the mean along the first axis, in float64."""
+    if weights is None:
+        return rows.mean(axis=0, dtype=np.float64)
+    return np.average(rows, axis=0, weights=weights)
 
 
 def solve_shifted(gram: np.ndarray, right: np.ndarray, shifts: Sequence[float]) -> np.ndarray:

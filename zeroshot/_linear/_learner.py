@@ -8,12 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from zeroshot._linear._sums import RowSums, target_kind
 from zeroshot._linear._systems import LinearSystem, SystemOfRows, SystemOfSums
 from zeroshot._utils._constraints import ParametersMixin
-from zeroshot._utils._validation import check_labels, check_same_kind, warn_caller
+from zeroshot._utils._validation import (
+    check_labels,
+    check_same_kind,
+    check_sample_weight,
+    warn_caller,
+    without_weightless,
+)
 
 _OF_VALIDATION = {"n_features_in_", "feature_names_in_"}
 
@@ -91,7 +97,17 @@ class LearnsFromSums(ParametersMixin, ABC):
         X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
         return X, check_labels(y, owner=type(self).__name__, name="y")
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def _validate_weighted(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """Return what `_validate_fit` does, and weights above 0; rows of weight 0 are left out."""
+        if sample_weight is None:
+            return *self._validate_fit(X, y, reset=reset), None
+        owner = type(self).__name__
+        weights = check_sample_weight(sample_weight, _num_samples(X), owner=owner)
+        return without_weightless(*self._validate_fit(X, y, reset=reset), weights)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from all rows at once, and forget those of earlier calls.
 
         Parameters
@@ -100,6 +116,9 @@ class LearnsFromSums(ParametersMixin, ABC):
             Features.
         y : array-like of shape (n_samples,)
             Labels: all strings, or all integers.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the rows, not negative. A row of weight k counts as k equal rows, one of
+            weight 0 is left out.
 
         Returns
         -------
@@ -107,15 +126,15 @@ class LearnsFromSums(ParametersMixin, ABC):
             The fitted estimator.
         """
         self._check_parameters()
-        X, y = self._validate_fit(X, y)
+        X, y, weights = self._validate_weighted(X, y, sample_weight)
         self._forget_sums()
-        return self.fit_from_sums(SystemOfRows(X, y))
+        return self.fit_from_sums(SystemOfRows(X, y, weights=weights))
 
     def _forget_sums(self) -> None:
         vars(self).pop("sums_", None)
 
     @available_if(_has_sums)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from further rows: the result is that of one ``fit`` on the rows of all calls.
 
         Except for rounding, the result does not depend on the order of the rows, or on how they
@@ -130,6 +149,8 @@ class LearnsFromSums(ParametersMixin, ABC):
         classes : array-like of shape (n_classes,), optional
             Labels that this or later calls may contain; naming them is optional. With
             ``candidates=None``, they are candidates from now on.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of these rows, as in ``fit``.
 
         Returns
         -------
@@ -156,16 +177,16 @@ class LearnsFromSums(ParametersMixin, ABC):
                 UserWarning,
             )
         sums = vars(self).get("sums_")
-        X, y = trial._validate_fit(X, y, reset=sums is None)
+        X, y, weights = trial._validate_weighted(X, y, sample_weight, reset=sums is None)
         if sums is not None:
             if target_kind(y) != sums.kind:
                 raise ValueError(
                     f"{owner}: y holds {target_kind(y)}, and earlier calls had {sums.kind}. Pass "
                     "targets of one kind."
                 )
-            sums = sums.add(X, y)
+            sums = sums.add(X, y, weights=weights)
         else:
-            sums = RowSums.of(X, y)
+            sums = RowSums.of(X, y, weights=weights)
         if classes is not None:
             labels = check_labels(classes, owner=owner, name="classes")
             if sums.classes is None:

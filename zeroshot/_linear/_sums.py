@@ -41,15 +41,15 @@ def _sums(*shape: str) -> Array:
 class RowSums(Saved):
     """Sums over the rows z = x - origin of the features, and t of the targets.
 
-    The targets of a labelled row are 1 for its class and 0 for the others. Nothing is changed in
-    place: every method returns sums of its own.
+    The targets of a labelled row are 1 for its class and 0 for the others. A row of weight w counts
+    as w equal rows. Nothing is changed in place: every method returns sums of its own.
 
     Parameters
     ----------
     origin : ndarray of shape (n_features,)
         Near the mean, so that no digits are lost when the mean is taken out.
-    n_rows : int
-        How many rows.
+    n_rows : int or float
+        How many rows; if they have weights, the sum of these.
     total : ndarray of shape (n_features,)
         Sum of z.
     gram : ndarray of shape (n_features, n_features)
@@ -57,7 +57,7 @@ class RowSums(Saved):
     cross : ndarray of shape (n_targets, n_features)
         Sum of t z': for labels, the sum of the rows of each class.
     target_total : ndarray of shape (n_targets,)
-        Sum of t: for labels, how many rows each class has.
+        Sum of t: for labels, how many rows each class has, or the sum of their weights.
     magnitude : ndarray of shape (n_features,)
         The largest values that the diagonal of `gram` has had. Subtraction makes `gram` smaller,
         but not its rounding error, which stays relative to `magnitude`.
@@ -68,7 +68,7 @@ class RowSums(Saved):
     """
 
     origin: np.ndarray
-    n_rows: int
+    n_rows: float
     total: np.ndarray
     gram: np.ndarray
     cross: np.ndarray
@@ -79,7 +79,7 @@ class RowSums(Saved):
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "origin": Array("n_features"),
-        "n_rows": Number(at_least=0, integer=True),
+        "n_rows": Number(at_least=0),
         "total": _sums("n_features"),
         "gram": _sums("n_features", "n_features"),
         "cross": _sums("n_targets", "n_features"),
@@ -98,6 +98,7 @@ class RowSums(Saved):
         classes: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         origin: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> RowSums:
         """Take the sums over rows, a block at a time, so that a memory map stays on disk.
 
@@ -113,6 +114,8 @@ class RowSums(Saved):
             Numbers of the rows to take; all if None.
         origin : ndarray of shape (n_features,), optional
             The mean of a sample of the rows if None.
+        weights : ndarray of shape (n_samples,), optional
+            Of the rows of X, not negative; 1 each if None.
         """
         y, classes = _coded(y, classes)
         if origin is None:
@@ -130,7 +133,7 @@ class RowSums(Saved):
             classes=classes,
             target_origin=near_mean(y, rows) if classes is None else None,
         )
-        return nothing._changed(X, y, rows, sign=1)
+        return nothing._changed(X, y, rows, weights, sign=1)
 
     def add(
         self,
@@ -139,6 +142,7 @@ class RowSums(Saved):
         *,
         classes: np.ndarray | None = None,
         rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> RowSums:
         """Return the sums with further rows, of further classes too; parameters are those of `of`.
 
@@ -150,37 +154,55 @@ class RowSums(Saved):
         y, classes = _coded(y, classes)
         self._check_kind(target_kind(y if classes is None else classes))
         if classes is None:
-            return self._changed(X, y, rows, sign=1)
+            return self._changed(X, y, rows, weights, sign=1)
         wide = self.with_classes(classes)
         places = np.searchsorted(wide.classes, classes)  # type: ignore[arg-type]
-        return wide._changed(X, places[y], rows, sign=1)
+        return wide._changed(X, places[y], rows, weights, sign=1)
 
-    def without(self, X: Any, y: np.ndarray, *, rows: np.ndarray | None = None) -> RowSums:
+    def without(
+        self,
+        X: Any,
+        y: np.ndarray,
+        *,
+        rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> RowSums:
         """Return the sums without some of the rows.
 
         Parameters
         ----------
-        X, rows
+        X, rows, weights
             As in `of`.
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Positions in ``classes``, or numbers.
         """
-        return self._changed(X, y, rows, sign=-1)
+        return self._changed(X, y, rows, weights, sign=-1)
 
-    def training(self, X: Any, y: np.ndarray, train: np.ndarray) -> RowSums:
+    def training(
+        self, X: Any, y: np.ndarray, train: np.ndarray, weights: np.ndarray | None = None
+    ) -> RowSums:
         """Return the sums over training rows, by subtracting the other rows if these are fewer.
 
         Parameters
         ----------
-        X, y : array
+        X, y, weights : array
             As in `without`; all the rows that these sums are over.
         train : ndarray of int
             Row numbers, which may be repeated.
         """
         left_out, repeats = left_out_rows(train, len(X))
         if repeats or len(left_out) > len(train):
-            return RowSums.of(X, y, classes=self.classes, rows=train, origin=self.origin)
-        return self.without(X, y, rows=left_out)
+            return RowSums.of(
+                X, y, classes=self.classes, rows=train, origin=self.origin, weights=weights
+            )
+        rest = self.without(X, y, rows=left_out, weights=weights)
+        if weights is None or self.classes is None:
+            return rest
+        # Subtracted weights leave rounding errors, which are no rows of a class.
+        kept = np.bincount(y[train], minlength=len(self.classes)) > 0
+        return replace(
+            rest, cross=rest.cross * kept[:, None], target_total=rest.target_total * kept
+        )
 
     def merge(self, other: RowSums) -> RowSums:
         """Return the sums over the rows of both, about the origin of this.
@@ -296,22 +318,34 @@ class RowSums(Saved):
             return False
         return margin >= LEAST_MARGIN
 
-    def _changed(self, X: Any, y: np.ndarray, rows: np.ndarray | None, *, sign: int) -> RowSums:
+    def _changed(
+        self,
+        X: Any,
+        y: np.ndarray,
+        rows: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        *,
+        sign: int,
+    ) -> RowSums:
         """Return the sums with further rows (`sign` 1), or without some (-1)."""
         total, cross = self.total.copy(), self.cross.copy()
         gram = self.gram.copy(order="F")
-        target_total, n_rows = self.target_total.copy(), self.n_rows
+        target_total = self.target_total.copy()
+        n_rows: float = self.n_rows
         for part, Z in blocks(X, self.origin, rows):
-            n_rows += sign * len(Z)
+            w = None if weights is None else weights[part]
+            root = Z if w is None else Z * np.sqrt(w)[:, None]
+            gram = blas.dsyrk(sign, root.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+            n_rows += sign * (len(Z) if w is None else float(w.sum()))
+            Z = Z if w is None else Z * w[:, None]
             total += sign * Z.sum(axis=0)
-            gram = blas.dsyrk(sign, Z.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
             if self.target_origin is None:
                 cross += sign * class_sums(Z, y[part], len(cross))
-                target_total += sign * np.bincount(y[part], minlength=len(cross))
+                target_total += sign * np.bincount(y[part], w, minlength=len(cross))
             else:
                 T = y[part].reshape(len(Z), -1) - self.target_origin
                 cross += sign * blas.dgemm(1.0, Z.T, T.T, trans_b=1).T
-                target_total += sign * T.sum(axis=0)
+                target_total += sign * (T if w is None else T * w[:, None]).sum(axis=0)
         return replace(
             self,
             n_rows=n_rows,
@@ -346,7 +380,12 @@ class RowSums(Saved):
 
 
 def training_sums(
-    X: Any, y: np.ndarray, folds: Sequence[Fold], *, origin: np.ndarray | None = None
+    X: Any,
+    y: np.ndarray,
+    folds: Sequence[Fold],
+    *,
+    origin: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> Iterator[RowSums]:
     """Yield the sums over the training rows of each fold, and last those over all rows.
 
@@ -355,7 +394,7 @@ def training_sums(
 
     Parameters
     ----------
-    X, y, origin
+    X, y, origin, weights
         As in `RowSums.of`.
     folds : sequence of (train, test)
         Row numbers; none twice in one training set. At most 62 folds.
@@ -369,7 +408,8 @@ def training_sums(
         left_out_of[left_out] |= 1 << fold
     whole: Any = None
     without: list[RowSums | None] = [None] * len(folds)
-    for kind, sums in _sums_by_kind(X, codes, classes, left_out_of, len(folds) + 1, origin):
+    most = len(folds) + 1
+    for kind, sums in _sums_by_kind(X, codes, classes, left_out_of, most, origin, weights):
         if whole is not None and whole.target_origin is not None:
             sums = sums._about_targets(whole.target_origin)
         whole = _added(whole, sums)
@@ -388,6 +428,7 @@ def _sums_by_kind(
     kinds: np.ndarray,
     most: int,
     origin: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Iterator[tuple[int, RowSums]]:
     """Yield each kind with the sums over its rows.
 
@@ -398,7 +439,8 @@ def _sums_by_kind(
     if isinstance(X, np.ndarray) or len(distinct) > most:
         for kind in distinct:
             rows = np.flatnonzero(kinds == kind)
-            yield int(kind), RowSums.of(X, y, classes=classes, rows=rows, origin=origin)
+            sums = RowSums.of(X, y, classes=classes, rows=rows, origin=origin, weights=weights)
+            yield int(kind), sums
         return
     found: dict[int, RowSums] = {}
     size = max(1, len(distinct) * BLOCK_ELEMENTS // len(origin))
@@ -407,11 +449,13 @@ def _sums_by_kind(
         block = X[part]
         for kind in np.unique(kinds[part]):
             rows = np.flatnonzero(kinds[part] == kind)
-            given = (block, y[part], rows)
+            w = None if weights is None else weights[part]
             if kind in found:
-                found[kind] = found[kind]._changed(*given, sign=1)
+                found[kind] = found[kind]._changed(block, y[part], rows, w, sign=1)
             else:
-                found[kind] = RowSums.of(*given[:2], classes=classes, rows=rows, origin=origin)
+                found[kind] = RowSums.of(
+                    block, y[part], classes=classes, rows=rows, origin=origin, weights=w
+                )
     yield from sorted(found.items())
 
 

@@ -58,8 +58,8 @@ class LinearSystem(ABC):
     ----------
     classes : ndarray of shape (n_classes,) or None
         The sorted labels that have samples; None where targets are numbers.
-    counts : ndarray of int of shape (n_classes,)
-        How many samples each has.
+    counts : ndarray of shape (n_classes,)
+        How many samples each has; if samples have weights, the sum of these.
     announced : ndarray or None
         ``classes``, and the labels that ``partial_fit(..., classes=)`` announced.
 
@@ -161,7 +161,9 @@ class SystemOfSums(EquationSystem):
             return
         seen = sums.target_total > 0
         self.classes = sums.classes[seen]
-        self.counts = sums.target_total[seen].astype(np.int64)
+        self.counts = sums.target_total[seen]
+        if isinstance(sums.n_rows, int):  # no weights
+            self.counts = self.counts.astype(np.int64)
         self._target_mean = self._target_mean[seen]
         if not seen.all():
             self._sums = replace(
@@ -184,20 +186,28 @@ class SystemOfRows(EquationSystem):
         Labels; numbers, if it holds floats.
     products : ndarray of shape (n_samples, n_samples), optional
         Inner products of the rows about any origin, where they are known already.
+    weights : ndarray of shape (n_samples,), optional
+        Of the rows, above 0; 1 each if None.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, products: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        products: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> None:
         self._X = X
         self._products = products
+        self._weights = weights
         if y.dtype.kind == "f":
             self.classes, self.counts = None, np.empty(0, dtype=np.int64)
             self._y = y.reshape(len(y), -1)
-            self._target_mean = self._y.mean(axis=0)
+            self._target_mean = np.average(self._y, axis=0, weights=weights)
         else:
-            self.classes, self._y, self.counts = np.unique(
-                y, return_inverse=True, return_counts=True
-            )
-            self._target_mean = self.counts / len(y)
+            self.classes, self._y = np.unique(y, return_inverse=True)
+            self.counts = np.bincount(self._y, weights)
+            self._target_mean = self.counts / self.counts.sum()
         self.announced = self.classes
 
     def equations(self, *, center: bool) -> NormalEquations:
@@ -205,14 +215,16 @@ class SystemOfRows(EquationSystem):
         X, y, classes = self._X, self._y, self.classes
         if len(X) >= X.shape[1]:
             origin = None if center else np.zeros(X.shape[1])
-            sums = RowSums.of(X, y, classes=classes, origin=origin)
+            sums = RowSums.of(X, y, classes=classes, origin=origin, weights=self._weights)
             return NormalEquations.of_sums(sums, center=center)
         if classes is not None:
             targets = one_hot(y, len(classes))
         else:
             targets = y - self._target_mean if center else y
         products = self._products if center else None  # about zero they are others
-        return NormalEquations.of_rows(X, targets, center=center, products=products)
+        return NormalEquations.of_rows(
+            X, targets, center=center, products=products, weights=self._weights
+        )
 
     def path(
         self, targets: np.ndarray | None, alphas: Sequence[float], *, center: bool = True
@@ -231,6 +243,7 @@ def fold_systems(
     *,
     center: bool,
     penalty: float | None,
+    weights: np.ndarray | None = None,
 ) -> Iterator[EquationSystem]:
     """Yield the system of each fold's training rows, and last that of all rows.
 
@@ -252,6 +265,8 @@ def fold_systems(
     penalty : float or None
         The lowest penalty that they will be solved with. With None, differences of sums are not
         checked, which saves one factor per fold and is enough for a few digits.
+    weights : ndarray of shape (n_samples,), optional
+        Of the rows, above 0; 1 each if None.
     """
     n_rows, n_features = X.shape
     everything = np.arange(n_rows)
@@ -259,36 +274,44 @@ def fold_systems(
         products = _inner_products(X) if center else None
         for rows in (*(train for train, _ in folds), everything):
             own = None if products is None else products[np.ix_(rows, rows)]
-            yield SystemOfRows(X[rows], y[rows], own)
+            yield SystemOfRows(X[rows], y[rows], own, _rows_of(weights, rows))
         return
-    trainings = _sums_of_folds(X, y, folds, None if center else np.zeros(n_features))
+    trainings = _sums_of_folds(X, y, folds, None if center else np.zeros(n_features), weights)
     for train, _ in folds:
         sums = next(trainings)
         if penalty is not None and len(train) < n_features:
-            yield SystemOfRows(X[train], y[train])
+            yield SystemOfRows(X[train], y[train], weights=_rows_of(weights, train))
             continue
         about = sums.centered() if center else sums
         if penalty is not None and not about.keep_digits(penalty):
             codes = y if sums.classes is None else np.searchsorted(sums.classes, y)
-            sums = RowSums.of(X, codes, classes=sums.classes, rows=train)
+            sums = RowSums.of(X, codes, classes=sums.classes, rows=train, weights=weights)
         yield SystemOfSums(sums)
     yield SystemOfSums(next(trainings))
 
 
 def _sums_of_folds(
-    X: np.ndarray, y: np.ndarray, folds: Sequence[Fold], origin: np.ndarray | None
+    X: np.ndarray,
+    y: np.ndarray,
+    folds: Sequence[Fold],
+    origin: np.ndarray | None,
+    weights: np.ndarray | None,
 ) -> Iterator[RowSums]:
     """Yield the sums over each fold's training rows and over all rows, at once if memory allows."""
     if fit_in_memory(len(folds), X.shape[1]) and not any(
         left_out_rows(train, len(X))[1] for train, _ in folds
     ):
-        yield from training_sums(X, y, folds, origin=origin)
+        yield from training_sums(X, y, folds, origin=origin, weights=weights)
         return
-    whole = RowSums.of(X, y, origin=origin)
+    whole = RowSums.of(X, y, origin=origin, weights=weights)
     codes = y if whole.classes is None else np.searchsorted(whole.classes, y)
     for train, _ in folds:
-        yield whole.training(X, codes, train)
+        yield whole.training(X, codes, train, weights)
     yield whole
+
+
+def _rows_of(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else weights[rows]
 
 
 def fit_in_memory(n_folds: int, n_features: int) -> bool:

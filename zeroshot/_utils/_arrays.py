@@ -11,8 +11,15 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
     return rows / np.where(norms == 0, 1, norms)
 
 
-def class_balance(y: np.ndarray) -> np.ndarray:
+def class_balance(y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Return one weight per row, (n_rows,), so that all classes count equally: their mean is 1.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Labels.
+    weights : ndarray of shape (n_rows,), optional
+        What rows count beside others of their class, above 0; 1 each if None.
 
     Examples
     --------
@@ -21,8 +28,10 @@ def class_balance(y: np.ndarray) -> np.ndarray:
     >>> class_balance(np.array(["cat", "dog", "cat", "cat"]))
     array([0.66666667, 2.        , 0.66666667, 0.66666667])
     """
-    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    return (len(codes) / (len(counts) * counts))[codes]
+    _, codes = np.unique(y, return_inverse=True)
+    totals = np.bincount(codes, weights)
+    balance = (len(codes) / (len(totals) * totals))[codes]
+    return balance if weights is None else balance * weights
 
 
 def best_columns(scores: np.ndarray, k: int) -> np.ndarray:

@@ -185,6 +185,64 @@ def check_same_kind(
         )
 
 
+def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> np.ndarray:
+    """Return the weights of samples as float64, (n_samples,).
+
+    Raises
+    ------
+    ValueError
+        They are not one finite number per sample, one is negative, or all are 0.
+
+    Examples
+    --------
+    >>> from zeroshot._utils._validation import check_sample_weight
+    >>> check_sample_weight([1, 0, 2], 3, owner="demo")
+    array([1., 0., 2.])
+    """
+    try:
+        weights = np.array(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{owner}: sample_weight must hold numbers, got {sample_weight!r:.100}. Pass one "
+            "number per row of X."
+        ) from None
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"{owner}: sample_weight must be of shape ({n_samples},), a number per row of X, got "
+            f"shape {weights.shape}."
+        )
+    for what, wrong in (("NaN or infinite", ~np.isfinite(weights)), ("negative", weights < 0)):
+        if wrong.any():
+            raise ValueError(
+                f"{owner}: sample_weight must not be {what}, and is in {wrong.sum()} of "
+                f"{n_samples} rows (first: row {wrong.argmax()}). Pass 0 to leave a row out."
+            )
+    if not weights.any():
+        raise ValueError(
+            f"{owner}: sample_weight is zero for every row, which leaves nothing to learn from. "
+            "Pass a weight above 0 for the rows to learn from."
+        )
+    return weights
+
+
+def without_weightless(
+    X: Any, y: np.ndarray, weights: np.ndarray
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return features, labels and weights without the rows of weight 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zeroshot._utils._validation import without_weightless
+    >>> without_weightless(["a.jpg", "b.jpg"], np.array([3, 4]), np.array([0.0, 2.0]))
+    (['b.jpg'], array([4]), array([2.]))
+    """
+    kept = np.flatnonzero(weights)
+    if len(kept) == len(weights):
+        return X, y, weights
+    return take_rows(X, kept), y[kept], weights[kept]
+
+
 def take_rows(X: Any, rows: Any) -> Any:
     """Return some rows of features, or of a list of images or paths.
 

@@ -12,7 +12,7 @@ from zeroshot._linear import apply_map
 from zeroshot._utils._constraints import Number
 from zeroshot._utils._fitted import Array, History
 from zeroshot._utils._onnx_graph import Graph
-from zeroshot.estimators._embedding_classifier import EmbeddingClassifier
+from zeroshot.estimators._embedding_classifier import WeightedClassifier
 from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.networks._perceptron import train_perceptron
 from zeroshot.networks._training import Defaults, Training, TrainingMixin, trains
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @trains
-class RankingClassifier(TrainingMixin, EmbeddingClassifier):
+class RankingClassifier(TrainingMixin, WeightedClassifier):
     """Interface of the classifiers whose bilinear map is trained by a ranking loss."""
 
     _constraints: ClassVar[Mapping[str, Any]] = {
@@ -66,10 +66,10 @@ class RankingClassifier(TrainingMixin, EmbeddingClassifier):
     def _training_defaults(self) -> Defaults:
         return Defaults(epochs=20, learning_rate=1e-2, weight_decay=20.0)
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> None:
         positions, class_vectors = self._set_label_space(y)
         (self.coef_,), (self.intercept_,), self.history_ = train_perceptron(
-            self, X, positions, class_vectors, self._loss()
+            self, X, positions, class_vectors, self._loss(), weights=weights
         )
 
     def _project(self, X: np.ndarray) -> np.ndarray:

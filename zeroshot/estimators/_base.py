@@ -554,7 +554,9 @@ class CandidateClassifier(
             temperature=float(given) if isinstance(given, (int, float)) else None,
         )
 
-    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+    def _learn_confidence(
+        self, X: Any, y: np.ndarray, *, always: bool = False, weights: np.ndarray | None = None
+    ) -> None:
         """Learn from held-out classes, each fold by a copy that is fitted anew.
 
         That costs up to five further fits: it is done for ``temperature="auto"``, or `always`.
@@ -566,7 +568,7 @@ class CandidateClassifier(
         codes = np.searchsorted(self.seen_classes_, y)
         settled = self._for_folds()
         blocks = scored_blocks(
-            codes, folds, lambda fold: refitted_scores(lambda: clone(settled), X, y, fold)
+            codes, folds, lambda fold: refitted_scores(lambda: clone(settled), X, y, fold, weights)
         )
         for block in blocks:
             check_scores_finite(block.scores, owner=type(self).__name__)

@@ -305,9 +305,11 @@ class CalibratedStacking(WrapperMixin, BaseEstimator):
         final, X = final_and_input(self.estimator_, X)
         return final._doubt(X)
 
-    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+    def _learn_confidence(
+        self, X: Any, y: np.ndarray, *, always: bool = False, weights: np.ndarray | None = None
+    ) -> None:
         final, X = final_and_input(self.estimator_, X)
-        final._learn_confidence(X, y, always=always)
+        final._learn_confidence(X, y, always=always, weights=weights)
 
     @answers_for_readable_rows
     def predict_top_k(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:

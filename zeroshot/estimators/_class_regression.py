@@ -128,10 +128,7 @@ class ClassKernel(Saved):
         owner : str
             For messages.
         """
-        by_synset = getattr(measure, "_by_synset", False)
-        if isinstance(measure, WordNetSimilarity):
-            by_synset = measure.taxonomy is None  # another one has identifiers of its own
-        names = wnids if by_synset and wnids is not None else labels
+        names = names_for(measure, labels, wnids)
         offset = vectors = None
         with warnings.catch_warnings():
             # The source classes' labels are nothing that the user can mend.
@@ -188,6 +185,14 @@ class ClassKernel(Saved):
         centred = (kernel - means - self.column_means + self.column_means.mean()) / self.scale
         full[:, self.places] = np.where(known[:, None], centred, 0.0)
         return full, known
+
+
+def names_for(measure: Any, labels: np.ndarray, wnids: np.ndarray | None) -> np.ndarray:
+    """Return what source classes are called for a measure: their synsets, if it goes by these."""
+    by_synset = getattr(measure, "_by_synset", False)
+    if isinstance(measure, WordNetSimilarity):
+        by_synset = measure.taxonomy is None  # another one has identifiers of its own
+    return wnids if by_synset and wnids is not None else labels
 
 
 def _is_constant(rows: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from zeroshot.estimators._class_regression import (
 )
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
 from zeroshot.estimators._hubness import HubCorrection, fit_correction, fitted_hubness
+from zeroshot.estimators._kept_regression import kept_class_regression
 from zeroshot.estimators._label_space import warn_of_degenerate_vectors
 from zeroshot.estimators._onnx_steps import cannot_export
 from zeroshot.label_embeddings import LabelEmbedding
@@ -87,10 +88,19 @@ class ClassRegressionClassifier(CandidateClassifier):
             )
 
     def _fit_regression(
-        self, labels: np.ndarray, wnids: np.ndarray | None, vectors: np.ndarray
+        self,
+        labels: np.ndarray,
+        wnids: np.ndarray | None,
+        vectors: np.ndarray,
+        *,
+        keep: bool = False,
     ) -> None:
-        """Learn from the source classes and their vectors, (n_sources, n_outputs)."""
-        self.regression_, self.left_out_error_ = fit_class_regression(
+        """Learn from the source classes and their vectors, (n_sources, n_outputs).
+
+        With `keep`, what was learnt is kept on disk for the next process.
+        """
+        fit = kept_class_regression if keep else fit_class_regression
+        self.regression_, self.left_out_error_ = fit(
             self._measures(),
             labels,
             wnids,
@@ -130,11 +140,13 @@ class ClassRegressionClassifier(CandidateClassifier):
             "list of candidates."
         )
 
-    def _fit_hubness(self, X: np.ndarray, y: np.ndarray | None) -> None:
+    def _fit_hubness(
+        self, X: np.ndarray, y: np.ndarray | None, weights: np.ndarray | None = None
+    ) -> None:
         """Learn the correction against hubs, if there is one, from rows."""
         self.hub_correction_ = self.hub_terms_ = None
         if self.hubness is not None:
-            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project)
+            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project, weights)
 
     def _prepare_candidates(self) -> None:
         self.class_vectors_, self.intercept_ = self._vectors(self.classes_)

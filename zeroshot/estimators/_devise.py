@@ -22,6 +22,7 @@ from zeroshot.networks._perceptron import (
 )
 from zeroshot.networks._task import (
     check_classes,
+    check_no_network,
     find_labels,
     has_partial_fit,
     vector_task,
@@ -197,7 +198,7 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self.warm_start = warm_start
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add further rows to the closed form, or train a network for one epoch more.
 
         The closed form (``loss="mse"`` without hidden layers or a network) is then that of one
@@ -214,6 +215,8 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         classes : array-like of shape (n_classes,), optional
             Labels that later calls may bring. For a network they are fixed by the first call,
             those of `y` if None.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of these rows, as in ``fit``, for the closed form.
 
         Returns
         -------
@@ -224,7 +227,8 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         ------
         ValueError
             `y` has labels that the first call of a network did not know, or of another kind; X is
-            of another width; or there is `hubness`, which needs all rows at once.
+            of another width; there is `hubness`, which needs all rows at once; or weights are
+            negative, not finite, all 0, or for a network.
         AttributeError
             There is neither a `network` nor a closed form.
 
@@ -234,8 +238,10 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
             The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
         if self.network is None:
-            return super().partial_fit(X, y, classes)
+            return super().partial_fit(X, y, classes, sample_weight)
         self._check_parameters()
+        if sample_weight is not None:
+            check_no_network(self)
         owner = type(self).__name__
         X, y = self._validate_fit(X, y)
         known = hasattr(self, "network_")
@@ -245,14 +251,18 @@ class DeViSEClassifier(TrainingMixin, ClosedFormClassifier):
         self._fit_hubness(X, y)
         return self
 
-    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
+    def _check_weighable(self) -> None:
+        super()._check_weighable()
+        check_no_network(self)
+
+    def _learn_rows(self, X: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
         positions, vectors = self._set_label_space(y)
         if self.network is not None:
             self._train(X, positions, vectors)
             return
         loss = _make_loss(self.loss, self.margin, self.n_negatives)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
-            self, X, positions, vectors, loss, self.hidden
+            self, X, positions, vectors, loss, self.hidden, weights
         )
 
     def _train(

@@ -32,7 +32,12 @@ from zeroshot.estimators._held_out import (
     scored_blocks,
 )
 from zeroshot.estimators._hubness import METHODS as HUBNESS_METHODS
-from zeroshot.estimators._hubness import HubCorrection, fit_correction, fitted_hubness
+from zeroshot.estimators._hubness import (
+    HubCorrection,
+    check_weighable,
+    fit_correction,
+    fitted_hubness,
+)
 from zeroshot.estimators._label_space import (
     LabelSpace,
     check_label_embedding,
@@ -133,14 +138,18 @@ class EmbeddingClassifier(CandidateClassifier):
     def _fit_checked(self, X: Any, y: np.ndarray) -> Self:
         """Do what ``fit`` does, given checked features, or what gives them for ``X[rows]``."""
         self._learn(X, y)
+        return self._learn_the_rest(X, y)
+
+    def _learn_the_rest(self, X: Any, y: np.ndarray, weights: np.ndarray | None = None) -> Self:
+        """Learn what comes after the map: a correction against hubs, and confidence."""
         if self._compares_classes and len(self.seen_classes_) == 1 < len(self.classes_):
             warn_caller(
                 f"{type(self).__name__}: all samples are of {self.seen_classes_[0]!s}, so that "
                 "nothing can be learnt of what sets classes apart, and answers mean nothing. Pass "
                 "samples of at least two classes."
             )
-        self._fit_hubness(X, y)
-        self._learn_confidence(X, y)
+        self._fit_hubness(X, y, weights)
+        self._learn_confidence(X, y, weights=weights)
         return self
 
     def _scores_unseen(self) -> bool:
@@ -189,10 +198,10 @@ class EmbeddingClassifier(CandidateClassifier):
         )
         return positions, seen_vectors
 
-    def _fit_hubness(self, X: Any, y: np.ndarray) -> None:
+    def _fit_hubness(self, X: Any, y: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Learn the correction against hubs, if there is one, from the rows of ``fit``."""
         if self.hubness is not None:
-            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project)
+            self.hub_correction_ = fit_correction(self.hubness, X, y, self._project, weights)
             self.hub_terms_ = self.hub_correction_.terms(self.class_vectors_)
 
     def _prepare_candidates(self) -> None:
@@ -284,7 +293,71 @@ class EmbeddingClassifier(CandidateClassifier):
         return self.class_vectors_.shape[1]
 
 
-class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
+class WeightedClassifier(EmbeddingClassifier):
+    """Interface of those among them whose ``fit`` takes weights of the samples.
+
+    A subclass learns in ``_learn(X, y, weights)``.
+    """
+
+    @abstractmethod
+    def _learn(self, X: Any, y: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Learn from rows X, their labels y and weights above 0, or None where all are 1."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from images of the seen classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels: all strings, or all integers.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
+            equal samples, and one of weight 0 is left out: a class whose samples all have weight 0
+            is not seen. Folds over the classes, which choose a temperature, learn by these weights,
+            and score all samples alike.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label or a candidate has no vector; all of them are named.
+        ValueError
+            X is not finite, lengths differ, or the candidates are empty, repeated, or of another
+            type than the labels. Or weights are negative, not finite, or all 0; or what the
+            parameters ask for takes none.
+
+        Warns
+        -----
+        LabelWarning
+            All samples are of one class, and there are other candidates.
+        """
+        self._check_parameters()
+        if sample_weight is not None:
+            self._check_weighable()
+        return self._fit_checked(*self._validate_weighted(X, y, sample_weight))
+
+    def _check_weighable(self) -> None:
+        """Raise where ``fit``, with the parameters as they are, cannot take weights.
+
+        Raises
+        ------
+        ValueError
+            It cannot.
+        """
+        check_weighable(self.hubness, owner=type(self).__name__)
+
+    def _fit_checked(self, X: Any, y: np.ndarray, weights: np.ndarray | None = None) -> Self:
+        self._learn(X, y, weights)
+        return self._learn_the_rest(X, y, weights)
+
+
+class ClosedFormClassifier(WeightedClassifier, LearnsFromSums):
     """Interface of zero-shot classifiers whose map is linear algebra on sums over rows.
 
     A subclass learns in ``fit_from_sums``, which calls `_seen_vectors` for what there is to learn,
@@ -324,15 +397,15 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
     _folds_are_cheap = True
     """Whether a fold, once its sums are known, costs little beside them."""
 
-    def _learn(self, X: Any, y: np.ndarray) -> None:
+    def _learn(self, X: Any, y: np.ndarray, weights: np.ndarray | None = None) -> None:
         self._forget_sums()
         self.confidence_ = None
         if not self._is_closed_form():
-            self._learn_rows(X, y)
+            self._learn_rows(X, y, weights)
         elif self._folds_in_one_pass(X, y):
-            self._learn_with_folds(X, y)
+            self._learn_with_folds(X, y, weights)
         else:
-            self.fit_from_sums(SystemOfRows(X, y))
+            self.fit_from_sums(SystemOfRows(X, y, weights=weights))
 
     def _folds_in_one_pass(self, X: np.ndarray, y: np.ndarray) -> bool:
         """Tell whether folds over the classes are wanted, and come from the sums of one pass."""
@@ -341,7 +414,7 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
             return False
         return len(np.unique(y)) >= LEAST_CLASSES and fit_in_memory(MOST_FOLDS, X.shape[1])
 
-    def _learn_with_folds(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _learn_with_folds(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
         """Learn from all rows, and from folds over the classes what scores of new classes mean."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabelWarning)  # given by the fit to all rows, below
@@ -353,7 +426,7 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
         template.label_embedding = AttributeTable(raw, labels=self.seen_classes_)
         template.candidates, template.scenario = self.seen_classes_, "generalized"
         pairs = [(fold.train, fold.test) for fold in folds]
-        systems = fold_systems(X, y, pairs, center=True, penalty=None)
+        systems = fold_systems(X, y, pairs, center=True, penalty=None, weights=weights)
 
         def scores(fold: ClassFold) -> np.ndarray:
             model = copy.copy(template)
@@ -364,12 +437,14 @@ class ClosedFormClassifier(EmbeddingClassifier, LearnsFromSums):
         self.fit_from_sums(next(systems))
         self.confidence_ = self._learnt_from(blocks)
 
-    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+    def _learn_confidence(
+        self, X: Any, y: np.ndarray, *, always: bool = False, weights: np.ndarray | None = None
+    ) -> None:
         if self._confidence is None:
-            super()._learn_confidence(X, y, always=always)
+            super()._learn_confidence(X, y, always=always, weights=weights)
 
-    def _learn_rows(self, X: Any, y: np.ndarray) -> None:
-        """Learn from X and the labels y where there is no closed form."""
+    def _learn_rows(self, X: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """Learn from X, the labels y and weights where there is no closed form."""
         raise NotImplementedError
 
     def _seen_vectors(self, system: LinearSystem) -> np.ndarray:

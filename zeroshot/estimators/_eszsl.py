@@ -25,13 +25,14 @@ from zeroshot._linear import (
 from zeroshot._utils._constraints import FLAG, Checked, Maybe, Number
 from zeroshot._utils._fitted import Array, Plain
 from zeroshot._utils._onnx_graph import Graph
-from zeroshot.estimators._embedding_classifier import ClosedFormClassifier, EmbeddingClassifier
+from zeroshot.estimators._embedding_classifier import ClosedFormClassifier, WeightedClassifier
 from zeroshot.estimators._penalty_search import (
     DEFAULT_PENALTIES,
     best_point,
     check_cv_parameter,
     check_penalties,
     check_scoring_parameter,
+    folds_of_kept,
     make_folds,
     make_scorer,
     score_of,
@@ -256,7 +257,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         return graph.affine(X, self.coef_, self.intercept_)
 
 
-class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
+class ESZSLClassifierCV(WeightedClassifier, ChoosesPenalties):
     """`ESZSLClassifier` that chooses both of its penalties by folds over the classes.
 
     Every point of the grid is scored on images of classes that its fold's model has never seen.
@@ -403,7 +404,58 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
         by_class = self.scoring in ("mean_class_accuracy", SCORERS["mean_class_accuracy"])
         return by_class and self.hubness is None
 
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Choose the penalties, and learn from images of the seen classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels: all strings, or all integers.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
+            equal samples, in the score of its fold as well, and one of weight 0 is left out. Only
+            with ``scoring="mean_class_accuracy"`` and without `hubness`.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        UnknownLabelError
+            A label or a candidate has no vector; all of them are named.
+        ValueError
+            X is not finite, lengths differ, a fold is empty, or the candidates are empty, repeated,
+            or of another type than the labels. Or weights are negative, not finite, all 0, or for
+            another `scoring`.
+
+        Warns
+        -----
+        LabelWarning
+            All samples are of one class, and there are other candidates.
+        """
+        self._check_parameters()
+        if sample_weight is not None:
+            self._check_weighable()
+        cv = folds_of_kept(self.cv, X, sample_weight)
+        X, y, weights = self._validate_weighted(X, y, sample_weight)
+        self._learn(X, y, weights, cv)
+        return self._learn_the_rest(X, y, weights)
+
+    def _check_weighable(self) -> None:
+        if not self._learns_in_blocks():
+            raise ValueError(
+                f"{type(self).__name__}: sample_weight needs scores that take it, and scoring is "
+                f"{self.scoring!r}, hubness {self.hubness!r}. Pass scoring='mean_class_accuracy' "
+                "and hubness=None."
+            )
+
+    def _learn(
+        self, X: Any, y: np.ndarray, weights: np.ndarray | None = None, cv: Any = None
+    ) -> None:
         _, class_vectors = self._set_label_space(y)
         owner = type(self).__name__
         gammas = list(map(float, self.alphas_features))
@@ -414,9 +466,10 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             table = AttributeTable(raw, labels=self.seen_classes_)
         # Of two classes held out at least, one is a wrong answer for images of the other.
         of_classes = table is not None
-        folds = make_folds(self.cv, X, y, of_classes=of_classes, at_least=2, owner=owner)
+        cv = self.cv if cv is None else cv
+        folds = make_folds(cv, X, y, of_classes=of_classes, at_least=2, owner=owner)
         center = self.center_features
-        systems = fold_systems(X, y, folds, center=center, penalty=min(gammas))
+        systems = fold_systems(X, y, folds, center=center, penalty=min(gammas), weights=weights)
         scorer = make_scorer(self.scoring, ESZSLClassifier(), owner=owner)
         in_blocks = self._learns_in_blocks()
         scores = []
@@ -425,7 +478,8 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             solutions = next(systems).path(factors.codes(center=center), gammas, center=center)
             maps = [factors.whitened(alpha_labels) for alpha_labels in lambdas]
             if in_blocks:
-                scores.append(_class_accuracies(model, X, test, solutions, maps, y[test]))
+                own = None if weights is None else weights[test]
+                scores.append(_class_accuracies(model, X, test, solutions, maps, y[test], own))
             else:
                 parts = [X[test]] if self.hubness is None else [X[test], X[train]]
                 reduced = _reduce(parts, solutions)
@@ -480,15 +534,17 @@ class ESZSLClassifierCV(EmbeddingClassifier, ChoosesPenalties):
             system, factors, self.alpha_features_, self.alpha_labels_, center=self.center_features
         )
 
-    def _learn_confidence(self, X: Any, y: np.ndarray, *, always: bool = False) -> None:
+    def _learn_confidence(
+        self, X: Any, y: np.ndarray, *, always: bool = False, weights: np.ndarray | None = None
+    ) -> None:
         """Learn from folds of the classifier with the penalties chosen, which are cheap."""
         self.confidence_ = None
         if self.temperature in (None, "auto") or always:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LabelWarning)  # given by the fit itself
-                self.confidence_ = self.settled()._fit_checked(X, y).confidence_
+                self.confidence_ = self.settled()._fit_checked(X, y, weights).confidence_
         if self.confidence_ is None:
-            super()._learn_confidence(X, y, always=always)
+            super()._learn_confidence(X, y, always=always, weights=weights)
 
     def _for_folds(self) -> Any:
         return self.settled().set_params(**self._params_of_folds())
@@ -551,20 +607,22 @@ def _class_accuracies(
     solutions: list[RidgeSolution],
     maps: list[np.ndarray],
     y: np.ndarray,
+    weights: np.ndarray | None,
 ) -> list[float]:
     """Return what `_scores` does for the mean class accuracy, on positions instead of labels.
 
-    The test rows of X are read a block at a time.
+    The test rows of X are read a block at a time. Rows of a class count by their weights.
     """
     allowed = model._allowed()
     ends = [product(each, model.class_vectors_[allowed].T) for each in maps]
     codes = np.searchsorted(model.classes_[allowed], y)
-    counts = np.bincount(codes)
+    counts = np.bincount(codes, weights)
     right = np.zeros((len(solutions), len(maps), len(counts)))
     for part in gen_batches(len(test), max(1, BLOCK_ELEMENTS // X.shape[1])):
         for gamma, (rows,) in enumerate(_reduce([X[test[part]]], solutions)):
             for position, end in enumerate(ends):
                 is_right = product(rows, end).argmax(axis=1) == codes[part]
-                right[gamma, position] += np.bincount(codes[part][is_right], minlength=len(counts))
+                worth = is_right if weights is None else is_right * weights[part]
+                right[gamma, position] += np.bincount(codes[part], worth, minlength=len(counts))
     shares = right[..., counts > 0] / counts[counts > 0]
     return shares.mean(axis=-1).ravel().tolist()

@@ -179,6 +179,10 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
         TypeError
             `head` is not a `SourceHead`, or `kernels` are not as described.
         """
+        return self._fit(X, keep=False)
+
+    def _fit(self, X: Any, *, keep: bool) -> Self:
+        """Do what ``fit`` does; with `keep`, keep the regression on disk for the next process."""
         self._check_parameters()
         self._fit_without_images(self.head.n_features_in_)
         if self.hubness is not None and X is None:
@@ -188,7 +192,8 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
             )
         self._fit_hubness(X if self.hubness is None else self._validate(X), None)
         self._set_classes(self.head.labels)
-        self._fit_regression(self.head.labels, self.head.wnids, self._source_rows())
+        head = self.head
+        self._fit_regression(head.labels, head.wnids, self._source_rows(), keep=keep)
         self._prepare_candidates()
         return self
 

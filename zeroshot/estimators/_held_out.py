@@ -182,7 +182,13 @@ def scored_blocks(
     return blocks
 
 
-def refitted_scores(make: Callable[[], Any], X: Any, y: np.ndarray, fold: ClassFold) -> np.ndarray:
+def refitted_scores(
+    make: Callable[[], Any],
+    X: Any,
+    y: np.ndarray,
+    fold: ClassFold,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the scores of a fold's test rows by a classifier that is fitted to its training rows.
 
     Parameters
@@ -193,6 +199,9 @@ def refitted_scores(make: Callable[[], Any], X: Any, y: np.ndarray, fold: ClassF
         All samples.
     fold : ClassFold
         Which of them.
+    weights : ndarray of shape (n_samples,), optional
+        Of the samples, for ``fit``.
     """
-    model = make().fit(take_rows(X, fold.train), y[fold.train])
+    given = {} if weights is None else {"sample_weight": weights[fold.train]}
+    model = make().fit(take_rows(X, fold.train), y[fold.train], **given)
     return model._class_scores(model._validate(take_rows(X, fold.test)))

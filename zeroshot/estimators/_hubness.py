@@ -86,10 +86,16 @@ class ColumnZScore(HubCorrection):
         self.covariance = covariance
 
     @classmethod
-    def of_rows(cls, X: np.ndarray, y: np.ndarray | None, project: Project) -> ColumnZScore:
+    def of_rows(
+        cls,
+        X: np.ndarray,
+        y: np.ndarray | None,
+        project: Project,
+        weights: np.ndarray | None = None,
+    ) -> ColumnZScore:
         """Return the correction by the projections of rows X of classes y, made in batches."""
         total: np.ndarray | float = 0.0
-        weights = np.ones(len(X)) if y is None else class_balance(y)
+        weights = np.ones(len(X)) if y is None else class_balance(y, weights)
         for rows in gen_batches(len(X), _BATCH):
             total = total + weights[rows] @ project(X[rows]).astype(np.float64)
         mean = np.asarray(total) / len(X)
@@ -189,8 +195,27 @@ def fitted_hubness(width: str) -> dict[str, Any]:
     }
 
 
+def check_weighable(method: str | None, *, owner: str) -> None:
+    """Raise where the correction cannot take weights of samples.
+
+    Raises
+    ------
+    ValueError
+        It is CSLS.
+    """
+    if method == "csls":
+        raise ValueError(
+            f"{owner}: hubness='csls' counts nearest rows, and rows have no weights there. Pass "
+            "hubness='zscore' or None, or leave out sample_weight."
+        )
+
+
 def fit_correction(
-    method: str, X: np.ndarray, y: np.ndarray | None, project: Project
+    method: str,
+    X: np.ndarray,
+    y: np.ndarray | None,
+    project: Project,
+    weights: np.ndarray | None = None,
 ) -> HubCorrection:
     """Return the correction by the projections of the rows X of ``fit``.
 
@@ -204,9 +229,11 @@ def fit_correction(
         Their classes, which then count alike; None counts rows alike.
     project : callable
         From rows to predicted vectors.
+    weights : ndarray of shape (n_samples,), optional
+        Of the rows beside others of their class, for ``"zscore"``.
     """
     if method == "zscore":
-        return ColumnZScore.of_rows(X, y, project)
+        return ColumnZScore.of_rows(X, y, project, weights)
     return CrossDomainScaling.of_rows(X, project)
 
 

@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
 from zeroshot._utils._constraints import ParametersMixin
 from zeroshot._utils._images import check_images
-from zeroshot._utils._validation import check_labels, check_missing_labels, check_no_images
-from zeroshot.estimators._unreadable_rows import without_unreadable
+from zeroshot._utils._validation import (
+    check_labels,
+    check_missing_labels,
+    check_no_images,
+    check_sample_weight,
+    without_weightless,
+)
+from zeroshot.estimators._unreadable_rows import unreadable_rows, without_unreadable
 from zeroshot.model_selection._rows import Rows
 
 _DTYPES = [np.float64, np.float32]
@@ -28,6 +34,19 @@ class InputMixin(ParametersMixin):
         y = check_missing_labels(y, owner=owner)
         X, y = self._validate_pair(X, y, reset=reset)
         return X, check_labels(y, owner=owner, name="y")
+
+    def _validate_weighted(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """Return what `_validate_fit` does, and weights above 0; rows of weight 0 are left out."""
+        if sample_weight is None:
+            return *self._validate_fit(X, y, reset=reset), None
+        weights = check_sample_weight(sample_weight, _num_samples(X), owner=type(self).__name__)
+        missing = unreadable_rows(X)
+        X, y = self._validate_fit(X, y, reset=reset)
+        if missing is not None:
+            weights = weights[~missing]
+        return without_weightless(X, y, weights)
 
     def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:
         """Return X, and y as an array, as many of the one as of the other."""

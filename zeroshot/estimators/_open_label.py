@@ -228,7 +228,7 @@ class OpenLabelClassifier(CompositeClassifier):
             alpha=_ALPHA,
             overrides=called,
             candidates=self.classes_.tolist(),
-        ).fit()
+        )._fit(None, keep=not self.overrides)  # each set of texts would leave a file of 10 MB
         self._prepare_candidates()
         self._no_confidence_from_names()
         if self.temperature is None and not self.sentences and self.label_embedding is None:

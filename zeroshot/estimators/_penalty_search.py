@@ -10,9 +10,11 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
+from sklearn.utils.validation import _num_samples
 
 from zeroshot._utils._constraints import check_inner
 from zeroshot._utils._validation import check_number
+from zeroshot.estimators._unreadable_rows import unreadable_rows
 from zeroshot.metrics._scorers import named_scorer
 from zeroshot.model_selection import ClassKFold
 
@@ -120,6 +122,34 @@ def make_folds(
     return folds
 
 
+def folds_of_kept(cv: Any, X: Any, sample_weight: Any) -> Any:
+    """Return `cv` for the rows that ``fit`` keeps: pairs of rows are numbered among these.
+
+    Parameters
+    ----------
+    cv : int, None, splitter or iterable
+        What numbers rows of X, if it is an iterable.
+    X : array-like of shape (n_samples, n_features)
+        As it was given: rows of images that could not be read are not kept.
+    sample_weight : array-like of shape (n_samples,), optional
+        As it was given: rows of weight 0 are not kept.
+    """
+    if cv is None or isinstance(cv, (int, np.integer)) or hasattr(cv, "split"):
+        return cv
+    missing = unreadable_rows(X)
+    kept = np.ones(_num_samples(X), dtype=bool) if missing is None else ~missing
+    if np.shape(sample_weight) == kept.shape:
+        kept &= np.asarray(sample_weight) != 0
+    if kept.all():
+        return cv
+    numbers = np.cumsum(kept) - 1
+    rows = np.arange(len(kept))
+    return [
+        tuple(numbers[rows[part][kept[rows[part]]]] for part in pair)  # numbers or a mask
+        for pair in cv
+    ]
+
+
 def _default_folds(y: np.ndarray, at_least: int, *, owner: str) -> int:
     n_classes = len(np.unique(y))
     if n_classes < 2 * at_least:
@@ -150,15 +180,17 @@ def make_scorer(
     return check_scoring(estimator, named_scorer(scoring, owner=owner))
 
 
-def score_of(scorer: Any, model: Any, X: np.ndarray, y: np.ndarray, *, owner: str) -> float:
-    """Return the score of a model as a number.
+def score_of(
+    scorer: Any, model: Any, X: np.ndarray, y: np.ndarray, *, owner: str, **given: np.ndarray
+) -> float:
+    """Return the score of a model as a number; `given` goes to the scorer.
 
     Raises
     ------
     ValueError
         The scorer returns something else.
     """
-    score = scorer(model, X, y)
+    score = scorer(model, X, y, **given)
     if isinstance(score, np.ndarray) and score.ndim == 0:
         score = score.item()
     if not isinstance(score, Real):

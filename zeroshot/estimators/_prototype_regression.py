@@ -14,6 +14,7 @@ from zeroshot._utils._fitted import Array, Optional, Sizes
 from zeroshot._utils._onnx_graph import Graph
 from zeroshot.estimators._class_regression import as_list
 from zeroshot.estimators._class_regression_classifier import ClassRegressionClassifier
+from zeroshot.estimators._hubness import check_weighable
 from zeroshot.estimators._within_class import whitened, within_class_whitening
 from zeroshot.label_embeddings import OneHotEmbedding
 
@@ -155,7 +156,7 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
         self.scenario = scenario
         self.temperature = temperature
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take the seen classes' means, and learn what other classes' would be.
 
         Parameters
@@ -164,6 +165,10 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
             Features.
         y : array-like of shape (n_samples,)
             Labels: all strings, or all integers.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples, not negative; 1 each if None. They weigh samples of one class
+            against each other; classes count alike. A sample of weight 0 is left out: a class whose
+            samples all have weight 0 is not seen.
 
         Returns
         -------
@@ -176,25 +181,31 @@ class PrototypeRegressionClassifier(ClassRegressionClassifier):
             No kernel knows a candidate that was not seen; all such candidates are named.
         ValueError
             X is not finite, lengths differ, the candidates are empty, repeated, or of another type
-            than the labels; or one class was seen, and there are other candidates.
+            than the labels; or one class was seen, and there are other candidates. Or weights are
+            negative, not finite, all 0, or for ``hubness="csls"``.
         """
         self._check_parameters()
-        X, y = self._validate_fit(X, y)
+        if sample_weight is not None:
+            check_weighable(self.hubness, owner=type(self).__name__)
+        X, y, weights = self._validate_weighted(X, y, sample_weight)
         positions = self._set_classes(y)
         n_seen = len(self.seen_classes_)
         self.whitening_ = self.offset_ = None
         if self.shrinkage is not None:
-            self.offset_, self.whitening_ = within_class_whitening(X, positions, self.shrinkage)
+            self.offset_, self.whitening_ = within_class_whitening(
+                X, positions, self.shrinkage, weights
+            )
         rows = self._whitened(X).astype(np.float64, copy=False)
+        rows = rows if weights is None else rows * weights[:, None]
         sums = class_sums(rows, positions, n_seen)
-        means = sums / np.bincount(positions, minlength=n_seen)[:, None]
+        means = sums / np.bincount(positions, weights, minlength=n_seen)[:, None]
         # Of one class, the mean would leave nothing.
         self.mean_ = means.mean(axis=0) if n_seen > 1 else np.zeros(means.shape[1])
         self.prototypes_ = means - self.mean_
         self.regression_, self.left_out_error_ = None, float("nan")
         if n_seen > 1:
             self._fit_regression(self.seen_classes_, None, self.prototypes_)
-        self._fit_hubness(X, y)
+        self._fit_hubness(X, y, weights)
         self._prepare_candidates()
         return self
 

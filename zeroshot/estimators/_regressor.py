@@ -54,6 +54,7 @@ from zeroshot.estimators._penalty_search import (
     check_cv_parameter,
     check_penalties,
     check_scoring_parameter,
+    folds_of_kept,
     make_folds,
     make_scorer,
     score_of,
@@ -68,6 +69,7 @@ from zeroshot.networks._perceptron import (
 )
 from zeroshot.networks._task import (
     check_classes,
+    check_no_network,
     has_partial_fit,
     vector_task,
 )
@@ -369,7 +371,7 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         self.init_from = init_from
         self.warm_start = warm_start
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn to predict the vector of each sample's label.
 
         Parameters
@@ -378,6 +380,9 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
             Features; with a `network` images, as `partial_fit` takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_dims)
             Labels, or vectors; numbers without a `label_embedding`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
+            equal samples, and one of weight 0 is left out. Not for a `network`.
 
         Returns
         -------
@@ -389,27 +394,30 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         UnknownLabelError
             Labels have no vector; all of them are named.
         ValueError
-            y fits neither form, X is not finite, or lengths differ.
+            y fits neither form, X is not finite, or lengths differ. Or weights are negative, not
+            finite, all 0, or for a `network`.
         FloatingPointError
             The loss or the weights became infinite or NaN.
         IntegrityError
             The `checkpoint` is of another run.
         """
         self._check_parameters()
-        X, y = self._validate_fit(X, y)
+        if sample_weight is not None:
+            check_no_network(self)
+        X, y, weights = self._validate_weighted(X, y, sample_weight)
         self._forget_sums()
         if self._is_ridge():
-            return self.fit_from_sums(SystemOfRows(X, y))
+            return self.fit_from_sums(SystemOfRows(X, y, weights=weights))
         vectors, targets = self._set_targets(y)
         if self.network is not None:
             return self._train(X, targets, vectors)
         self.coefs_, self.intercepts_, self.history_ = train_perceptron(
-            self, X, targets, vectors, self._loss(), self.hidden
+            self, X, targets, vectors, self._loss(), self.hidden, weights
         )
         return self
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add further rows to the closed form, or train a network for one epoch more.
 
         The closed form (``loss="mse"`` without hidden layers or a network) is then that of one
@@ -426,6 +434,8 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         classes : array-like of shape (n_classes,), optional
             For the closed form, labels that later calls may bring. They are of no effect until
             there are rows of them.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of these rows, as in ``fit``, for the closed form.
 
         Returns
         -------
@@ -435,8 +445,8 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
         Raises
         ------
         ValueError
-            `y` is of another kind than in earlier calls, or X of another width; or a network is
-            given `classes`.
+            `y` is of another kind than in earlier calls, or X of another width; a network is given
+            `classes` or weights; or weights are negative, not finite, or all 0.
         AttributeError
             There is neither a `network` nor a closed form.
 
@@ -446,8 +456,10 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
             The closed form comes from ``fit``, which keeps no sums to add to: it starts anew.
         """
         if self.network is None:
-            return super().partial_fit(X, y, classes)
+            return super().partial_fit(X, y, classes, sample_weight)
         self._check_parameters()
+        if sample_weight is not None:
+            check_no_network(self)
         if classes is not None:
             raise ValueError(
                 f"{type(self).__name__}: classes is for the closed form, and a network takes "
@@ -637,7 +649,7 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
         self.cv = cv
         self.scoring = scoring
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose the penalty, and learn to predict the vector of each sample's label.
 
         Parameters
@@ -646,6 +658,10 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
             Features.
         y : array-like of shape (n_samples,) or (n_samples, n_dims)
             Labels, or vectors; numbers without a `label_embedding`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
+            equal samples, in the score of its fold as well, and one of weight 0 is left out. Only
+            with ``scoring=None``.
 
         Returns
         -------
@@ -657,15 +673,24 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
         UnknownLabelError
             Labels have no vector; all of them are named.
         ValueError
-            y fits neither form, X is not finite, lengths differ, or a fold is empty.
+            y fits neither form, X is not finite, lengths differ, or a fold is empty. Or weights are
+            negative, not finite, all 0, or for another `scoring`.
         """
         self._check_parameters()
-        return self._fit_checked(*self._validate_fit(X, y))
+        if sample_weight is not None and self.scoring is not None:
+            raise ValueError(
+                f"{type(self).__name__}: sample_weight needs scores that take it, and scoring is "
+                f"{self.scoring!r}. Pass scoring=None."
+            )
+        cv = folds_of_kept(self.cv, X, sample_weight)
+        return self._fit_checked(*self._validate_weighted(X, y, sample_weight), cv)
 
     def _learns_in_blocks(self) -> bool:
         return True
 
-    def _fit_checked(self, X: Any, y: np.ndarray) -> Self:
+    def _fit_checked(
+        self, X: Any, y: np.ndarray, weights: np.ndarray | None = None, cv: Any = None
+    ) -> Self:
         """Do what ``fit`` does, given checked features, or what gives them for ``X[rows]``."""
         owner, alphas = type(self).__name__, list(map(float, self.alphas))
         self._y_ndim = y.ndim if y.dtype.kind == "f" else 2
@@ -673,8 +698,9 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
         if y.dtype.kind != "f":
             labels = np.unique(y)
             vectors = self.label_vectors(labels)
-        folds = make_folds(self.cv, X, y, of_classes=labels is not None, owner=owner)
-        systems = fold_systems(X, y, folds, center=True, penalty=min(alphas))
+        cv = self.cv if cv is None else cv
+        folds = make_folds(cv, X, y, of_classes=labels is not None, owner=owner)
+        systems = fold_systems(X, y, folds, center=True, penalty=min(alphas), weights=weights)
         scorer = make_scorer(self.scoring, EmbeddingRegressor(), owner=owner)
         scores = np.empty((len(alphas), len(folds)))
         for number, (_, test) in enumerate(folds):
@@ -682,8 +708,11 @@ class EmbeddingRegressorCV(VectorRegressor, ChoosesPenalties):
             targets = None if labels is None else vectors[np.isin(labels, system.classes)]
             solutions = system.path(targets, alphas)
             model = self._scored_model(system, len(solutions[0].target_mean))
+            given = {} if weights is None else {"sample_weight": weights[test]}
             for position, predicted in enumerate(_predictions(X, test, solutions)):
-                scores[position, number] = score_of(scorer, model, predicted, y[test], owner=owner)
+                scores[position, number] = score_of(
+                    scorer, model, predicted, y[test], owner=owner, **given
+                )
         self.cv_results_ = search_results(
             [{"alpha": alpha} for alpha in alphas], scores, owner=owner
         )

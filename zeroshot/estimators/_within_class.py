@@ -10,7 +10,7 @@ from zeroshot._utils._arrays import unit_rows
 
 
 def within_class_whitening(
-    X: np.ndarray, y: np.ndarray, shrinkage: float
+    X: np.ndarray, y: np.ndarray, shrinkage: float, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the class means, and what makes the within-class covariance the identity.
 
@@ -22,6 +22,8 @@ def within_class_whitening(
         Labels.
     shrinkage : float
         What share of the covariance is a multiple of the identity, from 0 to 1.
+    weights : ndarray of shape (n_samples,), optional
+        Of the rows, above 0; 1 each if None.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def within_class_whitening(
     >>> mean.tolist(), bool(whitening[0, 0] < whitening[1, 1])  # the first varies more
     ([3.5, 1.5], True)
     """
-    sums = RowSums.of(X, y)
+    sums = RowSums.of(X, y, weights=weights)
     means = sums.cross / sums.target_total[:, None]
     scatter = sums.gram + np.tril(sums.gram, -1).T
     scatter -= product(means.T * sums.target_total, means)

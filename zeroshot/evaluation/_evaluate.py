@@ -86,8 +86,9 @@ def evaluate_zero_shot(
         pass the same embedding for all of them.
     synsets : mapping of label to str or Synset, optional
         Wnids or nltk names for hierarchical precision, such as ``class_synsets("cifar100")``. Other
-        labels are looked up as class names, with the most frequent sense of each: ``"tiger"`` is
-        then a person. ``notes`` of the result say how many labels had several senses.
+        labels are looked up as class names. Of several senses, the one nearest to the other labels
+        is taken, as in `ClassConfusionDisplay`. ``notes`` of the result say how many labels had
+        several senses.
     set_coverage : float, default=0.9
         Requested coverage of label sets, above 0 and below 1.
     no_training : classifier, Pipeline or FrozenEstimator, optional

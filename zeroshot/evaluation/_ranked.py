@@ -83,7 +83,8 @@ class HierarchicalPrecision(Ranked):
         if guessed:
             self.note = (
                 f"Hierarchical precision takes {len(guessed)} labels that have several senses "
-                f"(such as {', '.join(map(repr, guessed[:5]))}) for the most frequent one. "
+                f"(such as {', '.join(map(repr, guessed[:5]))}) for the one nearest to the other "
+                "labels. "
                 + Remedy(
                     "Pass synsets= with the wnids of those that it is not.",
                     option="Where another is meant, a name of one sense helps.",

@@ -75,6 +75,13 @@ class LabelEmbedding(ABC):
     def fingerprint(self) -> str:
         """Return the SHA-256, in hexadecimal digits, of what determines the vectors."""
 
+    def _quick_fingerprint(self) -> str:
+        """Return a hash that decides the vectors too, and may cost less to compute.
+
+        It may depend on the file format, and is not for saved models.
+        """
+        return self.fingerprint()
+
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Return whether a fingerprint is that of this embedding, also by an earlier version.
 

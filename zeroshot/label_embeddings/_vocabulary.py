@@ -248,7 +248,8 @@ def vocabulary_words(
         the file of vectors is in that order, as GloVe, word2vec and fastText are.
     part_of_speech : {"noun"}, optional
         Keep the nouns of WordNet 3.0 in their base form; *dogs* is left out, and so is what
-        WordNet does not know. Many a noun is another part of speech as well: *in* is the inch.
+        WordNet does not know. Many a noun is another part of speech as well: *in* is the inch, and
+        *he* is helium. `stop_words` leaves these out.
     stop_words : "english" or iterable of str, optional
         Words to leave out, in whatever case; ``"english"`` is scikit-learn's list.
     alphabetic : bool, default=False
@@ -274,6 +275,8 @@ def vocabulary_words(
     >>> keyed = KeyedVectors(1)
     >>> keyed.add_vectors(["the", "in", "dog", "dogs", "1990s", "okapi"], [[1]] * 6)
     >>> vectors = WordVectors(keyed)
+    >>> vocabulary_words(vectors, part_of_speech="noun").tolist()
+    ['in', 'dog', '1990s', 'okapi']
     >>> vocabulary_words(vectors, part_of_speech="noun", stop_words="english")
     array(['dog', '1990s', 'okapi'], dtype='<U5')
     >>> vocabulary_words(vectors, n_most_frequent=5, alphabetic=True, min_length=3).tolist()

@@ -18,7 +18,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,6 +103,24 @@ class WordStore:
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors of some words."""
         return self._vectors.take(rows) if len(rows) < len(self.vocabulary) else self.vectors[rows]
+
+    def to_state(self) -> dict[str, Any]:
+        """Return words and vectors as arrays and plain values."""
+        return {
+            **self.vocabulary.arrays,
+            "vectors": self._vectors.whole(),
+            "n_rows": self.n_rows,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> WordStore:
+        """Return a store in memory from what `to_state` returned."""
+        arrays = {name: CheckedArray(state[name]) for name in (*ARRAYS, "vectors")}
+        vectors = arrays.pop("vectors")
+        return cls(
+            Vocabulary(**arrays), vectors, n_rows=state["n_rows"], notes=tuple(state["notes"])
+        )
 
     @cached_property
     def content(self) -> str:

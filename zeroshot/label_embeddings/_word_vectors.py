@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -167,6 +167,13 @@ class WordVectors(LabelEmbedding):
         """Return the SHA-256 of words, vectors, options and overrides, whatever the file format."""
         overrides = overrides_to_json(self._overrides)
         return content_hash("WordVectors", self._store.content, self._options, overrides)
+
+    def _quick_fingerprint(self) -> str:
+        # The checksums of the folder, which are compared with what is read.
+        place, overrides = self._store.identity, overrides_to_json(self._overrides)
+        if place is None:
+            return self.fingerprint()
+        return content_hash("WordVectors", "folder", place, self._options, overrides)
 
     def reference(self) -> dict[str, Any] | None:
         """Return source and options, from which this can be opened again; None for objects."""
@@ -354,12 +361,30 @@ class WordVectors(LabelEmbedding):
     def __contains__(self, word: object) -> bool:
         return word in self.vocabulary
 
-    def __reduce__(self) -> tuple[Callable, tuple]:
-        """Pickle where the vectors lie, not the vectors, unless they are in memory alone."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Return where the vectors lie, with their checksum, for pickle and skops.
+
+        The vectors themselves are part of it only if they are in memory alone.
+        """
         store = self._store
-        place: tuple = (str(store.folder), store.identity) if store.folder else (store, None)
-        options = self._options | self._encoding.options()
-        return _restore, (*place, self._source, options, dict(self._overrides))
+        state = {
+            "source": self._source,
+            "options": self._options | self._encoding.options(),
+            "overrides": overrides_to_json(self._overrides),
+        }
+        if store.folder is None:
+            return {**state, "store": store.to_state()}
+        return {**state, "folder": str(store.folder), "identity": store.identity}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        options = dict(state["options"])
+        self._encoding = Encoding(options.pop("encoding"), options.pop("encoding_errors"))
+        self._options, self._source = options, state["source"]
+        LabelEmbedding.__init__(self, overrides=overrides_from_json(state["overrides"]))
+        if "store" in state:
+            self._store = WordStore.from_state(state["store"])
+        else:
+            self._store = _reopen(state["folder"], state["identity"], self._source, self._encoding)
 
     def __repr__(self) -> str:
         source = repr(self._source) if self._source else "in memory"
@@ -377,21 +402,6 @@ def _checked_encoding(encoding: Any) -> str:
         f"WordVectors: encoding must be the name of an encoding that extends ASCII, such as "
         f"'utf-8' or 'latin-1', got {encoding!r}."
     )
-
-
-def _restore(
-    place: str | WordStore, identity: str | None, source: str | None, options: dict, overrides: dict
-) -> WordVectors:
-    options = dict(options)
-    encoding = Encoding(options.pop("encoding"), options.pop("encoding_errors"))
-    store = place
-    if not isinstance(store, WordStore):
-        store = _reopen(store, identity, source, encoding)
-    restored = WordVectors.__new__(WordVectors)
-    LabelEmbedding.__init__(restored, overrides=overrides)
-    restored._options, restored._store, restored._source = options, store, source
-    restored._encoding = encoding
-    return restored
 
 
 def _reopen(folder: str, identity: str | None, source: str | None, encoding: Encoding) -> WordStore:

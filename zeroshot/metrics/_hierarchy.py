@@ -18,7 +18,7 @@ from zeroshot.metrics._classification import (
 )
 from zeroshot.taxonomy import Synset
 from zeroshot.taxonomy._distances import hops
-from zeroshot.taxonomy._resolve import senses_of
+from zeroshot.taxonomy._resolve import nodes_in_context, senses_of
 from zeroshot.taxonomy._unmatched import warn_of_unmatched_keys
 
 PASS_SYNSETS = "Pass synsets= with the wnid of each."
@@ -51,7 +51,8 @@ def hierarchical_precision_score(
         Label of each column, without repeats; ``classes_`` of a classifier.
     synsets : mapping of label to str or Synset, optional
         The wnid or nltk name of labels, such as ``class_synsets("cifar100")``. Labels that are not
-        in it are looked up as class names, by `zeroshot.taxonomy.resolve`.
+        in it are looked up as class names. Of several senses, the one nearest to the other labels
+        is taken, as in `ClassConfusionDisplay`: a "tiger" among animals is no person.
     average : {"macro", "micro"}, default="macro"
         "macro": mean over the classes in `y_true`; "micro": mean over all samples, as published.
 
@@ -123,7 +124,7 @@ def correct_sets(
     correct : ndarray of bool of shape (n_classes, n_candidates)
         All the candidates where there are fewer than `k`.
     guessed : list
-        The labels that have several senses, and were taken for the most frequent one.
+        The labels that have several senses, and were taken for the one nearest to the others.
     """
     labels = np.concatenate([classes, candidates])
     nodes, guessed = _nodes(labels, synsets, owner=owner, remedy=remedy)
@@ -153,7 +154,7 @@ def _nodes(
     names = [given.get(label, label) for label in unique.tolist()]
     senses = senses_of(names, owner=owner, name="labels")
     guessed = [x for x, nodes in zip(unique.tolist(), senses, strict=True) if len(nodes) > 1]
-    return np.array([nodes[0] for nodes in senses], dtype=np.int64)[places], guessed
+    return np.array(nodes_in_context(senses), dtype=np.int64)[places], guessed
 
 
 def _given_synsets(

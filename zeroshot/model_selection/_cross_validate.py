@@ -117,6 +117,8 @@ def cross_validate_classes(
     default, and ``predict_set`` needs ``calibrate``. Scorers of probabilities, by name, have each
     fold fitted anew instead.
 
+    There are no weights of samples: pass them to scikit-learn's ``cross_validate``, as ``params``.
+
     Results are equal to within rounding. One case rounds differently: a ``StandardScaler`` leaves
     float32 features in float32 when it is fitted anew, while one pass scales them in float64.
 

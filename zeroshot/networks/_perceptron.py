@@ -10,7 +10,7 @@ import numpy as np
 from zeroshot.networks._training import resolve_training, training_settings
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from zeroshot.networks._loop import Callback, TrainingSettings
 
@@ -24,6 +24,7 @@ def train_perceptron(
     vectors: np.ndarray,
     loss: nn.Module,
     hidden: tuple[int, ...] = (),
+    weights: np.ndarray | None = None,
 ) -> FittedLayers:
     """Train a perceptron as the parameters ``training`` and ``random_state`` of `estimator` say.
 
@@ -33,7 +34,9 @@ def train_perceptron(
     settings = training_settings(estimator, training, images=False)
     callbacks, bar = tuple(training.callbacks or ()), training.progress is True
     widths = tuple(map(int, hidden))
-    return fit_perceptron(X, targets, vectors, loss, widths, settings, callbacks=callbacks, bar=bar)
+    return fit_perceptron(
+        X, targets, vectors, loss, widths, settings, weights=weights, callbacks=callbacks, bar=bar
+    )
 
 
 def fit_perceptron(
@@ -44,6 +47,7 @@ def fit_perceptron(
     hidden: tuple[int, ...],
     settings: TrainingSettings,
     *,
+    weights: np.ndarray | None = None,
     callbacks: Sequence[Callback] = (),
     bar: bool = False,
 ) -> FittedLayers:
@@ -68,6 +72,8 @@ def fit_perceptron(
         Widths of the hidden layers.
     settings : TrainingSettings
         Epochs, rates, seed, device.
+    weights : ndarray of shape (n_samples,), optional
+        What each sample's loss is multiplied with, beside those of the others; 1 each if None.
     callbacks : sequence of callable, optional
         As `train` takes them.
     bar : bool, default=False
@@ -85,8 +91,12 @@ def fit_perceptron(
     from zeroshot._utils._device import resolve_device, to_numpy, to_tensor
     from zeroshot.networks._loop import TensorRows, linear_layers, train, zero_unused
 
-    mean = X.mean(axis=0, dtype=np.float64)
-    scale = float(np.sqrt(np.mean((X - mean) ** 2)))
+    if weights is None:
+        mean = X.mean(axis=0, dtype=np.float64)
+        scale = float(np.sqrt(np.mean((X - mean) ** 2)))
+    else:
+        mean = np.average(X, axis=0, weights=weights)
+        scale = float(np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights).mean()))
     if scale <= len(X) * np.finfo(np.float64).eps * np.abs(mean).max():
         scale = 1.0  # features are constant except for rounding errors, which must not be scaled up
     layers = linear_layers((X.shape[1], *hidden, vectors.shape[1]), settings.seed)
@@ -97,10 +107,18 @@ def fit_perceptron(
     device = resolve_device(settings.device)
     wanted = to_tensor(vectors.astype(np.float32), device)
     inputs = ((X - mean) / scale).astype(np.float32)
+    classes = to_tensor(targets, device)
+
+    def objective(outputs: Tensor, rows: Tensor) -> Tensor:
+        return loss(outputs, classes[rows], wanted, None if shares is None else shares[rows])
+
+    shares = None
+    if weights is not None:
+        shares = to_tensor((weights / weights.mean()).astype(np.float32), device)
     progress = train(
         nn.Sequential(*modules),
-        lambda outputs, rows: loss(outputs, rows, wanted),
-        TensorRows(to_tensor(inputs, device), to_tensor(targets, device)),
+        objective,
+        TensorRows(to_tensor(inputs, device), to_tensor(np.arange(len(X)), device)),
         settings,
         callbacks=callbacks,
         bar=bar,

@@ -130,6 +130,21 @@ def has_partial_fit(estimator: Any) -> bool:
         raise AttributeError(f"{error} Or train a network by partial_fit: pass network=.") from None
 
 
+def check_no_network(estimator: Any) -> None:
+    """Raise where weights of samples are given to an estimator that trains a network on images.
+
+    Raises
+    ------
+    ValueError
+        It does.
+    """
+    if estimator.network is not None:
+        raise ValueError(
+            f"{type(estimator).__name__}: a network on images takes no sample_weight. Leave it "
+            "out, or pass features, with network=None."
+        )
+
+
 def check_classes(classes: np.ndarray, *, owner: str) -> None:
     """Raise if there is only one class.
 

@@ -180,9 +180,9 @@ def confusion(answers: Answers, synsets: Mapping[Any, Any] | None) -> str:
     alt = f"Confusion matrix: {share:.0%} of all images are on its diagonal"
     kinds = "A row is a true class, a column an answer."
     if counted:
-        kinds += " Numbers are images; a darker cell is a larger share of its row."
+        kinds += " Numbers are images; the stronger the colour, the larger the share of the row."
     else:
-        kinds += " A darker cell is a larger share of the row's images."
+        kinds += " The stronger the colour, the larger the share of the row's images."
     if size > 1:
         kinds += (
             f" A row stands for up to {size} neighbouring classes, and has the first one's name."

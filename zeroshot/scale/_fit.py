@@ -40,7 +40,8 @@ def fit_dataset(
 
     Ridge regression, ESZSL and the other closed forms need only sums over rows. Groups of files are
     summed up by themselves, a block at a time, and the sums are added: memory does not depend on
-    the number of rows. The result equals that of ``fit`` but for rounding.
+    the number of rows. The result equals that of ``fit`` but for rounding. There are no weights of
+    samples: ``partial_fit`` on the blocks of a `FeaturesDataset` takes them.
 
     `ESZSLClassifierCV` and `EmbeddingRegressorCV` choose their penalties as ``fit`` does. One pass
     over the rows adds up the sums of all folds; the test rows of each fold are read again.
