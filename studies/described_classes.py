@@ -412,7 +412,8 @@ def open_models(task: Task, words: WordVectors) -> Iterator[tuple[str, Any]]:
     control = DummyZeroShotClassifier(words, strategy="constant", **given)
     yield "control: best constant", control.fit(task.X, task.y)
     yield "before: similarity", SimilarityClassifier(task.head, similarity, **given).fit()
-    kernels = [path, GlossEmbedding(on_missing="raise"), words]
+    glosses = GlossEmbedding(on_missing="raise", context=task.head.wnids)
+    kernels = [path, glosses, words]
     weights = HeadRegressionClassifier(task.head, kernels, weights=[2, 2, 1], alpha=0.1, **given)
     yield "predicted weights", weights.fit()
     yield "zeroshot predict", OpenLabelClassifier(task.head, **given).fit()
@@ -500,16 +501,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     options = parser.parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelWarning)  # some words have no vector
-        if options.choose:
-            return choose()
         results: dict[str, Any] = {}
-        if options.only != "cifar100":
+        if options.choose:
+            results = choose()
+        elif options.only != "cifar100":
             results |= open_labels()
-        if options.only != "open":
+        if not options.choose and options.only != "open":
             results["20 unseen classes of CIFAR-100"] = cifar100()
-    show(results)
+    if not options.choose:
+        show(results)
     if options.json:
-        command = "ZEROSHOT_DATA=FOLDER python studies/described_classes.py --json "
+        how = "--choose " if options.choose else ""
+        command = f"ZEROSHOT_DATA=FOLDER python studies/described_classes.py {how}--json "
         record = {"command": command + options.json, **results}
         Path(options.json).write_text(json.dumps(record, indent=1) + "\n")
     return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import joblib
@@ -21,6 +21,7 @@ from zeroshot import (
     DummyZeroShotClassifier,
     ESZSLClassifierCV,
     LabelEmbedding,
+    PrototypeRegressionClassifier,
     SAEClassifier,
     SJEClassifier,
 )
@@ -56,10 +57,13 @@ class Method:
         Not fitted; one with a parameter ``cv`` chooses for itself.
     grid : mapping of str to sequence
         Parameters of the classifier.
+    label_side : str
+        The parameter that takes the label embedding.
     """
 
     classifier: CandidateClassifier
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    label_side: str = "label_embedding"
 
 
 # The ranges are such that the best value of the first split's folds, of seen classes only, was not
@@ -76,6 +80,13 @@ METHODS = {
     "SAE": Method(SAEClassifier(), {"encoder_weight": (0.3, 1.0, 3.0, 10.0)}),
     "ALE": Method(ALEClassifier(random_state=0), TRAINED),
     "SJE": Method(SJEClassifier(random_state=0), TRAINED),
+    # These choose their penalty by leaving out one class at a time.
+    "prototypes": Method(PrototypeRegressionClassifier(), label_side="kernels"),
+    "prototypes, whitened": Method(
+        PrototypeRegressionClassifier(),
+        {"shrinkage": (0.7, 0.85, 0.95, 0.99)},
+        label_side="kernels",
+    ),
     "control: best constant": Method(DummyZeroShotClassifier(strategy="constant")),
     "control: random label": Method(DummyZeroShotClassifier(strategy="random", random_state=0)),
 }
@@ -86,7 +97,8 @@ def quick(method: Method) -> Method:
     classifier = clone(method.classifier)
     if hasattr(classifier, "training"):
         classifier.set_params(training__epochs=2)
-    return Method(classifier, {name: values[:2] for name, values in method.grid.items()})
+    grid = {name: values[:2] for name, values in method.grid.items()}
+    return replace(method, classifier=classifier, grid=grid)
 
 
 def fit_best(
@@ -106,7 +118,7 @@ def fit_best(
         The parameters.
     """
     classifier = clone(method.classifier).set_params(
-        label_embedding=label_embedding, candidates=np.unique(y), scenario="unseen"
+        **{method.label_side: label_embedding}, candidates=np.unique(y), scenario="unseen"
     )
     chooses_itself = "cv" in classifier.get_params()
     if chooses_itself:

@@ -1,7 +1,7 @@
 """The data on which the model of ``zeroshot predict`` was chosen, and what was chosen from.
 
     ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py
-    ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py --only weights
+    ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py --only weights --json FILE
     ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py --preset tiny
 
 No photo and no label list here is reported elsewhere. Classes are taken out of the ImageNet head,
@@ -22,10 +22,13 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from inspect import isfunction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,6 +154,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=list(PRESETS), default="full")
     parser.add_argument("--only", metavar="TEXT", default="", help="models with this in their name")
+    parser.add_argument("--json", metavar="FILE", help="also write the results there")
     options = parser.parse_args(argv)
     preset = options.preset
     backbone = TimmFeatures(precision="float32").fit()
@@ -180,6 +184,11 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
         values = list(results[title].values())
         cells = (f"{a:9.3f}{b:6.3f}" for a, b in zip(values[::2], values[1::2], strict=True))
         print(f"{title:<40}", *cells, sep="", flush=True)
+    if options.json:
+        only = f" --only {options.only}" if options.only else ""
+        command = f"ZEROSHOT_DATA=FOLDER python studies/open_labels_choice.py{only}"
+        record = {"command": f"{command} --json {options.json}", **results}
+        Path(options.json).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return results
 
 
@@ -220,24 +229,30 @@ def models(names: np.ndarray) -> dict[str, Any]:
     for title, parts, softer in mixtures:
         made[title] = similarity_model(parts, softer)
     glosses = GlossEmbedding(on_missing="raise")
+
+    def in_context(head: SourceHead) -> GlossEmbedding:
+        return GlossEmbedding(on_missing="raise", context=head.wnids)
+
     for title, kernels, weights, alpha in (
         ("weights: path, glosses", [path, glosses], [1, 1], 0.1),
         ("weights: path, glosses, words", [path, glosses, vectors], [2, 2, 1], 0.1),
-        ("weights: the same, penalty 0.03", [path, glosses, vectors], [2, 2, 1], 0.03),
-        ("weights: the same, penalty 0.3", [path, glosses, vectors], [2, 2, 1], 0.3),
+        ("weights: glosses of near senses", [path, in_context, vectors], [2, 2, 1], 0.1),
+        ("weights: the same, penalty 0.03", [path, in_context, vectors], [2, 2, 1], 0.03),
+        ("weights: the same, penalty 0.3", [path, in_context, vectors], [2, 2, 1], 0.3),
     ):
         made[title] = weights_model(kernels, weights, alpha)
-    for scale in (1.0, 2.0, 4.0):
-        made[f"weights + similarity / {scale:g}"] = predict_model(scale)
+    made["weights + similarity / 2"] = sum_with_similarity([path, words])
+    for weight in (0.25, 0.5, 1.0):
+        made[f"weights + {weight:g} guesses"] = predict_model(weight)
     if find_spec("sentence_transformers") is not None:
-        made["weights + similarity / 2, sentences"] = predict_model(2.0, table)
+        made["weights + 0.5 guesses, sentences"] = predict_model(0.5, table)
     return made
 
 
-def predict_model(scale: float, label_embedding: Any = None) -> Any:
-    """Return the function for the model of ``zeroshot predict`` with another scale.
+def predict_model(weight: float, label_embedding: Any = None) -> Any:
+    """Return the function for the model of ``zeroshot predict``, with another weight of guesses.
 
-    Models of different scales share what is fitted.
+    Models of different weights share what is fitted.
     """
 
     def make(head: SourceHead, names: np.ndarray) -> OpenLabelClassifier:
@@ -247,9 +262,9 @@ def predict_model(scale: float, label_embedding: Any = None) -> Any:
                 head, candidates=names, label_embedding=label_embedding, on_unknown="drop"
             )
             _FITTED[key] = model.fit()
-        scaled = copy.copy(_FITTED[key])
-        scaled._similarity_scale = scale
-        return scaled
+        weighted = copy.copy(_FITTED[key])
+        weighted._guess_weight = weight
+        return weighted
 
     return make
 
@@ -257,11 +272,38 @@ def predict_model(scale: float, label_embedding: Any = None) -> Any:
 _FITTED: dict[Any, OpenLabelClassifier] = {}
 
 
+@dataclass(frozen=True)
+class Sum:
+    """What ``zeroshot predict`` was before: predicted weights and half of the similarity."""
+
+    weights: OpenLabelClassifier
+    similarity: SimilarityClassifier
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The candidates."""
+        return self.weights.classes_
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Return the sum."""
+        return self.weights.decision_function(X) + self.similarity.decision_function(X) / 2
+
+
+def sum_with_similarity(parts: list[Any]) -> Any:
+    """Return the function for predicted weights and half of a similarity."""
+    weights, similarity = predict_model(0.0), similarity_model(parts, 2.0)
+    return lambda head, names: Sum(weights(head, names), similarity(head, names))
+
+
 def weights_model(kernels: list[Any], weights: list[float], alpha: float) -> Any:
-    """Return the function for predicted weights."""
-    return lambda head, names: HeadRegressionClassifier(
-        head, kernels, weights=weights, alpha=alpha, candidates=names
-    ).fit()
+    """Return the function for predicted weights; a kernel may be a function of the head."""
+
+    def make(head: SourceHead, names: np.ndarray) -> HeadRegressionClassifier:
+        made = [kernel(head) if isfunction(kernel) else kernel for kernel in kernels]
+        model = HeadRegressionClassifier(head, made, weights=weights, alpha=alpha, candidates=names)
+        return model.fit()
+
+    return make
 
 
 def similarity_model(parts: list[Any], source_temperature: float) -> Any:

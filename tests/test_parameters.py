@@ -247,7 +247,12 @@ IN_CONSTRUCTOR = {
         "device": None,
         "batch_size": [0, 2.5, True],
     },
-    "GlossEmbedding": {"on_missing": ["zero", None], "model": None, "overrides": [3]},
+    "GlossEmbedding": {
+        "on_missing": ["zero", None],
+        "model": None,
+        "overrides": [3],
+        "context": ["heron", [1, 2]],
+    },
     "HashEmbedding": {"n_dims": [0, 2.5, True, np.nan], "seed": [-1, 2.5, True]},
     "HierarchicalEmbedding": {
         "base": [3],

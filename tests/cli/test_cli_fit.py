@@ -404,8 +404,8 @@ def test_label_texts_that_fit_no_class_are_named_and_the_others_are_used(
         head = prior.head
         other = OpenLabelClassifier(head, candidates=["coffee house", "wolf", "whale"]).fit()
         np.testing.assert_allclose(
-            prior.classifier_.class_vectors_[prior.classes_ == decomposed],
-            other.classifier_.class_vectors_[other.classes_ == "coffee house"],
+            prior.regression_.class_vectors_[prior.classes_ == decomposed],
+            other.regression_.class_vectors_[other.classes_ == "coffee house"],
         )
 
 

@@ -446,7 +446,7 @@ def test_open_labels_choice_example_names_classes_that_its_head_lost(monkeypatch
     monkeypatch.setattr(example, "find_spec", lambda name: None)  # the command line's tests have it
     figures = example.main(["--preset", "tiny"])
     printed = capsys.readouterr().out
-    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 13
+    assert all(f"\n{title} " in printed for title in figures) and len(figures) == 15
     columns = {"20 hidden", "20, 12 hidden"}
     for model in figures.values():
         assert {name.rpartition(", ")[0] for name in model} == columns

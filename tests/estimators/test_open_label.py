@@ -16,7 +16,6 @@ from zeroshot import (
     HeadRegressionClassifier,
     OpenLabelClassifier,
     SentenceEmbedding,
-    SimilarityClassifier,
     SourceHead,
     WordVectors,
     load,
@@ -24,7 +23,7 @@ from zeroshot import (
 )
 from zeroshot.estimators import _open_label
 from zeroshot.exceptions import LabelWarning, UnknownLabelError
-from zeroshot.similarity import MixtureSimilarity, WordNetSimilarity, WordVectorSimilarity
+from zeroshot.similarity import WordNetSimilarity
 from zeroshot.taxonomy import resolve
 
 RNG = np.random.default_rng(0)
@@ -38,41 +37,59 @@ def model(labels=LABELS, **params) -> OpenLabelClassifier:
     return OpenLabelClassifier(HEAD, candidates=labels, **params)
 
 
-def similarity_of(vectors, labels) -> SimilarityClassifier:
-    parts = (
-        WordNetSimilarity("path", senses="nearest", on_missing="zero"),
-        WordVectorSimilarity(vectors, on_missing="zero"),
-    )
-    similarity = MixtureSimilarity([(part, 1) for part in parts], scale="zscore")
-    return SimilarityClassifier(HEAD, similarity, candidates=labels).fit()
+def regression_of(vectors, labels) -> HeadRegressionClassifier:
+    path = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+    glosses = GlossEmbedding(on_missing="raise", context=SOURCES)
+    return HeadRegressionClassifier(
+        HEAD, [path, glosses, vectors], weights=[2, 2, 1], alpha=0.1, candidates=labels
+    ).fit()
 
 
 def expected_scores(vectors, labels) -> np.ndarray:
-    path = WordNetSimilarity("path", senses="nearest", on_missing="zero")
-    regression = HeadRegressionClassifier(
-        HEAD,
-        [path, GlossEmbedding(on_missing="raise"), vectors],
-        weights=[2, 2, 1],
-        alpha=0.1,
-        candidates=labels,
-    ).fit()
-    similarity = similarity_of(vectors, labels)
-    similar = similarity.transform(X) @ similarity.class_vectors_.T
-    spread = HEAD.decision_function(X).std(axis=1)
-    return regression.transform(X) / spread[:, None] + similar / 2
+    """A naive reading of the formula, an image at a time."""
+    regression, rows = regression_of(vectors, labels), HEAD.coef - HEAD.coef.mean(axis=0)
+    scores = []
+    for x, logits in zip(X, regression.transform(X), strict=True):
+        own = HEAD.coef @ x + HEAD.intercept
+        guesses = np.exp(own / own.std())
+        mean_row = (guesses / guesses.sum()) @ rows
+        of_guesses = regression.class_vectors_ @ mean_row / (rows @ mean_row).std()
+        scores.append(logits / own.std() + 0.5 * of_guesses)
+    return np.array(scores)
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[:2], [*LABELS, *SOURCES], None])
-def test_it_adds_predicted_weights_and_similarity(labels) -> None:
+def test_predicted_weights_are_compared_with_the_image_and_the_heads_guesses(labels) -> None:
     ours = model(labels).fit()
-    expected = similarity_of(WordVectors(missing_words="ignore"), labels)
-    scores = expected_scores(WordVectors(missing_words="ignore"), labels)
+    vectors = WordVectors(missing_words="ignore")
+    expected, scores = regression_of(vectors, labels), expected_scores(vectors, labels)
     np.testing.assert_allclose(ours.transform(X), scores)
     np.testing.assert_array_equal(ours.predict(X), ours.classes_[scores.argmax(axis=1)])
     for name in ("classes_", "seen_classes_", "unseen_classes_"):
         assert getattr(ours, name).tolist() == getattr(expected, name).tolist()
     names = list(LABELS)
     np.testing.assert_array_equal(ours.label_vectors(names), expected.label_vectors(names))
+
+
+def test_of_several_senses_the_one_near_the_heads_classes_is_described() -> None:
+    """A crane is a bird to a head of birds, and a machine to one of machines."""
+    rows = np.eye(4)
+    for sources, wnid in (
+        (["heron", "goose", "swan", "bustard"], "n02012849"),
+        (["forklift", "tractor", "winch", "bulldozer"], "n03126707"),
+    ):
+        named = OpenLabelClassifier(SourceHead(rows, np.zeros(4), sources), candidates=["crane"])
+        glosses = named.fit().regression_.kernels[1]
+        np.testing.assert_array_equal(
+            glosses.embed(["crane"]), GlossEmbedding().embed([wnid]), err_msg=sources[0]
+        )
+
+
+def test_images_that_say_nothing_get_scores_without_an_error() -> None:
+    head = SourceHead(np.zeros((3, 2)), np.zeros(3), SOURCES[:3])
+    with pytest.warns(LabelWarning):  # all vectors are alike
+        fitted = OpenLabelClassifier(head, candidates=LABELS[:2]).fit()
+    assert np.isfinite(fitted.transform(np.ones((2, 2)))).all()
 
 
 def test_a_view_is_a_fit_on_other_names() -> None:

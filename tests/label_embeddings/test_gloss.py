@@ -60,6 +60,25 @@ def test_a_vector_is_the_row_of_the_labels_synset(no_text_model: None) -> None:
     np.testing.assert_array_equal(bird[0], embedding.embed(["n02012849"])[0])
 
 
+def test_a_context_says_which_sense_is_meant(no_text_model: None) -> None:
+    birds = GlossEmbedding(context=["heron", "qqxyzzy", "n01855672", "crane"])
+    labels = ["crane", "oboe", "crane (machine)", "n03126707"]
+    expected = GlossEmbedding().embed(["n02012849", "oboe", "n03126707", "n03126707"])
+    np.testing.assert_array_equal(birds.embed(labels), expected)
+    np.testing.assert_array_equal(birds.embed(["crane"])[0], expected[0])  # whatever else is asked
+    assert birds.explain(["crane"])["synset"].tolist() == ["crane.n.05"]
+    assert birds.explain(["crane"])["why"].tolist() == ["nearest to context"]
+    assert birds.covers([*labels, "qqxyzzy"]).tolist() == [True] * 4 + [False]
+    again = restore_embedding(json.loads(json.dumps(birds.reference())), None)
+    np.testing.assert_array_equal(again.embed(labels), expected)
+    assert again.fingerprint() == birds.fingerprint() != GlossEmbedding().fingerprint()
+    nothing = GlossEmbedding(context=["qqxyzzy"])
+    np.testing.assert_array_equal(nothing.embed(["crane"]), GlossEmbedding().embed(["crane"]))
+    for wrong in ("heron", [1, 2]):
+        with pytest.raises((TypeError, ValueError), match="GlossEmbedding: context"):
+            GlossEmbedding(context=wrong)
+
+
 def test_what_is_described_alike_is_near() -> None:
     similarity = WordVectorSimilarity(GlossEmbedding())
     rows = similarity.matrix(

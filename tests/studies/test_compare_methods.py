@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import ttest_1samp
 from sklearn.linear_model import LogisticRegression
 
-from zeroshot import DeViSEClassifier, WordVectors
+from zeroshot import DeViSEClassifier, PrototypeRegressionClassifier, WordVectors
 from zeroshot.datasets import class_names, load_cifar100_features
 from zeroshot.model_selection import ClassKFold, with_candidates
 
@@ -84,6 +84,26 @@ def test_the_best_parameters_are_those_of_folds_of_the_seen_classes(study: Modul
     assert chosen == {"alpha": alphas[int(np.argmax(scores))]}
     view = with_candidates(model, np.unique(y[~seen]))
     assert view.score(X[~seen], y[~seen]) > 2 / 40
+
+
+def test_prototypes_are_predicted_from_the_label_embedding_and_whitened_as_folds_say(
+    study: ModuleType,
+) -> None:
+    X, y = load_cifar100_features(subset="test", return_X_y=True)
+    seen = np.isin(y, class_names("cifar100")[:60])
+    folds = ClassKFold(2, shuffle=True, random_state=0)
+    words, unseen = WordVectors(), np.unique(y[~seen])
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for name in ("prototypes", "prototypes, whitened"):
+        method = study.quick(study.METHODS[name])
+        model, chosen = study.fit_best(method, words, X[seen], y[seen], folds)
+        expected = PrototypeRegressionClassifier(words, candidates=unseen, **chosen)
+        expected.fit(unit[seen], y[seen])
+        view = with_candidates(model, unseen)
+        np.testing.assert_allclose(
+            view.decision_function(X[~seen]), expected.decision_function(unit[~seen]), atol=1e-6
+        )
+    assert chosen["shrinkage"] in study.METHODS[name].grid["shrinkage"]
 
 
 def test_kept_logistic_regression_is_fitted_once_and_only_for_the_same_data(

@@ -22,9 +22,16 @@ from zeroshot.taxonomy._resolve import choose
 _OWNER = "HeadRegressionClassifier"
 
 
-def default_kernels() -> list[Any]:
-    """Return WordNet's shortest path, and WordNet's glosses."""
-    return [WordNetSimilarity("path", senses="nearest", on_missing="zero"), GlossEmbedding()]
+def default_kernels(head: SourceHead) -> list[Any]:
+    """Return WordNet's shortest path, and WordNet's glosses, of the senses near the head's."""
+    path = WordNetSimilarity("path", senses="nearest", on_missing="zero")
+    return [path, GlossEmbedding(context=context_of(head))]
+
+
+def context_of(head: SourceHead) -> list[str] | None:
+    """Return the synsets of a head's classes, or what they are called; None if by numbers."""
+    names = (head.labels if head.wnids is None else head.wnids).tolist()
+    return names if isinstance(names[0], str) else None
 
 
 class HeadRegressionClassifier(ClassRegressionClassifier):
@@ -47,9 +54,9 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
         A pretrained network's own classifier, such as ``TimmFeatures().fit().source_head_``. Its
         classes are the seen classes.
     kernels : LabelEmbedding, object with ``matrix``, or list of these, optional
-        What says how alike two classes are. `GlossEmbedding` beside the shortest path in WordNet if
-        None. A class that one of several does not know is left to the others; a similarity must
-        have ``on_missing="zero"`` for it.
+        What says how alike two classes are. If None, the shortest path in WordNet, and
+        `GlossEmbedding` with the head's classes as its context. A class that one of several does
+        not know is left to the others; a similarity must have ``on_missing="zero"`` for it.
     gamma : float, default=1.5
         Of the RBF kernel :math:`\exp(-\gamma \lVert u - u' \rVert^2)` of an embedding's centred
         unit vectors.
@@ -198,7 +205,7 @@ class HeadRegressionClassifier(ClassRegressionClassifier):
         return self
 
     def _measures(self) -> list[Any]:
-        return default_kernels() if self.kernels is None else as_list(self.kernels)
+        return default_kernels(self.head) if self.kernels is None else as_list(self.kernels)
 
     def _source_rows(self) -> np.ndarray:
         """Return the head's weights and offsets, (n_sources, n_features + 1)."""

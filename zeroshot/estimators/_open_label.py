@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.special import softmax
 
 from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
 from zeroshot._utils._fitted import Optional, Part, Plain
@@ -15,7 +16,7 @@ from zeroshot.backbones import SourceHead
 from zeroshot.estimators._base import vector_scores
 from zeroshot.estimators._composite import CompositeClassifier
 from zeroshot.estimators._confidence import Confidence
-from zeroshot.estimators._head_regression import HeadRegressionClassifier
+from zeroshot.estimators._head_regression import HeadRegressionClassifier, context_of
 from zeroshot.estimators._held_out import Block
 from zeroshot.estimators._label_space import check_label_embedding
 from zeroshot.estimators._onnx_steps import add_scores
@@ -49,20 +50,22 @@ def check_overrides_of_texts(overrides: Any, *, owner: str, name: str) -> None:
 class OpenLabelClassifier(CompositeClassifier):
     r"""Classifier behind ``zeroshot predict``: any labels, no training images.
 
-    Two answers are added:
+    A `HeadRegressionClassifier` predicts the head's weights for the labels, from what WordNet says
+    of the head's classes and of the labels: the shortest path between their nearest senses, their
+    glosses and their words' vectors are its kernels. Labels that the head has keep its weights.
+    What one kernel does not know is left to the others. A gloss is that of the sense nearest to the
+    head's classes.
 
-    - The head's weights for the labels, predicted from what WordNet says of the head's classes and
-      of the labels: a `HeadRegressionClassifier` with the shortest path between their nearest
-      senses, their glosses and their words' vectors as kernels. Labels that the head has keep its
-      weights.
-    - How similar the labels are to the head's guesses: a `SimilarityClassifier` with the same path
-      and the cosine of the words' vectors.
+    Predicted weights are compared with two vectors of an image. One is its features x. The other is
+    the mean :math:`g(x)` of the weights of the head's own classes, less the mean of all, by the
+    head's guesses: it leaves out what does not look like any class of the head. With
+    :math:`\sigma(v)`, the standard deviation of the head's scores of a vector v over its classes,
+    label c scores
 
-    What one of path, glosses and words does not know is left to the others. With the logits
-    :math:`\ell_c`, the similarities :math:`f_c`, and the standard deviation :math:`\sigma` of an
-    image's logits over the head's own classes, a label scores
-    :math:`\ell_c(x) / \sigma(x) + f_c(x) / \tau`, with :math:`\tau = 2`. Kernels were chosen on
-    other data than is reported; penalties and :math:`\tau` make little difference there
+    .. math:: \ell_c(x) / \sigma(x) + \lambda\, \hat w_c^\top g(x) / \sigma(g(x)),
+
+    with :math:`\lambda = 0.5`; the guesses are the softmax of the head's logits over
+    :math:`\sigma(x)`. All of this was chosen on other data than is reported
     (``docs/results.md``).
 
     Parameters
@@ -103,11 +106,11 @@ class OpenLabelClassifier(CompositeClassifier):
         The labels that were left out.
     label_embedding_ : LabelEmbedding
         The vectors of words or sentences.
-    classifier_ : SimilarityClassifier
-        Compares labels with the head's guesses.
     regression_ : HeadRegressionClassifier or None
         Predicts the head's weights for labels. None in a model that was saved before there were
         predicted weights, whose answers stay as they were.
+    classifier_ : SimilarityClassifier or None
+        Compares labels with the head's guesses in such an old model; None otherwise.
 
     See Also
     --------
@@ -129,8 +132,9 @@ class OpenLabelClassifier(CompositeClassifier):
 
     label_embedding: LabelEmbedding | None
     regression_: HeadRegressionClassifier | None
+    classifier_: Any
 
-    _similarity_scale = 2.0  # τ: 1, 2 and 4 are alike in studies/open_labels_choice.py
+    _guess_weight = 0.5  # λ, after studies/open_labels_choice.py
 
     _constraints: ClassVar[Mapping[str, Any]] = {
         "head": Instance(
@@ -148,10 +152,14 @@ class OpenLabelClassifier(CompositeClassifier):
         "head": Part(SourceHead, sizes={"n_features": "n_features"}),
         "unknown_labels_": Optional(Plain(list)),
         "label_embedding_": Checked(check_label_embedding),
-        "classifier_": Part(
-            SimilarityClassifier,
-            sizes={"n_features": "n_features", "n_classes": "n_classes"},
-            has=("classes",),
+        "classifier_": Optional(
+            Maybe(
+                Part(
+                    SimilarityClassifier,
+                    sizes={"n_features": "n_features", "n_classes": "n_classes"},
+                    has=("classes",),
+                )
+            )
         ),
         "regression_": Optional(
             Maybe(
@@ -221,7 +229,7 @@ class OpenLabelClassifier(CompositeClassifier):
             self.head,
             [
                 self._path(),
-                GlossEmbedding(on_missing="raise", overrides=called),
+                GlossEmbedding(on_missing="raise", overrides=called, context=context_of(self.head)),
                 self.label_embedding_,
             ],
             weights=_WEIGHTS,
@@ -272,15 +280,16 @@ class OpenLabelClassifier(CompositeClassifier):
         super()._set_vocabulary(self.classes_[known])
 
     def _prepare_candidates(self) -> None:
-        by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
-        similarity = MixtureSimilarity([(self._path(), 1), (by_use, 1)], scale="zscore")
-        self.classifier_ = SimilarityClassifier(
-            self.head, similarity, candidates=self.classes_
-        ).fit()
+        self.classifier_ = None
         # A model that was saved before there was a regression has none.
         fitted = getattr(self, "regression_", None)
         self.regression_ = fitted
-        if fitted is not None and not np.array_equal(fitted.classes_, self.classes_):
+        if fitted is None:
+            by_use = WordVectorSimilarity(self.label_embedding_, on_missing="zero")
+            similarity = MixtureSimilarity([(self._path(), 1), (by_use, 1)], scale="zscore")
+            model = SimilarityClassifier(self.head, similarity, candidates=self.classes_)
+            self.classifier_ = model.fit()
+        elif not np.array_equal(fitted.classes_, self.classes_):
             self.regression_ = fitted.with_candidates(self.classes_.tolist())
 
     def _in_wordnet(self) -> dict[Any, Any]:
@@ -294,7 +303,7 @@ class OpenLabelClassifier(CompositeClassifier):
         return []
 
     def _fitted_members(self) -> list[Any]:
-        return [self.classifier_]
+        return [self.classifier_ if self.regression_ is None else self.regression_]
 
     def _unknown(self, names: list[Any]) -> UnknownLabelError:
         """Return the error that names the labels left out, and who would know them."""
@@ -339,27 +348,46 @@ class OpenLabelClassifier(CompositeClassifier):
         return super()._learnt_from(columns)
 
     def _class_scores(self, X: np.ndarray) -> np.ndarray:
-        softened = np.asarray(self.classifier_.transform(X))
-        scores = vector_scores(softened, self.classifier_.class_vectors_)
         regression = getattr(self, "regression_", None)
         if regression is None:
-            return scores
-        logits = np.asarray(regression.transform(X))
-        spread = self.head.decision_function(X).std(axis=1, keepdims=True)
-        spread[spread == 0] = 1
-        return (logits / spread + scores / self._similarity_scale).astype(X.dtype, copy=False)
+            softened = np.asarray(self.classifier_.transform(X))
+            return vector_scores(softened, self.classifier_.class_vectors_)
+        rows = self._centred_rows()
+        own = self.head.decision_function(X)
+        guesses = softmax(own / _spread(own), axis=1) @ rows
+        scores = np.asarray(regression.transform(X)) / _spread(own)
+        of_guesses = vector_scores(guesses, regression.class_vectors_)
+        scores = scores + self._guess_weight * of_guesses / _spread(guesses @ rows.T)
+        return scores.astype(X.dtype, copy=False)
+
+    def _centred_rows(self) -> np.ndarray:
+        """Return the head's weights less their mean, (n_sources, n_features)."""
+        return self.head.coef - self.head.coef.mean(axis=0)
 
     def _add_class_scores(self, graph: Graph, X: str) -> str:
-        scores = self.classifier_._add_class_scores(graph, X)
         regression = getattr(self, "regression_", None)
         if regression is None:
-            return scores
-        own = add_scores(graph, self.head, X)
-        deviations = graph("Sub", own, graph.mean(own))
-        variance = graph.mean(graph("Mul", deviations, deviations))
-        spread = graph.or_one(graph("Sqrt", variance))
-        logits = graph("Div", regression._add_class_scores(graph, X), spread)
-        return graph("Add", logits, graph("Div", scores, np.array(self._similarity_scale)))
+            return self.classifier_._add_class_scores(graph, X)
+        rows, own = self._centred_rows(), add_scores(graph, self.head, X)
+        scaled = graph("Div", own, _add_spread(graph, own))
+        guesses = graph("MatMul", graph("Softmax", scaled, axis=-1), rows)
+        scores = regression._add_class_scores(graph, X)
+        scores = graph("Div", scores, _add_spread(graph, own))
+        of_guesses = graph("MatMul", guesses, self._guess_weight * regression.class_vectors_.T)
+        spread = _add_spread(graph, graph("MatMul", guesses, rows.T))
+        return graph("Add", scores, graph("Div", of_guesses, spread))
+
+
+def _spread(scores: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each row, (n_rows, 1); 1 where it is 0."""
+    spread = scores.std(axis=1, keepdims=True)
+    spread[spread == 0] = 1
+    return spread
+
+
+def _add_spread(graph: Graph, scores: str) -> str:
+    deviations = graph("Sub", scores, graph.mean(scores))
+    return graph.or_one(graph("Sqrt", graph.mean(graph("Mul", deviations, deviations))))
 
 
 def _is_noun(name: Any) -> bool:

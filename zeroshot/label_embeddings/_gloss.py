@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zeroshot._utils._validation import check_option, warn_caller
+from zeroshot._utils._validation import check_labels, check_option, warn_caller
 from zeroshot.exceptions import Remedy, UnknownLabelError
 from zeroshot.label_embeddings._base import (
     Arrays,
@@ -28,7 +28,7 @@ from zeroshot.label_embeddings._prompts import label_texts
 from zeroshot.label_embeddings._sentence import SentenceEmbedding
 from zeroshot.label_embeddings._sentence_models import DEFAULT_MODEL, packaged_model
 from zeroshot.label_embeddings._wordnet import explain_synset
-from zeroshot.taxonomy._resolve import choose
+from zeroshot.taxonomy._resolve import Choice, choose_near, has_synset
 
 _OWNER = "GlossEmbedding"
 
@@ -51,13 +51,17 @@ class GlossEmbedding(LabelEmbedding):
         Where the text model is, if it is not the pip package of the extra ``text``. Vectors of
         another model cannot be mixed with those that ship.
     overrides : mapping of label to str, optional
-        The wnid, nltk name or other name to embed instead of a label. Other names are taken for
-        their most frequent sense.
+        The wnid, nltk name or other name to embed instead of a label.
+    context : array-like of str, optional
+        Class names or wnids. A name with several senses gets the one nearest to these, as in
+        `zeroshot.taxonomy.resolve`; names without a synset do not count. The most frequent sense if
+        None.
 
     Raises
     ------
-    ValueError
-        `on_missing` is none of its options, or `model` is another text model.
+    TypeError, ValueError
+        `on_missing` is none of its options, `context` is not a list of names, or `model` is another
+        text model.
     FileNotFoundError, DownloadError, IntegrityError
         `model` is given, and cannot be found or read.
 
@@ -95,10 +99,12 @@ class GlossEmbedding(LabelEmbedding):
         on_missing: str = "text",
         model: str | os.PathLike | None = None,
         overrides: Mapping[Any, Label] | None = None,
+        context: Any = None,
     ) -> None:
         super().__init__(overrides=overrides)
         check_option(on_missing, ("text", "raise"), owner=_OWNER, name="on_missing")
         self._on_missing = on_missing
+        self._context = None if context is None else _checked_context(context)
         self._model = model
         if model is not None:
             _ = self._texts
@@ -111,7 +117,8 @@ class GlossEmbedding(LabelEmbedding):
     def fingerprint(self) -> str:
         """Return the SHA-256 of the shipped vectors and the options."""
         overrides = overrides_to_json(self._overrides)
-        return content_hash(_OWNER, gloss_table().digest, self._on_missing, overrides)
+        parts = [_OWNER, gloss_table().digest, self._on_missing, overrides]
+        return content_hash(*parts, *([] if self._context is None else [self._context]))
 
     def reference(self) -> dict[str, Any]:
         """Return the options, from which this can be opened again."""
@@ -120,6 +127,7 @@ class GlossEmbedding(LabelEmbedding):
             "on_missing": self._on_missing,
             "model": None if self._model is None else str(self._model),
             "overrides": overrides_to_json(self._overrides),
+            "context": self._context,
         }
 
     @classmethod
@@ -131,10 +139,20 @@ class GlossEmbedding(LabelEmbedding):
             on_missing=config["on_missing"],
             model=config["model"],
             overrides=overrides_from_json(config["overrides"]),
+            context=config.get("context"),  # a model of an earlier version has none
         )
 
+    def _choices(self, labels: list[Label]) -> list[Choice | None]:
+        """Return the synset of each label, or None."""
+        names = [label for label in labels if isinstance(label, str)]
+        found = dict(zip(names, choose_near(names, self._context or []), strict=True))
+        return [found[label] if isinstance(label, str) else None for label in labels]
+
     def _embed(self, labels: list[Label]) -> np.ndarray:
-        nodes = np.array([_node(label) for label in labels], dtype=np.int64)
+        nodes = np.array(
+            [-1 if choice is None else choice.synset.node for choice in self._choices(labels)],
+            dtype=np.int64,
+        )
         others = [label for label, node in zip(labels, nodes, strict=True) if node < 0]
         vectors = gloss_table().rows(nodes)
         if others:
@@ -172,14 +190,15 @@ class GlossEmbedding(LabelEmbedding):
     def _covers(self, labels: list[Label]) -> np.ndarray:
         texts = self._reads_texts
         return np.array(
-            [_node(label) >= 0 or (texts and bool(label_texts(label))) for label in labels],
+            [_has_noun(label) or (texts and bool(label_texts(label))) for label in labels],
             dtype=bool,
         )
 
     def _explain(self, labels: list[Label]) -> list[Explained]:
         explained = []
-        for label, covered in zip(labels, self._covers(labels), strict=True):
-            row = explain_synset(label)
+        choices, covers = self._choices(labels), self._covers(labels)
+        for label, covered, choice in zip(labels, covers, choices, strict=True):
+            row = explain_synset(label, choice)
             if covered and not row.found:
                 why = "by its own text: " + row.why
                 row = replace(row, found=tuple(label_texts(label)), missing=(), why=why)
@@ -206,10 +225,15 @@ class GlossEmbedding(LabelEmbedding):
         return f"GlossEmbedding(n_dims={self.n_dims})"
 
 
-def _node(label: Label) -> int:
-    """Return the node of a label's synset, or -1."""
-    choice = choose(label) if isinstance(label, str) else None
-    return -1 if choice is None else choice.synset.node
+def _checked_context(context: Any) -> list[str]:
+    names = check_labels(context, owner=_OWNER, name="context").tolist()
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{_OWNER}: context must be names, got numbers such as {names[0]!r}.")
+    return names
+
+
+def _has_noun(label: Label) -> bool:
+    return isinstance(label, str) and has_synset(label)
 
 
 def has_text_model() -> bool:

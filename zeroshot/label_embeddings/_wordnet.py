@@ -27,7 +27,7 @@ from zeroshot.taxonomy import Taxonomy
 from zeroshot.taxonomy._distances import ancestor_pairs, information_gains
 from zeroshot.taxonomy._graph import NounGraph, using
 from zeroshot.taxonomy._readings import code_of, read_label
-from zeroshot.taxonomy._resolve import choose, has_synset, nodes_of
+from zeroshot.taxonomy._resolve import Choice, choose, has_synset, nodes_of
 
 _OWNER = "WordNetEmbedding"
 
@@ -279,11 +279,11 @@ class WordNetEmbedding(LabelEmbedding):
         return f"WordNetEmbedding(n_dims={self.n_dims}{size})"
 
 
-def explain_synset(label: Label) -> Explained:
-    """Return which synset a label stands for, and why."""
+def explain_synset(label: Label, choice: Choice | None = None) -> Explained:
+    """Return which synset a label stands for, by a choice that was made or else `choose`."""
     if not isinstance(label, str):
         return Explained(str(label), why="a number names nothing")
-    read, choice = read_label(label), choose(label)
+    read, choice = read_label(label), choose(label) if choice is None else choice
     if choice is None:
         return Explained(read.text, missing=read.names, why="WordNet has no such noun")
     code = code_of(label)
