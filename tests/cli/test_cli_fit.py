@@ -425,6 +425,9 @@ def test_the_default_takes_the_network_as_its_prior(
     assert set(record["compared_with_no_training"]) == {"learnt", "other"}
     other = record["compared_with_no_training"]["other"]
     assert other["accuracy"] == other["no_training"]  # names alone say what an unseen class is
+    assert final.confidence_ is not None
+    assert main(["predict", str(next(photos.rglob("*.png"))), "--model", str(folder)]) == 0
+    assert re.search(r"  (bus|lion|rose|sea) +>?\d+%", capsys.readouterr().out)
 
 
 def test_vectors_that_do_not_know_the_networks_classes_take_a_map(

@@ -174,13 +174,30 @@ class Needs(NamedTuple):
     device: str
 
 
-def build_estimator(name: str, needs: Needs, *, calibrate: bool = False) -> list[Any]:
-    """Return the unfitted steps after the backbone, with the estimator last."""
+def build_estimator(
+    name: str, needs: Needs, *, calibrate: bool = False, confident: bool = False
+) -> list[Any]:
+    """Return the unfitted steps after the backbone, with the estimator last.
+
+    Parameters
+    ----------
+    name : str
+        One of `ESTIMATORS` or `WITH_HEAD`.
+    needs : Needs
+        Inputs for building.
+    calibrate : bool
+        Balance seen against unseen classes.
+    confident : bool
+        Let fewshot learn probabilities from held-out classes, where there are enough.
+    """
     from zeroshot import CalibratedStacking
+    from zeroshot.estimators._held_out import LEAST_CLASSES
 
     if calibrate and name == "ensemble":  # whose eszsl is fitted to fewer classes in each fold
         needs = needs._replace(labels=needs.labels[1:])
     *before, estimator = _steps(name, needs)
+    if confident and name == "fewshot" and not calibrate and len(needs.labels) >= LEAST_CLASSES:
+        estimator.set_params(temperature="auto")
     return [*before, CalibratedStacking(estimator) if calibrate else estimator]
 
 

@@ -142,7 +142,9 @@ def fit(args: SimpleNamespace) -> int:
         _check_calibrated(kept, args.source)
     needs = needs._replace(labels=kept.class_names)
     steps = _fitted(
-        build_estimator(estimator, needs, calibrate=args.calibrate), read.features, kept.labels
+        build_estimator(estimator, needs, calibrate=args.calibrate, confident=True),
+        read.features,
+        kept.labels,
     )
     comparisons = _compared(estimator, needs, read.features, kept.labels)
     summary = Summary(
