@@ -15,7 +15,19 @@ from zeroshot import OpenLabelClassifier, SourceHead
 from zeroshot.taxonomy import resolve
 
 STUDIES = Path(__file__).parents[2] / "studies"
-SOURCES = ["dog", "oboe", "truck", "lion", "pillow", "sparrow"]
+SOURCES = [
+    "dog",
+    "oboe",
+    "truck",
+    "lion",
+    "pillow",
+    "sparrow",
+    "fox",
+    "flute",
+    "van",
+    "eagle",
+    "chair",
+]
 
 
 @pytest.fixture
@@ -33,7 +45,7 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def head(n_features: int = 5) -> SourceHead:
     rng = np.random.default_rng(0)
     wnids = resolve(SOURCES).wnids
-    return SourceHead(rng.normal(size=(6, n_features)), rng.normal(size=6), SOURCES, wnids)
+    return SourceHead(rng.normal(size=(11, n_features)), rng.normal(size=11), SOURCES, wnids)
 
 
 def test_smoothed_means_are_those_of_the_gaussian_posterior(study: ModuleType) -> None:
