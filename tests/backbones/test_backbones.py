@@ -816,6 +816,7 @@ def test_contract_over_real_photos(data_home: Path) -> None:
     np.testing.assert_array_equal(estimator.transform(paths), expected)
 
 
+@pytest.mark.system  # 500 photos through the whole network
 @pytest.mark.data
 def test_source_head_names_imagenet_photos(data_home: Path) -> None:
     paths = sorted((data_home / "imagenet-photos").glob("*.jpg"))

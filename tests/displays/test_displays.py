@@ -106,7 +106,7 @@ def drawn_texts(figure):
 
 def assert_readable(figure):
     """No text covers another one, or leaves the picture."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     texts = drawn_texts(figure)
     assert texts
     boxes = [text.get_window_extent() for text in texts]
@@ -239,7 +239,7 @@ def test_one_axes_is_divided_for_several_relations(where):
         figure, ax = plt.subplots(figsize=(4.6, 3), layout="constrained")
     display = neighbor_display().plot(ax)
     display.axes_[-1].get_legend().remove()  # may cover lines, as legends within axes do
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     frame = ax.get_window_extent()
     boxes = [panel.get_window_extent() for panel in display.axes_]
     assert display.ax_ is display.axes_[0] and display.figure_ is display.ax_.figure
@@ -780,7 +780,7 @@ def test_displays_draw_in_a_part_of_a_figure(kind):
     left.suptitle("left")
     display = WITH_NAMES[kind](["first", "second", "third"]).plot(right.subplots())
     assert display.figure_ is right
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (box,) = (ax.get_window_extent() for ax in [display.ax_])
     assert box.x0 >= figure.bbox.width / 2
 
