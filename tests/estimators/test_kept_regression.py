@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 import zeroshot
-from zeroshot import AttributeTable, HashEmbedding, OpenLabelClassifier, SourceHead
+from zeroshot import (
+    AttributeTable,
+    ConcatEmbedding,
+    HashEmbedding,
+    HierarchicalEmbedding,
+    OpenLabelClassifier,
+    SourceHead,
+)
 from zeroshot._utils._files import cache_home
 from zeroshot.estimators import _kept_regression as kept
+from zeroshot.persistence._label_embeddings import StoredEmbedding
 from zeroshot.similarity import WordNetSimilarity
 from zeroshot.taxonomy import resolve
 
@@ -104,15 +112,40 @@ class Own:
         return np.eye(len(sources))[: len(targets)]
 
 
+class OwnHash(HashEmbedding):
+    """With the fingerprint of another one, and other vectors."""
+
+    def _embed(self, labels):
+        return super()._embed(labels)[:, ::-1]
+
+
+STORED = StoredEmbedding(
+    ["dog"], np.ones((1, 4), np.float32), reference=None, fingerprint="0" * 64, name="HashEmbedding"
+)
+
+
 @pytest.mark.parametrize(
     ("measures", "changes"),
     [
         ([Own()], {}),
+        ([OwnHash(4)], {}),
+        ([ConcatEmbedding([HashEmbedding(3), OwnHash(4)])], {}),
+        ([HierarchicalEmbedding(OwnHash(4))], {}),
+        ([STORED], {}),
         ([WordNetSimilarity("res", information_content={"n": {1: 2.0}})], {}),
         ([PATH, HashEmbedding(4)], {"weights": "auto"}),
         ([PATH, HashEmbedding(4)], {"alpha": (0.1, 1.0)}),
     ],
-    ids=["own similarity", "own counts", "weights to choose", "penalties to choose"],
+    ids=[
+        "own similarity",
+        "own embedding",
+        "own part",
+        "own base",
+        "part of a saved embedding",
+        "own counts",
+        "weights to choose",
+        "penalties to choose",
+    ],
 )
 def test_what_has_no_name_is_not_kept(measures, changes):
     assert kept.key_of(measures, SOURCES, WNIDS, Y, **{**OPTIONS, **changes}) is None

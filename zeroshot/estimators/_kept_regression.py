@@ -62,8 +62,8 @@ def key_of(
 ) -> str | None:
     """Return the name of a regression, or None where it is not worth keeping, or has no name.
 
-    A similarity of the user's own has none: nothing tells what it computes. Nor has a choice among
-    penalties or weights, whose error is a result as well.
+    Similarities and label embeddings of the user's own have none: no version identifies their code.
+    Nor has a choice among penalties or weights, whose error is a result as well.
     """
     chosen = isinstance(options["weights"], str) or np.ndim(options["alpha"]) > 0
     if len(labels) < LEAST_SOURCES or chosen:
@@ -79,13 +79,24 @@ def key_of(
 def _described(measure: Any) -> Any:
     """Return what decides the answers of a measure, for JSON; None where it cannot be told."""
     if isinstance(measure, LabelEmbedding):
-        return measure._quick_fingerprint()
+        return measure._quick_fingerprint() if _is_of_the_package(measure) else None
     if type(measure) is not WordNetSimilarity:
         return None
     params = parameters_of(measure)
     if params["taxonomy"] is not None or params["information_content"] is not None:
         return None
     return {name: repr(value) for name, value in params.items()}
+
+
+def _is_of_the_package(embedding: LabelEmbedding) -> bool:
+    """Tell whether an embedding, and all that it is made of, are classes of `label_embeddings`.
+
+    A part of a saved embedding (`StoredEmbedding`) is not: it has the fingerprint of the whole, and
+    knows fewer labels.
+    """
+    parts = [getattr(embedding, "base", None), *getattr(embedding, "embeddings", ())]
+    own = type(embedding).__module__.startswith(f"{LabelEmbedding.__module__.rpartition('.')[0]}.")
+    return own and all(_is_of_the_package(part) for part in parts if part is not None)
 
 
 def _file(key: str) -> Path:
@@ -134,7 +145,7 @@ def _recall(
         if about.get("key") != key or about.get("content") != _content(arrays):
             return None
         return _made(arrays, measures, labels, wnids, gamma)
-    except (OSError, SafetensorError, ValueError, KeyError, IndexError):
+    except (OSError, SafetensorError, TypeError, ValueError, KeyError, IndexError):
         return None
 
 
