@@ -845,3 +845,8 @@ def test_rows_of_unread_images_lose_their_weights_too():
         )
     expected = clone(MODELS["mse"]).fit(X[~missing], Y[~missing], sample_weight=WEIGHTS[~missing])
     assert_same_answers(answers(model, X), answers(expected, X))
+    with (
+        pytest.warns(UnreadableImageWarning),
+        pytest.raises(ValueError, match="sample_weight is zero for every row"),
+    ):
+        model.fit(np.where(missing[:, None], np.nan, X), Y, sample_weight=missing.astype(float))

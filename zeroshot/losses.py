@@ -4,9 +4,10 @@
 parameter ``loss``), `ALEClassifier` with `WeightedRankLoss`, `SJEClassifier` with
 `StructuredHingeLoss`.
 
-Every loss is a module called as ``loss(predicted, targets, class_vectors)``. `predicted` (n, d) are
-the outputs of the network, `targets` (n,) the positions of the true classes, and `class_vectors`
-(n_classes, d) the vectors of the training classes. It returns the mean over the samples, a scalar.
+Every loss is a module called as ``loss(predicted, targets, class_vectors, weights=None)``.
+`predicted` (n, d) are the outputs of the network, `targets` (n,) the positions of the true classes,
+and `class_vectors` (n_classes, d) the vectors of the training classes. It returns the mean over the
+samples, a scalar. With `weights` (n,), the loss of each sample is multiplied by its weight first.
 """
 
 from __future__ import annotations

@@ -269,6 +269,13 @@ def test_a_model_saved_before_there_were_predicted_weights_keeps_its_answers() -
     assert not np.allclose(again.decision_function(rows), known["scores"])
 
 
+def test_a_saved_model_without_any_part_that_scores_is_refused(tmp_path: Path) -> None:
+    ours = model(LABELS[:2]).fit()
+    ours.regression_ = None
+    with pytest.raises(ValueError, match="there must be a regression_ or a classifier_"):
+        save(ours, tmp_path / "model")
+
+
 def test_overrides_are_saved(tmp_path: Path) -> None:
     ours = model(["crane", "bus"], overrides={"crane": "heron"}).fit()
     save(ours, tmp_path / "model")

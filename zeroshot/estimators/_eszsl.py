@@ -430,7 +430,7 @@ class ESZSLClassifierCV(WeightedClassifier, ChoosesPenalties):
         ValueError
             X is not finite, lengths differ, a fold is empty, or the candidates are empty, repeated,
             or of another type than the labels. Or weights are negative, not finite, all 0, or for
-            another `scoring`.
+            another `scoring` or with `hubness`.
 
         Warns
         -----

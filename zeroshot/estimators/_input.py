@@ -41,11 +41,12 @@ class InputMixin(ParametersMixin):
         """Return what `_validate_fit` does, and weights above 0; rows of weight 0 are left out."""
         if sample_weight is None:
             return *self._validate_fit(X, y, reset=reset), None
-        weights = check_sample_weight(sample_weight, _num_samples(X), owner=type(self).__name__)
+        owner = type(self).__name__
+        weights = check_sample_weight(sample_weight, _num_samples(X), owner=owner)
         missing = unreadable_rows(X)
         X, y = self._validate_fit(X, y, reset=reset)
-        if missing is not None:
-            weights = weights[~missing]
+        if missing is not None:  # those that are left may all have weight 0
+            weights = check_sample_weight(weights[~missing], len(y), owner=owner)
         return without_weightless(X, y, weights)
 
     def _validate_pair(self, X: Any, y: Any, **params: Any) -> tuple[Any, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from zeroshot._utils._constraints import DEVICE, FLAG, Checked, Instance, Maybe, OneOf
-from zeroshot._utils._fitted import Optional, Part, Plain
+from zeroshot._utils._fitted import Optional, Part, Plain, Sizes
 from zeroshot._utils._onnx_graph import Graph
 from zeroshot._utils._validation import warn_caller
 from zeroshot.backbones import SourceHead
@@ -58,9 +58,10 @@ class OpenLabelClassifier(CompositeClassifier):
 
     Predicted weights are compared with two vectors of an image. One is its features x. The other is
     the mean :math:`g(x)` of the weights of the head's own classes, less the mean of all, by the
-    head's guesses: it leaves out what does not look like any class of the head. With
-    :math:`\sigma(v)`, the standard deviation of the head's scores of a vector v over its classes,
-    label c scores
+    head's guesses: it leaves out what does not look like any class of the head. For a label c with
+    the predicted weights :math:`\hat w_c`, the logit of an image is :math:`\ell_c(x)`. With
+    :math:`\sigma(x)`, the standard deviation of the head's own logits over its classes, and
+    :math:`\sigma(g)`, that of the products of its weights and g, the label scores
 
     .. math:: \ell_c(x) / \sigma(x) + \lambda\, \hat w_c^\top g(x) / \sigma(g(x)),
 
@@ -171,6 +172,12 @@ class OpenLabelClassifier(CompositeClassifier):
             )
         ),
     }
+
+    @classmethod
+    def _check_together(cls, values: Mapping[str, Any], sizes: Sizes) -> None:
+        super()._check_together(values, sizes)
+        if values.get("regression_") is None and values.get("classifier_") is None:
+            raise ValueError(f"{cls.__name__}: there must be a regression_ or a classifier_.")
 
     def __init__(
         self,

@@ -52,7 +52,7 @@ def hierarchical_precision_score(
     synsets : mapping of label to str or Synset, optional
         The wnid or nltk name of labels, such as ``class_synsets("cifar100")``. Labels that are not
         in it are looked up as class names. Of several senses, the one nearest to the other labels
-        is taken, as in `ClassConfusionDisplay`: a "tiger" among animals is no person.
+        is taken, as in `ClassConfusionDisplay`: a "tiger" among animals is not a person.
     average : {"macro", "micro"}, default="macro"
         "macro": mean over the classes in `y_true`; "micro": mean over all samples, as published.
 
