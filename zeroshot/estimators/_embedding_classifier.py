@@ -314,9 +314,10 @@ class WeightedClassifier(EmbeddingClassifier):
             Labels: all strings, or all integers.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
-            equal samples, and one of weight 0 is left out: a class whose samples all have weight 0
-            is not seen. Folds over the classes, which choose a temperature, learn by these weights,
-            and score all samples alike.
+            equal samples: where the map is trained, its loss is multiplied by k. One of weight 0 is
+            left out, and a class whose samples all have weight 0 is not seen. Folds over the
+            classes, which choose a temperature, learn by these weights, and score all samples
+            alike.
 
         Returns
         -------

@@ -382,7 +382,8 @@ class EmbeddingRegressor(TrainingMixin, VectorRegressor, LearnsFromSums):
             Labels, or vectors; numbers without a `label_embedding`.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the samples, not negative; 1 each if None. A sample of weight k counts as k
-            equal samples, and one of weight 0 is left out. Not for a `network`.
+            equal samples: in training, its loss is multiplied by k. One of weight 0 is left out.
+            Not for a `network`.
 
         Returns
         -------
