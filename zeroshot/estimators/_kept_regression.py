@@ -23,7 +23,8 @@ from zeroshot.label_embeddings import LabelEmbedding
 from zeroshot.label_embeddings._base import content_hash
 from zeroshot.similarity import WordNetSimilarity
 
-FORMAT = 1  # increase this number with every change of how a regression is fitted
+FORMAT = 1
+"""Increase it with every change of how a regression is fitted, or of what its measures answer."""
 
 LEAST_SOURCES = 200
 """With fewer source classes, fitting takes as long as reading."""
