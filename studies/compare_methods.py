@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import sys
 import time
 import warnings
@@ -287,7 +288,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     if options.output:
         arguments = sys.argv[1:] if argv is None else argv
         record = {
-            "command": " ".join(["python studies/compare_methods.py", *arguments]),
+            "command": shlex.join(["python", "studies/compare_methods.py", *arguments]),
             "python": platform.python_version(),
             "results": results,
         }

@@ -179,3 +179,30 @@ def test_label_sides_know_every_class_of_their_data_set(study: ModuleType) -> No
                 assert (data_set, title) == ("tiny_imagenet", "word vectors, label texts")
             else:
                 assert embedding.covers(names).all(), (data_set, title)
+
+
+def test_the_page_holds_what_the_two_runs_kept():
+    folder = Path(__file__).parents[2] / "docs"
+    page = (folder / "results.md").read_text("utf-8")
+    part = page.partition("## Methods and label embeddings")[2].partition("\n## ")[0]
+    first, later = (
+        json.loads((folder / f"results/compare_methods{name}.json").read_text("utf-8"))["results"]
+        for name in ("", "_closed_forms")
+    )
+    differences = []
+    for data_set, kept in first.items():
+        table = part.partition(f"{data_set}:\n\n")[2].partition("\n\n")[0]
+        for line in table.splitlines()[2:]:
+            name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+            for title, cell in zip(kept["results"], cells, strict=True):
+                old = kept["results"][title].get(name)
+                new = later[data_set]["results"][title].get(name)
+                top, hit = (new or old)["top-1"], (new or old)["hit@5"]
+                low, high = top["interval over classes"]
+                between = "" if "control" in name else f" ({low:.2f} to {high:.2f})"
+                assert cell == f"{top['mean']:.3f}{between}, {hit['mean']:.3f}", (name, title)
+                if old and new:
+                    for key in ("top-1", "hit@5"):
+                        differences.append(old[key]["mean"] - new[key]["mean"])
+    assert len(differences) == 72 and max(map(abs, differences)) < 0.0125
+    assert "differ by at most 0.012" in part
