@@ -145,6 +145,11 @@ def test_every_pipeline(name, before, cv):
 
 
 @every_model
+def test_leaving_out_one_class_behind_both(model):
+    assert_equal_results(make_pipeline(*BEFORE["both"], model), cv=LeaveOneClassOut())
+
+
+@every_model
 def test_no_fold_is_fitted(model, monkeypatch):
     def fit(self, X, y):
         raise AssertionError("fitted")
