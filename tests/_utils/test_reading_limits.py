@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import socket
 import subprocess
@@ -47,6 +49,35 @@ def no_helpers() -> Iterator[None]:
 
 def tiny(**kwargs: object) -> TimmFeatures:
     return TimmFeatures("test_efficientnet", weights=None, image_size=32, device="cpu", **kwargs)
+
+
+def test_the_answers_of_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its main function, in this process: pixels, an error, and the end within a question."""
+    png = io.BytesIO()
+    photo().save(png, "png")
+    limits, questions, answers = [], io.BytesIO(b"\n"), io.BytesIO()
+    questions.seek(1)
+    for content in (png.getvalue(), b"no image", png.getvalue()):
+        asked = {"size": len(content), "max_pixels": 10**6, "max_seconds": 9.0, "min_side": 16}
+        questions.write(json.dumps(asked).encode() + b"\n" + content)
+    questions.truncate(questions.tell() - 1)
+    questions.seek(0)
+    monkeypatch.setattr(_decoder_process, "_limit_memory", limits.append)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    streams = [
+        io.TextIOWrapper(questions),
+        io.TextIOWrapper(answers),
+    ]  # closed when nobody has them
+    monkeypatch.setattr(sys, "stdin", streams[0])
+    monkeypatch.setattr(sys, "stdout", streams[1])
+    _decoder_process.serve()
+    answers.seek(0)
+    assert json.loads(answers.readline()) == {}
+    assert json.loads(answers.readline()) == {"shape": [96, 128, 3]}
+    pixels = np.frombuffer(answers.read(96 * 128 * 3), dtype=np.uint8).reshape(96, 128, 3)
+    np.testing.assert_array_equal(pixels, np.asarray(photo()))
+    assert json.loads(answers.readline())["error"] == "UnidentifiedImageError"
+    assert not answers.read() and len(limits) == 2 and min(limits) > 4 * 10**6
 
 
 # ---- no other program ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -23,7 +24,7 @@ import zeroshot._photos
 import zeroshot.demo
 from zeroshot import TimmFeatures
 from zeroshot.cli import main
-from zeroshot.cli._main import COMMANDS
+from zeroshot.cli._main import COMMANDS, run
 from zeroshot.cli._main import commands as group
 
 Photos = list[dict[str, Any]]
@@ -912,3 +913,38 @@ def test_a_report_that_cannot_be_written_loses_no_figure(
     out, err = capsys.readouterr()
     assert json.loads(out) == demo_results()
     assert "No space left on device" in err
+
+
+class FullDisk(io.StringIO):
+    """Standard output to a full disk, or to a pipe that nobody reads."""
+
+    def __init__(self, error: OSError, number: int | None = None) -> None:
+        super().__init__()
+        self.error, self.number = error, number
+
+    def flush(self) -> None:
+        raise self.error
+
+    def fileno(self) -> int:
+        if self.number is None:
+            raise OSError("no file")
+        return self.number
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, capfd, monkeypatch) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(sys, "stdout", FullDisk(full))
+    assert run(["--version"]) == 1
+    told = capfd.readouterr().err
+    assert told.splitlines() == [
+        "zeroshot: standard output cannot be written: No space left on device"
+    ]
+    with pytest.raises(OSError, match="No space left"):
+        run(["--version", "--debug"])
+    assert run(["no-such-command"]) == 2
+    assert "No space left" not in capfd.readouterr().err, "the command has said what is wrong"
+    with open(tmp_path / "out", "w") as file:
+        monkeypatch.setattr(sys, "stdout", FullDisk(BrokenPipeError(), file.fileno()))
+        assert run(["--version"]) == 0
+        os.write(file.fileno(), b"what the interpreter writes at its end")
+    assert not (tmp_path / "out").read_text(), "goes to the null device"

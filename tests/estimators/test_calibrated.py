@@ -488,3 +488,14 @@ def test_classes_of_one_sample_cannot_be_held_out_and_the_remedy_helps(cv):
         CalibratedStacking(devise(), calibration=0.1, cv=cv).fit(X[rows], Y[rows]).calibration_
         == 0.1
     )
+
+
+def test_confidence_is_calibrated_inside():
+    model = CalibratedStacking(ESZSLClassifier(TABLE, candidates=NAMES), calibration=0.3)
+    model.fit(X[SEEN], Y[SEEN])
+    before = model.predict_proba(X[TEST])
+    unseen = CODES >= 14
+    assert model.calibrate(X[unseen], Y[unseen]) is model and model.calibration_ == 0.3
+    after = model.predict_proba(X[TEST])
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(after.sum(axis=1), 1)

@@ -562,3 +562,16 @@ def test_close_matches_start_alike_and_come_best_first():
 def test_bad_vocabularies(words):
     with pytest.raises(IntegrityError):
         Vocabulary.from_words(words)
+
+
+def test_concat_says_what_it_is_made_of():
+    vectors = KeyedVectors(2)
+    vectors.add_vectors(["cat"], np.eye(2)[:1])
+    parts = [OneHotEmbedding(["cat"]), WordVectors(vectors)]
+    made = ConcatEmbedding(parts, weights=[2, 0.5])
+    assert made.embeddings == tuple(parts) and made.weights == (2, 0.5)
+    assert made.reference() is None, "vectors in memory have none"
+    two = ConcatEmbedding(parts[:1] * 2)
+    assert two.reference() == {
+        "type": "ConcatEmbedding", "parts": [parts[0].reference()] * 2, "weights": [1.0, 1.0]
+    }  # fmt: skip

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import zeroshot.backbones
 from zeroshot._utils._device import generator
 from zeroshot.networks import SimpNet, TinyImageNetCNN
+from zeroshot.networks._pixels import Pixels
 
 NETWORKS = {
     "full": lambda **options: SimpNet(variant="full", **options),
@@ -342,3 +346,21 @@ def test_their_place_before_says_where_they_are_now(name):
     with pytest.raises(ImportError, match=f"Write: from zeroshot.networks import {name}"):
         exec(f"from zeroshot.backbones import {name}")
     assert name not in dir(zeroshot.backbones)
+
+
+def test_the_digest_of_images_follows_their_pixels_or_files(tmp_path):
+    array = np.random.default_rng(0).integers(0, 255, (2, 4, 4, 3), dtype=np.uint8)
+
+    def read(image, position):
+        return np.asarray(image)
+
+    held, listed = Pixels(array, (4, 4), read), Pixels([*map(Image.fromarray, array)], (4, 4), read)
+    assert held.digest() == Pixels(array.copy(), (4, 4), read).digest() == listed.digest()
+    assert held.digest() != Pixels(array[::-1], (4, 4), read).digest()
+    path = tmp_path / "image.png"
+    Image.fromarray(array[0]).save(path)
+    of_files = Pixels([path], (4, 4), read)
+    first = of_files.digest()
+    assert first == of_files.digest(), "neither size nor time has changed"
+    os.utime(path, ns=(1, 1))
+    assert of_files.digest() != first

@@ -136,6 +136,8 @@ def test_parquet_rows_by_bytes_structs_and_paths(kind, folder, tmp_path):
         assert [item.columns["n"] for item in found] == [0, 1, 2, 3, 4]
         wanted = [png(number) for number in range(5)] if kind != "path" else [path] * 5
         assert [item.image for item in found] == wanted
+    about = source.describe()
+    assert about["kind"] == "parquet" and about["n"] == 5
     named = open_source(tmp_path, image="photo")
     assert [item.key for item in items(named, 2)] == [f"rows.parquet#{n}" for n in range(5)]
 
@@ -218,6 +220,8 @@ def test_data_sets_with_rows():
     one, two = open_source(table).partitions(2)
     assert len(pickle.dumps(two)) < len(pickle.dumps(one)), "a partition holds its own rows"
     assert isinstance(open_source(table), Source)
+    assert one.name == "rows 0 to 1" and two.name == "rows 2 to 2"
+    assert open_source(table).describe() == {"kind": "rows", "n": 3, "fingerprint": ""}
 
 
 def test_data_sets_of_hugging_face(tmp_path):

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 import zeroshot
 from zeroshot import DeViSEClassifier, SimilarityClassifier, WordNetEmbedding, WordNetSimilarity
-from zeroshot.exceptions import IntegrityError, UnknownLabelError
+from zeroshot.exceptions import IntegrityError, ModelFormatError, UnknownLabelError
 from zeroshot.taxonomy import Taxonomy, relation, synset
 from zeroshot.taxonomy._graph import wordnet_graph
 
@@ -212,3 +212,20 @@ def test_another_language() -> None:
         french.synset("dog.n.01")
     with pytest.raises(ValueError, match="no nouns in lang='deu'"):
         Taxonomy.from_nltk(Reader(), lang="deu")
+
+
+def test_copies_are_the_taxonomy_itself() -> None:
+    for taxonomy in (ANIMALS, Taxonomy()):
+        assert copy.copy(taxonomy) is taxonomy and copy.deepcopy(taxonomy) is taxonomy
+        assert clone(WordNetSimilarity(taxonomy=taxonomy)).taxonomy is taxonomy
+        again = pickle.loads(pickle.dumps(taxonomy))
+        assert again == taxonomy and hash(again) == hash(taxonomy)
+        assert Taxonomy.from_config(taxonomy.to_config()) == taxonomy
+    assert ANIMALS != Taxonomy() and ANIMALS != "animals"
+
+
+def test_a_saved_taxonomy_without_a_title() -> None:
+    config = ANIMALS.to_config()
+    attributes = {name: value for name, value in config.attributes.items() if name != "title"}
+    with pytest.raises(ModelFormatError, match="lacks its title"):
+        Taxonomy.from_config(config._replace(attributes=attributes))
