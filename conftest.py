@@ -34,18 +34,23 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: threads of several work
 _LONG = ("tests/studies", "tests/docs", "tests/test_end_to_end.py", "tests/networks", "tests/cli")
 
 
-# Whole programs: code of pages, notebooks and studies, and tests that start processes, train
-# networks or run commands from images to report. They are a step of their own.
+# Whole programs: code of pages, notebooks and studies, and tests that start processes and browsers,
+# train networks or run commands. They are a step of their own.
 _SYSTEM = (
     "tests/docs",
     "tests/studies",
     "tests/test_demo.py",
     "tests/test_end_to_end.py",
+    "tests/test_packaging.py",
+    "tests/test_tools.py",
+    "tests/_utils/test_reading_limits.py",
     "tests/_utils/test_threads.py",
-    "tests/cli/test_cli_fit.py",
-    "tests/cli/test_cli_lists.py",
+    "tests/cli",
     "tests/hostile/test_kills.py",
     "tests/networks/test_image_training.py",
+    "tests/networks/test_training.py",
+    "tests/persistence/test_onnx.py",
+    "tests/report/test_report_browser.py",
     "tests/scale/test_engine.py",
 )
 
