@@ -20,8 +20,16 @@ from PIL import Image
 from scipy.io import savemat
 
 import zeroshot
-from zeroshot import DeViSEClassifier, HashEmbedding, OpenLabelClassifier, Training, WordVectors
+from zeroshot import (
+    DeViSEClassifier,
+    DummyZeroShotClassifier,
+    HashEmbedding,
+    OpenLabelClassifier,
+    Training,
+    WordVectors,
+)
 from zeroshot.cli import main
+from zeroshot.cli._choices import Needs, build_estimator
 from zeroshot.datasets._folders import HEIF_EXTENSIONS, IMAGE_EXTENSIONS
 from zeroshot.exceptions import IntegrityError
 from zeroshot.networks import TinyImageNetCNN
@@ -428,6 +436,19 @@ def test_the_default_takes_the_network_as_its_prior(
     assert final.confidence_ is not None
     assert main(["predict", str(next(photos.rglob("*.png"))), "--model", str(folder)]) == 0
     assert re.search(r"  (bus|lion|rose|sea) +>?\d+%", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "calibrate", "temperature"),
+    [(3, False, None), (4, False, "auto"), (4, True, None)],
+)
+def test_probabilities_are_learnt_from_four_classes_on(n_classes, calibrate, temperature) -> None:
+    prior, labels = DummyZeroShotClassifier(), ["bus", "lion", "rose", "sea"][:n_classes]
+    needs = Needs(None, prior, labels, 0, "cpu")
+    *_, built = build_estimator("fewshot", needs, calibrate=calibrate, confident=True)
+    assert (built.estimator if calibrate else built).temperature == temperature
+    *_, compared = build_estimator("fewshot", needs)
+    assert compared.temperature is None, "folds of the comparison name labels alone"
 
 
 def test_vectors_that_do_not_know_the_networks_classes_take_a_map(
